@@ -1,0 +1,279 @@
+/**
+ * All contracts between the parts of a peer, on one page.
+ *
+ * `cluster` decides with these and never touches the world itself; `io` and `http` implement or use them; `cmd/service`
+ * chooses the implementations. Every implementation of a port passes the same conformance suite (`test/conformance`).
+ */
+import type { Startable } from '../base/lifecycle.ts';
+import type { Cid } from '../model/cid.ts';
+import type { RpcMethod, RpcStreamMethod } from '../model/methods.ts';
+import type { Alert, Metric } from '../model/metric.ts';
+import type { ConnectGraph, Id, IpfsId, Multiaddr, PeerId, Version } from '../model/peer.ts';
+import type { Pin, PinOptions, PinPath } from '../model/pin.ts';
+import type {
+  GlobalPinInfo,
+  GlobalRepoGc,
+  IpfsPinInfo,
+  IpfsPinStatus,
+  IpfsRepoGc,
+  IpfsRepoStat,
+  PinInfo,
+  RepoGc,
+  StatusFilter,
+} from '../model/status.ts';
+
+/** What every waiting call takes. Aborting ends the wait, not necessarily the act. */
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+  /** Milliseconds until the call fails; absent means the callee's default. */
+  readonly timeoutMs?: number;
+}
+
+// ---------------------------------------------------------------------------------------------------- storage
+
+export type DatastoreOp =
+  | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
+  | { readonly type: 'del'; readonly key: Uint8Array };
+
+export interface KeyRange {
+  /** First key, included. */
+  readonly start: Uint8Array;
+  /** Last key, excluded. */
+  readonly end: Uint8Array;
+}
+
+export type DatastoreEntry = readonly [key: Uint8Array, value: Uint8Array];
+
+/** An ordered key-value store. */
+export interface Datastore {
+  get(key: Uint8Array): Uint8Array | undefined;
+  /**
+   * Atomic; readers see it when the promise resolves. Without `durable` a power cut keeps a prefix of the batches in
+   * order; with it, this batch and all before survive.
+   * **One batch in flight**: a second call before the first resolved is a programmer error.
+   */
+  batch(ops: readonly DatastoreOp[], options: { readonly durable: boolean }): Promise<void>;
+  /** Pages of at most `pageSize` entries in key order, from one snapshot; yields to the event loop between pages. */
+  scan(
+    range: KeyRange,
+    options?: { readonly pageSize?: number; readonly signal?: AbortSignal },
+  ): AsyncIterable<DatastoreEntry[]>;
+  close(): Promise<void>;
+}
+
+// ---------------------------------------------------------------------------------------------------- network
+
+/** One bidirectional byte stream to a peer, with the end of the stream and unread data told apart. */
+export interface ByteStream {
+  readonly remotePeer: PeerId;
+  /** The next bytes, as they come; `null` at the end of the stream. Rejects when the stream was reset. One reader. */
+  read(): Promise<Uint8Array | null>;
+  /** Queues bytes; writes of one turn leave together. Resolves when there is room for more (back-pressure). */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Ends our direction; reading goes on. */
+  closeWrite(): Promise<void>;
+  /** Ends both directions at once. Idempotent, never throws. */
+  reset(): void;
+  /** Aborted when the remote has reset the stream, or the connection is gone. */
+  readonly signal: AbortSignal;
+}
+
+/** Streams to other members by protocol id. */
+export interface Streams {
+  readonly self: PeerId;
+  /** Negotiates lazily: the protocol header travels with the first write. */
+  open(peer: PeerId, protocol: string, options?: CallOptions): Promise<ByteStream>;
+  handle(protocol: string, handler: (stream: ByteStream) => void): void;
+  /** What the peer said in identify; `undefined` while unknown. */
+  protocolsOf(peer: PeerId): readonly string[] | undefined;
+}
+
+export interface PubSub {
+  publish(topic: string, data: Uint8Array): Promise<void>;
+  /** `from` is the verified signer. */
+  subscribe(topic: string, onMessage: (from: PeerId, data: Uint8Array) => void): void;
+}
+
+/** Connections and addresses of the cluster's own libp2p host. */
+export interface Host extends Startable {
+  readonly self: PeerId;
+  /** Our listening addresses with `/p2p/<self>`. */
+  addresses(): readonly Multiaddr[];
+  /** Known addresses of a peer with `/p2p/<id>`. */
+  addressesOf(peer: PeerId): readonly Multiaddr[];
+  /** Remembers addresses; each ends with `/p2p/<id>`. Unusable ones are ignored. */
+  addAddresses(addresses: readonly Multiaddr[]): Promise<void>;
+  forget(peer: PeerId): Promise<void>;
+  connect(peerOrAddress: PeerId | Multiaddr, options?: CallOptions): Promise<PeerId>;
+  connectedPeers(): readonly PeerId[];
+  readonly streams: Streams;
+  readonly pubsub: PubSub;
+}
+
+/** Calls to members by the Go peer's RPC; calls to self stay in the process and skip the trust policy. */
+export interface Rpc {
+  call<A, R>(peer: PeerId, method: RpcMethod<A, R>, argument: A, options?: CallOptions): Promise<R>;
+  stream<A, R>(
+    peer: PeerId,
+    method: RpcStreamMethod<A, R>,
+    args: readonly A[] | AsyncIterable<A>,
+    options?: CallOptions,
+  ): AsyncIterable<R>;
+}
+
+// ---------------------------------------------------------------------------------------------------- pinset
+
+/** A read-only view of the agreed pinset. */
+export interface Pinset {
+  get(cid: Cid): Pin | undefined;
+  has(cid: Cid): boolean;
+  /** All pins in key order, in pages, from one snapshot. */
+  pages(options?: { readonly signal?: AbortSignal; readonly pageSize?: number }): AsyncIterable<readonly Pin[]>;
+  /** Number of pins. O(1). */
+  count(): number;
+}
+
+/** Consequences of an applied operation; called in log order and synchronously, must not wait for anything. */
+export interface PinsetObserver {
+  onPin(pin: Pin): void;
+  onUnpin(pin: Pin): void;
+  /** The whole state was replaced (snapshot). */
+  onReplaced(): void;
+}
+
+/** Agreement on the pinset and on the members. */
+export interface Consensus extends Startable {
+  /** Resolves when reads and writes make sense; rejects with the cause after the engine's own time limit. */
+  ready(options?: CallOptions): Promise<void>;
+  /**
+   * Resolves when the operation cannot be lost any more and is applied where it was committed.
+   * The error's `outcome` tells whether it may still happen.
+   */
+  logPin(pin: Pin, options?: CallOptions): Promise<void>;
+  logUnpin(pin: Pin, options?: CallOptions): Promise<void>;
+  addPeer(peer: PeerId, options?: CallOptions): Promise<void>;
+  rmPeer(peer: PeerId, options?: CallOptions): Promise<void>;
+  /** Members in ascending order, self included while it is one. */
+  peers(): Promise<readonly PeerId[]>;
+  /** Throws `consensus/no-leader`. */
+  leader(): PeerId;
+  pinset(): Pinset;
+  /** Resolves when everything committed before the call is applied here. */
+  waitForSync(options?: CallOptions): Promise<void>;
+  isTrustedPeer(peer: PeerId): boolean;
+  /** Moves the data away after this peer has left; only when stopped. */
+  clean(): Promise<void>;
+}
+
+// ---------------------------------------------------------------------------------------------------- IPFS
+
+export interface PinProgress {
+  /** Aborts the pin. */
+  readonly signal: AbortSignal;
+}
+
+/** The IPFS node of this peer, spoken to in the Kubo RPC. */
+export interface IpfsConnector extends Startable {
+  id(options?: CallOptions): Promise<IpfsId>;
+  /** Whether the node answered the last time it was asked. */
+  isUp(): boolean;
+  /** Calls back whenever `isUp` turns true, and the first time at once if it already is. */
+  onUp(listener: () => void): void;
+  /** Resolves when the node holds the pin. Fails when no new block came for the configured `pin_timeout`. */
+  pin(pin: Pin, options: PinProgress): Promise<void>;
+  /** Not pinned is success. */
+  unpin(cid: Cid, options: PinProgress): Promise<void>;
+  pinLsCid(pin: Pick<Pin, 'cid' | 'maxDepth'>, options?: CallOptions): Promise<IpfsPinStatus>;
+  /** Recursive and direct pins of the node, streamed in pages. */
+  pinLs(types: readonly ('recursive' | 'direct')[], options?: CallOptions): AsyncIterable<readonly IpfsPinInfo[]>;
+  connectSwarm(address: Multiaddr, options?: CallOptions): Promise<void>;
+  swarmPeers(options?: CallOptions): Promise<readonly PeerId[]>;
+  repoStat(options?: CallOptions): Promise<IpfsRepoStat>;
+  repoGc(options?: CallOptions): AsyncIterable<IpfsRepoGc>;
+  configKey(path: string, options?: CallOptions): Promise<unknown>;
+  resolve(path: string, options?: CallOptions): Promise<Cid>;
+  blockGet(cid: Cid, options?: CallOptions): Promise<Uint8Array>;
+}
+
+// ---------------------------------------------------------------------------------------------------- metrics
+
+export interface PeerMonitor extends Startable {
+  /** Publishes to all members and records it here. Invalid or expired metrics are dropped with a warning. */
+  publish(metric: Metric): Promise<void>;
+  /** Records without publishing, as if it had arrived. */
+  record(metric: Metric): void;
+  /** Latest valid, unexpired metric of every member, in ascending order of peers. */
+  latest(name: string): readonly Metric[];
+  /** Latest metric of one peer, expired ones included. */
+  latestOf(name: string, peer: PeerId): Metric | undefined;
+  names(): readonly string[];
+  /** Newest first. */
+  alerts(): readonly Alert[];
+  onAlert(listener: (alert: Alert) => void): void;
+}
+
+/** Makes the metrics of one concern, such as free space. */
+export interface Informer {
+  readonly name: string;
+  /** Milliseconds that a metric of this informer stays valid. */
+  readonly ttlMs: number;
+  metrics(options?: CallOptions): Promise<readonly Metric[]>;
+}
+
+// ---------------------------------------------------------------------------------------------------- tracker
+
+/** Keeps this peer's IPFS node in line with the pinset. */
+export interface PinTracker extends Startable {
+  /** Never waits and never fails: work is queued or found again by the next reconciliation. */
+  track(pin: Pin): void;
+  untrack(pin: Pin): void;
+  status(cid: Cid, options?: CallOptions): Promise<PinInfo>;
+  /** In state-key order. */
+  statusAll(filter: StatusFilter, options?: CallOptions): AsyncIterable<PinInfo>;
+  recover(cid: Cid, options?: CallOptions): Promise<PinInfo>;
+  /** Emits what was queued again. Goes on past failed items, waits when the queue is full. */
+  recoverAll(options?: CallOptions): AsyncIterable<PinInfo>;
+  pinQueueSize(): number;
+}
+
+// ---------------------------------------------------------------------------------------------------- the peer
+
+/** What the peer can do, for its doors: HTTP, proxy, RPC services, embedding. Error texts are the reference's. */
+export interface ClusterApi {
+  readonly self: PeerId;
+  id(options?: CallOptions): Promise<Id>;
+  version(): Version;
+  /** All members; those that do not answer in time appear with `error`. */
+  peers(options?: CallOptions): AsyncIterable<Id>;
+  peerAdd(peer: PeerId, options?: CallOptions): Promise<Id>;
+  peerRemove(peer: PeerId, options?: CallOptions): Promise<void>;
+  join(address: Multiaddr, options?: CallOptions): Promise<void>;
+  connectGraph(options?: CallOptions): Promise<ConnectGraph>;
+
+  pin(cid: Cid, options: PinOptions, call?: CallOptions): Promise<Pin>;
+  /** A finished pin object, as RPC callers send it. */
+  pinObject(pin: Pin, call?: CallOptions): Promise<Pin>;
+  pinPath(path: PinPath, call?: CallOptions): Promise<Pin>;
+  unpin(cid: Cid, call?: CallOptions): Promise<Pin>;
+  unpinPath(path: string, call?: CallOptions): Promise<Pin>;
+  /** Throws `cluster/not-pinned`. */
+  pinGet(cid: Cid): Pin;
+  pins(options?: { readonly signal?: AbortSignal }): AsyncIterable<readonly Pin[]>;
+
+  status(cid: Cid, call?: CallOptions): Promise<GlobalPinInfo>;
+  statusLocal(cid: Cid, call?: CallOptions): Promise<PinInfo>;
+  statusAll(filter: StatusFilter, call?: CallOptions): AsyncIterable<GlobalPinInfo>;
+  statusAllLocal(filter: StatusFilter, call?: CallOptions): AsyncIterable<PinInfo>;
+  recover(cid: Cid, call?: CallOptions): Promise<GlobalPinInfo>;
+  recoverLocal(cid: Cid, call?: CallOptions): Promise<PinInfo>;
+  recoverAll(call?: CallOptions): AsyncIterable<GlobalPinInfo>;
+  recoverAllLocal(call?: CallOptions): AsyncIterable<PinInfo>;
+
+  repoGc(call?: CallOptions): Promise<GlobalRepoGc>;
+  repoGcLocal(call?: CallOptions): Promise<RepoGc>;
+  /** Sum over all members that answer. */
+  repoStat(call?: CallOptions): Promise<IpfsRepoStat>;
+  metrics(name: string): readonly Metric[];
+  metricNames(): readonly string[];
+  alerts(): readonly Alert[];
+}
