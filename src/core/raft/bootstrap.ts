@@ -1,0 +1,16 @@
+import type { PeerId } from '../../model/peer.ts';
+import type { LogOp } from './types.ts';
+
+/**
+ * What the first peer of a cluster writes into its empty log: entry 1 of term 1 is the configuration, all voters.
+ * A peer that joins a running cluster writes nothing; it is told.
+ *
+ * Source: hashicorp/raft `api.go` `BootstrapCluster`; the same bytes of the same peers on each of them agree.
+ */
+export function bootstrapOps(voters: readonly PeerId[]): readonly LogOp[] {
+  const servers = [...new Set(voters)].map((id) => ({ id, suffrage: 'voter' as const }));
+  return [
+    { type: 'hard', state: { term: 1, votedFor: undefined } },
+    { type: 'put', entries: [{ index: 1, term: 1, type: 'configuration', configuration: { servers } }] },
+  ];
+}

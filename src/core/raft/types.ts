@@ -1,0 +1,327 @@
+/**
+ * The public types of the Raft engine: what goes in, what comes out.
+ *
+ * The engine is a synchronous step machine without clock, disk or network. The shell around it
+ *
+ * 1. feeds inputs with `step`, as many as there are in one turn of the event loop,
+ * 2. calls `take` and carries out *everything* in the output, **at once and in any order**: what must wait for the disk
+ *    is held back inside the engine until the write it depends on was reported with `written`,
+ * 3. reports back: `written` when the write is durable, `applied` when the entries are applied, exactly one `response`
+ *    or `failed` for each call.
+ *
+ * Messages have the shape of hashicorp/raft's RPCs (protocol version 3), so that one engine talks to our own peers and to
+ * Go peers: a response carries nothing that tells which request it answers, the leader remembers that by `callId`.
+ */
+import type { Random } from '../../base/random.ts';
+import type { PeerId } from '../../model/peer.ts';
+import type { Rules } from './rules.ts';
+
+// ------------------------------------------------------------------------------------------------ log
+
+/** A position in the log: 1 is the first entry, 0 is before it. */
+export type LogIndex = number;
+
+/** An election period: 1 is the first, 0 is before it. */
+export type Term = number;
+
+/** `voter` counts for quorums; the others only receive the log. Members of Go peers' configurations have all three. */
+export type Suffrage = 'voter' | 'nonvoter' | 'staging';
+
+export interface Server {
+  readonly id: PeerId;
+  readonly suffrage: Suffrage;
+}
+
+/** The members as of one log entry. Empty before a peer was told. Ids are unique. */
+export interface Configuration {
+  readonly servers: readonly Server[];
+}
+
+interface EntryBase {
+  readonly index: LogIndex;
+  readonly term: Term;
+  /** Wall clock of the leader, nanoseconds since 1970. For Go peers, who show it; nothing here decides by it. */
+  readonly appendedAt?: bigint;
+}
+
+/** An entry is never changed once made: logs, messages and outputs share it. */
+export type Entry =
+  | (EntryBase & { readonly type: 'command'; readonly data: Uint8Array })
+  /** Opens a term. */
+  | (EntryBase & { readonly type: 'noop' })
+  /** Made by Go leaders only; has no effect. */
+  | (EntryBase & { readonly type: 'barrier' })
+  | (EntryBase & { readonly type: 'configuration'; readonly configuration: Configuration });
+
+/** What a peer must not forget about elections. */
+export interface HardState {
+  readonly term: Term;
+  /** Whom this peer gave its vote in `term`. */
+  readonly votedFor: PeerId | undefined;
+}
+
+/** The last entry that is not in the log any more; index 0 when nothing was ever compacted. */
+export interface Base {
+  readonly index: LogIndex;
+  readonly term: Term;
+  /** As of `index`. Empty at index 0: the first configuration is log entry 1. */
+  readonly configuration: Configuration;
+}
+
+/** One step of a write. `put` entries follow what is there without a gap, after the cuts before it. */
+export type LogOp =
+  | { readonly type: 'hard'; readonly state: HardState }
+  /** Removes the entries at `from` and after. */
+  | { readonly type: 'cut'; readonly from: LogIndex }
+  | { readonly type: 'put'; readonly entries: readonly Entry[] };
+
+/** All that a peer knows after a restart. `entries` are contiguous, the first at `base.index + 1`. */
+export interface LogImage {
+  readonly hard: HardState;
+  readonly base: Base;
+  readonly entries: readonly Entry[];
+}
+
+/**
+ * The durable log (port; implemented by the store and by the simulator's disk).
+ *
+ * `load` checks order and checksums and rejects rather than skipping; an empty store is term 0, base 0, no entries.
+ * `write` is all or nothing, in order, and durable when it resolves. **One write in flight**: a second call is a programmer
+ * error. After a crash the write in flight is there wholly or not at all, and nothing acknowledged is missing. A failed
+ * write is final: the peer stops, for a later write that succeeds would prove nothing.
+ */
+export interface LogStore {
+  load(): Promise<LogImage>;
+  write(ops: readonly LogOp[]): Promise<void>;
+}
+
+// ------------------------------------------------------------------------------------------------ messages
+
+/**
+ * Entries from the leader. `prevIndex` and `prevTerm` name the entry before them, and the receiver takes them only if it has
+ * that entry. The *heartbeat form* has `prevIndex`, `prevTerm` and `commit` 0 and no entries: it only says "I lead".
+ */
+export interface AppendRequest {
+  readonly type: 'append';
+  readonly term: Term;
+  readonly leader: PeerId;
+  readonly prevIndex: LogIndex;
+  readonly prevTerm: Term;
+  readonly entries: readonly Entry[];
+  readonly commit: LogIndex;
+}
+
+export interface VoteRequest {
+  readonly type: 'vote';
+  readonly term: Term;
+  readonly candidate: PeerId;
+  readonly lastIndex: LogIndex;
+  readonly lastTerm: Term;
+  /** The leader itself asked for this election: "I hear a leader" is no reason to refuse. */
+  readonly leadershipTransfer: boolean;
+}
+
+/** "Would you vote for me?" `term` is the one an election would have; asking changes nothing anywhere. */
+export interface PreVoteRequest {
+  readonly type: 'preVote';
+  readonly term: Term;
+  readonly lastIndex: LogIndex;
+  readonly lastTerm: Term;
+}
+
+/** "Stand for election now." */
+export interface TimeoutNowRequest {
+  readonly type: 'timeoutNow';
+}
+
+/** InstallSnapshot joins here with compaction. */
+export type Request = AppendRequest | VoteRequest | PreVoteRequest | TimeoutNowRequest;
+
+/**
+ * `lastLog` matters on failure only: the leader goes on from `min(prevIndex, lastLog + 1)`. We answer the last index that may
+ * still agree, Go peers their last index.
+ */
+export interface AppendResponse {
+  readonly type: 'append';
+  readonly term: Term;
+  readonly lastLog: LogIndex;
+  readonly success: boolean;
+  /** For Go leaders: retry at once. */
+  readonly noRetryBackoff: boolean;
+}
+
+export interface VoteResponse {
+  readonly type: 'vote';
+  readonly term: Term;
+  readonly granted: boolean;
+}
+
+export interface PreVoteResponse {
+  readonly type: 'preVote';
+  /** A granting answer carries the term that was asked for. */
+  readonly term: Term;
+  readonly granted: boolean;
+}
+
+export interface TimeoutNowResponse {
+  readonly type: 'timeoutNow';
+}
+
+/** Has the type of its request. */
+export type Response = AppendResponse | VoteResponse | PreVoteResponse | TimeoutNowResponse;
+
+// ------------------------------------------------------------------------------------------------ inputs
+
+/** Something to put into the log. `id` is the shell's, unique among those it has not been answered yet. */
+export interface Proposal {
+  readonly id: number;
+  readonly data: Uint8Array;
+  readonly appendedAt?: bigint;
+}
+
+export type ConfigurationChange =
+  | { readonly type: 'add'; readonly server: Server }
+  | { readonly type: 'remove'; readonly peer: PeerId };
+
+export type Input =
+  /** One unit of time has passed. When the shell's timer was late it feeds one tick, not all that were missed. */
+  | { readonly type: 'tick' }
+  /** `token` is the shell's and comes back with the reply. `from` is who sent it, as far as the transport knows. */
+  | { readonly type: 'request'; readonly from: PeerId; readonly request: Request; readonly token: number }
+  | { readonly type: 'response'; readonly callId: number; readonly response: Response }
+  /** The call ended without a response: refused, broken, too late, answered with an error, or not understood. */
+  | { readonly type: 'failed'; readonly callId: number }
+  /** Answered in `results`, one by one. */
+  | { readonly type: 'propose'; readonly proposals: readonly Proposal[] }
+  /** Adds or removes one member. Answered in `results`. */
+  | { readonly type: 'change'; readonly id: number; readonly change: ConfigurationChange; readonly appendedAt?: bigint }
+  /** Asks for a linearizable read. Answered in `results`: reads made after `applied` see all that was committed before. */
+  | { readonly type: 'read'; readonly id: number }
+  /** The write of the last output is durable. */
+  | { readonly type: 'written' }
+  /** The `apply` of the last output is applied, and reads of the state see it. */
+  | { readonly type: 'applied'; readonly index: LogIndex };
+
+// ------------------------------------------------------------------------------------------------ outputs
+
+/** A request to send. The shell answers it with exactly one `response` or `failed`, at the latest after `timeoutTicks`. */
+export interface Call {
+  readonly callId: number;
+  readonly to: PeerId;
+  readonly request: Request;
+  readonly timeoutTicks: number;
+}
+
+/** Answers the request that came with `token`. Each request gets one reply, unless the peer stops. */
+export interface Reply {
+  readonly token: number;
+  readonly response: Response;
+}
+
+export type RefusalReason =
+  /** Ask `leader`, if known. */
+  | 'not-leader'
+  /** Too much is waiting to be committed or answered. */
+  | 'busy'
+  /** The index the proposal had was taken by another leader's entry. */
+  | 'superseded'
+  /** A change of members is under way, or the term has not committed anything yet. */
+  | 'change-pending'
+  /** The configuration is as asked for already. */
+  | 'unchanged'
+  /** The last voter cannot be removed. */
+  | 'last-voter';
+
+/**
+ * The answer to a proposal, change or read, by its `id`.
+ *
+ * `applied`: in the log at `index` with `term`, committed, and applied here; a read: everything up to `index` is applied here.
+ * `refused`: it is not in the log and never will be, so that trying again elsewhere cannot make it happen twice.
+ * There is no third answer: a leader that steps down keeps its proposals waiting until their index is applied. The shell's
+ * own deadline, when it comes first, means *unknown*.
+ */
+export type Result =
+  | { readonly id: number; readonly outcome: 'applied'; readonly index: LogIndex; readonly term: Term }
+  | {
+      readonly id: number;
+      readonly outcome: 'refused';
+      readonly reason: RefusalReason;
+      readonly leader: PeerId | undefined;
+    };
+
+export type RoleName = 'follower' | 'preCandidate' | 'candidate' | 'leader';
+
+export interface Status {
+  readonly role: RoleName;
+  readonly term: Term;
+  readonly leader: PeerId | undefined;
+  /** The last one in the log, committed or not. */
+  readonly configuration: Configuration;
+  readonly configurationIndex: LogIndex;
+  readonly commit: LogIndex;
+  readonly applied: LogIndex;
+  readonly lastIndex: LogIndex;
+  /** Up to here the log is on this peer's disk. */
+  readonly durable: LogIndex;
+  /** Leader only: an entry of this term is committed, so that reads and changes of members are served. */
+  readonly isEstablished: boolean;
+}
+
+/** Things to do now. Empty lists when there is nothing of a kind. */
+export interface Output {
+  /** Start this write; none other is under way. Report `written`. */
+  readonly write: readonly LogOp[] | undefined;
+  readonly calls: readonly Call[];
+  readonly replies: readonly Reply[];
+  /** Committed entries in order, all types, durable here. Apply them in one batch with the last index; report `applied`. No more come before. */
+  readonly apply: readonly Entry[];
+  readonly results: readonly Result[];
+  /** Set when role, term, leader, configuration or `isEstablished` has changed. */
+  readonly status: Status | undefined;
+}
+
+// ------------------------------------------------------------------------------------------------ the engine
+
+/** All counts and times of the engine. Ticks are the shell's: 100 ms each unless it says otherwise. */
+export interface RaftOptions {
+  /** A follower that hears nothing this long stands for election, a leader whose quorum is silent this long steps down. Default 10. */
+  readonly electionTicks: number;
+  /** The election timeout is drawn from `electionTicks + [0, this)`. At least 3: with less, peers tie for ever. Default 10. */
+  readonly electionSpreadTicks: number;
+  /** Default 1. Below `electionTicks`. */
+  readonly heartbeatTicks: number;
+  /** How long an append may take. Heartbeats and votes get `electionTicks`. Default 100. */
+  readonly appendTimeoutTicks: number;
+  /** Default 64, which is Go's `max_append_entries`. */
+  readonly entriesPerAppendMax: number;
+  /** Data bytes; a single larger entry travels alone. Default 1 MiB. */
+  readonly bytesPerAppendMax: number;
+  /** Appends on the way to one follower. Default 2, Go's pipeline depth. */
+  readonly appendsInFlightMax: number;
+  /** Proposals, changes and reads that wait for their answer; more are refused as `busy`. Default 8,192. */
+  readonly waitingMax: number;
+  /** Bytes of entries that are not committed; more are refused as `busy`. Default 64 MiB. */
+  readonly uncommittedBytesMax: number;
+  /** Entries handed out to be applied in one batch. Default 1,024. */
+  readonly applyMax: number;
+}
+
+export interface RaftDeps {
+  readonly self: PeerId;
+  readonly random: Random;
+  /** What `LogStore.load` returned. */
+  readonly image: LogImage;
+  /** Index up to which the state has been applied, as the state says: `base.index <= applied <= last index`. */
+  readonly applied: LogIndex;
+  /** Planted bugs, in tests. */
+  readonly rules?: Partial<Rules>;
+}
+
+/** One peer's engine: `createRaft(deps, options?: Partial<RaftOptions>): Raft`. */
+export interface Raft {
+  /** Takes one input. Throws only on a broken invariant, which ends the peer. */
+  step(input: Input): void;
+  /** Everything to do since the last call. */
+  take(): Output;
+  status(): Status;
+}
