@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { base32 } from 'multiformats/bases/base32';
+import { base58btc } from 'multiformats/bases/base58';
+import {
+  BoundedQueue,
+  base32Decode,
+  base32Encode,
+  base32UpperDecode,
+  base32UpperEncode,
+  base58Decode,
+  base58Encode,
+  compareBytes,
+  errorCode,
+  hexDecode,
+  hexEncode,
+  SeededRandom,
+  varintEncode,
+  varintRead,
+} from './index.ts';
+
+const bytes = fc.uint8Array({ maxLength: 80 });
+
+test('base32 equals the reference implementation and round trips', () => {
+  fc.assert(
+    fc.property(bytes, (value) => {
+      const text = base32Encode(value);
+      assert.equal(`b${text}`, base32.encode(value));
+      assert.deepEqual(base32Decode(text), value);
+      assert.deepEqual(base32UpperDecode(base32UpperEncode(value)), value);
+    }),
+  );
+});
+
+test('base58 equals the reference implementation and round trips', () => {
+  fc.assert(
+    fc.property(bytes, fc.integer({ min: 0, max: 3 }), (value, zeros) => {
+      const padded = Uint8Array.from([...new Uint8Array(zeros), ...value]);
+      const text = base58Encode(padded);
+      assert.equal(`z${text}`, base58btc.encode(padded));
+      assert.deepEqual(base58Decode(text), padded);
+    }),
+  );
+});
+
+test('hex round trips and refuses what is no hex', () => {
+  fc.assert(fc.property(bytes, (value) => assert.deepEqual(hexDecode(hexEncode(value)), value)));
+  assert.throws(() => hexDecode('0g'), { code: 'base/bad-hex' });
+  assert.throws(() => hexDecode('012'), { code: 'base/bad-hex' });
+});
+
+test('texts outside the alphabet are refused', () => {
+  assert.throws(() => base32Decode('a1'), { code: 'base/bad-base32' });
+  assert.throws(() => base32UpperDecode('Aa'), { code: 'base/bad-base32' });
+  assert.throws(() => base58Decode('0'), { code: 'base/bad-base58' });
+  assert.throws(() => base58Decode('2'.repeat(10_000)), { code: 'base/bad-base58' });
+  assert.throws(() => base58Decode('é'), { code: 'base/bad-base58' });
+});
+
+test('varint round trips over its range and tells an end from an overflow', () => {
+  fc.assert(
+    fc.property(fc.maxSafeNat(), (value) => {
+      const encoded = varintEncode(value);
+      assert.deepEqual(varintRead(encoded, 0), { value, end: encoded.length });
+      assert.equal(varintRead(encoded.subarray(0, -1), 0), undefined);
+    }),
+  );
+  assert.throws(() => varintRead(new Uint8Array(11).fill(0xff), 0), { code: 'base/bad-varint' });
+});
+
+test('compareBytes orders as numbers and puts a prefix first', () => {
+  assert.ok(compareBytes(Uint8Array.of(1, 200), Uint8Array.of(2)) < 0);
+  assert.ok(compareBytes(Uint8Array.of(1), Uint8Array.of(1, 0)) < 0);
+  assert.equal(compareBytes(Uint8Array.of(7), Uint8Array.of(7)), 0);
+});
+
+test('SeededRandom repeats itself, stays in range and derives independent streams', () => {
+  const draw = (random: SeededRandom) => Array.from({ length: 20 }, () => random.integer(1000));
+  const first = new SeededRandom(42);
+  const other = first.derive('network');
+  assert.deepEqual(draw(first), draw(new SeededRandom('42')));
+  assert.deepEqual(draw(other), draw(new SeededRandom(42).derive('network')));
+  assert.notDeepEqual(draw(first), draw(new SeededRandom(43)));
+  assert.equal(new SeededRandom(1).integer(1), 0);
+  const counts = new Array(10).fill(0);
+  for (let i = 0; i < 10_000; i++) counts[first.integer(10)]++;
+  for (const count of counts) assert.ok(count > 850 && count < 1150, `uneven: ${counts}`);
+});
+
+test('BoundedQueue keeps order, refuses when full, behaves like an array', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 40 }),
+      fc.array(fc.option(fc.integer()), { maxLength: 200 }),
+      (size, acts) => {
+        const queue = new BoundedQueue<number>(size);
+        const model: number[] = [];
+        for (const act of acts) {
+          if (act === null) assert.equal(queue.shift(), model.shift());
+          else if (queue.push(act)) model.push(act);
+          else assert.equal(model.length, size);
+          assert.equal(queue.size, model.length);
+          assert.equal(queue.peek(), model[0]);
+        }
+      },
+    ),
+  );
+});
+
+test('errorCode reads the code of anything', () => {
+  assert.equal(errorCode({ code: 'a/b' }), 'a/b');
+  assert.equal(errorCode(null), '');
+});

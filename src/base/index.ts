@@ -1,0 +1,28 @@
+export { base32Decode, base32Encode, base32UpperDecode, base32UpperEncode } from './base32.ts';
+export { base58Decode, base58Encode } from './base58.ts';
+export { BoundedQueue } from './bounded-queue.ts';
+export {
+  bytesEqual,
+  compareBytes,
+  concatBytes,
+  hexDecode,
+  hexEncode,
+  noBytes,
+  utf8Decode,
+  utf8Encode,
+} from './bytes.ts';
+export type { Cancel, Clock } from './clock.ts';
+export {
+  AssertionFailure,
+  assert,
+  errorCode,
+  errorMessage,
+  OperatingError,
+  type OperatingErrorOptions,
+  type Outcome,
+} from './errors.ts';
+export type { Startable } from './lifecycle.ts';
+export { type LogFields, type Logger, silentLogger } from './logger.ts';
+export { SeededRandom } from './prng.ts';
+export type { Random } from './random.ts';
+export { type Varint, varintEncode, varintRead, varintSize, varintWrite } from './varint.ts';
