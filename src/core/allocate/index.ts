@@ -1,0 +1,1 @@
+export { type AllocateRequest, allocate } from './allocate.ts';

@@ -1,0 +1,1 @@
+export { MetricStore, type MetricStoreOptions } from './store.ts';
