@@ -1,0 +1,185 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { SeededRandom } from '../../base/index.ts';
+import { Cid, type Pin } from '../../model/index.ts';
+import { type Instant, OperationTable, type OperationTableOptions, type Ticket } from './operations.ts';
+
+const anyCid = Cid.parse('bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy');
+const pinOf = (more: Partial<Pin> = {}): Pin => ({
+  cid: anyCid,
+  type: 'pin',
+  allocations: [],
+  maxDepth: -1,
+  reference: null,
+  timestamp: { seconds: 0, nanos: 0 },
+  replicationFactorMin: -1,
+  replicationFactorMax: -1,
+  name: '',
+  mode: 'recursive',
+  shardSize: 0,
+  userAllocations: null,
+  expireAt: null,
+  metadata: null,
+  pinUpdate: null,
+  origins: null,
+  ...more,
+});
+const at = (ms: number): Instant => ({ ms, wallNanos: BigInt(Math.round(ms)) * 1_000_000n });
+
+function table(more: Partial<OperationTableOptions> = {}): OperationTable {
+  const options = {
+    windowMax: 10,
+    errorsMax: 10,
+    priorityAgeSeconds: 100,
+    priorityAttemptsMax: 2,
+    retryDelayMinMs: 1000,
+    retryDelayMaxMs: 8000,
+    ...more,
+  };
+  return new OperationTable(options, new SeededRandom(1));
+}
+
+function taken(ticket: Ticket | undefined): Ticket {
+  assert.ok(ticket !== undefined, 'an operation is ready');
+  return ticket;
+}
+
+test('OperationTable: young pins go first, then by age of the intent', () => {
+  const ops = table();
+  ops.want('pin', 'old', pinOf({ timestamp: { seconds: -500, nanos: 0 } }), at(0));
+  ops.want('pin', 'a', pinOf(), at(0));
+  ops.want('pin', 'b', pinOf(), at(0));
+  assert.equal(ops.queuedPinCount, 3);
+  const order = [1, 2, 3].map(() => taken(ops.take('pin', at(1))).operation.key);
+  assert.deepEqual(order, ['a', 'b', 'old']);
+  assert.equal(ops.take('pin', at(1)), undefined);
+});
+
+test('OperationTable: a failed operation shows cause and attempts, and comes back by itself after a growing delay', () => {
+  const ops = table();
+  ops.want('pin', 'a', pinOf(), at(0));
+  let now = 0;
+  const delays: number[] = [];
+  for (let attempt = 1; attempt <= 6; attempt += 1) {
+    const ticket = taken(ops.take('pin', at(now)));
+    const delay = ops.failedWith(ticket, `no ${attempt}`, at(now)) ?? -1;
+    assert.deepEqual(
+      [ops.get('a')?.phase, ops.get('a')?.error, ops.get('a')?.attempts],
+      ['error', `no ${attempt}`, attempt],
+    );
+    ops.retryDue(at(now + delay - 1));
+    assert.equal(ops.take('pin', at(now)), undefined, 'not before its time');
+    now += delay;
+    ops.retryDue(at(now));
+    delays.push(delay);
+    assert.equal(ops.get('a')?.isPriority, attempt <= 2);
+  }
+  delays.forEach((delay, i) => {
+    const full = Math.min(8000, 1000 * 2 ** i);
+    assert.ok(delay >= full / 2 && delay < full, `delay ${i}: ${delay}`);
+  });
+});
+
+test('OperationTable: the last intent counts, and waits for the end of the replaced attempt', () => {
+  const ops = table();
+  ops.want('pin', 'a', pinOf(), at(0));
+  const pinning = taken(ops.take('pin', at(0)));
+  assert.deepEqual(ops.want('unpin', 'a', pinOf(), at(1)), { isAccepted: true, mustAbort: true });
+  assert.equal(ops.take('unpin', at(1)), undefined, 'the replaced attempt still runs');
+  assert.equal(ops.succeeded(pinning), false, 'its result does not count');
+  const unpinning = taken(ops.take('unpin', at(2)));
+  assert.deepEqual(ops.want('pin', 'a', pinOf(), at(3)), { isAccepted: true, mustAbort: true });
+  assert.equal(ops.failedWith(unpinning, 'aborted', at(3)), undefined);
+  assert.equal(ops.succeeded(taken(ops.take('pin', at(4)))), true);
+  assert.equal(ops.get('a'), undefined);
+});
+
+test('OperationTable: another depth of a running pin is a new act, other options are not', () => {
+  const ops = table();
+  ops.want('pin', 'a', pinOf({ maxDepth: 0 }), at(0));
+  const direct = taken(ops.take('pin', at(0)));
+  assert.equal(ops.want('pin', 'a', pinOf({ maxDepth: 0, name: 'x' }), at(1)).mustAbort, false);
+  assert.equal(ops.want('pin', 'a', pinOf({ maxDepth: -1 }), at(1)).mustAbort, true);
+  assert.equal(ops.succeeded(direct), false);
+  assert.equal(taken(ops.take('pin', at(2))).pin.maxDepth, -1);
+});
+
+test('OperationTable: a full window refuses new pins but never a change of mind', () => {
+  const ops = table({ windowMax: 2 });
+  assert.equal(ops.want('pin', 'a', pinOf(), at(0)).isAccepted, true);
+  assert.equal(ops.want('pin', 'b', pinOf(), at(0)).isAccepted, true);
+  assert.equal(ops.want('pin', 'c', pinOf(), at(0)).isAccepted, false);
+  assert.equal(ops.want('unpin', 'a', pinOf(), at(0)).isAccepted, true);
+  ops.failedWith(taken(ops.take('pin', at(0))), 'no', at(0));
+  assert.equal(ops.want('pin', 'c', pinOf(), at(0)).isAccepted, true, 'failed operations hold no room');
+});
+
+test('OperationTable: failures beyond the bound push out the oldest', () => {
+  const ops = table({ errorsMax: 2 });
+  for (const key of ['a', 'b', 'c']) {
+    ops.want('pin', key, pinOf(), at(0));
+    ops.failedWith(taken(ops.take('pin', at(0))), 'no', at(0));
+  }
+  assert.deepEqual([...ops.all()].map((op) => op.key).sort(), ['b', 'c']);
+});
+
+test('OperationTable: an attempt that could not be made does not count', () => {
+  const ops = table();
+  ops.want('pin', 'a', pinOf(), at(0));
+  ops.postponed(taken(ops.take('pin', at(0))), 'IPFS is down', at(1));
+  const op = ops.get('a');
+  assert.deepEqual([op?.phase, op?.attempts, op?.error], ['queued', 0, 'IPFS is down']);
+});
+
+test('OperationTable: any history keeps the bounds, one attempt per pin, and every intent is served in the end', () => {
+  const acts = fc.array(
+    fc.record({
+      act: fc.constantFrom('pin', 'unpin', 'direct', 'drop', 'take', 'ok', 'fail', 'postpone', 'later'),
+      key: fc.nat(5),
+    }),
+    { maxLength: 120 },
+  );
+  fc.assert(
+    fc.property(acts, (history) => {
+      const ops = table({ windowMax: 4, errorsMax: 3 });
+      const running = new Map<string, Ticket>();
+      let now = 0;
+      const later = (ms: number): void => {
+        now += ms;
+        ops.retryDue(at(now));
+      };
+      const end = (key: string, how: string): void => {
+        const ticket = running.get(key);
+        if (ticket === undefined) return;
+        running.delete(key);
+        if (how === 'ok') ops.succeeded(ticket);
+        else if (how === 'fail') ops.failedWith(ticket, 'no', at(now));
+        else ops.postponed(ticket, 'down', at(now));
+      };
+      const take = (kind: 'pin' | 'unpin'): boolean => {
+        const ticket = ops.take(kind, at(now));
+        if (ticket === undefined) return false;
+        assert.equal(running.has(ticket.operation.key), false, 'one attempt per pin');
+        running.set(ticket.operation.key, ticket);
+        return true;
+      };
+      for (const { act, key: n } of history) {
+        const key = `k${n}`;
+        if (act === 'pin' || act === 'unpin') ops.want(act, key, pinOf(), at(now));
+        else if (act === 'direct') ops.want('pin', key, pinOf({ maxDepth: 0 }), at(now));
+        else if (act === 'drop') assert.ok(!ops.drop(key) || !running.has(key));
+        else if (act === 'take') take(n % 2 === 0 ? 'pin' : 'unpin');
+        else if (act === 'later') later(3000);
+        else end(key, act);
+        assert.ok(ops.activeCount <= 4 + ops.failedCount && ops.failedCount <= 3);
+      }
+      for (let round = 0; round < 100; round += 1) {
+        for (const key of [...running.keys()]) end(key, 'ok');
+        later(10_000);
+        while (take('pin') || take('unpin'));
+      }
+      assert.deepEqual([...ops.all()], [], 'nothing is left over');
+    }),
+  );
+});

@@ -1,0 +1,290 @@
+/**
+ * What has to be done on this peer's IPFS node: at most one operation per pin, bounded in number, retried for ever.
+ *
+ * Pure: time and randomness are arguments; the tracker carries out what `take` hands out and reports back.
+ * Source of the rules: Go `pintracker/optracker`; unlike there a failed operation is tried again by itself, with a
+ * growing delay, and an operation that replaces a running one waits until that one has ended.
+ *
+ * Life of an operation: queued → running → gone (done) or error → queued again after its delay.
+ */
+import type { Random } from '../../base/index.ts';
+import type { Pin } from '../../model/index.ts';
+
+export type OperationKind = 'pin' | 'unpin';
+export type OperationPhase = 'queued' | 'running' | 'error';
+
+/** A read-only look at one operation. */
+export interface Operation {
+  readonly key: string;
+  readonly kind: OperationKind;
+  readonly pin: Pin;
+  readonly phase: OperationPhase;
+  /** Times it was started. */
+  readonly attempts: number;
+  readonly isPriority: boolean;
+  /** Why the last attempt failed; empty before. */
+  readonly error: string;
+  /** Wall clock of the last change of phase, nanoseconds. */
+  readonly sinceNanos: bigint;
+}
+
+/** The right to report the end of one attempt. */
+export interface Ticket {
+  readonly operation: Operation;
+  readonly kind: OperationKind;
+  readonly pin: Pin;
+  readonly generation: number;
+}
+
+/** Now, by both clocks. */
+export interface Instant {
+  /** Monotonic milliseconds. */
+  readonly ms: number;
+  readonly wallNanos: bigint;
+}
+
+export interface OperationTableOptions {
+  /** Operations that are queued or running; a pin more is refused and found again from the state. */
+  readonly windowMax: number;
+  /** Failed operations remembered; the oldest is forgotten (and found again from the state) when there are more. */
+  readonly errorsMax: number;
+  /** Pins younger than this go first. */
+  readonly priorityAgeSeconds: number;
+  /** Attempts after which a young pin loses its priority. */
+  readonly priorityAttemptsMax: number;
+  /** Delay after the first failure; doubles with each further one. */
+  readonly retryDelayMinMs: number;
+  readonly retryDelayMaxMs: number;
+}
+
+/** What became of an intent. */
+export interface WantResult {
+  /** `false`: the window is full and nothing was kept. */
+  readonly isAccepted: boolean;
+  /** A running attempt of the same pin must be aborted: it does what is no longer wanted. */
+  readonly mustAbort: boolean;
+}
+
+interface Slot {
+  key: string;
+  kind: OperationKind;
+  pin: Pin;
+  phase: OperationPhase;
+  attempts: number;
+  isPriority: boolean;
+  error: string;
+  sinceNanos: bigint;
+  /** Changes when a running attempt stops being the wanted one. */
+  generation: number;
+  /** An attempt is running, be it the wanted one or one that was replaced. */
+  isBusy: boolean;
+  retryAtMs: number;
+}
+
+/** All operations of a peer; `queued + running <= windowMax`, `failed <= errorsMax`. */
+export class OperationTable {
+  readonly #options: OperationTableOptions;
+  readonly #random: Random;
+  readonly #slots = new Map<string, Slot>();
+  // Maps serve as queues from which any entry can be taken out: they keep the order of insertion.
+  readonly #priorityPins = new Map<string, Slot>();
+  readonly #pins = new Map<string, Slot>();
+  readonly #unpins = new Map<string, Slot>();
+  readonly #failed = new Map<string, Slot>();
+
+  constructor(options: OperationTableOptions, random: Random) {
+    this.#options = options;
+    this.#random = random;
+  }
+
+  /** Operations queued or running. */
+  get activeCount(): number {
+    return this.#slots.size - this.#failed.size;
+  }
+
+  get hasRoom(): boolean {
+    return this.activeCount < this.#options.windowMax;
+  }
+
+  get failedCount(): number {
+    return this.#failed.size;
+  }
+
+  /** Pins that wait for a worker. */
+  get queuedPinCount(): number {
+    return this.#priorityPins.size + this.#pins.size;
+  }
+
+  get(key: string): Operation | undefined {
+    return this.#slots.get(key);
+  }
+
+  /** All operations, in no particular order. */
+  all(): IterableIterator<Operation> {
+    return this.#slots.values();
+  }
+
+  /** Operations that failed and wait for their next attempt. */
+  failed(): IterableIterator<Operation> {
+    return this.#failed.values();
+  }
+
+  /** Records that the pin is to be pinned or unpinned. The last intent counts. */
+  want(kind: OperationKind, key: string, pin: Pin, now: Instant): WantResult {
+    const slot = this.#slots.get(key);
+    if (slot === undefined) {
+      if (!this.hasRoom) return { isAccepted: false, mustAbort: false };
+      const fresh: Slot = {
+        key,
+        kind,
+        pin,
+        phase: 'queued',
+        attempts: 0,
+        isPriority: false,
+        error: '',
+        sinceNanos: now.wallNanos,
+        generation: 0,
+        isBusy: false,
+        retryAtMs: 0,
+      };
+      this.#slots.set(key, fresh);
+      this.#enqueue(fresh, now);
+      return { isAccepted: true, mustAbort: false };
+    }
+    const isSameAct = slot.kind === kind && (kind === 'unpin' || slot.pin.maxDepth === pin.maxDepth);
+    slot.pin = pin;
+    // The running or waiting attempt already does what is wanted.
+    if (isSameAct && slot.phase !== 'error') return { isAccepted: true, mustAbort: false };
+    const mustAbort = slot.isBusy && !isSameAct;
+    if (!isSameAct) {
+      slot.kind = kind;
+      slot.attempts = 0;
+      slot.error = '';
+      slot.generation += 1;
+    }
+    this.#enqueue(slot, now);
+    return { isAccepted: true, mustAbort };
+  }
+
+  /** Forgets what was wanted of a pin, unless an attempt is running. */
+  drop(key: string): boolean {
+    const slot = this.#slots.get(key);
+    if (slot === undefined || slot.isBusy) return false;
+    this.#remove(slot);
+    return true;
+  }
+
+  /** The next operation of a kind to start, now running; `undefined` when none is ready. */
+  take(kind: OperationKind, now: Instant): Ticket | undefined {
+    const slot = kind === 'unpin' ? firstIdle(this.#unpins) : (firstIdle(this.#priorityPins) ?? firstIdle(this.#pins));
+    if (slot === undefined) return undefined;
+    this.#dequeue(slot);
+    slot.phase = 'running';
+    slot.isBusy = true;
+    slot.attempts += 1;
+    slot.sinceNanos = now.wallNanos;
+    return { operation: slot, kind: slot.kind, pin: slot.pin, generation: slot.generation };
+  }
+
+  /** The attempt has ended well. `false`: it was replaced meanwhile, and its result says nothing about what is wanted. */
+  succeeded(ticket: Ticket): boolean {
+    const slot = this.#ended(ticket);
+    if (slot === undefined) return false;
+    this.#remove(slot);
+    return true;
+  }
+
+  /** The attempt has failed. Returns the delay until the next one, or `undefined` when it was replaced meanwhile. */
+  failedWith(ticket: Ticket, error: string, now: Instant): number | undefined {
+    const slot = this.#ended(ticket);
+    if (slot === undefined) return undefined;
+    const delayMs = this.#retryDelayMs(slot.attempts);
+    slot.phase = 'error';
+    slot.error = error;
+    slot.sinceNanos = now.wallNanos;
+    slot.retryAtMs = now.ms + delayMs;
+    this.#failed.set(slot.key, slot);
+    if (this.#failed.size > this.#options.errorsMax) {
+      const oldest = this.#failed.values().next().value;
+      if (oldest !== undefined) this.#remove(oldest);
+    }
+    return delayMs;
+  }
+
+  /** The attempt could not be made at all (IPFS is down): it waits in the queue, uncounted, with the cause to show. */
+  postponed(ticket: Ticket, cause: string, now: Instant): void {
+    const slot = this.#ended(ticket);
+    if (slot === undefined) return;
+    slot.attempts -= 1;
+    slot.error = cause;
+    this.#enqueue(slot, now);
+  }
+
+  /** Puts failed operations whose delay is over back into their queues, as many as there is room for. */
+  retryDue(now: Instant): void {
+    for (const slot of this.#failed.values()) {
+      if (!this.hasRoom) return;
+      if (slot.retryAtMs <= now.ms) this.#enqueue(slot, now);
+    }
+  }
+
+  /** Puts one failed operation back into its queue at once. */
+  retry(key: string, now: Instant): boolean {
+    const slot = this.#failed.get(key);
+    if (slot === undefined) return false;
+    this.#enqueue(slot, now);
+    return true;
+  }
+
+  /** Common end of an attempt; `undefined` when the attempt was not the wanted one any more. */
+  #ended(ticket: Ticket): Slot | undefined {
+    const slot = this.#slots.get(ticket.operation.key);
+    if (slot === undefined) return undefined;
+    slot.isBusy = false;
+    return slot.generation === ticket.generation ? slot : undefined;
+  }
+
+  #enqueue(slot: Slot, now: Instant): void {
+    this.#dequeue(slot);
+    slot.phase = 'queued';
+    slot.sinceNanos = now.wallNanos;
+    slot.isPriority = slot.kind === 'pin' && this.#hasPriority(slot, now);
+    this.#queueOf(slot).set(slot.key, slot);
+  }
+
+  #dequeue(slot: Slot): void {
+    this.#failed.delete(slot.key);
+    this.#priorityPins.delete(slot.key);
+    this.#pins.delete(slot.key);
+    this.#unpins.delete(slot.key);
+  }
+
+  #remove(slot: Slot): void {
+    this.#dequeue(slot);
+    this.#slots.delete(slot.key);
+  }
+
+  #queueOf(slot: Slot): Map<string, Slot> {
+    if (slot.kind === 'unpin') return this.#unpins;
+    return slot.isPriority ? this.#priorityPins : this.#pins;
+  }
+
+  #hasPriority(slot: Slot, now: Instant): boolean {
+    if (slot.attempts > this.#options.priorityAttemptsMax || slot.pin.timestamp === null) return false;
+    const nowSeconds = Number(now.wallNanos / 1_000_000_000n);
+    return nowSeconds - slot.pin.timestamp.seconds < this.#options.priorityAgeSeconds;
+  }
+
+  #retryDelayMs(attempts: number): number {
+    const { retryDelayMinMs: min, retryDelayMaxMs: max } = this.#options;
+    const delayMs = Math.min(max, min * 2 ** Math.min(attempts - 1, 30));
+    // Half of it is random, so that many pins that failed together do not come back together.
+    return delayMs / 2 + (delayMs / 2) * (this.#random.integer(1024) / 1024);
+  }
+}
+
+/** The oldest entry whose pin has no attempt running. Busy ones are few: each was replaced while it ran. */
+function firstIdle(queue: ReadonlyMap<string, Slot>): Slot | undefined {
+  for (const slot of queue.values()) if (!slot.isBusy) return slot;
+  return undefined;
+}
