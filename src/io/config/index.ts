@@ -1,0 +1,13 @@
+/** The folder of a peer: its files, its lock, and what they say. */
+export { defaultFolderPath, makeFolder, type PeerFolder, peerFolder } from './folder.ts';
+export {
+  createIdentity,
+  type Identity,
+  overrideIdentity,
+  parseIdentity,
+  readIdentity,
+  writeIdentity,
+} from './identity.ts';
+export { type LoadedConfig, type LoadedPeer, type LoadOptions, loadConfig, loadPeer, writeConfig } from './load.ts';
+export { type FolderLock, lockFolder } from './lock.ts';
+export { readPeerstore, writePeerstore } from './peerstore.ts';

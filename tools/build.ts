@@ -1,0 +1,86 @@
+/**
+ * Builds the programs: one bundle each, because loading hundreds of small files is most of a program's start.
+ * `node tools/build.ts` takes under a second; with `--dist` the library and its types are made as well.
+ */
+import { spawnSync } from 'node:child_process';
+import { readdirSync, rmSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type BuildOptions, build } from 'esbuild';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const out = join(root, 'dist', 'bin');
+
+const shared: BuildOptions = {
+  absWorkingDir: root,
+  bundle: true,
+  platform: 'node',
+  target: 'node22',
+  minify: true,
+  legalComments: 'none',
+  logLevel: 'warning',
+};
+
+/** The daemon: ESM, so that what is seldom needed (the embedded IPFS node, TLS, …) becomes chunks loaded on demand. */
+const daemon: BuildOptions = {
+  ...shared,
+  entryPoints: [{ in: 'src/cmd/service/main.ts', out: 'main' }],
+  outdir: join(out, 'service'),
+  format: 'esm',
+  splitting: true,
+  // Native code finds its prebuilt binary beside itself.
+  external: ['classic-level'],
+  // CommonJS inside an ESM bundle needs a `require`; under a name that no bundled module can declare as well.
+  banner: {
+    js: "import{createRequire as __bundleCreateRequire}from'node:module';const require=__bundleCreateRequire(import.meta.url);",
+  },
+};
+
+/** Small programs: one CommonJS file, the quickest to load. */
+function small(name: string): BuildOptions {
+  return {
+    ...shared,
+    entryPoints: [{ in: `src/cmd/${name}/main.ts`, out: 'main' }],
+    outdir: join(out, name),
+    outExtension: { '.js': '.cjs' },
+    format: 'cjs',
+  };
+}
+
+/** Newest change below a folder, in milliseconds since the epoch; 0 when it is not there. */
+function newest(folder: string): number {
+  let latest = 0;
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    if (entry.isFile()) latest = Math.max(latest, statSync(join(entry.parentPath, entry.name)).mtimeMs);
+  }
+  return latest;
+}
+
+function isFresh(): boolean {
+  const built = programs.map(({ file }) => statSync(join(out, file), { throwIfNoEntry: false })?.mtimeMs ?? 0);
+  const sources = Math.max(
+    newest(join(root, 'src')),
+    statSync(join(root, 'package-lock.json')).mtimeMs,
+    statSync(fileURLToPath(import.meta.url)).mtimeMs,
+  );
+  return Math.min(...built) > sources;
+}
+
+const programs = [
+  { file: 'service/main.js', options: daemon },
+  { file: 'ctl/main.cjs', options: small('ctl') },
+  { file: 'follow/main.cjs', options: small('follow') },
+];
+
+const isDist = process.argv.includes('--dist');
+if (isDist) rmSync(join(root, 'dist'), { recursive: true, force: true });
+if (isDist || process.argv.includes('--force') || !isFresh()) {
+  const began = performance.now();
+  await Promise.all(programs.map(({ options }) => build(options)));
+  console.error(`built the programs in ${((performance.now() - began) / 1000).toFixed(1)} s`);
+}
+if (isDist) {
+  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
+  if (status !== 0) process.exit(1);
+}
