@@ -1,0 +1,4 @@
+import { datastoreConformance } from '../../test/conformance/datastore.ts';
+import { createMemoryDatastore } from './memory-datastore.ts';
+
+datastoreConformance('memory', async () => createMemoryDatastore());
