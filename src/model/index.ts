@@ -1,12 +1,56 @@
 export { Cid } from './cid.ts';
 export type { Codec } from './codec.ts';
+export { metricCodec, rpcResponseCodec, serviceIdCodec, skipMsgpackValue } from './codecs.ts';
 export { formatGoDuration, parseGoDuration } from './duration.ts';
-export type { RpcMethod, RpcStreamMethod, RpcTrust } from './methods.ts';
+export { type RpcErrorType, type RpcResponse, rpcErrorTypes, type ServiceId } from './gorpc.ts';
+export {
+  type AnyRpcMethod,
+  findMethod,
+  hasService,
+  methods,
+  type Nothing,
+  nothing,
+  type RpcMethod,
+  type RpcStreamMethod,
+  type RpcTrust,
+} from './methods.ts';
 export type { Alert, Metric, PingValue } from './metric.ts';
 export { multiaddrFromBytes, multiaddrToBytes, parseMultiaddr, peerIdOfMultiaddr } from './multiaddr.ts';
 export type { ConnectGraph, Id, IpfsId, Multiaddr, PeerId, Version } from './peer.ts';
 export { parsePeerId, peerIdFromBytes, peerIdToBytes } from './peer-id.ts';
 export { type Pin, type PinMode, type PinOptions, type PinPath, type PinType, pinTypeBits } from './pin.ts';
+export { cidOfStateKey, decodePin, encodePin, stateKey } from './pin-protobuf.ts';
+export { type RaftCommand, type RaftCommandType, raftCommandCodec } from './raft-command.ts';
+export {
+  type AppendEntriesRequest,
+  type AppendEntriesResponse,
+  appendEntriesRequestCodec,
+  appendEntriesResponseCodec,
+  type InstallSnapshotRequest,
+  type InstallSnapshotResponse,
+  installSnapshotRequestCodec,
+  installSnapshotResponseCodec,
+  type RaftConfiguration,
+  type RaftHeader,
+  type RaftLogEntry,
+  type RaftServer,
+  type RequestPreVoteRequest,
+  type RequestPreVoteResponse,
+  type RequestVoteRequest,
+  type RequestVoteResponse,
+  raftConfigurationCodec,
+  raftErrorCodec,
+  raftLogEntryCodec,
+  raftLogTypes,
+  raftPeersCodec,
+  raftRpcTypes,
+  raftSuffrages,
+  requestPreVoteRequestCodec,
+  requestPreVoteResponseCodec,
+  requestVoteRequestCodec,
+  requestVoteResponseCodec,
+  timeoutNowCodec,
+} from './raft-wire.ts';
 export {
   type GlobalPinInfo,
   type GlobalRepoGc,
@@ -24,3 +68,4 @@ export {
   trackerStatusGroups,
 } from './status.ts';
 export { compareTimes, formatTime, parseTime, type Time, timeFromNanos, timeToNanos } from './time.ts';
+export type { AddedOutput, ApiError, Bandwidth, BandwidthByProtocol, NodeWithMeta } from './transfer.ts';
