@@ -1,0 +1,1 @@
+export { createIpfsConnector, type IpfsConnectorDeps, type IpfsConnectorOptions } from './connector.ts';

@@ -1,0 +1,206 @@
+/**
+ * Requests to a Kubo RPC: one connection pool, bounded waits, one kind of error for each way of failing, and the
+ * knowledge whether the node can be reached at all.
+ */
+import { type Dispatcher, Pool } from 'undici';
+import { type Cancel, type Clock, errorCode } from '../../base/index.ts';
+import { formatGoDuration } from '../../model/index.ts';
+import type { Endpoint } from './endpoint.ts';
+import { aborted, badAnswer, KuboError, notKubo, timedOut, unreachable } from './errors.ts';
+import { ndjson } from './ndjson.ts';
+
+/** Bodies of errors and of single answers. A cut answer is refused, not shortened. */
+const bodyLengthMax = 32 * 1024 * 1024;
+const connectTimeoutMs = 10_000;
+
+export interface KuboHttpOptions {
+  readonly endpoint: Endpoint;
+  /** Requests under way at once; further ones wait for a connection. */
+  readonly connectionsMax: number;
+}
+
+export interface KuboRequest {
+  /** Below `/api/v0/`, with the query. */
+  readonly path: string;
+  readonly signal?: AbortSignal | undefined;
+  /** Limit for the answer to begin, and then for each further piece of it; 0: none. */
+  readonly idleTimeoutMs: number;
+}
+
+/** A client of one node. `onReached` and `onLost` tell how each request met the node, before the request ends. */
+export class KuboHttp {
+  readonly #pool: Pool;
+  readonly #origin: string;
+  readonly #clock: Clock;
+  readonly #onReached: () => void;
+  readonly #onLost: (error: Error) => void;
+
+  constructor(
+    options: KuboHttpOptions,
+    deps: { readonly clock: Clock; readonly onReached: () => void; readonly onLost: (error: Error) => void },
+  ) {
+    const { origin, socketPath } = options.endpoint;
+    this.#origin = origin;
+    this.#clock = deps.clock;
+    this.#onReached = deps.onReached;
+    this.#onLost = deps.onLost;
+    this.#pool = new Pool(origin, {
+      connections: options.connectionsMax,
+      // Never pipelined: a slow pin must not hold up what comes behind it.
+      pipelining: 1,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      connect: { timeout: connectTimeoutMs, ...(socketPath === undefined ? {} : { socketPath }) },
+    });
+  }
+
+  /** One JSON object. */
+  async json(request: KuboRequest): Promise<Record<string, unknown>> {
+    const text = new TextDecoder().decode(await this.bytes(request));
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch (error) {
+      throw badAnswer(request.path, `not JSON: ${text.slice(0, 200)}`, error);
+    }
+    return asRecord(request.path, value);
+  }
+
+  /** The whole body. */
+  async bytes(request: KuboRequest): Promise<Uint8Array> {
+    const pieces: Uint8Array[] = [];
+    let length = 0;
+    for await (const piece of this.#pieces(request)) {
+      length += piece.length;
+      if (length > bodyLengthMax) throw badAnswer(request.path, `longer than ${bodyLengthMax} bytes`);
+      pieces.push(piece);
+    }
+    return Buffer.concat(pieces, length);
+  }
+
+  /** Objects of a streaming answer, as many together as arrived together. A cut stream is an error. */
+  async *lines(request: KuboRequest): AsyncGenerator<readonly Record<string, unknown>[], void> {
+    for await (const values of ndjson(request.path, this.#pieces(request))) {
+      yield values.map((value) => asRecord(request.path, value));
+    }
+  }
+
+  /** Ends everything that is under way. */
+  async close(): Promise<void> {
+    await this.#pool.destroy();
+  }
+
+  async *#pieces(request: KuboRequest): AsyncGenerator<Uint8Array, void> {
+    const watch = new Watch(this.#clock, request.idleTimeoutMs, request.signal);
+    const url = `${this.#origin}/api/v0/${request.path}`;
+    try {
+      const answer = await this.#send(request.path, watch.signal);
+      this.#onReached();
+      watch.renew();
+      if (answer.statusCode !== 200) throw await failureOf(request.path, answer);
+      for await (const piece of answer.body) {
+        watch.renew();
+        yield piece;
+        watch.renew();
+      }
+      const streamError = answer.trailers['x-stream-error'];
+      if (streamError !== undefined) throw new KuboError(request.path, answer.statusCode, String(streamError));
+    } catch (error) {
+      throw this.#translate(url, error, watch, request);
+    } finally {
+      watch.end();
+    }
+  }
+
+  async #send(path: string, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+    const options: Dispatcher.RequestOptions = { path: `/api/v0/${path}`, method: 'POST', signal };
+    try {
+      return await this.#pool.request(options);
+    } catch (error) {
+      // The node may close an idle connection just when we use it. All acts can be repeated, so one more try is safe.
+      if (signal.aborted || !['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'].includes(errorCode(error))) throw error;
+      return await this.#pool.request(options);
+    }
+  }
+
+  #translate(url: string, error: unknown, watch: Watch, request: KuboRequest): Error {
+    if (watch.isExpired) return timedOut(url, formatGoDuration(request.idleTimeoutMs));
+    if (request.signal?.aborted === true) return aborted(url, request.signal.reason);
+    if (error instanceof Error && errorCode(error).startsWith('ipfs/')) return error;
+    const lost = unreachable(url, error);
+    this.#onLost(lost);
+    return lost;
+  }
+}
+
+/** Aborts a request when the caller does, or when nothing came for too long. */
+class Watch {
+  readonly #clock: Clock;
+  readonly #limitMs: number;
+  readonly #controller = new AbortController();
+  readonly #outer: AbortSignal | undefined;
+  readonly #abort = (): void => this.#controller.abort(this.#outer?.reason);
+  #lastMs: number;
+  #cancel: Cancel | undefined;
+  isExpired = false;
+
+  constructor(clock: Clock, limitMs: number, outer: AbortSignal | undefined) {
+    this.#clock = clock;
+    this.#limitMs = limitMs;
+    this.#outer = outer;
+    this.#lastMs = clock.now();
+    if (outer?.aborted === true) this.#abort();
+    outer?.addEventListener('abort', this.#abort, { once: true });
+    if (limitMs > 0) this.#arm(limitMs);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Only stamps the time: re-arming a timer for each piece would cost more than reading the piece. */
+  renew(): void {
+    this.#lastMs = this.#clock.now();
+  }
+
+  end(): void {
+    this.#cancel?.();
+    this.#outer?.removeEventListener('abort', this.#abort);
+    // Gives the connection back when the reader left before the end.
+    this.#controller.abort();
+  }
+
+  #arm(delayMs: number): void {
+    this.#cancel = this.#clock.after(delayMs, () => {
+      const restMs = this.#lastMs + this.#limitMs - this.#clock.now();
+      if (restMs > 0) return this.#arm(restMs);
+      this.isExpired = true;
+      this.#controller.abort();
+    });
+  }
+}
+
+async function failureOf(path: string, answer: Dispatcher.ResponseData): Promise<Error> {
+  let text = '';
+  for await (const piece of answer.body) {
+    text += Buffer.from(piece).toString();
+    if (text.length > 64 * 1024) break;
+  }
+  try {
+    const body: unknown = JSON.parse(text);
+    if (typeof body === 'object' && body !== null && 'Message' in body && typeof body.Message === 'string') {
+      return new KuboError(path, answer.statusCode, body.Message);
+    }
+  } catch {
+    // Not an IPFS node's way to say no: reported as it came.
+  }
+  return notKubo(path, answer.statusCode, text);
+}
+
+function asRecord(path: string, value: unknown): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw badAnswer(path, `not an object: ${JSON.stringify(value).slice(0, 200)}`);
+  }
+  // An object of JSON has string keys and unknown values.
+  return value as Record<string, unknown>;
+}
