@@ -21,8 +21,10 @@ export {
   type OperatingErrorOptions,
   type Outcome,
 } from './errors.ts';
+export { type FlagForm, rewriteGoArguments } from './go-arguments.ts';
 export type { Startable } from './lifecycle.ts';
 export { type LogFields, type Logger, silentLogger } from './logger.ts';
 export { SeededRandom } from './prng.ts';
 export type { Random } from './random.ts';
 export { type Varint, varintEncode, varintRead, varintSize, varintWrite } from './varint.ts';
+export { version } from './version.ts';

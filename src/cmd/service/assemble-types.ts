@@ -12,7 +12,10 @@ export interface AssembleOptions {
   readonly identity: Identity;
   /** Absolute paths. The folder is locked by the caller for as long as the peer runs. */
   readonly folder: PeerFolder;
-  /** Join a running cluster through these (each ends with `/p2p/<id>`); the old Raft data is already moved away. */
+  /**
+   * Join a running cluster through these, each of which ends with `/p2p/<id>`. Not empty: data of an earlier membership
+   * is moved away first (`RaftFolder.moveAway`), and the peer waits to be added instead of forming a cluster.
+   */
   readonly bootstrap: readonly Multiaddr[];
   /** Lines of the peerstore file and `cluster.peer_addresses`: addresses to remember before anything is dialled. */
   readonly knownAddresses: readonly Multiaddr[];

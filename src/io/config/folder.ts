@@ -12,17 +12,15 @@ export interface PeerFolder {
   readonly identityFile: string;
   readonly lockFile: string;
   readonly peerstoreFile: string;
-  /** Raft log; moved to `<raftFolder>.old.<n>` when the peer starts anew. */
+  /** Raft's log and the pinset; moved to `<raftFolder>.old.<n>` when the peer starts anew. */
   readonly raftFolder: string;
-  /** The pinset with its applied index. */
-  readonly stateFolder: string;
   /** The embedded IPFS node's repo. */
   readonly ipfsRepoFolder: string;
 }
 
 /** `--config`, else `IPFS_CLUSTER_PATH`, else `~/.ipfs-cluster`. */
 export function defaultFolderPath(environment: Readonly<Record<string, string | undefined>>): string {
-  const chosen = environment['IPFS_CLUSTER_PATH'];
+  const chosen = environment.IPFS_CLUSTER_PATH;
   return resolve(chosen === undefined || chosen === '' ? join(homedir(), '.ipfs-cluster') : chosen);
 }
 
@@ -39,7 +37,6 @@ export function peerFolder(folder: string, config?: ServiceConfig): PeerFolder {
     peerstoreFile: join(path, config?.cluster.peerstoreFile ?? 'peerstore'),
     // As in the Go peer, a relative folder is relative to the working directory.
     raftFolder: dataFolder === '' ? join(path, 'raft') : resolve(dataFolder),
-    stateFolder: join(path, 'state'),
     ipfsRepoFolder: resolve(path, config?.embedded?.repoFolder ?? 'ipfs'),
   };
 }

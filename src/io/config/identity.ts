@@ -43,7 +43,7 @@ export async function readIdentity(
   if (text === undefined) throw noFile(path, 'make one with "ipfs-cluster-service init"');
   const json = parseJson(path, text);
   if (!isJsonObject(json)) throw badFile(path, 'expected an object with id and private_key');
-  return overrideIdentity(parseIdentity(json['id'], json['private_key'], path), environment);
+  return overrideIdentity(parseIdentity(json.id, json.private_key, path), environment);
 }
 
 /** The identity that the environment names, else the given one; both variables are needed to change it. */

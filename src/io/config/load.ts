@@ -79,7 +79,7 @@ interface ParsedService {
 }
 
 function parseService(file: string, json: Json, options: LoadOptions): ParsedService {
-  if (isJsonObject(json) && typeof json['source'] === 'string' && json['source'] !== '') {
+  if (isJsonObject(json) && typeof json.source === 'string' && json.source !== '') {
     throw badFile(
       file,
       'source: a configuration at a remote place is not available yet, expected the sections themselves',

@@ -78,9 +78,9 @@ export function readFlatService(json: JsonObject, hostname: string, warn: Warn):
     if (kind.read(found) === undefined) throw badValue(key, found, kind.expected);
     for (const place of places) put(file, place, convert === undefined ? found : convert(found));
   }
-  readRaft(json['raft_config'], file, warn);
-  const peerAddresses = addressListKind.read(json['cluster_peers'] ?? []) ?? [];
-  const others = peerAddresses.filter((address) => peerIdOfMultiaddr(address) !== json['id']);
+  readRaft(json.raft_config, file, warn);
+  const peerAddresses = addressListKind.read(json.cluster_peers ?? []) ?? [];
+  const others = peerAddresses.filter((address) => peerIdOfMultiaddr(address) !== json.id);
   put(
     file,
     'consensus.raft.init_peerset',
@@ -94,7 +94,7 @@ function readRaft(found: Json | undefined, file: Mutable, warn: Warn): void {
   if (!isJsonObject(found)) throw badValue('raft_config', found, 'an object');
   // A lone peer forms its cluster by itself today, so `enable_single_node` has nothing to say any more.
   warnUnknown(Object.keys(found), ['snapshot_interval_seconds', 'enable_single_node'], 'raft_config', warn);
-  const interval = found['snapshot_interval_seconds'] ?? undefined;
+  const interval = found.snapshot_interval_seconds ?? undefined;
   if (interval === undefined) return;
   const where = 'raft_config.snapshot_interval_seconds';
   if (integerKind.read(interval) === undefined) throw badValue(where, interval, integerKind.expected);

@@ -15,11 +15,11 @@ import {
 } from './kind.ts';
 import type { HttpApiConfig } from './types.ts';
 
-export const restapiSection: Section<HttpApiConfig> = httpApiSection('restapi', '/ip4/127.0.0.1/tcp/9094');
-export const pinsvcapiSection: Section<HttpApiConfig> = httpApiSection('pinsvcapi', '/ip4/127.0.0.1/tcp/9097');
-
 /** Smaller ones break clients with long credentials; the Go peer refuses them too. */
 export const headerBytesMin = 4096;
+
+export const restapiSection: Section<HttpApiConfig> = httpApiSection('restapi', '/ip4/127.0.0.1/tcp/9094');
+export const pinsvcapiSection: Section<HttpApiConfig> = httpApiSection('pinsvcapi', '/ip4/127.0.0.1/tcp/9097');
 
 function httpApiSection(name: string, listen: string): Section<HttpApiConfig> {
   return {

@@ -71,7 +71,7 @@ function build<T>(fields: Fields<T>, make: (field: Field<unknown>, name: string)
   return Object.fromEntries(rowsOf(fields).map(([name, field]) => [name, make(field, name)])) as T;
 }
 
-function valueOf(values: unknown, name: string): unknown {
+function valueNamed(values: unknown, name: string): unknown {
   // Proof: values was made by `build` from the same table.
   return (values as Record<string, unknown>)[name];
 }
@@ -94,9 +94,9 @@ function readFields<T>(fields: Fields<T>, json: Json, current: T, path: string, 
   return build(fields, (field, name) => {
     const found = given.get(field.key) ?? undefined;
     const at = `${path}.${field.key}`;
-    if (!isGroup(field)) return readValue(field, found, valueOf(current, name), at);
-    if (found === undefined) return valueOf(current, name);
-    return checked(field, readFields(field.fields, found, valueOf(current, name), at, warn), path);
+    if (!isGroup(field)) return readValue(field, found, valueNamed(current, name), at);
+    if (found === undefined) return valueNamed(current, name);
+    return checked(field, readFields(field.fields, found, valueNamed(current, name), at, warn), path);
   });
 }
 
@@ -146,7 +146,7 @@ function overrideFields<T>(fields: Fields<T>, current: T, path: string, prefix: 
   return build(fields, (field, name) => {
     const variable = variableOf(prefix, field);
     const at = `${path}.${field.key}`;
-    const value = valueOf(current, name);
+    const value = valueNamed(current, name);
     if (isGroup(field)) return checked(field, overrideFields(field.fields, value, at, variable, environment), path);
     const text = environment[variable];
     if (text === undefined) return value;
@@ -171,7 +171,7 @@ function variableNames<T>(fields: Fields<T>, prefix: string): readonly string[] 
 function writeFields<T>(fields: Fields<T>, values: T, options: WriteOptions): JsonObject {
   const written: Record<string, Json> = {};
   for (const [name, field] of rowsOf(fields)) {
-    const value = valueOf(values, name);
+    const value = valueNamed(values, name);
     if (isGroup(field)) written[field.key] = writeFields(field.fields, value, options);
     else if (options.form === 'display' && field.isHidden) written[field.key] = hiddenText;
     else if (options.form === 'display' || !field.isOmitted || !isInitial(field, value)) {

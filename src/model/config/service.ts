@@ -152,7 +152,7 @@ export function writeService(config: ServiceConfig, options: WriteOptions): Json
     });
     if (components.length > 0) file[place] = Object.fromEntries(components);
   }
-  if (config.datastore !== undefined) file['datastore'] = config.datastore;
+  if (config.datastore !== undefined) file.datastore = config.datastore;
   return file;
 }
 
