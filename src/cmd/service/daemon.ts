@@ -1,0 +1,139 @@
+/**
+ * `ipfs-cluster-service daemon`: runs a peer until a signal or a failure ends it.
+ * Source: Go `cmd/ipfs-cluster-service/daemon.go`, `cmdutils.HandleSignals`.
+ */
+import { hostname } from 'node:os';
+import { errorCode, type Logger, version } from '../../base/index.ts';
+import { type LoadedPeer, loadPeer, lockFolder, peerFolder, writePeerstore } from '../../io/config/index.ts';
+import type { Environment, RaftConfig, ServiceConfig } from '../../model/config/index.ts';
+import { writeService } from '../../model/config/index.ts';
+import type { Multiaddr } from '../../model/index.ts';
+import type { Assemble, RunningPeer } from './assemble-types.ts';
+import { attempt, Failure, lineOf } from './failure.ts';
+import { parsePeers } from './init.ts';
+import { listenToSignals, type Signals } from './signals.ts';
+
+export interface DaemonOptions {
+  /** Addresses with commas between. */
+  readonly bootstrap: string;
+  readonly leave: boolean;
+  readonly stats: boolean;
+  readonly tracing: boolean;
+}
+
+export interface DaemonDeps {
+  readonly folderPath: string;
+  readonly environment: Environment;
+  readonly log: Logger;
+  /** Loaded late: whoever only makes a mistake in the configuration does not wait for it. */
+  readonly loadAssemble: () => Promise<Assemble>;
+}
+
+/** What the peer may take to stop; then the process ends whatever still runs. */
+export const stopLimitMs = 4500;
+
+/** Runs until the end; gives the exit code. Throws `Failure` for what stands in the way of a start. */
+export async function daemon(options: DaemonOptions, deps: DaemonDeps): Promise<number> {
+  const { log, folderPath } = deps;
+  const signals = listenToSignals(log, stopLimitMs);
+  log.scope('service').info('Initializing. For verbose output run with "-l debug". Please wait...');
+  const bootstrap = await attempt('parsing --bootstrap', () => parsePeers(options.bootstrap));
+  const lock = await attempt('obtaining execution lock', () => lockFolder(peerFolder(folderPath)));
+  try {
+    const loaded = await attempt('loading configurations', () => load(deps));
+    const config = withFlags(withRaft(loaded), options);
+    log.scope('service').debug('configuration', { config: writeService(config, { form: 'display' }) });
+    const assemble = await deps.loadAssemble();
+    const { identity, folder, knownAddresses } = loaded;
+    const peer = await attempt('starting cluster', () =>
+      assemble({ config, identity, folder, bootstrap, knownAddresses, log }),
+    );
+    return await run(peer, loaded, signals, log.scope('cluster'));
+  } finally {
+    await lock.release();
+    signals.done();
+  }
+}
+
+async function load(deps: DaemonDeps): Promise<LoadedPeer> {
+  const log = deps.log.scope('config');
+  return await loadPeer(deps.folderPath, {
+    environment: deps.environment,
+    hostname: hostname(),
+    warn: (message) => log.warn(message),
+  });
+}
+
+type RaftServiceConfig = ServiceConfig & { readonly raft: RaftConfig };
+
+function withRaft({ config, folder }: LoadedPeer): RaftServiceConfig {
+  const doing = 'choosing consensus';
+  if (config.crdt !== undefined) {
+    throw new Failure(
+      doing,
+      new Error(`${folder.configFile}: CRDT consensus is not available yet; expected consensus.raft`),
+    );
+  }
+  if (config.raft === undefined) {
+    throw new Failure(doing, new Error(`${folder.configFile}: consensus: found nothing, expected consensus.raft`));
+  }
+  return { ...config, raft: config.raft };
+}
+
+function withFlags(config: RaftServiceConfig, options: DaemonOptions): RaftServiceConfig {
+  const { cluster, metrics, tracing } = config;
+  return {
+    ...config,
+    cluster: { ...cluster, leaveOnShutdown: cluster.leaveOnShutdown || options.leave },
+    metrics: { ...metrics, enableStats: metrics.enableStats || options.stats },
+    tracing: { ...tracing, enableTracing: tracing.enableTracing || options.tracing },
+  };
+}
+
+async function run(peer: RunningPeer, loaded: LoadedPeer, signals: Signals, log: Logger): Promise<number> {
+  tellEndpoints(peer, loaded, log);
+  if (loaded.config.cluster.secret === '') {
+    log.warn('Cluster secret is empty: the network is open, and whoever reaches this peer can join');
+  }
+  let isReady = false;
+  const notReady = peer.ready.then(
+    () => {
+      isReady = true;
+      log.info('** IPFS Cluster is READY **');
+      // Never ends the wait below.
+      return new Promise<never>(() => {});
+    },
+    (error: unknown) => error,
+  );
+  const end = await Promise.race([signals.first, peer.failed, notReady]);
+  if (end !== 'signal') log.error(lineOf(end));
+  log.info('shutting down Cluster');
+  // Also for an end without a signal: what does not stop must not keep a dead peer's folder locked.
+  signals.startLimit();
+  const known = peer.knownAddresses();
+  await peer.stop();
+  if (isReady) await savePeerstore(loaded, known, log);
+  return end === 'signal' || errorCode(end) === 'cluster/removed' ? 0 : 1;
+}
+
+function tellEndpoints(peer: RunningPeer, { config }: LoadedPeer, log: Logger): void {
+  log.info(
+    `IPFS Cluster v${version} listening on:\n${peer.addresses.map((address) => `        ${address}\n`).join('')}`,
+  );
+  const isAuthenticated = (config.restapi?.basicAuthCredentials ?? null) !== null;
+  for (const address of peer.endpoints.restapi) {
+    log.scope('restapi').info(`RESTAPI (HTTP${isAuthenticated ? ' - authenticated' : ''}): ${address}`);
+  }
+  for (const address of peer.endpoints.ipfsproxy) {
+    log.scope('ipfsproxy').info(`IPFS Proxy: ${address} -> ${peer.endpoints.ipfs}`);
+  }
+}
+
+/** What could not be saved is told, and asked again from the other members next time. */
+async function savePeerstore({ folder }: LoadedPeer, addresses: readonly Multiaddr[], log: Logger): Promise<void> {
+  try {
+    await writePeerstore(folder.peerstoreFile, addresses);
+  } catch (error) {
+    log.warn(lineOf(error));
+  }
+}

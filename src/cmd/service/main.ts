@@ -1,0 +1,79 @@
+/** `ipfs-cluster-service`: the entry. Commands are loaded when they are asked for. */
+import { fileURLToPath } from 'node:url';
+import { defaultFolderPath } from '../../io/config/folder.ts';
+import { lineOf } from './failure.ts';
+import { type GlobalOptions, runProgram } from './program.ts';
+
+const environment = process.env;
+const folderPathOf = ({ config }: GlobalOptions): string => config ?? defaultFolderPath(environment);
+const tell = (line: string): void => void process.stderr.write(`${line}\n`);
+
+try {
+  const code = await runProgram(process.argv.slice(2), {
+    async init(flags, global, source) {
+      const { init } = await import('./init.ts');
+      const { ask } = await import('./ask.ts');
+      await init(
+        {
+          consensus: flags.consensus,
+          datastore: flags.datastore,
+          isSecretAsked: flags.customSecret ?? false,
+          peers: flags.peers,
+          isForced: (flags.force ?? false) || (global.force ?? false),
+          hasRandomPorts: flags.randomports ?? false,
+          hasEmbeddedIpfs: flags.embeddedIpfs ?? false,
+          source,
+        },
+        { folderPath: folderPathOf(global), environment, ask, tell },
+      );
+    },
+    async daemon(flags, global) {
+      const { daemon } = await import('./daemon.ts');
+      const { createLogger } = await import('./logger.ts');
+      const { parseLogLevels } = await import('./log-level.ts');
+      const { attempt } = await import('./failure.ts');
+      const text = global.loglevel ?? environment.IPFS_CLUSTER_LOG_LEVEL ?? '';
+      const levels = await attempt('reading --loglevel', () => parseLogLevels(text, global.debug ?? false));
+      const log = await createLogger({ levels, name: 'service', format: environment.GOLOG_LOG_FMT });
+      const code = await daemon(
+        {
+          bootstrap: flags.bootstrap,
+          leave: flags.leave ?? false,
+          stats: flags.stats ?? false,
+          tracing: flags.tracing ?? false,
+        },
+        {
+          folderPath: folderPathOf(global),
+          environment,
+          log,
+          loadAssemble: async () => (await import('./assemble.ts')).assemble,
+        },
+      );
+      // Whatever a library left open must not keep a stopped peer alive.
+      process.exit(code);
+    },
+    async id(global) {
+      const { peerFolder, readIdentity } = await import('../../io/config/index.ts');
+      const { id } = await readIdentity(peerFolder(folderPathOf(global)).identityFile, environment);
+      console.log(id);
+    },
+    async demo(flags) {
+      const { runDemo } = await import('./demo/demo.ts');
+      const stop = new AbortController();
+      for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => stop.abort());
+      const dir = flags.dir;
+      process.exitCode = await runDemo({
+        ...(dir === undefined ? {} : { dir }),
+        isTour: flags.tour ?? false,
+        program: [process.argv[1] ?? fileURLToPath(import.meta.url)],
+        output: process.stdout,
+        signal: stop.signal,
+      });
+    },
+    print: (line) => console.log(line),
+  });
+  if (code !== 0) process.exitCode = code;
+} catch (error) {
+  tell(lineOf(error));
+  process.exitCode = 1;
+}

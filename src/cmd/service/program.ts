@@ -1,0 +1,140 @@
+/** The command line of `ipfs-cluster-service`: flags and words, and what they lead to. */
+import { Command, CommanderError, Option } from 'commander';
+import { rewriteGoArguments, version } from '../../base/index.ts';
+
+export interface GlobalOptions {
+  readonly config?: string;
+  readonly force?: boolean;
+  readonly debug?: boolean;
+  readonly loglevel?: string;
+}
+
+export interface InitFlags {
+  readonly consensus: string;
+  readonly datastore: string;
+  readonly customSecret?: boolean;
+  readonly peers: string;
+  readonly force?: boolean;
+  readonly randomports?: boolean;
+  readonly embeddedIpfs?: boolean;
+}
+
+export interface DaemonFlags {
+  readonly bootstrap: string;
+  readonly leave?: boolean;
+  readonly stats?: boolean;
+  readonly tracing?: boolean;
+}
+
+export interface DemoFlags {
+  readonly dir?: string;
+  readonly tour?: boolean;
+}
+
+/** What each command does; all get the flags before the command as well. */
+export interface Handlers {
+  init(flags: InitFlags, global: GlobalOptions, source: string | undefined): Promise<void>;
+  daemon(flags: DaemonFlags, global: GlobalOptions): Promise<void>;
+  id(global: GlobalOptions): Promise<void>;
+  demo(flags: DemoFlags): Promise<void>;
+  print(line: string): void;
+}
+
+/** Runs the command that the arguments name. Gives the exit code of usage errors and help; 0 otherwise. */
+export async function runProgram(argv: readonly string[], handlers: Handlers): Promise<number> {
+  const program = createProgram(handlers);
+  try {
+    await program.parseAsync(rewriteArguments(argv, program), { from: 'user' });
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode;
+    throw error;
+  }
+}
+
+function createProgram(handlers: Handlers): Command {
+  const program = new Command('ipfs-cluster-service')
+    .description('Runs a peer of an IPFS cluster: peers agree on a pinset and keep it on their IPFS nodes.')
+    .version(`ipfs-cluster-service version ${version}`, '-v, --version', 'print the version')
+    .helpOption('-h, --help', 'show help')
+    .enablePositionalOptions()
+    .exitOverride()
+    .option(
+      '-c, --config <FOLDER>',
+      'folder of the peer: configuration, identity, data (default: ~/.ipfs-cluster) [$IPFS_CLUSTER_PATH]',
+    )
+    .option('-f, --force', 'do not ask before overwriting')
+    .option('-d, --debug', 'log everything')
+    .option(
+      '-l, --loglevel <LEVELS>',
+      'levels of the log, overall and by logger, as in "error,raft:debug" [$IPFS_CLUSTER_LOG_LEVEL]',
+    );
+  // Without a word: help and a failure, as in the Go program.
+  program.action((_options, command: Command) => {
+    const [unknown] = command.args;
+    if (unknown !== undefined) process.stderr.write(`error: unknown command "${unknown}"\n`);
+    command.outputHelp();
+    throw new CommanderError(1, 'service.noCommand', 'no command');
+  });
+  program.allowExcessArguments();
+  addInit(program, handlers);
+  addDaemon(program, handlers);
+  program
+    .command('id')
+    .description('print the id of the peer')
+    .action(() => handlers.id(program.opts()));
+  program
+    .command('version')
+    .description('print the version')
+    .action(() => handlers.print(version));
+  program
+    .command('demo')
+    .description('run three peers with three IPFS nodes on this machine, and show what they do')
+    .option('--dir <FOLDER>', 'keep everything in this folder (default: a temporary one)')
+    .option('--tour', 'kill a peer, bring it back, prove that nothing is lost, and end')
+    .action((flags: DemoFlags) => handlers.demo(flags));
+  return program;
+}
+
+function addInit(program: Command, handlers: Handlers): void {
+  program
+    .command('init')
+    .description('make a configuration, an identity and a peerstore')
+    .argument('[http-source-url]', 'place of a remote configuration (not available yet)')
+    .option('--consensus <NAME>', 'raft; crdt is not available yet', 'raft')
+    .addOption(
+      new Option('--datastore <NAME>', 'where CRDT data is kept; Raft does not ask').default('pebble').hideHelp(),
+    )
+    .option('-s, --custom-secret', 'ask for the secret of the cluster instead of making one')
+    .option('--peers <ADDRESSES>', 'members to start with, comma-separated, each with /p2p/<id>', '')
+    .option('-f, --force', 'overwrite the configuration without asking')
+    .option('--randomports', 'choose free ports instead of the usual ones')
+    .option('--embedded-ipfs', 'run an IPFS node inside the peer instead of using one beside it')
+    .action((source: string | undefined, flags: InitFlags) => handlers.init(flags, program.opts(), source));
+}
+
+function addDaemon(program: Command, handlers: Handlers): void {
+  program
+    .command('daemon')
+    .description('run the peer')
+    .option('-j, --bootstrap <ADDRESSES>', 'join a running cluster through these members, comma-separated', '')
+    .addOption(new Option('-x, --leave', 'leave the cluster when the peer stops').hideHelp())
+    .option('-u, --upgrade', 'accepted for old scripts; there is nothing to upgrade')
+    .option('--stats', 'collect metrics for Prometheus')
+    .option('--tracing', 'send traces')
+    .option('--no-trust', 'accepted for CRDT; Raft trusts all members')
+    .action((flags: DaemonFlags) => handlers.daemon(flags, program.opts()));
+}
+
+/** Go's forms of flags, and `-init`, which in 2017 was the command of that name. */
+function rewriteArguments(argv: readonly string[], program: Command): string[] {
+  const options = [program, ...program.commands].flatMap((command) => command.options);
+  const rewritten = rewriteGoArguments(argv, (name) => {
+    const option = options.find(({ long, short }) => long === `--${name}` || short === `-${name}`);
+    if (option === undefined) return undefined;
+    return option.required ? 'value' : 'boolean';
+  });
+  const at = rewritten.indexOf('--init');
+  if (at < 0) return rewritten;
+  return [...rewritten.filter((_, index) => index !== at), 'init', '--consensus', 'raft'];
+}
