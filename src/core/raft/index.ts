@@ -1,7 +1,9 @@
 /** The Raft engine: pure, synchronous, driven by ticks and messages. See README.md. */
 
 export { bootstrapOps } from './bootstrap.ts';
+export { createRaft, raftDefaults } from './raft.ts';
 export type { Rules } from './rules.ts';
+export { rules } from './rules.ts';
 export type {
   AppendRequest,
   AppendResponse,

@@ -324,4 +324,8 @@ export interface Raft {
   /** Everything to do since the last call. */
   take(): Output;
   status(): Status;
+  /** Leader only: how much of the log each follower is known to have on disk. */
+  matches(): ReadonlyMap<PeerId, LogIndex>;
+  /** An entry of the log in memory. */
+  entry(index: LogIndex): Entry | undefined;
 }

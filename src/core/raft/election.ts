@@ -1,0 +1,83 @@
+/**
+ * Standing for election: ask first (pre-vote), then raise the term, save the own vote, and ask in earnest.
+ * A peer that is cut off thus asks for ever and never raises its term.
+ */
+import { lead } from './leader.ts';
+import { countVoters, votersOf } from './quorum.ts';
+import type { State } from './state.ts';
+import type { PreVoteResponse, Request, VoteResponse } from './types.ts';
+
+/** The leader was not heard for an election timeout. */
+export function campaign(state: State): void {
+  if (!state.rules.preVotes) {
+    standForElection(state, false);
+    return;
+  }
+  const { lastIndex, lastTerm } = state.journal;
+  const role = { kind: 'preCandidate' as const, timer: state.newTimer(), grants: new Set([state.self]) };
+  state.role = role;
+  if (isWon(state, role.grants)) {
+    standForElection(state, false);
+    return;
+  }
+  askVoters(state, 'preVote', { type: 'preVote', term: state.term + 1, lastIndex, lastTerm });
+}
+
+/** `isTransfer`: the leader asked for it, so peers that still hear it should not mind. */
+export function standForElection(state: State, isTransfer: boolean): void {
+  state.journal.setHard({ term: state.term + 1, votedFor: state.self });
+  state.role = { kind: 'candidate', timer: state.newTimer(), grants: new Set(), isTransfer, isOpen: false };
+  if (!state.rules.waitsForDisk) openElection(state);
+}
+
+/** Called whenever a write is done: an election opens when the own vote is on disk. */
+export function openElection(state: State): void {
+  const { role, journal, rules } = state;
+  if (role.kind !== 'candidate' || role.isOpen) return;
+  if (journal.election > journal.written && rules.waitsForDisk) return;
+  role.isOpen = true;
+  role.grants.add(state.self);
+  if (isWon(state, role.grants)) {
+    lead(state);
+    return;
+  }
+  askVoters(state, 'vote', {
+    type: 'vote',
+    term: state.term,
+    candidate: state.self,
+    lastIndex: journal.lastIndex,
+    lastTerm: journal.lastTerm,
+    leadershipTransfer: role.isTransfer,
+  });
+}
+
+export function onPreVoteResponse(state: State, from: string, asked: number, response: PreVoteResponse): void {
+  // A "yes" carries the term that was asked for, and Go peers say a "no" with it too: it is newer than ours, but nobody's.
+  if (response.term > asked) {
+    state.followIfNewer(response.term);
+    return;
+  }
+  const { role } = state;
+  if (role.kind !== 'preCandidate' || asked !== state.term + 1 || !response.granted) return;
+  role.grants.add(from);
+  if (isWon(state, role.grants)) standForElection(state, false);
+}
+
+export function onVoteResponse(state: State, from: string, asked: number, response: VoteResponse): void {
+  if (state.followIfNewer(response.term)) return;
+  const { role } = state;
+  if (role.kind !== 'candidate' || !response.granted || !state.rules.countsVote(asked, state.term)) return;
+  role.grants.add(from);
+  if (role.isOpen && isWon(state, role.grants)) lead(state);
+}
+
+function isWon(state: State, grants: ReadonlySet<string>): boolean {
+  return countVoters(state.journal.configuration, grants) >= state.quorum;
+}
+
+function askVoters(state: State, type: 'vote' | 'preVote', request: Request): void {
+  const term = type === 'vote' ? state.term : state.term + 1;
+  for (const to of [...votersOf(state.journal.configuration)].sort()) {
+    if (to !== state.self) state.call(request, { type, to, term });
+  }
+}

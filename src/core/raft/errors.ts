@@ -1,0 +1,18 @@
+/** Why an engine cannot start from what is on disk. */
+import { OperatingError } from '../../base/errors.ts';
+
+/** The state was applied up to an entry the log does not reach: the log lost what it had acknowledged. Code `raft/state-ahead`. */
+export function stateAhead(applied: number, last: number): OperatingError {
+  return new OperatingError(
+    'raft/state-ahead',
+    `Cannot start from this log: it ends at ${last}, and the state was applied up to ${applied}`,
+  );
+}
+
+/** The log begins after what the state needs next. Code `raft/state-behind`. */
+export function stateBehind(applied: number, base: number): OperatingError {
+  return new OperatingError(
+    'raft/state-behind',
+    `Cannot start from this log: it begins after ${base}, and the state was applied only up to ${applied}`,
+  );
+}

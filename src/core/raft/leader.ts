@@ -1,0 +1,181 @@
+/** Leading: opening a term, taking proposals and changes of members, committing, stepping down. */
+import { assert } from '../../base/errors.ts';
+import type { PeerId } from '../../model/peer.ts';
+import { entryBytes } from './journal.ts';
+import { reachedBy, serverOf, votersOf } from './quorum.ts';
+import { confirmReads } from './reads.ts';
+import { heartbeat, newProgress, sendAppends } from './replication.ts';
+import type { Leader, State } from './state.ts';
+import type { Configuration, ConfigurationChange, Entry, Input, RefusalReason } from './types.ts';
+
+type Change = Extract<Input, { type: 'change' }>;
+type Propose = Extract<Input, { type: 'propose' }>;
+
+/** How long a removed peer is still sent what tells it so, in election timeouts. */
+const farewellTimeouts = 2;
+
+/**
+ * The election is won. The first entry of the term goes out at once: until an entry of its own term is committed, a
+ * leader does not know what is committed, and entries of earlier terms, reads and changes of members wait for it.
+ */
+export function lead(state: State): void {
+  const { journal } = state;
+  const role: Leader = {
+    kind: 'leader',
+    followers: new Map(),
+    firstIndex: journal.lastIndex + 1,
+    ticks: 0,
+    uncommittedBytes: 0,
+    round: 0,
+    reads: [],
+  };
+  state.role = role;
+  for (let index = state.commit + 1; index <= journal.lastIndex; index++) {
+    const entry = journal.entry(index);
+    if (entry !== undefined) role.uncommittedBytes += entryBytes(entry);
+  }
+  if (state.rules.opensTerm) append(state, role, [{ index: role.firstIndex, term: state.term, type: 'noop' }]);
+  updateFollowers(state, role);
+  for (const [peer, follower] of role.followers) sendAppends(state, role, peer, follower);
+}
+
+export function propose(state: State, { proposals }: Propose): void {
+  const { role, journal, waiting } = state;
+  const entries: Entry[] = [];
+  for (const { id, data, appendedAt } of proposals) {
+    if (role.kind !== 'leader') state.refuse(id, 'not-leader');
+    else if (isFull(state, role)) state.refuse(id, 'busy');
+    else {
+      const index = journal.lastIndex + entries.length + 1;
+      entries.push({ index, term: state.term, type: 'command', data, ...(appendedAt !== undefined && { appendedAt }) });
+      waiting.place(id, index, state.term);
+      role.uncommittedBytes += data.length;
+    }
+  }
+  if (role.kind !== 'leader' || entries.length === 0) return;
+  journal.append(entries);
+  replicate(state, role);
+}
+
+/** Adds or removes one member: quorums of configurations that differ by one voter always overlap (thesis 4.1). */
+export function changeConfiguration(state: State, { id, change, appendedAt }: Change): void {
+  const { role, journal } = state;
+  if (role.kind !== 'leader') {
+    state.refuse(id, 'not-leader');
+    return;
+  }
+  const refusal = isFull(state, role) ? 'busy' : refusalOfChange(state, change);
+  if (refusal !== undefined) {
+    state.refuse(id, refusal);
+    return;
+  }
+  const index = journal.lastIndex + 1;
+  state.waiting.place(id, index, state.term);
+  append(state, role, [
+    {
+      index,
+      term: state.term,
+      type: 'configuration',
+      configuration: changed(journal.configuration, change),
+      ...(appendedAt !== undefined && { appendedAt }),
+    },
+  ]);
+  updateFollowers(state, role);
+  replicate(state, role);
+}
+
+/** One tick as leader. */
+export function tickLeader(state: State, role: Leader): void {
+  role.ticks++;
+  if (!hearsQuorum(state, role)) {
+    state.follow(state.term, undefined);
+    return;
+  }
+  for (const [peer, { removedAt }] of role.followers) {
+    if (removedAt !== undefined && role.ticks - removedAt.tick > farewellTimeouts * state.options.electionTicks) {
+      role.followers.delete(peer);
+    }
+  }
+  if (role.ticks % state.options.heartbeatTicks !== 0) return;
+  role.round++;
+  for (const [peer, follower] of role.followers) heartbeat(state, role, peer, follower);
+}
+
+/** Commits what a quorum has on disk, and goes on from there. Called whenever a `match` or the own disk has advanced. */
+export function advanceCommit(state: State, role: Leader): void {
+  const { journal, rules } = state;
+  const matches = votersOf(journal.configuration).map((voter) =>
+    voter === state.self ? rules.ownMatch(journal.durable, journal.lastIndex) : (role.followers.get(voter)?.match ?? 0),
+  );
+  const reached = reachedBy(matches, state.quorum);
+  if (reached <= state.commit || !rules.mayCommit(journal.termAt(reached) ?? 0, state.term)) return;
+  for (let index = state.commit + 1; index <= reached; index++) {
+    const entry = journal.entry(index);
+    assert(entry !== undefined, 'the leader has what it commits');
+    role.uncommittedBytes -= entryBytes(entry);
+  }
+  state.commit = reached;
+  for (const [peer, follower] of role.followers) sendAppends(state, role, peer, follower);
+  confirmReads(state, role);
+  const isRemoved = serverOf(journal.configuration, state.self) === undefined;
+  if (isRemoved && state.commit >= journal.configurationIndex) state.follow(state.term, undefined);
+}
+
+/** Its own disk counts for the leader too, and a leader alone has nobody else to wait for. */
+function replicate(state: State, role: Leader): void {
+  for (const [peer, follower] of role.followers) sendAppends(state, role, peer, follower);
+  advanceCommit(state, role);
+}
+
+function append(state: State, role: Leader, entries: readonly Entry[]): void {
+  for (const entry of entries) role.uncommittedBytes += entryBytes(entry);
+  state.journal.append(entries);
+}
+
+function isFull(state: State, role: Leader): boolean {
+  const { waitingMax, uncommittedBytesMax } = state.options;
+  return state.countWaiting() >= waitingMax || role.uncommittedBytes >= uncommittedBytesMax;
+}
+
+/** Whether enough voters have answered something, a "no" included, within the last election timeout. */
+function hearsQuorum(state: State, role: Leader): boolean {
+  const heard = votersOf(state.journal.configuration).filter((voter) => {
+    const contact = voter === state.self ? role.ticks : role.followers.get(voter)?.contact;
+    return contact !== undefined && role.ticks - contact <= state.options.electionTicks;
+  });
+  return heard.length >= state.quorum;
+}
+
+function refusalOfChange(state: State, change: ConfigurationChange): RefusalReason | undefined {
+  const { configuration, configurationIndex } = state.journal;
+  const isPending = state.rules.oneChangeAtATime && configurationIndex > state.commit;
+  if (isPending || !state.isEstablished) return 'change-pending';
+  const peer = change.type === 'add' ? change.server.id : change.peer;
+  const present = serverOf(configuration, peer);
+  const wanted = change.type === 'add' ? change.server.suffrage : undefined;
+  if (present?.suffrage === wanted) return 'unchanged';
+  return votersOf(changed(configuration, change)).length === 0 ? 'last-voter' : undefined;
+}
+
+function changed({ servers }: Configuration, change: ConfigurationChange): Configuration {
+  if (change.type === 'remove') return { servers: servers.filter(({ id }) => id !== change.peer) };
+  const { server } = change;
+  if (!servers.some(({ id }) => id === server.id)) return { servers: [...servers, server] };
+  return { servers: servers.map((present) => (present.id === server.id ? server : present)) };
+}
+
+/** Follows the configuration in the log: new members are sent the log, removed ones only what tells them. */
+function updateFollowers(state: State, role: Leader): void {
+  const { configuration, configurationIndex, lastIndex } = state.journal;
+  const followers = new Map(role.followers);
+  role.followers.clear();
+  const peers = new Set<PeerId>([...followers.keys(), ...configuration.servers.map(({ id }) => id)]);
+  peers.delete(state.self);
+  for (const peer of [...peers].sort()) {
+    const isMember = serverOf(configuration, peer) !== undefined;
+    const follower = followers.get(peer) ?? newProgress(lastIndex, role.ticks);
+    if (isMember) follower.removedAt = undefined;
+    else follower.removedAt ??= { index: configurationIndex, tick: role.ticks };
+    role.followers.set(peer, follower);
+  }
+}

@@ -1,0 +1,262 @@
+/** The engine: takes inputs, gives each to the role it concerns, and hands out what is to be done. */
+import { assert } from '../../base/errors.ts';
+import type { PeerId } from '../../model/peer.ts';
+import { campaign, onPreVoteResponse, onVoteResponse, openElection, standForElection } from './election.ts';
+import { stateAhead, stateBehind } from './errors.ts';
+import { onAppend } from './follower.ts';
+import { Journal } from './journal.ts';
+import { advanceCommit, changeConfiguration, propose, tickLeader } from './leader.ts';
+import { beginRead, confirmReads } from './reads.ts';
+import { isFarewellDone, onAppendFailed, onAppendResponse, sendAppends } from './replication.ts';
+import { rules } from './rules.ts';
+import { type CallContext, State } from './state.ts';
+import type {
+  AppendResponse,
+  Entry,
+  Input,
+  LogIndex,
+  Output,
+  Raft,
+  RaftDeps,
+  RaftOptions,
+  Request,
+  Response,
+  Status,
+} from './types.ts';
+import { onPreVote, onVote } from './voting.ts';
+import { Waiting } from './waiting.ts';
+
+/** For ticks of 100 ms; the election timeouts are the reference's. */
+export const raftDefaults: RaftOptions = {
+  electionTicks: 10,
+  electionSpreadTicks: 10,
+  heartbeatTicks: 1,
+  appendTimeoutTicks: 100,
+  entriesPerAppendMax: 64,
+  bytesPerAppendMax: 1 << 20,
+  appendsInFlightMax: 2,
+  waitingMax: 8192,
+  uncommittedBytesMax: 64 << 20,
+  applyMax: 1024,
+};
+
+/**
+ * Makes an engine from what is on disk. It starts as a follower.
+ * Errors: `raft/state-ahead`, `raft/state-behind` when log and state cannot be of one peer.
+ */
+export function createRaft(deps: RaftDeps, options: Partial<RaftOptions> = {}): Raft {
+  return new Engine(deps, { ...raftDefaults, ...options });
+}
+
+class Engine implements Raft {
+  readonly #state: State;
+  #lastStatus: Status;
+
+  constructor({ self, random, image, applied, rules: planted }: RaftDeps, options: RaftOptions) {
+    assert(options.electionSpreadTicks >= 3, 'election timeouts spread over at least 3 ticks, or peers tie for ever');
+    assert(
+      options.heartbeatTicks >= 1 && options.heartbeatTicks < options.electionTicks,
+      'heartbeats come within an election timeout',
+    );
+    const journal = new Journal(image);
+    if (applied > journal.lastIndex) throw stateAhead(applied, journal.lastIndex);
+    if (applied < journal.base.index) throw stateBehind(applied, journal.base.index);
+    this.#state = new State({
+      self,
+      random,
+      options,
+      rules: { ...rules, ...planted },
+      journal,
+      waiting: new Waiting(),
+      applied,
+    });
+    this.#lastStatus = this.status();
+  }
+
+  step(input: Input): void {
+    const state = this.#state;
+    switch (input.type) {
+      case 'tick':
+        tick(state);
+        break;
+      case 'request':
+        onRequest(state, input.from, input.request, input.token);
+        break;
+      case 'response':
+        onAnswer(state, input.callId, input.response);
+        break;
+      case 'failed':
+        onAnswer(state, input.callId, undefined);
+        break;
+      case 'propose':
+        propose(state, input);
+        break;
+      case 'change':
+        changeConfiguration(state, input);
+        break;
+      case 'read':
+        beginRead(state, input.id);
+        break;
+      case 'written':
+        onWritten(state);
+        break;
+      case 'applied':
+        onApplied(state, input.index);
+        break;
+    }
+  }
+
+  take(): Output {
+    const state = this.#state;
+    const write = state.journal.startWrite();
+    state.releaseReplies();
+    state.waiting.settleReads(state.applied, state.term, state.outbox.results);
+    return { write, apply: nextToApply(state), ...state.emptyOutbox(), status: this.#changedStatus() };
+  }
+
+  status(): Status {
+    const { journal, role, term, leader, commit, applied, isEstablished } = this.#state;
+    const { configuration, configurationIndex, lastIndex, durable } = journal;
+    return {
+      role: role.kind,
+      term,
+      leader,
+      configuration,
+      configurationIndex,
+      commit,
+      applied,
+      lastIndex,
+      durable,
+      isEstablished,
+    };
+  }
+
+  matches(): ReadonlyMap<PeerId, LogIndex> {
+    const { role } = this.#state;
+    if (role.kind !== 'leader') return new Map();
+    return new Map([...role.followers].map(([peer, { match }]) => [peer, match]));
+  }
+
+  entry(index: LogIndex): Entry | undefined {
+    return this.#state.journal.entry(index);
+  }
+
+  #changedStatus(): Status | undefined {
+    const { role, term, leader, journal, isEstablished } = this.#state;
+    const last = this.#lastStatus;
+    if (
+      last.role === role.kind &&
+      last.term === term &&
+      last.leader === leader &&
+      last.configuration === journal.configuration &&
+      last.isEstablished === isEstablished
+    ) {
+      return undefined;
+    }
+    this.#lastStatus = this.status();
+    return this.#lastStatus;
+  }
+}
+
+function tick(state: State): void {
+  const { role } = state;
+  if (role.kind === 'leader') {
+    tickLeader(state, role);
+    return;
+  }
+  if (++role.timer.elapsed < role.timer.timeout) return;
+  if (state.isVoter) campaign(state);
+  else state.follow(state.term, undefined);
+}
+
+function onRequest(state: State, from: PeerId, request: Request, token: number): void {
+  switch (request.type) {
+    case 'append':
+      onAppend(state, request, token);
+      break;
+    case 'vote':
+      onVote(state, request, token);
+      break;
+    case 'preVote':
+      onPreVote(state, from, request, token);
+      break;
+    case 'timeoutNow':
+      state.reply(token, { type: 'timeoutNow' }, 0);
+      if (state.role.kind === 'follower' && state.role.leader === from && state.isVoter) standForElection(state, true);
+  }
+}
+
+/** Gives an answer to the request it belongs to; `undefined`, or an answer of another kind: none came. */
+function onAnswer(state: State, callId: number, response: Response | undefined): void {
+  const context = state.calls.get(callId);
+  assert(context !== undefined, 'each call is answered once');
+  state.calls.delete(callId);
+  switch (context.type) {
+    case 'vote':
+      if (response?.type === 'vote') onVoteResponse(state, context.to, context.term, response);
+      break;
+    case 'preVote':
+      if (response?.type === 'preVote') onPreVoteResponse(state, context.to, context.term, response);
+      break;
+    default:
+      onFollowerAnswer(state, context, response?.type === 'append' ? response : undefined);
+      break;
+  }
+}
+
+function onFollowerAnswer(
+  state: State,
+  context: Extract<CallContext, { type: 'append' | 'heartbeat' }>,
+  response: AppendResponse | undefined,
+): void {
+  const { to, follower } = context;
+  if (context.type === 'append') follower.appendsInFlight--;
+  else follower.heartbeatsInFlight--;
+  if (response !== undefined && state.followIfNewer(response.term)) return;
+
+  // What was sent in an earlier term, or to an earlier membership of the peer, tells nothing about the present one.
+  const { role } = state;
+  if (role.kind !== 'leader' || context.term !== state.term || role.followers.get(to) !== follower) return;
+  if (response === undefined) {
+    if (context.type === 'append') onAppendFailed(follower, context);
+    return;
+  }
+  follower.contact = role.ticks;
+  if (response.term === state.term) follower.round = Math.max(follower.round, context.round);
+  if (context.type === 'append') {
+    const hasAdvanced = onAppendResponse(follower, context, response);
+    if (isFarewellDone(follower)) role.followers.delete(to);
+    else sendAppends(state, role, to, follower);
+    if (hasAdvanced) advanceCommit(state, role);
+  }
+  if (state.role === role) confirmReads(state, role);
+}
+
+function onWritten(state: State): void {
+  state.journal.finishWrite();
+  openElection(state);
+  if (state.role.kind === 'leader') advanceCommit(state, state.role);
+}
+
+/** Only what is on the own disk too: else a crash would leave a state that is ahead of the log. */
+function nextToApply(state: State): readonly Entry[] {
+  const end = Math.min(state.commit, state.journal.durable);
+  if (state.applying > state.applied || end <= state.applied) return [];
+  const entries = state.journal.slice(
+    state.applied + 1,
+    Math.min(end - state.applied, state.options.applyMax),
+    Infinity,
+  );
+  state.applying = state.applied + entries.length;
+  return entries;
+}
+
+function onApplied(state: State, index: LogIndex): void {
+  assert(index === state.applying && index > state.applied, 'what was handed out is applied, once');
+  for (let at = state.applied + 1; at <= index; at++) {
+    const entry = state.journal.entry(at);
+    assert(entry !== undefined, 'applied entries are in the log');
+    state.waiting.settle(entry, state.outbox.results);
+  }
+  state.applied = index;
+}

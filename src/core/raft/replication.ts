@@ -1,0 +1,126 @@
+/**
+ * Sending the log to followers.
+ *
+ * Per follower: either *probing* (one empty append at a time, to find where the logs agree, or whether anyone is there) or
+ * sending, with a few appends under way. Heartbeats have their own form and are not held up by either.
+ */
+import { assert } from '../../base/errors.ts';
+import type { PeerId } from '../../model/peer.ts';
+import type { CallContext, Leader, Progress, State } from './state.ts';
+import type { AppendResponse, Entry, LogIndex } from './types.ts';
+
+type AppendContext = Extract<CallContext, { type: 'append' }>;
+
+/** In election timeouts of heartbeats: they end after one by their own deadline, this only bounds a shell that is late. */
+const heartbeatsInFlightTimeouts = 2;
+
+export function newProgress(next: LogIndex, tick: number): Progress {
+  return {
+    match: 0,
+    next,
+    isProbing: false,
+    isPaused: false,
+    appendsInFlight: 0,
+    heartbeatsInFlight: 0,
+    toldCommit: 0,
+    contact: tick,
+    round: 0,
+    removedAt: undefined,
+  };
+}
+
+/** Sends what may be sent now. */
+export function sendAppends(state: State, role: Leader, peer: PeerId, follower: Progress): void {
+  if (needsSnapshot(state, follower)) return;
+  const { entriesPerAppendMax, bytesPerAppendMax, appendsInFlightMax } = state.options;
+  if (follower.isProbing) {
+    if (follower.appendsInFlight === 0 && !follower.isPaused) sendAppend(state, role, peer, follower, []);
+    return;
+  }
+  const end = follower.removedAt?.index ?? state.journal.lastIndex;
+  while (follower.appendsInFlight < appendsInFlightMax && follower.next <= end) {
+    const entries = state.journal.slice(follower.next, entriesPerAppendMax, bytesPerAppendMax);
+    sendAppend(state, role, peer, follower, entries);
+  }
+  // The commit index travels with the next entries; alone only when there are none to wait for.
+  if (follower.appendsInFlight === 0 && follower.toldCommit < Math.min(state.commit, end)) {
+    sendAppend(state, role, peer, follower, []);
+  }
+}
+
+/**
+ * Once every heartbeat interval. An append that carries nothing new tells all that a heartbeat does, and what was lost on the
+ * way; but when appends are under way the follower may be waiting for its disk, and only the heartbeat form is answered.
+ */
+export function heartbeat(state: State, role: Leader, peer: PeerId, follower: Progress): void {
+  follower.isPaused = false;
+  if (follower.appendsInFlight > 0 || needsSnapshot(state, follower)) {
+    sendHeartbeat(state, role, peer, follower);
+    return;
+  }
+  sendAppends(state, role, peer, follower);
+  if (follower.appendsInFlight === 0) sendAppend(state, role, peer, follower, []);
+}
+
+/** What it needs next was compacted away: here a snapshot is sent, once there are snapshots. Until then it gets heartbeats. */
+function needsSnapshot({ journal }: State, follower: Progress): boolean {
+  return follower.next <= journal.base.index;
+}
+
+export function sendHeartbeat(state: State, role: Leader, peer: PeerId, follower: Progress): void {
+  if (follower.heartbeatsInFlight >= heartbeatsInFlightTimeouts * state.options.electionTicks) return;
+  follower.heartbeatsInFlight++;
+  const { term, self } = state;
+  state.call(
+    { type: 'append', term, leader: self, prevIndex: 0, prevTerm: 0, entries: [], commit: 0 },
+    { type: 'heartbeat', to: peer, term, follower, round: role.round },
+  );
+}
+
+function sendAppend(state: State, role: Leader, to: PeerId, follower: Progress, entries: readonly Entry[]): void {
+  const { term, self, commit, journal } = state;
+  const prevIndex = follower.next - 1;
+  const prevTerm = journal.termAt(prevIndex);
+  assert(prevTerm !== undefined, 'the entry before those sent is known');
+  const lastIndex = prevIndex + entries.length;
+  follower.appendsInFlight++;
+  if (!follower.isProbing) {
+    follower.next = lastIndex + 1;
+    follower.toldCommit = Math.min(commit, lastIndex);
+  }
+  state.call(
+    { type: 'append', term, leader: self, prevIndex, prevTerm, entries, commit },
+    { type: 'append', to, term, follower, round: role.round, prevIndex, lastIndex },
+  );
+}
+
+/** What an answer of this term tells about where the logs agree. Returns whether `match` advanced. */
+export function onAppendResponse(follower: Progress, context: AppendContext, response: AppendResponse): boolean {
+  if (response.success) {
+    follower.isProbing = false;
+    const hasAdvanced = context.lastIndex > follower.match;
+    follower.match = Math.max(follower.match, context.lastIndex);
+    follower.next = Math.max(follower.next, follower.match + 1);
+    return hasAdvanced;
+  }
+  // An old "no" about what was agreed since then tells nothing.
+  if (context.prevIndex <= follower.match) return false;
+  const next = Math.max(follower.match + 1, Math.min(context.prevIndex, response.lastLog + 1));
+  follower.next = Math.min(follower.next, next);
+  follower.isProbing = true;
+  follower.toldCommit = 0;
+  return false;
+}
+
+/** The append may have arrived or not: send it again, from the next tick on. */
+export function onAppendFailed(follower: Progress, context: AppendContext): void {
+  follower.next = Math.max(follower.match + 1, Math.min(follower.next, context.prevIndex + 1));
+  follower.isProbing = true;
+  follower.isPaused = true;
+  follower.toldCommit = 0;
+}
+
+/** A removed peer has all up to its removal, and was told that it is committed. */
+export function isFarewellDone({ removedAt, match, toldCommit, appendsInFlight }: Progress): boolean {
+  return removedAt !== undefined && match >= removedAt.index && toldCommit >= removedAt.index && appendsInFlight === 0;
+}

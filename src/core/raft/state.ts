@@ -1,0 +1,257 @@
+/**
+ * The state of one engine, and the few acts that every role uses. Roles are types of their own and have only what
+ * they need; everything else of a role is gone when the peer leaves it.
+ */
+import type { Random } from '../../base/random.ts';
+import type { PeerId } from '../../model/peer.ts';
+import type { Journal } from './journal.ts';
+import { isVoter, votersOf } from './quorum.ts';
+import type { Rules } from './rules.ts';
+import type { Call, LogIndex, RaftOptions, RefusalReason, Reply, Request, Response, Result, Term } from './types.ts';
+import type { Waiting } from './waiting.ts';
+
+/** Counts ticks up to a random election timeout. */
+export interface ElectionTimer {
+  elapsed: number;
+  timeout: number;
+}
+
+export interface Follower {
+  readonly kind: 'follower';
+  /** Who leads the present term, once it was heard. */
+  readonly leader: PeerId | undefined;
+  readonly timer: ElectionTimer;
+}
+
+/** Asks whether an election would be won, and changes nothing meanwhile. */
+export interface PreCandidate {
+  readonly kind: 'preCandidate';
+  readonly timer: ElectionTimer;
+  /** Including its own. */
+  readonly grants: Set<PeerId>;
+}
+
+export interface Candidate {
+  readonly kind: 'candidate';
+  readonly timer: ElectionTimer;
+  readonly grants: Set<PeerId>;
+  readonly isTransfer: boolean;
+  /** Its vote for itself is on disk: only then does it count, and are the others asked. */
+  isOpen: boolean;
+}
+
+export interface Leader {
+  readonly kind: 'leader';
+  /** By ascending id, so that traces do not depend on the history of the members. */
+  readonly followers: Map<PeerId, Progress>;
+  /** The first entry of this leadership. When it is committed, the leader is *established*. */
+  readonly firstIndex: LogIndex;
+  /** Ticks since the election. */
+  ticks: number;
+  uncommittedBytes: number;
+  /** Messages carry the number of the round they were sent in; see `reads.ts`. */
+  round: number;
+  readonly reads: Read[];
+}
+
+export type Role = Follower | PreCandidate | Candidate | Leader;
+
+/** What the leader knows of a follower: `0 <= match < next`. */
+export interface Progress {
+  /** Known to be on the follower's disk, and the same as ours. */
+  match: LogIndex;
+  /** What to send next. */
+  next: LogIndex;
+  /** `true`: it is not known where the logs agree, or whether the follower is there: one empty append at a time. */
+  isProbing: boolean;
+  /** The last attempt failed: wait for the next tick. */
+  isPaused: boolean;
+  appendsInFlight: number;
+  heartbeatsInFlight: number;
+  /** The commit index it was sent last. */
+  toldCommit: LogIndex;
+  /** The leader's `ticks` when it last answered anything. */
+  contact: number;
+  /** The latest round it has answered. */
+  round: number;
+  /** It was removed by this entry; it is still sent the log up to there, for a while, so that it learns of it. */
+  removedAt: { readonly index: LogIndex; readonly tick: number } | undefined;
+}
+
+/** A linearizable read: served once `round` is confirmed and the state has reached `index`. */
+export interface Read {
+  readonly id: number;
+  /** `undefined` until the leader is established. */
+  index: LogIndex | undefined;
+  /** Answers to messages sent in this round, or later, confirm it. */
+  round: number;
+}
+
+/** What must be remembered of a request until its answer comes. `term` is the asker's, at the time. */
+export type CallContext =
+  | {
+      readonly type: 'append';
+      readonly to: PeerId;
+      readonly term: Term;
+      readonly follower: Progress;
+      readonly round: number;
+      readonly prevIndex: LogIndex;
+      readonly lastIndex: LogIndex;
+    }
+  | {
+      readonly type: 'heartbeat';
+      readonly to: PeerId;
+      readonly term: Term;
+      readonly follower: Progress;
+      readonly round: number;
+    }
+  | { readonly type: 'vote' | 'preVote'; readonly to: PeerId; readonly term: Term };
+
+/** A reply that waits for a write. */
+interface HeldReply {
+  readonly write: number;
+  readonly term: Term;
+  readonly reply: Reply;
+}
+
+interface Outbox {
+  readonly calls: Call[];
+  readonly replies: Reply[];
+  readonly results: Result[];
+}
+
+export class State {
+  readonly self: PeerId;
+  readonly options: RaftOptions;
+  readonly rules: Rules;
+  readonly journal: Journal;
+  readonly waiting: Waiting;
+  /** Requests without an answer yet, by `callId`. Bounded by what each kind may have in flight and by their timeouts. */
+  readonly calls: Map<number, CallContext> = new Map<number, CallContext>();
+  role: Role;
+  /** Known to be committed. `applied <= applying <= commit`. */
+  commit: LogIndex;
+  applied: LogIndex;
+  /** The end of the batch that is being applied. */
+  applying: LogIndex;
+  outbox: Outbox = { calls: [], replies: [], results: [] };
+  readonly #random: Random;
+  #held: HeldReply[] = [];
+  #callId = 0;
+
+  constructor(parts: {
+    self: PeerId;
+    random: Random;
+    options: RaftOptions;
+    rules: Rules;
+    journal: Journal;
+    waiting: Waiting;
+    applied: LogIndex;
+  }) {
+    this.self = parts.self;
+    this.#random = parts.random;
+    this.options = parts.options;
+    this.rules = parts.rules;
+    this.journal = parts.journal;
+    this.waiting = parts.waiting;
+    this.commit = parts.applied;
+    this.applied = parts.applied;
+    this.applying = parts.applied;
+    this.role = { kind: 'follower', leader: undefined, timer: this.newTimer() };
+  }
+
+  get term(): Term {
+    return this.journal.hard.term;
+  }
+
+  get leader(): PeerId | undefined {
+    if (this.role.kind === 'leader') return this.self;
+    return this.role.kind === 'follower' ? this.role.leader : undefined;
+  }
+
+  /** How many voters decide. */
+  get quorum(): number {
+    return this.rules.quorum(votersOf(this.journal.configuration).length);
+  }
+
+  get isVoter(): boolean {
+    return isVoter(this.journal.configuration, this.self);
+  }
+
+  /** This peer leads, and an entry of its own term is committed. */
+  get isEstablished(): boolean {
+    return this.role.kind === 'leader' && (!this.rules.waitsForFirstCommit || this.commit >= this.role.firstIndex);
+  }
+
+  countWaiting(): number {
+    return this.waiting.size + (this.role.kind === 'leader' ? this.role.reads.length : 0);
+  }
+
+  newTimer(): ElectionTimer {
+    const { electionTicks, electionSpreadTicks } = this.options;
+    return { elapsed: 0, timeout: electionTicks + this.#random.integer(electionSpreadTicks) };
+  }
+
+  /** Follows: in a newer term without a vote given, or in the present one. */
+  follow(term: Term, leader: PeerId | undefined): void {
+    if (term > this.term) this.journal.setHard({ term, votedFor: undefined });
+    const before = this.role;
+    // Only a leader's message puts an election off: a newer term by itself does not.
+    const timer = leader === undefined && before.kind !== 'leader' ? before.timer : this.newTimer();
+    this.role = { kind: 'follower', leader, timer };
+    if (before.kind === 'leader') for (const read of before.reads) this.refuse(read.id, 'not-leader');
+  }
+
+  /** A newer term was seen in an answer: whatever this peer was, it is a follower now. */
+  followIfNewer(term: Term): boolean {
+    if (term <= this.term) return false;
+    this.follow(term, undefined);
+    return true;
+  }
+
+  call(request: Request, context: CallContext): void {
+    const callId = ++this.#callId;
+    this.calls.set(callId, context);
+    const timeoutTicks = context.type === 'append' ? this.options.appendTimeoutTicks : this.options.electionTicks;
+    this.outbox.calls.push({ callId, to: context.to, request, timeoutTicks });
+  }
+
+  /** Replies when write number `write` is done. */
+  reply(token: number, response: Response, write: number): void {
+    this.#held.push({ write: this.rules.waitsForDisk ? write : 0, term: this.term, reply: { token, response } });
+  }
+
+  /**
+   * Lets the replies go whose write is done. An answer speaks for the term it was made in: when the term has moved on
+   * while it waited, a "yes" is taken back, for what it promised may have been cut off or the vote be another's.
+   */
+  releaseReplies(): void {
+    const held = this.#held;
+    if (held.length === 0) return;
+    this.#held = [];
+    for (const item of held) {
+      if (item.write > this.journal.written) this.#held.push(item);
+      else if (item.term === this.term || !isPromise(item.reply.response)) this.outbox.replies.push(item.reply);
+      else this.outbox.replies.push({ token: item.reply.token, response: takenBack(item.reply.response, this.term) });
+    }
+  }
+
+  emptyOutbox(): Outbox {
+    const full = this.outbox;
+    this.outbox = { calls: [], replies: [], results: [] };
+    return full;
+  }
+
+  refuse(id: number, reason: RefusalReason): void {
+    this.outbox.results.push({ id, outcome: 'refused', reason, leader: this.leader });
+  }
+}
+
+function isPromise(response: Response): boolean {
+  return (response.type === 'append' && response.success) || (response.type === 'vote' && response.granted);
+}
+
+function takenBack(response: Response, term: Term): Response {
+  if (response.type === 'append') return { ...response, term, success: false };
+  return response.type === 'vote' ? { ...response, term, granted: false } : response;
+}
