@@ -1,0 +1,4 @@
+export { multiplexedProtocol } from './frames.ts';
+export { gorpcProtocol } from './gorpc-client.ts';
+export type { CallContext, HandlerOf, HandlersOf, StreamHandler, UnaryHandler } from './registry.ts';
+export { createRpc, type RpcDeps, type RpcNode, type RpcOptions } from './rpc.ts';
