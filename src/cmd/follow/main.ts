@@ -3,7 +3,7 @@
  * until then the program says so.
  */
 import { Command } from 'commander';
-import { version } from '../../base/version.ts';
+import { version } from '../../base/index.ts';
 
 const program = new Command('ipfs-cluster-follow')
   .description('Joins a published cluster as a read-only member that pins what the cluster pins.')

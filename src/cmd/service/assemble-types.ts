@@ -1,10 +1,10 @@
 /**
  * What `daemon` hands to `assemble.ts`, and what it gets back.
  */
-import type { Logger } from '../../base/logger.ts';
+import type { Logger } from '../../base/index.ts';
 import type { Identity, PeerFolder } from '../../io/config/index.ts';
 import type { RaftConfig, ServiceConfig } from '../../model/config/index.ts';
-import type { Multiaddr } from '../../model/peer.ts';
+import type { Multiaddr } from '../../model/index.ts';
 
 export interface AssembleOptions {
   /** Loaded, checked, environment applied. */

@@ -1,11 +1,12 @@
 /** `ipfs-cluster-service`: the entry. Commands are loaded when they are asked for. */
 import { fileURLToPath } from 'node:url';
-import { defaultFolderPath } from '../../io/config/folder.ts';
 import { lineOf } from './failure.ts';
 import { type GlobalOptions, runProgram } from './program.ts';
 
 const environment = process.env;
-const folderPathOf = ({ config }: GlobalOptions): string => config ?? defaultFolderPath(environment);
+async function folderPathOf({ config }: GlobalOptions): Promise<string> {
+  return config ?? (await import('../../io/config/index.ts')).defaultFolderPath(environment);
+}
 const tell = (line: string): void => void process.stderr.write(`${line}\n`);
 
 try {
@@ -24,7 +25,7 @@ try {
           hasEmbeddedIpfs: flags.embeddedIpfs ?? false,
           source,
         },
-        { folderPath: folderPathOf(global), environment, ask, tell },
+        { folderPath: await folderPathOf(global), environment, ask, tell },
       );
     },
     async daemon(flags, global) {
@@ -43,7 +44,7 @@ try {
           tracing: flags.tracing ?? false,
         },
         {
-          folderPath: folderPathOf(global),
+          folderPath: await folderPathOf(global),
           environment,
           log,
           loadAssemble: async () => (await import('./assemble.ts')).assemble,
@@ -54,7 +55,7 @@ try {
     },
     async id(global) {
       const { peerFolder, readIdentity } = await import('../../io/config/index.ts');
-      const { id } = await readIdentity(peerFolder(folderPathOf(global)).identityFile, environment);
+      const { id } = await readIdentity(peerFolder(await folderPathOf(global)).identityFile, environment);
       console.log(id);
     },
     async demo(flags) {

@@ -8,6 +8,7 @@ import { badFile, noFile } from './errors.ts';
 import { readText, writeText } from './file.ts';
 import { parseJson } from './json-file.ts';
 
+/** The key of a peer and the id that follows from it. */
 export interface Identity {
   readonly id: PeerId;
   readonly privateKey: PrivateKey;

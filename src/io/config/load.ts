@@ -23,6 +23,7 @@ import { type Identity, overrideIdentity, parseIdentity, readIdentity, writeIden
 import { parseJson } from './json-file.ts';
 import { readPeerstore } from './peerstore.ts';
 
+/** What the file does not hold. */
 export interface LoadOptions {
   readonly environment: Environment;
   readonly hostname: string;
@@ -30,6 +31,7 @@ export interface LoadOptions {
   readonly warn: Warn;
 }
 
+/** What the configuration file says. */
 export interface LoadedConfig {
   readonly config: ServiceConfig;
   /** With the places that the configuration moves. */
@@ -38,6 +40,7 @@ export interface LoadedConfig {
   readonly configuredAddresses: readonly Multiaddr[];
 }
 
+/** All of the folder. */
 export interface LoadedPeer extends LoadedConfig {
   readonly identity: Identity;
   /** The configured addresses, then those of the peerstore file. */

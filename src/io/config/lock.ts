@@ -14,6 +14,7 @@ import { errorCode, errorMessage } from '../../base/index.ts';
 import { badFile, locked } from './errors.ts';
 import { makeFolder, type PeerFolder } from './folder.ts';
 
+/** Held until it is released or the process ends. */
 export interface FolderLock {
   /** Idempotent. The file stays; empty it means nothing. */
   release(): Promise<void>;

@@ -2,9 +2,9 @@
  * The flat `service.json` of the first public versions (January 2017, before the file had sections), brought into
  * today's form. Source: the README of ipfs-cluster of 2017-01-24 and Go `config.go` at tags v0.0.3 to v0.1.0.
  */
-import { formatGoDuration } from '../duration.ts';
-import { peerIdOfMultiaddr } from '../multiaddr.ts';
-import type { Multiaddr } from '../peer.ts';
+
+import type { Multiaddr } from '../index.ts';
+import { formatGoDuration, peerIdOfMultiaddr } from '../index.ts';
 import { badValue } from './errors.ts';
 import type { Json, JsonObject } from './json.ts';
 import { isJsonObject } from './json.ts';
@@ -13,6 +13,7 @@ import { type Warn, warnUnknown } from './section.ts';
 import { initialService, readService, writeService } from './service.ts';
 import type { ServiceConfig } from './types.ts';
 
+/** A file of 2017, understood. */
 export interface FlatService {
   readonly config: ServiceConfig;
   /** What the file told of other peers: lines of today's peerstore file. */

@@ -51,6 +51,7 @@ export const ipfshttpSection: Section<IpfsHttpConfig> = {
   },
 };
 
+/** Table of `ipfs_connector.embedded`. */
 export const embeddedSection: Section<EmbeddedIpfsConfig> = {
   path: 'ipfs_connector.embedded',
   envPrefix: 'CLUSTER_EMBEDDED',

@@ -1,6 +1,7 @@
 /** What a JSON document can hold. */
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
 
+/** An object of a JSON document. */
 export interface JsonObject {
   readonly [key: string]: Json;
 }

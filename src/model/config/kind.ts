@@ -2,9 +2,7 @@
  * The kinds of values in a configuration file: how each is read from JSON and from the text of an environment variable,
  * written back, and what is expected where it does not fit. Source: Go `config/util.go`, kelseyhightower/envconfig.
  */
-import { formatGoDuration, parseGoDuration } from '../duration.ts';
-import { parseMultiaddr } from '../multiaddr.ts';
-import { parsePeerId } from '../peer-id.ts';
+import { formatGoDuration, parseGoDuration, parseMultiaddr, parsePeerId } from '../index.ts';
 import type { Json } from './json.ts';
 import { isJsonObject } from './json.ts';
 

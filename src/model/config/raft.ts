@@ -1,5 +1,5 @@
 /** Section `consensus.raft`. Source: Go `consensus/raft/config.go`, hashicorp/raft `ValidateConfig`. */
-import { formatGoDuration } from '../duration.ts';
+import { formatGoDuration } from '../index.ts';
 import type { Limit, Problem, Section } from './field.ts';
 import { above0, atLeast0, between, field } from './field.ts';
 import { durationKind, integerKind, peerListKind, textKind } from './kind.ts';

@@ -16,7 +16,7 @@ export type Warn = (message: string) => void;
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Shown instead of what must not be seen. */
-export const hiddenText = 'XXX_hidden_XXX';
+const hiddenText = 'XXX_hidden_XXX';
 
 /** The configuration of a section that is not there, and the start of every other one. */
 export function defaultsOf<T>(section: Pick<Section<T>, 'fields'>): T {
@@ -37,6 +37,7 @@ export function overrideSection<T>(section: Section<T>, value: T, environment: E
   return changed;
 }
 
+/** What the written form is for. */
 export interface WriteOptions {
   /** `file`: without what is omitted by default. `display`: everything, with hidden values masked. */
   readonly form: 'file' | 'display';

@@ -97,6 +97,7 @@ export function overrideService(config: ServiceConfig, environment: Environment,
   };
 }
 
+/** What no default can know. */
 export interface InitialOptions {
   readonly hostname: string;
   /** 64 hexadecimal digits. */

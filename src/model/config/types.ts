@@ -3,15 +3,17 @@
  * Names are those of the file in camel case, times with their unit; the tables beside this file hold the rest.
  * Source: the `config.go` of each component of the Go peer.
  */
-import type { Multiaddr, PeerId } from '../peer.ts';
+import type { Multiaddr, PeerId } from '../index.ts';
 import type { JsonObject } from './json.ts';
 
+/** How many connections the host keeps. */
 export interface ConnectionManagerConfig {
   readonly highWater: number;
   readonly lowWater: number;
   readonly gracePeriodMs: number;
 }
 
+/** What the network stack may use. Read and written; nothing here limits by it. */
 export interface ResourceManagerConfig {
   readonly enabled: boolean;
   /** 0: a quarter of the memory. */
@@ -20,6 +22,7 @@ export interface ResourceManagerConfig {
   readonly fileDescriptorsLimit: number;
 }
 
+/** The gossip between members. */
 export interface PubsubConfig {
   readonly seenMessagesTtlMs: number;
   readonly heartbeatIntervalMs: number;
@@ -30,6 +33,7 @@ export interface PubsubConfig {
   readonly floodPublish: boolean;
 }
 
+/** Section `cluster`: who the peer is and how it behaves as a member. */
 export interface ClusterConfig {
   /** Only the source of `identity.json` when that file is missing; empty otherwise. */
   readonly id: PeerId;
@@ -66,6 +70,7 @@ export interface ClusterConfig {
   readonly peerAddresses: readonly Multiaddr[];
 }
 
+/** Section `consensus.raft`. */
 export interface RaftConfig {
   /** Empty: `raft` inside the folder of the peer. A relative path is relative to the working directory. */
   readonly dataFolder: string;
@@ -114,6 +119,7 @@ export interface HttpApiConfig {
   readonly corsMaxAgeMs: number;
 }
 
+/** Section `api.ipfsproxy`: an IPFS API whose pins go through the cluster. */
 export interface IpfsProxyConfig {
   readonly listenMultiaddress: readonly Multiaddr[];
   readonly nodeMultiaddress: Multiaddr;
@@ -129,6 +135,7 @@ export interface IpfsProxyConfig {
   readonly extractHeadersTtlMs: number;
 }
 
+/** Section `ipfs_connector.ipfshttp`: the IPFS node beside the peer, and limits for any node. */
 export interface IpfsHttpConfig {
   readonly nodeMultiaddress: Multiaddr;
   readonly connectSwarmsDelayMs: number;
@@ -157,6 +164,7 @@ export interface EmbeddedIpfsConfig {
   readonly gcWatermark: number;
 }
 
+/** Section `pin_tracker.stateless`. */
 export interface StatelessTrackerConfig {
   readonly maxPinQueueSize: number;
   readonly concurrentPins: number;
@@ -164,35 +172,42 @@ export interface StatelessTrackerConfig {
   readonly priorityPinMaxRetries: number;
 }
 
+/** Section `monitor.pubsubmon`. */
 export interface PubsubMonitorConfig {
   readonly checkIntervalMs: number;
 }
 
+/** Section `allocator.balanced`: names of metrics, the most important first. */
 export interface BalancedAllocatorConfig {
   readonly allocateBy: readonly string[];
 }
 
+/** Section `informer.disk`. */
 export interface DiskInformerConfig {
   readonly metricTtlMs: number;
   readonly metricType: 'freespace' | 'reposize';
 }
 
+/** Section `informer.pinqueue`. */
 export interface PinQueueInformerConfig {
   readonly metricTtlMs: number;
   readonly weightBucketSize: number;
 }
 
+/** Section `informer.tags`. */
 export interface TagsInformerConfig {
   readonly metricTtlMs: number;
   readonly tags: Readonly<Record<string, string>>;
 }
 
+/** Section `observations.metrics`. */
 export interface MetricsConfig {
   readonly enableStats: boolean;
   readonly prometheusEndpoint: Multiaddr;
   readonly reportingIntervalMs: number;
 }
 
+/** Section `observations.tracing`. */
 export interface TracingConfig {
   readonly enableTracing: boolean;
   readonly jaegerAgentEndpoint: Multiaddr;
