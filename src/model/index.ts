@@ -2,7 +2,26 @@ export { Cid } from './cid.ts';
 export type { Codec } from './codec.ts';
 export { metricCodec, rpcResponseCodec, serviceIdCodec, skipMsgpackValue } from './codecs.ts';
 export { formatGoDuration, parseGoDuration } from './duration.ts';
+export { formatStatusFilter, parsePinTypeFilter, parseStatusFilter, statusMatches } from './filters.ts';
 export { type RpcErrorType, type RpcResponse, rpcErrorTypes, type ServiceId } from './gorpc.ts';
+export {
+  addedOutputJson,
+  alertJson,
+  alertsJson,
+  apiErrorJson,
+  bandwidthByProtocolJson,
+  connectGraphJson,
+  globalPinInfoJson,
+  globalRepoGcJson,
+  idJson,
+  type Json,
+  metricJson,
+  metricsJson,
+  pingValueJson,
+  pinJson,
+  textsJson,
+  versionJson,
+} from './json.ts';
 export {
   type AnyRpcMethod,
   findMethod,
@@ -19,7 +38,9 @@ export { multiaddrFromBytes, multiaddrToBytes, parseMultiaddr, peerIdOfMultiaddr
 export type { ConnectGraph, Id, IpfsId, Multiaddr, PeerId, Version } from './peer.ts';
 export { parsePeerId, peerIdFromBytes, peerIdToBytes } from './peer-id.ts';
 export { type Pin, type PinMode, type PinOptions, type PinPath, type PinType, pinTypeBits } from './pin.ts';
+export { defaultPinOptions, formatPinOptions, parsePinOptions, pinOptionsParameters } from './pin-options-query.ts';
 export { cidOfStateKey, decodePin, encodePin, stateKey } from './pin-protobuf.ts';
+export { formatQuery, parseQuery, type Query } from './query.ts';
 export { type RaftCommand, type RaftCommandType, raftCommandCodec } from './raft-command.ts';
 export {
   type AppendEntriesRequest,
@@ -51,6 +72,7 @@ export {
   requestVoteResponseCodec,
   timeoutNowCodec,
 } from './raft-wire.ts';
+export { type ReplyKind, type Route, type RouteId, type RouteParameter, routes } from './routes.ts';
 export {
   type GlobalPinInfo,
   type GlobalRepoGc,

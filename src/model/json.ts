@@ -1,0 +1,68 @@
+/**
+ * The JSON of the REST API: printed byte for byte as Go's `encoding/json` does, read leniently (unknown fields are
+ * ignored; absent ones and `null` are zero values).
+ */
+import { OperatingError } from '../base/index.ts';
+import type { Alert, Metric, PingValue } from './metric.ts';
+import type { ConnectGraph, Id, Version } from './peer.ts';
+import type { Pin } from './pin.ts';
+import { listType } from './schema/containers.ts';
+import { alertType, connectGraphType, idType, metricType, pingValueType, versionType } from './schema/peer.ts';
+import { pinType } from './schema/pin.ts';
+import { badJson, textType } from './schema/scalars.ts';
+import { globalPinInfoType, globalRepoGcType } from './schema/status.ts';
+import { addedOutputType, apiErrorType, bandwidthByProtocolType } from './schema/transfer.ts';
+import type { JsonType } from './schema/type.ts';
+import type { GlobalPinInfo, GlobalRepoGc } from './status.ts';
+import type { AddedOutput, ApiError, BandwidthByProtocol } from './transfer.ts';
+
+/** A type in its JSON form. */
+export interface Json<T> {
+  /** Compact text without a line end. */
+  print(value: T): string;
+  /** Throws `OperatingError` `model/bad-json`, which says where and what was found. */
+  parse(text: string): T;
+}
+
+export const pinJson: Json<Pin> = jsonOf(pinType);
+export const globalPinInfoJson: Json<GlobalPinInfo> = jsonOf(globalPinInfoType);
+export const globalRepoGcJson: Json<GlobalRepoGc> = jsonOf(globalRepoGcType);
+export const idJson: Json<Id> = jsonOf(idType);
+export const versionJson: Json<Version> = jsonOf(versionType);
+export const connectGraphJson: Json<ConnectGraph> = jsonOf(connectGraphType);
+export const metricJson: Json<Metric> = jsonOf(metricType);
+export const metricsJson: Json<readonly Metric[] | null> = jsonOf(listType(metricType));
+export const alertJson: Json<Alert> = jsonOf(alertType);
+export const alertsJson: Json<readonly Alert[] | null> = jsonOf(listType(alertType));
+/** Text inside the `ping` metric. */
+export const pingValueJson: Json<PingValue> = jsonOf(pingValueType);
+export const bandwidthByProtocolJson: Json<BandwidthByProtocol> = jsonOf(bandwidthByProtocolType);
+export const addedOutputJson: Json<AddedOutput> = jsonOf(addedOutputType);
+export const apiErrorJson: Json<ApiError> = jsonOf(apiErrorType);
+/** A list of names. */
+export const textsJson: Json<readonly string[] | null> = jsonOf(listType(textType));
+
+function jsonOf<T>(type: JsonType<T>): Json<T> {
+  return { print: type.print, parse: (text) => type.parse(parseJson(text)) };
+}
+
+/** Sixteen digits in a row may be more than a double holds. */
+const longNumber = /[0-9]{16}/;
+
+/** JSON whose large integers keep all their digits, as bigint. */
+function parseJson(text: string): unknown {
+  try {
+    return longNumber.test(text) ? JSON.parse(text, keepDigits) : JSON.parse(text);
+  } catch (error) {
+    if (error instanceof OperatingError) throw error;
+    const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text;
+    throw badJson(`expected JSON, found ${JSON.stringify(shown)}`, error);
+  }
+}
+
+/** `context.source` is there in engines with the source text proposal; elsewhere the nearest integer has to do. */
+function keepDigits(_key: string, value: unknown, context?: { readonly source?: string }): unknown {
+  if (typeof value !== 'number' || Number.isSafeInteger(value) || !Number.isInteger(value)) return value;
+  const source = context?.source;
+  return BigInt(source !== undefined && /^-?[0-9]+$/.test(source) ? source : value);
+}

@@ -1,0 +1,144 @@
+/**
+ * The REST API, row by row, in the order in which requests are matched. Server, client and docs derive from it.
+ * Source: Go `api/rest/restapi.go` `routes`.
+ */
+
+/** object: one JSON document; stream: one document per line; none: no body. */
+export type ReplyKind = 'object' | 'stream' | 'none';
+
+export interface RouteParameter {
+  readonly name: string;
+  readonly summary: string;
+}
+
+export interface Route {
+  /** Names the handler. */
+  readonly id: RouteId;
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** Segments in braces are parameters: `{name}` is one segment, `{name:a|b}` one of the words, `{name:.*}` the rest. */
+  readonly path: string;
+  readonly reply: ReplyKind;
+  /** What is read from the query string. */
+  readonly query: readonly RouteParameter[];
+  readonly summary: string;
+}
+
+export type RouteId =
+  | 'getId'
+  | 'getVersion'
+  | 'getPeers'
+  | 'postPeer'
+  | 'deletePeer'
+  | 'postAdd'
+  | 'getAllocations'
+  | 'getAllocation'
+  | 'getPins'
+  | 'postRecover'
+  | 'postRecoverAll'
+  | 'getPin'
+  | 'postPin'
+  | 'postPinPath'
+  | 'deletePin'
+  | 'deletePinPath'
+  | 'postGc'
+  | 'getGraph'
+  | 'getAlerts'
+  | 'getBandwidth'
+  | 'getMetrics'
+  | 'getMetricNames'
+  | 'postToken'
+  | 'getHealth';
+
+const local: RouteParameter = { name: 'local', summary: '`true`: ask only the peer that is called' };
+
+const pinOptions: readonly RouteParameter[] = [
+  { name: 'name', summary: 'A name for the pin' },
+  { name: 'mode', summary: '`recursive` (default) or `direct`' },
+  { name: 'replication', summary: 'Sets both replication factors' },
+  { name: 'replication-min', summary: 'Fewest peers that must hold the pin; -1 all, 0 the default of the cluster' },
+  { name: 'replication-max', summary: 'Most peers that hold the pin; -1 all, 0 the default of the cluster' },
+  { name: 'shard-size', summary: 'Bytes per shard' },
+  { name: 'user-allocations', summary: 'Peers to prefer, as ids with commas between' },
+  { name: 'expire-at', summary: 'When to unpin, as an RFC 3339 time' },
+  { name: 'expire-in', summary: 'When to unpin, as a duration from now, such as `48h`' },
+  { name: 'meta-*', summary: 'Metadata: what follows `meta-` is the key' },
+  { name: 'pin-update', summary: 'The pinned CID whose options to take and whose blocks to start from' },
+  { name: 'origins', summary: 'Multiaddresses of peers that have the content, with commas between' },
+];
+
+const added: readonly RouteParameter[] = [
+  { name: 'layout', summary: '`balanced` (default) or `trickle`' },
+  { name: 'chunker', summary: 'How files are cut, such as `size-262144`' },
+  { name: 'hash', summary: 'The hash function, `sha2-256` unless said' },
+  { name: 'format', summary: '`unixfs` (default) or `car`' },
+  local,
+  { name: 'recursive', summary: 'Accepted for older clients' },
+  { name: 'hidden', summary: 'Accepted for older clients' },
+  { name: 'wrap-with-directory', summary: 'Put everything into one directory' },
+  { name: 'shard', summary: 'Spread the content over peers in shards' },
+  { name: 'progress', summary: 'Report bytes while they are read' },
+  { name: 'cid-version', summary: '0 (default) or 1' },
+  { name: 'raw-leaves', summary: 'Store file data in raw blocks' },
+  { name: 'stream-channels', summary: '`false`: one array at the end instead of a line per object' },
+  { name: 'nocopy', summary: 'Refer to the files instead of copying them' },
+  { name: 'no-pin', summary: 'Add without pinning' },
+];
+
+const word = '{keyType:ipfs|ipns|ipld}';
+
+/** All routes. */
+export const routes: readonly Route[] = [
+  row('getId', 'GET', '/id', 'object', [], 'The peer that is called'),
+  row('getVersion', 'GET', '/version', 'object', [], 'Its version'),
+  row('getPeers', 'GET', '/peers', 'stream', [], 'All members; those that do not answer carry an error'),
+  row('postPeer', 'POST', '/peers', 'object', [], 'Adds the member named in the body, `{"peer_id"}`'),
+  row('deletePeer', 'DELETE', '/peers/{peer}', 'none', [], 'Removes a member'),
+  row('postAdd', 'POST', '/add', 'stream', [...pinOptions, ...added], 'Adds files and pins them'),
+  row(
+    'getAllocations',
+    'GET',
+    '/allocations',
+    'stream',
+    [{ name: 'filter', summary: 'Pin types with commas between; all when absent' }],
+    'The pinset',
+  ),
+  row('getAllocation', 'GET', '/allocations/{hash}', 'object', pinOptions, 'One pin of the pinset'),
+  row(
+    'getPins',
+    'GET',
+    '/pins',
+    'stream',
+    [
+      local,
+      { name: 'filter', summary: 'Statuses with commas between; all when absent' },
+      { name: 'cids', summary: 'Only these CIDs, with commas between; the filter does not apply' },
+    ],
+    'The status of all pins',
+  ),
+  row('postRecover', 'POST', '/pins/{hash}/recover', 'object', [local, ...pinOptions], 'Tries a failed pin again'),
+  row('postRecoverAll', 'POST', '/pins/recover', 'stream', [local], 'Tries all failed pins again'),
+  row('getPin', 'GET', '/pins/{hash}', 'object', [local, ...pinOptions], 'The status of one pin'),
+  row('postPin', 'POST', '/pins/{hash}', 'object', pinOptions, 'Pins a CID'),
+  row('postPinPath', 'POST', `/pins/${word}/{path:.*}`, 'object', pinOptions, 'Pins what a path leads to'),
+  row('deletePin', 'DELETE', '/pins/{hash}', 'object', pinOptions, 'Unpins a CID'),
+  row('deletePinPath', 'DELETE', `/pins/${word}/{path:.*}`, 'object', pinOptions, 'Unpins what a path leads to'),
+  row('postGc', 'POST', '/ipfs/gc', 'object', [local], 'Collects garbage on the IPFS nodes'),
+  row('getGraph', 'GET', '/health/graph', 'object', [], 'Which members and IPFS nodes are connected'),
+  row('getAlerts', 'GET', '/health/alerts', 'object', [], 'Metrics that have expired, the newest first'),
+  row('getBandwidth', 'GET', '/health/bandwidth', 'object', [], 'Traffic by protocol'),
+  row('getMetrics', 'GET', '/monitor/metrics/{name}', 'object', [], 'The latest metrics of one name'),
+  row('getMetricNames', 'GET', '/monitor/metrics', 'object', [], 'Names of all metrics'),
+  row('postToken', 'POST', '/token', 'object', [], 'Issues a bearer token for the user that asks'),
+  row('getHealth', 'GET', '/health', 'none', [], 'Answers while the peer runs; needs no credentials'),
+];
+
+function row(
+  id: RouteId,
+  method: Route['method'],
+  path: string,
+  reply: ReplyKind,
+  query: readonly RouteParameter[],
+  summary: string,
+): Route {
+  return { id, method, path, reply, query, summary };
+}
