@@ -23,6 +23,7 @@ export {
 } from './errors.ts';
 export { type FlagForm, rewriteGoArguments } from './go-arguments.ts';
 export type { Startable } from './lifecycle.ts';
+export { LogLimit } from './log-limit.ts';
 export { type LogFields, type Logger, silentLogger } from './logger.ts';
 export { SeededRandom } from './prng.ts';
 export type { Random } from './random.ts';

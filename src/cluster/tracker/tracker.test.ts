@@ -1,0 +1,366 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { collect } from '../../../test/support/collect.ts';
+import { FakeClock, settle } from '../../../test/support/fake-clock.ts';
+import { MemoryIpfs } from '../../../test/support/memory-ipfs.ts';
+import { MemoryPinset } from '../../../test/support/memory-pinset.ts';
+import { cidNumber, pinOf } from '../../../test/support/pins.ts';
+import { OperatingError, SeededRandom, silentLogger } from '../../base/index.ts';
+import { type Pin, type PinInfo, stateKey, trackerStatusBits } from '../../model/index.ts';
+import { createMemoryDatastore } from '../memory-datastore.ts';
+import type { Datastore, PinTracker } from '../ports.ts';
+import { createPinTracker } from './tracker.ts';
+
+interface Bench {
+  readonly ipfs: MemoryIpfs;
+  readonly pinset: MemoryPinset;
+  readonly clock: FakeClock;
+  readonly store: Datastore;
+  tracker: PinTracker;
+  /** Ends the tracker without a word and starts another one over the same store. */
+  restart(): Promise<void>;
+  pin(pin: Pin): void;
+  unpin(pin: Pin): void;
+  all(filter?: number): Promise<Record<string, string>>;
+}
+
+const minute = 60_000;
+
+async function bench(t: TestContext, options: { readonly isUp?: boolean; readonly maxPinQueueSize?: number } = {}) {
+  const ipfs = new MemoryIpfs();
+  const pinset = new MemoryPinset();
+  const clock = new FakeClock();
+  const store = createMemoryDatastore();
+  ipfs.setUp(options.isUp ?? true);
+  const make = (): PinTracker =>
+    createPinTracker(
+      {
+        concurrentPins: 3,
+        maxPinQueueSize: options.maxPinQueueSize ?? 1_000_000,
+        priorityPinMaxAgeMs: 24 * 60 * minute,
+        priorityPinMaxRetries: 5,
+        reconcileIntervalMs: 12 * minute,
+      },
+      {
+        ipfs,
+        pinset,
+        store,
+        clock,
+        random: new SeededRandom(5),
+        logger: silentLogger,
+        identity: () => ({ peer: 'self', peername: 'name', ipfsId: 'ipfs', ipfsAddresses: [] }),
+      },
+    );
+  const made: Bench = {
+    ipfs,
+    pinset,
+    clock,
+    store,
+    tracker: make(),
+    async restart() {
+      const stopped = this.tracker.stop();
+      await clock.advance(3000);
+      await stopped;
+      this.tracker = make();
+      await this.tracker.start();
+      await settle();
+    },
+    pin(pin) {
+      pinset.add(pin);
+      this.tracker.track(pin);
+    },
+    unpin(pin) {
+      pinset.remove(pin.cid);
+      this.tracker.untrack(pin);
+    },
+    async all(filter = 0) {
+      const infos = await collect(this.tracker.statusAll(filter));
+      const keys = infos.map((info) => stateKey(info.cid));
+      assert.deepEqual(keys, [...keys].sort(), 'in state-key order');
+      return Object.fromEntries(infos.map((info) => [info.cid.toString(), info.status]));
+    },
+  };
+  await made.tracker.start();
+  await settle();
+  t.after(() => {
+    const stopped = made.tracker.stop();
+    return Promise.race([stopped, clock.advance(3000)]);
+  });
+  return made;
+}
+
+const refuse = (text: string): Promise<void> => Promise.reject(new OperatingError('ipfs/refused', text));
+const statusOf = async (b: Bench, n: number): Promise<PinInfo> => await b.tracker.status(cidNumber(n));
+
+test('PinTracker pins and unpins, and never calls IPFS inside of track', async (t) => {
+  const b = await bench(t);
+  const pin = pinOf(cidNumber(1), { name: 'one' });
+  b.pin(pin);
+  await settle();
+  assert.deepEqual(b.ipfs.acts, ['list', `pin ${cidNumber(1)}`]);
+  const info = await statusOf(b, 1);
+  assert.deepEqual([info.status, info.name, info.peer, info.peername], ['pinned', 'one', 'self', 'name']);
+  b.unpin(pin);
+  await settle();
+  assert.equal(b.ipfs.held.size, 0);
+  assert.equal((await statusOf(b, 1)).status, 'unpinned');
+});
+
+test('PinTracker keeps to its concurrency', async (t) => {
+  const b = await bench(t);
+  b.ipfs.onAct = () => settle();
+  for (let n = 0; n < 20; n += 1) b.pin(pinOf(cidNumber(n)));
+  assert.ok(b.tracker.pinQueueSize() >= 17);
+  while (b.ipfs.held.size < 20) await settle();
+  assert.equal(b.ipfs.pinningCountMax, 3);
+  assert.equal(b.tracker.pinQueueSize(), 0);
+});
+
+test('PinTracker shows a failed pin with cause and attempts, and repairs it by itself', async (t) => {
+  const b = await bench(t);
+  b.ipfs.onAct = () => refuse('no such block');
+  b.pin(pinOf(cidNumber(1)));
+  await settle();
+  let info = await statusOf(b, 1);
+  assert.deepEqual([info.status, info.error, info.attemptCount], ['pin_error', 'no such block', 1]);
+  await b.clock.advance(6000);
+  info = await statusOf(b, 1);
+  assert.deepEqual([info.status, info.attemptCount], ['pin_error', 2]);
+  b.ipfs.onAct = () => {};
+  await b.clock.advance(60_000);
+  assert.equal((await statusOf(b, 1)).status, 'pinned');
+});
+
+test('PinTracker: a failed unpin is repaired, and shown until then', async (t) => {
+  const b = await bench(t);
+  const pin = pinOf(cidNumber(1));
+  b.pin(pin);
+  await settle();
+  b.ipfs.onAct = () => refuse('repo locked');
+  b.unpin(pin);
+  await settle();
+  assert.deepEqual(await b.all(), { [cidNumber(1).toString()]: 'unpin_error' });
+  b.ipfs.onAct = () => {};
+  assert.deepEqual((await b.tracker.recover(cidNumber(1))).status, 'unpinning');
+  await settle();
+  assert.deepEqual(await b.all(), {});
+  assert.equal(b.ipfs.held.size, 0);
+});
+
+test('PinTracker: an unpin that a crash has cut off is finished after the restart', async (t) => {
+  const b = await bench(t);
+  const pin = pinOf(cidNumber(1));
+  b.pin(pin);
+  await settle();
+  b.ipfs.onAct = () => new Promise(() => {});
+  b.unpin(pin);
+  await settle();
+  assert.equal(b.ipfs.held.size, 1);
+  b.ipfs.onAct = () => {};
+  await b.restart();
+  assert.equal(b.ipfs.held.size, 0);
+});
+
+test('PinTracker never unpins what the cluster did not pin', async (t) => {
+  const b = await bench(t);
+  b.ipfs.held.set(cidNumber(1).toString(), 'recursive');
+  b.ipfs.held.set(cidNumber(2).toString(), 'recursive');
+  const elsewhere = { allocations: ['other'], replicationFactorMin: 1, replicationFactorMax: 1 };
+  b.pin(pinOf(cidNumber(1), elsewhere));
+  b.unpin(pinOf(cidNumber(1), elsewhere));
+  await b.restart();
+  await b.clock.advance(13 * minute);
+  assert.equal(b.ipfs.held.size, 2);
+});
+
+test('PinTracker unpins what has moved to other peers', async (t) => {
+  const b = await bench(t);
+  const here = { allocations: ['self'], replicationFactorMin: 1, replicationFactorMax: 1 };
+  b.pin(pinOf(cidNumber(1), here));
+  await settle();
+  assert.equal(b.ipfs.held.size, 1);
+  b.pin(pinOf(cidNumber(1), { ...here, allocations: ['other'] }));
+  await settle();
+  assert.equal(b.ipfs.held.size, 0);
+  assert.equal((await statusOf(b, 1)).status, 'remote');
+});
+
+test('PinTracker rests while IPFS is down, says so, and resumes by itself', async (t) => {
+  const b = await bench(t, { isUp: false });
+  b.pin(pinOf(cidNumber(1)));
+  b.pinset.add(pinOf(cidNumber(2)));
+  await b.clock.advance(10 * minute);
+  assert.deepEqual(b.ipfs.acts, []);
+  const info = await statusOf(b, 1);
+  assert.deepEqual([info.status, info.attemptCount], ['pin_queued', 0]);
+  assert.match(info.error, /IPFS node does not answer/);
+  assert.match((await statusOf(b, 2)).error, /connection refused/);
+  assert.deepEqual(await b.all(), {
+    [cidNumber(1).toString()]: 'pin_queued',
+    [cidNumber(2).toString()]: 'cluster_error',
+  });
+  b.ipfs.setUp(true);
+  await b.clock.advance(1);
+  assert.deepEqual(Object.values(await b.all()), ['pinned', 'pinned']);
+});
+
+test('PinTracker: an attempt cut off by the loss of IPFS does not count as a failure', async (t) => {
+  const b = await bench(t);
+  b.ipfs.onAct = () => {
+    b.ipfs.setUp(false);
+    return Promise.reject(new OperatingError('ipfs/unreachable', 'connection lost'));
+  };
+  b.pin(pinOf(cidNumber(1)));
+  await settle();
+  const info = await statusOf(b, 1);
+  assert.deepEqual([info.status, info.attemptCount], ['pin_queued', 0]);
+  b.ipfs.onAct = () => {};
+  b.ipfs.setUp(true);
+  await b.clock.advance(1);
+  assert.equal((await statusOf(b, 1)).status, 'pinned');
+});
+
+test('PinTracker: a full window drops nothing', async (t) => {
+  const b = await bench(t, { maxPinQueueSize: 10 });
+  let isOpen = false;
+  b.ipfs.onAct = () => (isOpen ? undefined : new Promise((resolve) => setImmediate(resolve)));
+  const pins = Array.from({ length: 500 }, (_, n) => pinOf(cidNumber(n)));
+  for (const pin of pins) b.pin(pin);
+  assert.ok(b.tracker.pinQueueSize() > 400, 'what was refused counts as queued');
+  assert.equal(new Set(Object.values(await b.all())).has('unexpectedly_unpinned'), false);
+  isOpen = true;
+  for (let i = 0; i < 40; i += 1) await b.clock.advance(3000);
+  assert.equal(b.ipfs.held.size, 500);
+  assert.equal(b.ipfs.acts.filter((act) => act.startsWith('pin ')).length, 500, 'each once');
+  for (const pin of pins) b.unpin(pin);
+  for (let i = 0; i < 40; i += 1) await b.clock.advance(3000);
+  assert.equal(b.ipfs.held.size, 0);
+});
+
+test('PinTracker: a start-up backlog of pin and unpin of one CID does the last intent, once', async (t) => {
+  const b = await bench(t, { isUp: false });
+  const pin = pinOf(cidNumber(1));
+  b.pin(pin);
+  b.unpin(pin);
+  b.pin(pin);
+  b.ipfs.setUp(true);
+  await b.clock.advance(1);
+  assert.deepEqual(
+    b.ipfs.acts.filter((act) => act !== 'list'),
+    [`pin ${cidNumber(1)}`],
+  );
+});
+
+test('PinTracker: an unpin aborts the running pin and goes after it', async (t) => {
+  const b = await bench(t);
+  b.ipfs.onAct = (act, _cid, signal) =>
+    act === 'unpin'
+      ? undefined
+      : new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+  const pin = pinOf(cidNumber(1));
+  b.pin(pin);
+  await settle();
+  assert.equal((await statusOf(b, 1)).status, 'pinning');
+  b.unpin(pin);
+  await settle();
+  assert.deepEqual(b.ipfs.acts.slice(1), [`pin ${cidNumber(1)}`, `unpin ${cidNumber(1)}`]);
+  assert.deepEqual(await b.all(), {});
+});
+
+test('PinTracker takes direct pins for what they are', async (t) => {
+  const b = await bench(t);
+  b.pin(pinOf(cidNumber(1), { maxDepth: 0, mode: 'direct' }));
+  await settle();
+  assert.deepEqual(await b.all(), { [cidNumber(1).toString()]: 'pinned' });
+  assert.equal((await statusOf(b, 1)).status, 'pinned');
+  await b.clock.advance(13 * minute);
+  assert.deepEqual(await b.all(), { [cidNumber(1).toString()]: 'pinned' });
+});
+
+test('PinTracker finds pins that were lost behind its back, at the interval or when asked', async (t) => {
+  const b = await bench(t);
+  b.pin(pinOf(cidNumber(1)));
+  await settle();
+  b.ipfs.held.clear();
+  const info = await statusOf(b, 1);
+  assert.deepEqual([info.status, info.error], ['unexpectedly_unpinned', 'the item should be pinned but it is not']);
+  assert.deepEqual(
+    (await collect(b.tracker.recoverAll())).map((i) => i.status),
+    ['pinning'],
+  );
+  await settle();
+  assert.equal(b.ipfs.held.size, 1);
+  b.ipfs.held.clear();
+  await b.clock.advance(13 * minute);
+  assert.equal(b.ipfs.held.size, 1);
+});
+
+test('PinTracker recovers one', async (t) => {
+  const b = await bench(t);
+  b.pin(pinOf(cidNumber(1)));
+  await settle();
+  b.ipfs.held.clear();
+  assert.equal((await b.tracker.recover(cidNumber(1))).status, 'pinning');
+  await settle();
+  assert.equal((await b.tracker.recover(cidNumber(1))).status, 'pinned');
+  assert.equal((await b.tracker.recover(cidNumber(9))).status, 'unpinned');
+});
+
+test('PinTracker recoverAll goes on past failed items', async (t) => {
+  const b = await bench(t);
+  b.ipfs.onAct = (_, cid) => (cid.equals(cidNumber(2)) ? refuse('never') : undefined);
+  for (let n = 1; n <= 5; n += 1) b.pin(pinOf(cidNumber(n)));
+  await settle();
+  b.ipfs.held.clear();
+  assert.equal((await collect(b.tracker.recoverAll())).length, 5);
+  await settle();
+  assert.equal(b.ipfs.held.size, 4);
+});
+
+test('PinTracker: one pin that never ends does not hold up the others, and stopping ends it', async (t) => {
+  const b = await bench(t);
+  let aborted = 0;
+  b.ipfs.onAct = (_, cid, signal) => {
+    if (!cid.equals(cidNumber(0))) return;
+    return new Promise((_, reject) =>
+      signal.addEventListener('abort', () => {
+        aborted += 1;
+        reject(signal.reason);
+      }),
+    );
+  };
+  for (let n = 0; n < 50; n += 1) b.pin(pinOf(cidNumber(n)));
+  await settle();
+  assert.equal(b.ipfs.held.size, 49);
+  const stopped = b.tracker.stop();
+  await settle();
+  await stopped;
+  assert.equal(aborted, 1);
+});
+
+test('PinTracker filters', async (t) => {
+  const b = await bench(t);
+  b.ipfs.onAct = (_, cid) => (cid.equals(cidNumber(2)) ? refuse('never') : undefined);
+  b.pin(pinOf(cidNumber(1)));
+  b.pin(pinOf(cidNumber(2)));
+  b.pin(pinOf(cidNumber(3), { allocations: ['other'], replicationFactorMin: 1, replicationFactorMax: 1 }));
+  b.pin(pinOf(cidNumber(4), { type: 'meta-pin' }));
+  await settle();
+  const expected = { pinned: 1, pin_error: 2, remote: 3, sharded: 4 } as const;
+  for (const [status, n] of Object.entries(expected)) {
+    const bits = trackerStatusBits[status as keyof typeof expected];
+    assert.deepEqual(await b.all(bits), { [cidNumber(n).toString()]: status });
+  }
+  assert.equal(Object.keys(await b.all()).length, 4);
+});
+
+test('PinTracker reconciles 20,000 pins without an object each', async (t) => {
+  const b = await bench(t, { isUp: false });
+  for (let n = 0; n < 20_000; n += 1) {
+    b.pinset.add(pinOf(cidNumber(n)));
+    if (n % 2 === 0) b.ipfs.held.set(cidNumber(n).toString(), 'recursive');
+  }
+  b.ipfs.setUp(true);
+  while (b.ipfs.held.size < 20_000) await settle();
+  assert.equal(b.ipfs.acts.filter((act) => act.startsWith('pin ')).length, 10_000);
+});

@@ -1,0 +1,128 @@
+/** The `IpfsConnector` port over a map: pins when the test lets it. */
+import { OperatingError } from '../../src/base/index.ts';
+import type { CallOptions, IpfsConnector, PinProgress } from '../../src/cluster/ports.ts';
+import {
+  Cid,
+  type IpfsId,
+  type IpfsPinInfo,
+  type IpfsPinStatus,
+  type IpfsRepoGc,
+  type IpfsRepoStat,
+  type Multiaddr,
+  type PeerId,
+  type Pin,
+} from '../../src/model/index.ts';
+
+export class MemoryIpfs implements IpfsConnector {
+  readonly held: Map<string, 'recursive' | 'direct'> = new Map();
+  /** Acts in order, such as `pin bafk…`. */
+  readonly acts: string[] = [];
+  readonly connected: Multiaddr[] = [];
+  pinningCount = 0;
+  pinningCountMax = 0;
+  /** Runs inside of each pin and unpin; reject to fail it, wait to delay it. */
+  onAct: (act: 'pin' | 'unpin', cid: Cid, signal: AbortSignal) => Promise<void> | void = () => {};
+  identity: IpfsId = { id: '12D3KooWIpfs', addresses: ['/ip4/127.0.0.1/tcp/4001/p2p/12D3KooWIpfs'], error: '' };
+  #isUp = false;
+  readonly #listeners: (() => void)[] = [];
+
+  async start(): Promise<void> {}
+
+  async stop(): Promise<void> {}
+
+  isUp(): boolean {
+    return this.#isUp;
+  }
+
+  setUp(isUp: boolean): void {
+    const wasUp = this.#isUp;
+    this.#isUp = isUp;
+    if (isUp && !wasUp) for (const listener of this.#listeners) listener();
+  }
+
+  onUp(listener: () => void): void {
+    this.#listeners.push(listener);
+    if (this.#isUp) listener();
+  }
+
+  async id(_options?: CallOptions): Promise<IpfsId> {
+    this.#reach();
+    return this.identity;
+  }
+
+  async pin(pin: Pin, { signal }: PinProgress): Promise<void> {
+    this.#reach();
+    this.acts.push(`pin ${pin.cid}`);
+    this.pinningCount += 1;
+    this.pinningCountMax = Math.max(this.pinningCountMax, this.pinningCount);
+    try {
+      await this.onAct('pin', pin.cid, signal);
+      if (signal.aborted) throw new OperatingError('ipfs/aborted', 'aborted');
+    } finally {
+      this.pinningCount -= 1;
+    }
+    this.held.set(pin.cid.toString(), pin.maxDepth === 0 ? 'direct' : 'recursive');
+  }
+
+  async unpin(cid: Cid, { signal }: PinProgress): Promise<void> {
+    this.#reach();
+    this.acts.push(`unpin ${cid}`);
+    await this.onAct('unpin', cid, signal);
+    this.held.delete(cid.toString());
+  }
+
+  async pinLsCid(pin: Pick<Pin, 'cid' | 'maxDepth'>, _options?: CallOptions): Promise<IpfsPinStatus> {
+    this.#reach();
+    return this.held.get(pin.cid.toString()) ?? 'unpinned';
+  }
+
+  async *pinLs(
+    types: readonly ('recursive' | 'direct')[],
+    _options?: CallOptions,
+  ): AsyncGenerator<readonly IpfsPinInfo[], void> {
+    this.#reach();
+    this.acts.push('list');
+    const all = [...this.held];
+    for (let at = 0; at < all.length; at += 100) {
+      await null;
+      const page = all.slice(at, at + 100).filter(([, status]) => types.includes(status));
+      yield page.map(([cid, status]) => ({ cid: Cid.parse(cid), status }));
+    }
+  }
+
+  async connectSwarm(address: Multiaddr, _options?: CallOptions): Promise<void> {
+    this.#reach();
+    this.connected.push(address);
+  }
+
+  async swarmPeers(_options?: CallOptions): Promise<readonly PeerId[]> {
+    this.#reach();
+    return [];
+  }
+
+  async repoStat(_options?: CallOptions): Promise<IpfsRepoStat> {
+    this.#reach();
+    return { repoSize: 300, storageMax: 1000 };
+  }
+
+  async *repoGc(_options?: CallOptions): AsyncGenerator<IpfsRepoGc, void> {
+    this.#reach();
+    yield { key: null, error: 'nothing to do' };
+  }
+
+  async configKey(_path: string, _options?: CallOptions): Promise<unknown> {
+    return undefined;
+  }
+
+  async resolve(path: string, _options?: CallOptions): Promise<Cid> {
+    return Cid.parse(path.replace('/ipfs/', ''));
+  }
+
+  async blockGet(_cid: Cid, _options?: CallOptions): Promise<Uint8Array> {
+    return new Uint8Array();
+  }
+
+  #reach(): void {
+    if (!this.#isUp) throw new OperatingError('ipfs/unreachable', 'Post "http://ipfs": connection refused');
+  }
+}
