@@ -1,0 +1,4 @@
+export { type Bitswap, type BitswapCounters, type BitswapDeps, createBitswap } from './bitswap.ts';
+export type { BitswapSession } from './client.ts';
+export { blockKey, cidFromPrefix, digestOf, isBlockOf, isCheckable } from './multihash.ts';
+export type { BitswapNetwork, BitswapStream, BlockSource } from './ports.ts';
