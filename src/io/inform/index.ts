@@ -1,0 +1,7 @@
+export {
+  createDiskInformer,
+  createNumpinInformer,
+  createPinQueueInformer,
+  createTagsInformer,
+  type InformerBase,
+} from './informers.ts';

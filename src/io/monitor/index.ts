@@ -1,0 +1,1 @@
+export { createPeerMonitor, type MonitorDeps, type MonitorOptions } from './monitor.ts';
