@@ -30,29 +30,41 @@ export interface DaemonDeps {
 }
 
 /** What the peer may take to stop; then the process ends whatever still runs. */
-export const stopLimitMs = 4500;
+const stopLimitMs = 4500;
 
 /** Runs until the end; gives the exit code. Throws `Failure` for what stands in the way of a start. */
 export async function daemon(options: DaemonOptions, deps: DaemonDeps): Promise<number> {
-  const { log, folderPath } = deps;
-  const signals = listenToSignals(log, stopLimitMs);
-  log.scope('service').info('Initializing. For verbose output run with "-l debug". Please wait...');
-  const bootstrap = await attempt('parsing --bootstrap', () => parsePeers(options.bootstrap));
-  const lock = await attempt('obtaining execution lock', () => lockFolder(peerFolder(folderPath)));
+  const signals = listenToSignals(deps.log, stopLimitMs);
   try {
-    const loaded = await attempt('loading configurations', () => load(deps));
-    const config = withFlags(withRaft(loaded), options);
-    log.scope('service').debug('configuration', { config: writeService(config, { form: 'display' }) });
-    const assemble = await deps.loadAssemble();
-    const { identity, folder, knownAddresses } = loaded;
-    const peer = await attempt('starting cluster', () =>
-      assemble({ config, identity, folder, bootstrap, knownAddresses, log }),
-    );
-    return await run(peer, loaded, signals, log.scope('cluster'));
+    deps.log.scope('service').info('Initializing. For verbose output run with "-l debug". Please wait...');
+    const bootstrap = await attempt('parsing --bootstrap', () => parsePeers(options.bootstrap));
+    const lock = await attempt('obtaining execution lock', () => lockFolder(peerFolder(deps.folderPath)));
+    try {
+      return await runLocked(options, deps, bootstrap, signals);
+    } finally {
+      await lock.release();
+    }
   } finally {
-    await lock.release();
     signals.done();
   }
+}
+
+async function runLocked(
+  options: DaemonOptions,
+  deps: DaemonDeps,
+  bootstrap: readonly Multiaddr[],
+  signals: Signals,
+): Promise<number> {
+  const { log } = deps;
+  const loaded = await attempt('loading configurations', () => load(deps));
+  const config = withFlags(withRaft(loaded), options);
+  log.scope('service').debug('configuration', { config: writeService(config, { form: 'display' }) });
+  const assemble = await deps.loadAssemble();
+  const { identity, folder, knownAddresses } = loaded;
+  const peer = await attempt('starting cluster', () =>
+    assemble({ config, identity, folder, bootstrap, knownAddresses, log }),
+  );
+  return await run(peer, loaded, signals, log.scope('cluster'));
 }
 
 async function load(deps: DaemonDeps): Promise<LoadedPeer> {

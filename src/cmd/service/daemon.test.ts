@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { copyFile, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { type Logger, OperatingError } from '../../base/index.ts';
+import { lockFolder, peerFolder } from '../../io/config/index.ts';
+import type { AssembleOptions, RunningPeer } from './assemble-types.ts';
+import { daemon } from './daemon.ts';
+
+const vectors = join(import.meta.dirname, '../../../test/vectors/config');
+const temporary = await mkdtemp(join(tmpdir(), 'ipfs-cluster-daemon-'));
+after(() => rm(temporary, { recursive: true, force: true }));
+
+const flags = { bootstrap: '', leave: false, stats: false, tracing: false };
+const member = '/ip4/127.0.0.1/tcp/9096/p2p/12D3KooWBCJm4uy27rCNUQPwtsC3Wtc3M9YTP4i9c7fLFfC3ZYWT';
+
+async function newFolder(): Promise<string> {
+  const path = await mkdtemp(join(temporary, 'peer-'));
+  for (const name of ['service.raft.json', 'identity.json']) {
+    await copyFile(join(vectors, name), join(path, name.replace('.raft', '')));
+  }
+  return path;
+}
+
+interface Run {
+  readonly code: Promise<number>;
+  readonly lines: readonly string[];
+  readonly ready: PromiseWithResolvers<void>;
+  readonly failed: PromiseWithResolvers<Error>;
+  /** Resolves when the daemon has a peer. */
+  readonly started: Promise<AssembleOptions>;
+  readonly stops: { count: number };
+}
+
+/** A daemon whose peer is ready, fails and stops when the test says so. */
+function start(folderPath: string, options = flags): Run {
+  const lines: string[] = [];
+  const note = (message: string): void => void lines.push(message);
+  const log: Logger = { error: note, warn: note, info: note, debug: () => {}, scope: () => log };
+  const ready = Promise.withResolvers<void>();
+  const failed = Promise.withResolvers<Error>();
+  const started = Promise.withResolvers<AssembleOptions>();
+  const stops = { count: 0 };
+  const peer: RunningPeer = {
+    addresses: ['/ip4/127.0.0.1/tcp/1/p2p/x'],
+    endpoints: { restapi: ['/ip4/127.0.0.1/tcp/2'], ipfsproxy: ['/ip4/127.0.0.1/tcp/3'], ipfs: '/ip4/127.0.0.1/tcp/4' },
+    ready: ready.promise,
+    failed: failed.promise,
+    knownAddresses: () => [member],
+    stop: async () => void stops.count++,
+  };
+  const loadAssemble = async () => async (given: AssembleOptions) => {
+    started.resolve(given);
+    return peer;
+  };
+  const code = daemon(options, { folderPath, environment: {}, log, loadAssemble });
+  return { code, lines, ready, failed, started: started.promise, stops };
+}
+
+test('daemon tells where it listens and when it is ready, and one signal stops it', async () => {
+  const path = await newFolder();
+  const run = start(path);
+  const given = await run.started;
+  assert.equal(given.identity.id, '12D3KooWCfaQyABJ4hK66vrqZZHxVjdLg5f1i4U7K4GZNTVsVphh');
+  assert.equal(given.config.raft.heartbeatTimeoutMs, 1000);
+  run.ready.resolve();
+  await Promise.resolve();
+  process.emit('SIGTERM');
+  assert.equal(await run.code, 0);
+  assert.equal(run.stops.count, 1);
+  const log = run.lines.join('\n');
+  assert.match(log, /IPFS Cluster v\S+ listening on:\n +\/ip4\/127\.0\.0\.1\/tcp\/1\/p2p\/x/);
+  assert.match(log, /RESTAPI \(HTTP\): \/ip4\/127\.0\.0\.1\/tcp\/2/);
+  assert.match(log, /IPFS Proxy: \/ip4\/127\.0\.0\.1\/tcp\/3 -> \/ip4\/127\.0\.0\.1\/tcp\/4/);
+  assert.match(log, /\*\* IPFS Cluster is READY \*\*/);
+  assert.equal(await readFile(join(path, 'peerstore'), 'utf8'), `${member}\n`);
+  // The lock is free again.
+  await (await lockFolder(peerFolder(path))).release();
+});
+
+test('daemon keeps the peerstore of before when it never became ready', async () => {
+  const path = await newFolder();
+  const run = start(path);
+  await run.started;
+  process.emit('SIGINT');
+  assert.equal(await run.code, 0);
+  await assert.rejects(readFile(join(path, 'peerstore')), { code: 'ENOENT' });
+});
+
+test('daemon ends with code 1 when the peer fails or cannot become ready', async () => {
+  for (const how of ['failed', 'ready'] as const) {
+    const run = start(await newFolder());
+    await run.started;
+    const error = new OperatingError('store/damaged', 'Cannot read entry 7: bad checksum');
+    if (how === 'failed') run.failed.resolve(error);
+    else run.ready.reject(error);
+    assert.equal(await run.code, 1);
+    assert.equal(run.stops.count, 1);
+    assert.ok(run.lines.includes('error: Cannot read entry 7: bad checksum'));
+  }
+});
+
+test('daemon ends well when others have removed the peer', async () => {
+  const run = start(await newFolder());
+  await run.started;
+  run.failed.resolve(new OperatingError('cluster/removed', 'This peer was removed from the cluster'));
+  assert.equal(await run.code, 0);
+});
+
+test('daemon refuses a folder in use, a missing one, CRDT, and bad bootstrap addresses', async () => {
+  const path = await newFolder();
+  const lock = await lockFolder(peerFolder(path));
+  // The lock of one process is no bar to itself in POSIX; LevelDB sees to it.
+  await assert.rejects(start(path).code, /error obtaining execution lock: .*another peer is running on this folder/);
+  await lock.release();
+  await assert.rejects(start(join(temporary, 'none')).code, /error loading configurations: .*no such file/);
+  await assert.rejects(start(path, { ...flags, bootstrap: 'foo' }).code, /error parsing --bootstrap: /);
+  await assert.rejects(
+    start(path, { ...flags, bootstrap: '/ip4/1.2.3.4/tcp/1' }).code,
+    /expected an address that ends/,
+  );
+});
+
+test('daemon hands over the addresses to join through', async () => {
+  const run = start(await newFolder(), { ...flags, bootstrap: `${member}, ${member}`, leave: true });
+  const given = await run.started;
+  assert.deepEqual(given.bootstrap, [member, member]);
+  assert.equal(given.config.cluster.leaveOnShutdown, true);
+  process.emit('SIGHUP');
+  assert.equal(await run.code, 0);
+});
