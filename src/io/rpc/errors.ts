@@ -14,6 +14,8 @@ export type RpcErrorKind =
   /** The connection was lost while the call was under way. */
   | 'connection-lost'
   | 'bad-reply'
+  /** An argument that can be read, but makes no sense. */
+  | 'bad-argument'
   | 'timeout'
   | 'cancelled'
   /** Too many calls at once. */

@@ -4,10 +4,16 @@
  */
 import type { Clock } from '../../base/clock.ts';
 import type { ByteStream, CallOptions, Streams } from '../../cluster/ports.ts';
-import type { PeerId, RpcMethod, RpcStreamMethod } from '../../model/index.ts';
+import {
+  type PeerId,
+  type RpcMethod,
+  type RpcResponse,
+  type RpcStreamMethod,
+  rpcResponseCodec,
+  serviceIdCodec,
+} from '../../model/index.ts';
 import { throwIfCancelled, watchDeadline } from './deadline.ts';
 import { connectionLost, rpcError, unreachable } from './errors.ts';
-import { decodeResponse, encodeServiceId, errorTypes, type ResponseHeader } from './header.ts';
 import { nameOf } from './registry.ts';
 import { ValueReader } from './value-reader.ts';
 
@@ -108,7 +114,7 @@ const headers = new WeakMap<object, Uint8Array>();
 function headerOf(method: { readonly service: string; readonly name: string }): Uint8Array {
   let header = headers.get(method);
   if (header === undefined) {
-    header = encodeServiceId({ service: method.service, method: method.name });
+    header = serviceIdCodec.encode({ service: method.service, method: method.name });
     headers.set(method, header);
   }
   return header;
@@ -134,11 +140,11 @@ function sendArguments<A, R>(
   });
 }
 
-async function responseHeader(reader: ValueReader, name: string): Promise<ResponseHeader | null> {
+async function responseHeader(reader: ValueReader, name: string): Promise<RpcResponse | null> {
   const bytes = await reader.next();
   if (bytes === null) return null;
   try {
-    return decodeResponse(bytes);
+    return rpcResponseCodec.decode(bytes);
   } catch (error) {
     throw rpcError('bad-reply', `Cannot read the reply to ${name}`, { cause: error, outcome: 'unknown' });
   }
@@ -153,9 +159,9 @@ function decodeReply<A, R>(method: RpcMethod<A, R> | RpcStreamMethod<A, R>, byte
 }
 
 /** A Go peer does not tell whether a failed method did its work; only the RPC layer's own refusals are certain. */
-function remoteError({ error, errorType }: ResponseHeader): Error {
-  if (errorType === errorTypes.authorization) return rpcError('authorization', error);
-  if (errorType === errorTypes.server) return rpcError('server', error);
+function remoteError({ error, errorType }: RpcResponse): Error {
+  if (errorType === 'authorization') return rpcError('authorization', error);
+  if (errorType === 'server') return rpcError('server', error);
   return rpcError('application', error, { outcome: 'unknown' });
 }
 

@@ -6,8 +6,8 @@ import type { Clock } from '../../base/clock.ts';
 import { errorCode, errorMessage } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { ByteStream } from '../../cluster/ports.ts';
+import { type RpcErrorType, rpcResponseCodec, type ServiceId, serviceIdCodec } from '../../model/index.ts';
 import { failureOf, rpcError } from './errors.ts';
-import { decodeServiceId, encodeResponse, errorTypes, type ServiceId } from './header.ts';
 import { isUnary, type Registry, ServerCall, type StreamEntry, type UnaryEntry } from './registry.ts';
 import { ValueReader } from './value-reader.ts';
 
@@ -59,7 +59,7 @@ export class GorpcServer {
       try {
         const header = await reader.next();
         if (header === null) throw rpcError('cancelled', 'the caller ended the stream before it named a method');
-        id = decodeServiceId(header);
+        id = serviceIdCodec.decode(header);
         if (this.#active.size > this.#deps.callsMax) {
           throw rpcError('busy', `too many calls at once, ${this.#deps.callsMax} are served`);
         }
@@ -78,8 +78,8 @@ export class GorpcServer {
       await this.#serveUnary(stream, id, entry, argument);
     } catch (error) {
       if (stream.signal.aborted) throw error;
-      const wireType = errorCode(error) === 'rpc/authorization' ? errorTypes.authorization : errorTypes.server;
-      await this.#finish(stream, [encodeResponse(id, errorMessage(error), wireType), nil]);
+      const errorType = errorCode(error) === 'rpc/authorization' ? 'authorization' : 'server';
+      await this.#finish(stream, [failedHeader(id, errorMessage(error), errorType), nil]);
     }
   }
 
@@ -95,9 +95,9 @@ export class GorpcServer {
     let reply: Uint8Array[];
     try {
       const value = await handler(argument, call);
-      reply = [encodeResponse(id), method.reply.encode(value)];
+      reply = [succeededHeader(id), method.reply.encode(value)];
     } catch (error) {
-      reply = [encodeResponse(id, failureOf(error).text, errorTypes.application), nil];
+      reply = [failedHeader(id, failureOf(error).text, 'application'), nil];
     }
     await this.#finish(stream, reply, remoteEnd);
   }
@@ -121,15 +121,15 @@ export class GorpcServer {
         throw error;
       }
     };
-    const header = encodeResponse(id);
+    const header = succeededHeader(id);
     try {
       for await (const value of handler(args(), call)) {
         await stream.write(Buffer.concat([header, method.reply.encode(value)]));
       }
     } catch (error) {
       if (stream.signal.aborted) throw error;
-      const type = error === argumentError ? errorTypes.server : errorTypes.application;
-      await this.#finish(stream, [encodeResponse(id, failureOf(error).text, type), nil]);
+      const type = error === argumentError ? 'server' : 'application';
+      await this.#finish(stream, [failedHeader(id, failureOf(error).text, type), nil]);
       return;
     }
     await this.#finish(stream, []);
@@ -146,6 +146,14 @@ export class GorpcServer {
       cancelTimer();
     }
   }
+}
+
+function succeededHeader(serviceId: ServiceId): Uint8Array {
+  return rpcResponseCodec.encode({ serviceId, error: '', errorType: 'application' });
+}
+
+function failedHeader(serviceId: ServiceId, error: string, errorType: RpcErrorType): Uint8Array {
+  return rpcResponseCodec.encode({ serviceId, error, errorType });
 }
 
 /** Reads on until the caller ends its side or resets the stream; never rejects. */
