@@ -27,8 +27,15 @@ export interface DemoFolder {
   readonly ipfsAddress: string;
 }
 
-/** Writes `count` folders below `parent`. Every address is on loopback, every port free a moment ago. */
-export async function prepareFolders(parent: string, count: number): Promise<DemoFolder[]> {
+/**
+ * Writes `count` folders below `parent`. Every address is on loopback, every port free a moment ago. `change` has the
+ * last word on each peer's configuration.
+ */
+export async function prepareFolders(
+  parent: string,
+  count: number,
+  change: (config: ServiceConfig) => ServiceConfig = (config) => config,
+): Promise<DemoFolder[]> {
   const names = Array.from({ length: count }, (_, i) => `peer${i + 1}`);
   const ports = await freePorts(count * portsPerPeer);
   const identities = await Promise.all(names.map(createIdentity));
@@ -41,7 +48,7 @@ export async function prepareFolders(parent: string, count: number): Promise<Dem
     names.map(async (name, i): Promise<DemoFolder> => {
       const base = initialService({ hostname: name, secret });
       const { raft, restapi, ipfsproxy } = base;
-      const config: ServiceConfig = {
+      const config: ServiceConfig = change({
         ...base,
         cluster: {
           ...base.cluster,
@@ -59,7 +66,7 @@ export async function prepareFolders(parent: string, count: number): Promise<Dem
           rpcListenMultiaddress: address(i, 3),
           swarmListenMultiaddress: [address(i, 4)],
         },
-      };
+      });
       const folder = join(parent, name);
       const files = peerFolder(folder, config);
       const identity = identities[i] ?? (await createIdentity());

@@ -1,0 +1,52 @@
+/** The handler of each route, by the id of its row. */
+import type { RouteId } from '../../model/index.ts';
+import type { Context } from './context.ts';
+import { getAlerts, getGraph, getHealth, getMetricNames, getMetrics, postGc } from './health.ts';
+import { deletePeer, getId, getPeers, getVersion, postPeer } from './peers.ts';
+import {
+  deletePin,
+  deletePinPath,
+  getAllocation,
+  getAllocations,
+  getPin,
+  getPins,
+  postPin,
+  postPinPath,
+  postRecover,
+  postRecoverAll,
+} from './pins.ts';
+import { RequestError } from './reply.ts';
+
+export type Handler = (context: Context) => Promise<unknown>;
+
+export const handlers: Readonly<Record<RouteId, Handler>> = {
+  getId,
+  getVersion,
+  getPeers,
+  postPeer,
+  deletePeer,
+  postAdd: notAvailable,
+  getAllocations,
+  getAllocation,
+  getPins,
+  postRecover,
+  postRecoverAll,
+  getPin,
+  postPin,
+  postPinPath,
+  deletePin,
+  deletePinPath,
+  postGc,
+  getGraph,
+  getAlerts,
+  getBandwidth: notAvailable,
+  getMetrics,
+  getMetricNames,
+  postToken: notAvailable,
+  getHealth,
+};
+
+/** Routes of the reference that this version does not have; adding goes through the IPFS node and `POST /pins`. */
+async function notAvailable(): Promise<never> {
+  throw new RequestError(501, 'this route is not available in this version');
+}

@@ -1,0 +1,32 @@
+/** Health, metrics, garbage collection. Source: Go `api/rest/restapi.go`. */
+import { alertsJson, connectGraphJson, globalRepoGcJson, metricsJson, textsJson } from '../../model/index.ts';
+import type { Context } from './context.ts';
+import { sendJson, sendNothing } from './reply.ts';
+
+export function getHealth(context: Context): Promise<unknown> {
+  return sendNothing(context);
+}
+
+export async function getGraph(context: Context): Promise<unknown> {
+  return sendJson(context, connectGraphJson.print(await context.cluster.connectGraph({ signal: context.signal })));
+}
+
+export function getAlerts(context: Context): Promise<unknown> {
+  return sendJson(context, alertsJson.print(context.cluster.alerts()));
+}
+
+export function getMetricNames(context: Context): Promise<unknown> {
+  return sendJson(context, textsJson.print(context.cluster.metricNames()));
+}
+
+export function getMetrics(context: Context): Promise<unknown> {
+  return sendJson(context, metricsJson.print(context.cluster.metrics(context.param('name'))));
+}
+
+export async function postGc(context: Context): Promise<unknown> {
+  const call = { signal: context.signal };
+  if (context.query.get('local') !== 'true')
+    return sendJson(context, globalRepoGcJson.print(await context.cluster.repoGc(call)));
+  const own = await context.cluster.repoGcLocal(call);
+  return sendJson(context, globalRepoGcJson.print({ peerMap: { [own.peer]: own } }));
+}

@@ -1,0 +1,65 @@
+/** The peer itself and the other members. Source: Go `api/rest/restapi.go`. */
+import { errorMessage } from '../../base/index.ts';
+import { idJson, type PeerId, parsePeerId, versionJson } from '../../model/index.ts';
+import type { Context } from './context.ts';
+import { RequestError, sendItems, sendJson, sendNothing } from './reply.ts';
+
+export async function getId(context: Context): Promise<unknown> {
+  return sendJson(context, idJson.print(await context.cluster.id({ signal: context.signal })));
+}
+
+export function getVersion(context: Context): Promise<unknown> {
+  return sendJson(context, versionJson.print(context.cluster.version()));
+}
+
+export function getPeers(context: Context): Promise<unknown> {
+  return sendItems(context, context.cluster.peers({ signal: context.signal }), idJson.print);
+}
+
+export async function postPeer(context: Context): Promise<unknown> {
+  return sendJson(context, idJson.print(await context.cluster.peerAdd(readPeerOfBody(context.body))));
+}
+
+export async function deletePeer(context: Context): Promise<unknown> {
+  let peer: PeerId;
+  try {
+    peer = parsePeerId(context.param('peer'));
+  } catch (error) {
+    throw new RequestError(400, `error decoding Peer ID: ${errorMessage(error)}`);
+  }
+  await context.cluster.peerRemove(peer);
+  return sendNothing(context);
+}
+
+/** Like Go's decoder: the first JSON value counts, keys in any case, what follows is ignored. */
+function readPeerOfBody(body: string): PeerId {
+  let peer: unknown;
+  try {
+    const value: unknown = JSON.parse(firstObject(body));
+    const entry = Object.entries(value as object).find(([key]) => key.toLowerCase() === 'peer_id');
+    peer = entry?.[1] ?? '';
+  } catch {
+    throw new RequestError(400, 'error decoding request body');
+  }
+  try {
+    return parsePeerId(typeof peer === 'string' ? peer : '');
+  } catch {
+    throw new RequestError(400, 'error decoding peer_id');
+  }
+}
+
+/** The text of the object that `text` begins with; all of it when that is not one. */
+function firstObject(text: string): string {
+  let depth = 0;
+  let inString = false;
+  for (let i = 0; i < text.length; i++) {
+    const character = text[i];
+    if (inString) {
+      if (character === '\\') i++;
+      else if (character === '"') inString = false;
+    } else if (character === '"') inString = true;
+    else if (character === '{') depth++;
+    else if (character === '}' && --depth === 0) return text.slice(0, i + 1);
+  }
+  return text;
+}

@@ -1,0 +1,162 @@
+/** Pins: status, pin, unpin, recover, allocations. Source: Go `api/rest/restapi.go`. */
+import { errorMessage } from '../../base/index.ts';
+import {
+  Cid,
+  type GlobalPinInfo,
+  globalPinInfoJson,
+  type Pin,
+  type PinInfo,
+  type PinOptions,
+  parsePinOptions,
+  parsePinTypeFilter,
+  parseStatusFilter,
+  pinJson,
+  pinTypeBits,
+  type StatusFilter,
+} from '../../model/index.ts';
+import type { Context } from './context.ts';
+import { RequestError, sendItems, sendJson, sendPages } from './reply.ts';
+
+/** `GET /pins`: of all peers or this one, filtered by status, or just the given CIDs. */
+export function getPins(context: Context): Promise<unknown> {
+  const isLocal = readLocal(context);
+  const cids = context.query.get('cids');
+  if (cids !== '')
+    return sendItems(context, statusOfEach(context, cids.split(',').map(readCid), isLocal), globalPinInfoJson.print);
+  const filter = readStatusFilter(context.query.get('filter'));
+  const call = { signal: context.signal };
+  return isLocal
+    ? sendItems(context, context.cluster.statusAllLocal(filter, call), printLocal)
+    : sendItems(context, context.cluster.statusAll(filter, call), globalPinInfoJson.print);
+}
+
+async function* statusOfEach(context: Context, cids: readonly Cid[], isLocal: boolean): AsyncIterable<GlobalPinInfo> {
+  for (const cid of cids) yield await statusOf(context, cid, isLocal);
+}
+
+async function statusOf(context: Context, cid: Cid, isLocal: boolean): Promise<GlobalPinInfo> {
+  const call = { signal: context.signal };
+  return isLocal ? asGlobal(await context.cluster.statusLocal(cid, call)) : context.cluster.status(cid, call);
+}
+
+export async function getPin(context: Context): Promise<unknown> {
+  const { cid } = readCidAndOptions(context);
+  return sendJson(context, globalPinInfoJson.print(await statusOf(context, cid, readLocal(context))));
+}
+
+/** Unlike in the reference, `mode=direct` is honoured here too; there only the path form does. */
+export async function postPin(context: Context): Promise<unknown> {
+  const { cid, options } = readCidAndOptions(context);
+  return sendJson(context, pinJson.print(await context.cluster.pin(cid, options)));
+}
+
+export async function postPinPath(context: Context): Promise<unknown> {
+  const path = readPath(context);
+  const options = readOptions(context);
+  return sendJson(context, pinJson.print(await context.cluster.pinPath({ ...options, path })));
+}
+
+export async function deletePin(context: Context): Promise<unknown> {
+  const { cid } = readCidAndOptions(context);
+  return sendJson(context, pinJson.print(await context.cluster.unpin(cid)));
+}
+
+export async function deletePinPath(context: Context): Promise<unknown> {
+  const path = readPath(context);
+  readOptions(context);
+  return sendJson(context, pinJson.print(await context.cluster.unpinPath(path)));
+}
+
+export async function postRecover(context: Context): Promise<unknown> {
+  const { cid } = readCidAndOptions(context);
+  const call = { signal: context.signal };
+  const info = readLocal(context)
+    ? asGlobal(await context.cluster.recoverLocal(cid, call))
+    : await context.cluster.recover(cid, call);
+  return sendJson(context, globalPinInfoJson.print(info));
+}
+
+export function postRecoverAll(context: Context): Promise<unknown> {
+  const call = { signal: context.signal };
+  return readLocal(context)
+    ? sendItems(context, context.cluster.recoverAllLocal(call), printLocal)
+    : sendItems(context, context.cluster.recoverAll(call), globalPinInfoJson.print);
+}
+
+export function getAllocations(context: Context): Promise<unknown> {
+  const types = readTypeFilter(context.query.get('filter'));
+  return sendPages(context, printPages(context.cluster.pins({ signal: context.signal }), types));
+}
+
+async function* printPages(pages: AsyncIterable<readonly Pin[]>, types: number): AsyncIterable<readonly string[]> {
+  for await (const page of pages) {
+    yield page.filter((pin) => (types & pinTypeBits[pin.type]) !== 0).map(pinJson.print);
+  }
+}
+
+export function getAllocation(context: Context): Promise<unknown> {
+  const { cid } = readCidAndOptions(context);
+  return sendJson(context, pinJson.print(context.cluster.pinGet(cid)));
+}
+
+/** One peer's view in the shape of all peers'. Source: Go `api/types.go` `PinInfo.ToGlobal`. */
+function asGlobal(info: PinInfo): GlobalPinInfo {
+  const { cid, name, peer, allocations, origins, created, metadata, ...short } = info;
+  return { cid, name, allocations, origins, created, metadata, peerMap: { [peer]: short } };
+}
+
+function printLocal(info: PinInfo): string {
+  return globalPinInfoJson.print(asGlobal(info));
+}
+
+/** Only the exact word counts, as in the reference. */
+function readLocal(context: Context): boolean {
+  return context.query.get('local') === 'true';
+}
+
+function readCid(text: string): Cid {
+  try {
+    return Cid.parse(text);
+  } catch (error) {
+    throw new RequestError(400, `error decoding Cid: ${errorMessage(error)}`);
+  }
+}
+
+function readOptions(context: Context): PinOptions {
+  try {
+    return parsePinOptions(context.query, context.now());
+  } catch (error) {
+    throw new RequestError(400, errorMessage(error));
+  }
+}
+
+/** Both are checked before anything is done, on every route with a CID. */
+function readCidAndOptions(context: Context): { readonly cid: Cid; readonly options: PinOptions } {
+  const cid = readCid(context.param('hash'));
+  return { cid, options: readOptions(context) };
+}
+
+function readPath(context: Context): string {
+  const path = `/${context.param('keyType')}/${context.param('path')}`;
+  const root = context.param('path').split('/')[0] ?? '';
+  // Names under /ipns/ are resolved by the IPFS node; elsewhere the first segment must be a CID.
+  if (context.param('keyType') === 'ipns') return path;
+  try {
+    Cid.parse(root);
+  } catch (error) {
+    throw new RequestError(400, `error parsing path: invalid path ${JSON.stringify(path)}: ${errorMessage(error)}`);
+  }
+  return path;
+}
+
+function readStatusFilter(text: string): StatusFilter {
+  const filter = parseStatusFilter(text);
+  if (filter === 0 && text !== '') throw new RequestError(400, 'invalid filter value');
+  return filter;
+}
+
+function readTypeFilter(text: string): number {
+  const types = text === '' ? pinTypeBits.all : parsePinTypeFilter(text);
+  if (types === pinTypeBits.bad) throw new RequestError(400, 'invalid filter value');
+  return types;
+}

@@ -1,0 +1,83 @@
+/** The forms of an answer. Source: Go `api/common/api.go` `SendResponse`, `StreamResponse`. */
+import { errorCode, errorMessage, OperatingError } from '../../base/index.ts';
+import { apiErrorJson } from '../../model/index.ts';
+import { sendLines } from '../kit/index.ts';
+import type { Context } from './context.ts';
+
+const jsonType = 'application/json';
+
+/** A refusal with the status that its client gets. */
+export class RequestError extends OperatingError {
+  override readonly name = 'RequestError';
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super('rest/bad-request', message);
+    this.status = status;
+  }
+}
+
+/** What a failed request is answered: 404 for a pin that is not there, what a refusal says, 500 for all else. */
+export function errorAnswer(error: unknown): { readonly status: number; readonly body: string } {
+  const status = error instanceof RequestError ? error.status : errorCode(error) === 'cluster/not-pinned' ? 404 : 500;
+  return { status, body: errorBody(status, errorMessage(error)) };
+}
+
+/** `{"code","message"}` and a line end. */
+export function errorBody(code: number, message: string): string {
+  return `${apiErrorJson.print({ code, message })}\n`;
+}
+
+/** Configured headers, then the type of the body: both are sent where a header is configured that is also set here. */
+export function answerHeaders(
+  configured: Readonly<Record<string, readonly string[]>>,
+): Record<string, string | string[]> {
+  const headers: Record<string, string | string[]> = {};
+  let types: string[] = [];
+  for (const [name, values] of Object.entries(configured)) {
+    if (name.toLowerCase() === 'content-type') types = [...values];
+    else headers[name] = [...values];
+  }
+  headers['Content-Type'] = types.length === 0 ? jsonType : [...types, jsonType];
+  return headers;
+}
+
+export async function sendJson(context: Context, text: string): Promise<void> {
+  end(context, 200, `${text}\n`);
+}
+
+export async function sendNothing(context: Context): Promise<void> {
+  end(context, 204, '');
+}
+
+export function sendError(context: Context, error: unknown): void {
+  const { status, body } = errorAnswer(error);
+  end(context, status, body);
+}
+
+function end(context: Context, status: number, body: string): void {
+  const { response } = context;
+  // The client may have gone while the answer was made.
+  if (response.destroyed || response.headersSent) return;
+  response.writeHead(status, context.headers);
+  response.end(body);
+}
+
+/** A list of lines, in pages. */
+export function sendPages(context: Context, lines: AsyncIterable<readonly string[]>): Promise<void> {
+  return sendLines({ response: context.response, headers: context.headers, lines, failed: errorAnswer });
+}
+
+/** A list of items. */
+export function sendItems<T>(context: Context, items: AsyncIterable<T>, print: (item: T) => string): Promise<void> {
+  return sendLines({
+    response: context.response,
+    headers: context.headers,
+    lines: printEach(items, print),
+    failed: errorAnswer,
+  });
+}
+
+async function* printEach<T>(items: AsyncIterable<T>, print: (item: T) => string): AsyncIterable<string> {
+  for await (const item of items) yield print(item);
+}
