@@ -12,6 +12,7 @@ import {
   base58Decode,
   base58Encode,
   compareBytes,
+  copyBytes,
   errorCode,
   hexDecode,
   hexEncode,
@@ -106,6 +107,13 @@ test('BoundedQueue keeps order, refuses when full, behaves like an array', () =>
       },
     ),
   );
+});
+
+test('copyBytes of a Buffer does not share its memory', () => {
+  const buffer = Buffer.from([1, 2]);
+  const copy = copyBytes(buffer);
+  buffer[0] = 9;
+  assert.deepEqual(copy, Uint8Array.of(1, 2));
 });
 
 test('errorCode reads the code of anything', () => {

@@ -6,6 +6,14 @@ import { OperatingError } from './errors.ts';
 /** No bytes at all. */
 export const noBytes: Uint8Array = new Uint8Array(0);
 
+/**
+ * The same bytes in memory of their own. Never copy with `slice`: on a Node `Buffer`, which is a `Uint8Array` too, it
+ * makes a view that changes with the original.
+ */
+export function copyBytes(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes);
+}
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 

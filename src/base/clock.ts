@@ -5,6 +5,7 @@
 /** Cancels what it was returned for; calling it again, or after the act, does nothing. */
 export type Cancel = () => void;
 
+/** A source of time and of delayed acts. */
 export interface Clock {
   /** Milliseconds since an arbitrary start; monotonic, may be fractional. */
   now(): number;

@@ -9,12 +9,14 @@
 /** What is known of an act that failed: certainly not done and never will be, or possibly done. */
 export type Outcome = 'refused' | 'unknown';
 
+/** What an operating error carries beside code and text. */
 export interface OperatingErrorOptions {
   readonly cause?: unknown;
   /** Default `refused`. */
   readonly outcome?: Outcome;
 }
 
+/** A failure that is expected to happen and that someone handles by its `code`. */
 export class OperatingError extends Error {
   override readonly name: string = 'OperatingError';
   /** Stable, `<room>/<kind>`, such as `raft/not-leader`. */
@@ -45,6 +47,7 @@ export function assert(condition: boolean, mustHold: string): asserts condition 
   if (!condition) throw new AssertionFailure(mustHold);
 }
 
+/** A broken invariant: never handled, it ends the peer. */
 export class AssertionFailure extends Error {
   override readonly name = 'AssertionFailure';
   readonly code = 'base/assertion';

@@ -5,6 +5,7 @@ export {
   bytesEqual,
   compareBytes,
   concatBytes,
+  copyBytes,
   hexDecode,
   hexEncode,
   noBytes,

@@ -2,8 +2,10 @@
  * Logging as an argument. `error` needs a human, `warn` may need one, `info` tells of state changes, `debug` the rest.
  */
 
+/** Named values of a log line. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
+/** A place for log lines of one subsystem. */
 export interface Logger {
   error(message: string, fields?: LogFields): void;
   warn(message: string, fields?: LogFields): void;

@@ -27,6 +27,7 @@ import {
   base58Decode,
   base58Encode,
   bytesEqual,
+  copyBytes,
   errorMessage,
   noBytes,
   OperatingError,
@@ -38,6 +39,7 @@ const textLengthMax = 1024;
 /** Codec of `version: 0`, and of most directories and files. */
 const dagPbCodec = 0x70;
 
+/** A content identifier. */
 export class Cid {
   readonly bytes: Uint8Array;
   #text: string | undefined;
@@ -52,7 +54,7 @@ export class Cid {
 
   /** From binary form, validated and copied. Throws `OperatingError` `model/bad-cid`. */
   static decode(bytes: Uint8Array): Cid {
-    return new Cid(validated(bytes).slice());
+    return new Cid(copyBytes(validated(bytes)));
   }
 
   /** From text in any multibase, or base58 for version 0. Throws `OperatingError` `model/bad-cid`. */

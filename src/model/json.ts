@@ -24,20 +24,33 @@ export interface Json<T> {
   parse(text: string): T;
 }
 
+/** A pin, also a line of `state export`. */
 export const pinJson: Json<Pin> = jsonOf(pinType);
+/** The status of a pin. */
 export const globalPinInfoJson: Json<GlobalPinInfo> = jsonOf(globalPinInfoType);
+/** The body of `POST /ipfs/gc`. */
 export const globalRepoGcJson: Json<GlobalRepoGc> = jsonOf(globalRepoGcType);
+/** A peer about itself. */
 export const idJson: Json<Id> = jsonOf(idType);
+/** The body of `GET /version`. */
 export const versionJson: Json<Version> = jsonOf(versionType);
+/** The body of `GET /health/graph`. */
 export const connectGraphJson: Json<ConnectGraph> = jsonOf(connectGraphType);
+/** One metric. */
 export const metricJson: Json<Metric> = jsonOf(metricType);
+/** The body of `GET /monitor/metrics/{name}`. */
 export const metricsJson: Json<readonly Metric[] | null> = jsonOf(listType(metricType));
+/** One alert. */
 export const alertJson: Json<Alert> = jsonOf(alertType);
+/** The body of `GET /health/alerts`. */
 export const alertsJson: Json<readonly Alert[] | null> = jsonOf(listType(alertType));
 /** Text inside the `ping` metric. */
 export const pingValueJson: Json<PingValue> = jsonOf(pingValueType);
+/** The body of `GET /health/bandwidth`. */
 export const bandwidthByProtocolJson: Json<BandwidthByProtocol> = jsonOf(bandwidthByProtocolType);
+/** A line of the answer to `POST /add`. */
 export const addedOutputJson: Json<AddedOutput> = jsonOf(addedOutputType);
+/** The body of a failed request. */
 export const apiErrorJson: Json<ApiError> = jsonOf(apiErrorType);
 /** A list of names. */
 export const textsJson: Json<readonly string[] | null> = jsonOf(listType(textType));

@@ -38,6 +38,7 @@ import type { BandwidthByProtocol, NodeWithMeta } from './transfer.ts';
 /** open: any peer of the swarm; trusted: peers that this peer trusts; closed: calls from inside the process only. */
 export type RpcTrust = 'open' | 'trusted' | 'closed';
 
+/** A call with one argument and one reply. */
 export interface RpcMethod<A, R> {
   readonly kind: 'unary';
   readonly service: string;
@@ -47,6 +48,7 @@ export interface RpcMethod<A, R> {
   readonly reply: Codec<R>;
 }
 
+/** A call with any number of arguments and replies. */
 export interface RpcStreamMethod<A, R> {
   readonly kind: 'stream';
   readonly service: string;

@@ -5,6 +5,7 @@
 import type { PeerId } from './peer.ts';
 import type { Time } from './time.ts';
 
+/** One measurement of one peer, valid until it expires. */
 export interface Metric {
   readonly name: string;
   readonly peer: PeerId;
@@ -18,6 +19,7 @@ export interface Metric {
   readonly receivedAt: bigint;
 }
 
+/** A metric that has expired, and when that was noticed. */
 export interface Alert extends Metric {
   readonly triggeredAt: Time | null;
 }

@@ -3,7 +3,7 @@
  * such an address becomes `/x-unparsed/<hex of its bytes>` and turns back into the same bytes.
  */
 import { multiaddr } from '@multiformats/multiaddr';
-import { bytesEqual, errorMessage, hexDecode, hexEncode, OperatingError } from '../base/index.ts';
+import { bytesEqual, copyBytes, errorMessage, hexDecode, hexEncode, OperatingError } from '../base/index.ts';
 import type { Multiaddr } from './peer.ts';
 
 const unparsedPrefix = '/x-unparsed/';
@@ -41,7 +41,7 @@ export function multiaddrFromBytes(bytes: Uint8Array): Multiaddr {
   if (known !== undefined && bytesEqual(known.bytes, bytes)) return known.text;
   const text = print(bytes);
   if (textOfBytes.size >= rememberedMax) textOfBytes.clear();
-  textOfBytes.set(key, { bytes: bytes.slice(), text });
+  textOfBytes.set(key, { bytes: copyBytes(bytes), text });
   return text;
 }
 
@@ -54,7 +54,7 @@ export function peerIdOfMultiaddr(address: Multiaddr): string | undefined {
 
 function print(bytes: Uint8Array): string {
   try {
-    const copy = bytes.slice();
+    const copy = copyBytes(bytes);
     const text = multiaddr(copy).toString();
     // Text that would not lead back to the bytes must not stand for them.
     if (bytesEqual(multiaddr(text).bytes, copy)) return text;

@@ -2,7 +2,15 @@
  * Peer ids between their text and their bytes, a multihash of (or around) the public key.
  * Members are few and appear in every message, so both directions remember what they converted.
  */
-import { base58Decode, base58Encode, bytesEqual, errorMessage, OperatingError, varintRead } from '../base/index.ts';
+import {
+  base58Decode,
+  base58Encode,
+  bytesEqual,
+  copyBytes,
+  errorMessage,
+  OperatingError,
+  varintRead,
+} from '../base/index.ts';
 import { Cid } from './cid.ts';
 import type { PeerId } from './peer.ts';
 
@@ -62,7 +70,7 @@ export function peerIdFromBytes(bytes: Uint8Array): PeerId {
   checkMultihash(bytes);
   const text = base58Encode(bytes);
   if (textOfBytes.size >= rememberedMax) textOfBytes.clear();
-  textOfBytes.set(key, { bytes: bytes.slice(), text });
+  textOfBytes.set(key, { bytes: copyBytes(bytes), text });
   return text;
 }
 

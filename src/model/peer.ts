@@ -9,6 +9,7 @@ export type PeerId = string;
 /** The text form of a multiaddr. Unknown protocols are kept as text, never refused. */
 export type Multiaddr = string;
 
+/** The IPFS node of a peer. */
 export interface IpfsId {
   /** Empty when the IPFS node has not answered. */
   readonly id: PeerId;
@@ -32,6 +33,7 @@ export interface Id {
   readonly peername: string;
 }
 
+/** The version of a peer. */
 export interface Version {
   readonly version: string;
 }

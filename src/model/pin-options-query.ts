@@ -73,7 +73,7 @@ export function pinOptionsParameters(options: PinOptions): Record<string, string
     if (key !== '') parameters[metadataPrefix + key] = value;
   }
   if (options.pinUpdate !== null) parameters['pin-update'] = options.pinUpdate.toString();
-  if (options.origins !== null && options.origins.length > 0) parameters['origins'] = options.origins.join(',');
+  if (options.origins !== null && options.origins.length > 0) parameters.origins = options.origins.join(',');
   return parameters;
 }
 

@@ -8,8 +8,10 @@ import type { Time } from './time.ts';
 
 /** Bit values of Go's `PinType`; `all` is the union. */
 export const pinTypeBits = { bad: 1, pin: 2, 'meta-pin': 4, 'clusterdag-pin': 8, 'shard-pin': 16, all: 30 } as const;
+/** What a pin stands for; users make `pin`, sharded adding makes the others. */
 export type PinType = keyof typeof pinTypeBits;
 
+/** With everything below the root, or the root block alone. */
 export type PinMode = 'recursive' | 'direct';
 
 /** What a user may ask of a pin. `null` lists and maps are Go's nil: JSON tells them from empty ones. */
@@ -28,6 +30,7 @@ export interface PinOptions {
   readonly origins: readonly Multiaddr[] | null;
 }
 
+/** An entry of the pinset. */
 export interface Pin extends PinOptions {
   readonly cid: Cid;
   readonly type: PinType;

@@ -15,6 +15,7 @@ import { codecOf, type WireType } from './schema/type.ts';
 /** Wire values: 1 pin, 2 unpin. Others are `unknown`, to be logged and ignored as Go does. */
 export type RaftCommandType = 'pin' | 'unpin' | 'unknown';
 
+/** One change of the pinset. */
 export interface RaftCommand {
   readonly type: RaftCommandType;
   /** Of an unpin only the CID counts. */
@@ -55,4 +56,5 @@ function readType(reader: MsgpackReader): RaftCommandType {
   return value === 1 ? 'pin' : value === 2 ? 'unpin' : 'unknown';
 }
 
+/** Commands in the explicit form; refuses unknown fields. */
 export const raftCommandCodec: Codec<RaftCommand> = codecOf(commandType, { explicit: true, strict: true });

@@ -42,6 +42,7 @@ export interface RaftHeader {
   readonly addr: string;
 }
 
+/** An entry of the Raft log. */
 export interface RaftLogEntry {
   readonly index: number;
   readonly term: number;
@@ -52,6 +53,7 @@ export interface RaftLogEntry {
   readonly appendedAt: Time | null;
 }
 
+/** Replication, and the heartbeat. */
 export interface AppendEntriesRequest extends RaftHeader {
   readonly term: number;
   readonly leader: string;
@@ -62,6 +64,7 @@ export interface AppendEntriesRequest extends RaftHeader {
   readonly leaderCommitIndex: number;
 }
 
+/** Answer to `AppendEntriesRequest`. */
 export interface AppendEntriesResponse extends RaftHeader {
   readonly term: number;
   /** The follower's last index before this request's entries were stored. */
@@ -70,6 +73,7 @@ export interface AppendEntriesResponse extends RaftHeader {
   readonly noRetryBackoff: boolean;
 }
 
+/** Asks for a vote. */
 export interface RequestVoteRequest extends RaftHeader {
   readonly term: number;
   readonly candidate: string;
@@ -78,6 +82,7 @@ export interface RequestVoteRequest extends RaftHeader {
   readonly leadershipTransfer: boolean;
 }
 
+/** Answer to `RequestVoteRequest`. */
 export interface RequestVoteResponse extends RaftHeader {
   readonly term: number;
   /** For protocol versions below 2; nil. */
@@ -85,12 +90,14 @@ export interface RequestVoteResponse extends RaftHeader {
   readonly granted: boolean;
 }
 
+/** Asks whether a vote would be granted. */
 export interface RequestPreVoteRequest extends RaftHeader {
   readonly term: number;
   readonly lastLogIndex: number;
   readonly lastLogTerm: number;
 }
 
+/** Answer to `RequestPreVoteRequest`. */
 export interface RequestPreVoteResponse extends RaftHeader {
   readonly term: number;
   readonly granted: boolean;
@@ -111,11 +118,13 @@ export interface InstallSnapshotRequest extends RaftHeader {
   readonly size: number;
 }
 
+/** Answer to `InstallSnapshotRequest`. */
 export interface InstallSnapshotResponse extends RaftHeader {
   readonly term: number;
   readonly success: boolean;
 }
 
+/** A member of a Raft configuration. */
 export interface RaftServer {
   readonly suffrage: number;
   readonly id: string;
@@ -189,6 +198,7 @@ export const raftLogEntryCodec: Codec<RaftLogEntry> = codecOf(logEntryType);
 
 const append = wireField<AppendEntriesRequest>();
 
+/** Bytes of `AppendEntriesRequest`. */
 export const appendEntriesRequestCodec: Codec<AppendEntriesRequest> = codecOf(
   wireStructType<AppendEntriesRequest>([
     append('addr', 'Addr', bytesTextType),
@@ -205,6 +215,7 @@ export const appendEntriesRequestCodec: Codec<AppendEntriesRequest> = codecOf(
 
 const appended = wireField<AppendEntriesResponse>();
 
+/** Bytes of `AppendEntriesResponse`. */
 export const appendEntriesResponseCodec: Codec<AppendEntriesResponse> = codecOf(
   wireStructType<AppendEntriesResponse>([
     appended('addr', 'Addr', bytesTextType),
@@ -219,6 +230,7 @@ export const appendEntriesResponseCodec: Codec<AppendEntriesResponse> = codecOf(
 
 const vote = wireField<RequestVoteRequest>();
 
+/** Bytes of `RequestVoteRequest`. */
 export const requestVoteRequestCodec: Codec<RequestVoteRequest> = codecOf(
   wireStructType<RequestVoteRequest>([
     vote('addr', 'Addr', bytesTextType),
@@ -234,6 +246,7 @@ export const requestVoteRequestCodec: Codec<RequestVoteRequest> = codecOf(
 
 const voted = wireField<RequestVoteResponse>();
 
+/** Bytes of `RequestVoteResponse`. */
 export const requestVoteResponseCodec: Codec<RequestVoteResponse> = codecOf(
   wireStructType<RequestVoteResponse>([
     voted('addr', 'Addr', bytesTextType),
@@ -247,6 +260,7 @@ export const requestVoteResponseCodec: Codec<RequestVoteResponse> = codecOf(
 
 const preVote = wireField<RequestPreVoteRequest>();
 
+/** Bytes of `RequestPreVoteRequest`. */
 export const requestPreVoteRequestCodec: Codec<RequestPreVoteRequest> = codecOf(
   wireStructType<RequestPreVoteRequest>([
     preVote('addr', 'Addr', bytesTextType),
@@ -260,6 +274,7 @@ export const requestPreVoteRequestCodec: Codec<RequestPreVoteRequest> = codecOf(
 
 const preVoted = wireField<RequestPreVoteResponse>();
 
+/** Bytes of `RequestPreVoteResponse`. */
 export const requestPreVoteResponseCodec: Codec<RequestPreVoteResponse> = codecOf(
   wireStructType<RequestPreVoteResponse>([
     preVoted('addr', 'Addr', bytesTextType),
@@ -272,6 +287,7 @@ export const requestPreVoteResponseCodec: Codec<RequestPreVoteResponse> = codecO
 
 const install = wireField<InstallSnapshotRequest>();
 
+/** Bytes of `InstallSnapshotRequest`. */
 export const installSnapshotRequestCodec: Codec<InstallSnapshotRequest> = codecOf(
   wireStructType<InstallSnapshotRequest>([
     install('addr', 'Addr', bytesTextType),
@@ -291,6 +307,7 @@ export const installSnapshotRequestCodec: Codec<InstallSnapshotRequest> = codecO
 
 const installed = wireField<InstallSnapshotResponse>();
 
+/** Bytes of `InstallSnapshotResponse`. */
 export const installSnapshotResponseCodec: Codec<InstallSnapshotResponse> = codecOf(
   wireStructType<InstallSnapshotResponse>([
     installed('addr', 'Addr', bytesTextType),
@@ -320,6 +337,7 @@ const serverType: WireType<RaftServer> = wireStructType<RaftServer>([
   server('suffrage', 'Suffrage', intType),
 ]);
 
+/** Bytes of `RaftConfiguration`. */
 export const raftConfigurationCodec: Codec<RaftConfiguration> = codecOf(
   wireStructType<RaftConfiguration>([wireField<RaftConfiguration>()('servers', 'Servers', wireListType(serverType))]),
 );

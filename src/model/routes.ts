@@ -6,11 +6,13 @@
 /** object: one JSON document; stream: one document per line; none: no body. */
 export type ReplyKind = 'object' | 'stream' | 'none';
 
+/** A parameter in the query string. */
 export interface RouteParameter {
   readonly name: string;
   readonly summary: string;
 }
 
+/** One row of the REST API. */
 export interface Route {
   /** Names the handler. */
   readonly id: RouteId;
@@ -23,6 +25,7 @@ export interface Route {
   readonly summary: string;
 }
 
+/** The names of all routes. */
 export type RouteId =
   | 'getId'
   | 'getVersion'

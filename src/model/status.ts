@@ -22,6 +22,7 @@ export const trackerStatusBits = {
   sharded: 2048,
   unexpectedly_unpinned: 4096,
 } as const;
+/** The state of a pin on one peer. */
 export type TrackerStatus = keyof typeof trackerStatusBits;
 
 /** Composite names that a filter may use beside the statuses. */
@@ -30,6 +31,7 @@ export const trackerStatusGroups = { error: 14, queued: 1536 } as const;
 /** A union of status bits; 0 matches everything. */
 export type StatusFilter = number;
 
+/** The state of a pin on one peer, without what is the same on all. */
 export interface PinInfoShort {
   readonly peername: string;
   readonly ipfsPeerId: PeerId;
@@ -65,13 +67,16 @@ export interface GlobalPinInfo {
 
 /** How an IPFS node holds a CID. Go `api.IPFSPinStatus`; position is the wire value. */
 export const ipfsPinStatuses = ['bug', 'error', 'direct', 'recursive', 'indirect', 'unpinned'] as const;
+/** How an IPFS node holds a CID. */
 export type IpfsPinStatus = (typeof ipfsPinStatuses)[number];
 
+/** One pin of an IPFS node. */
 export interface IpfsPinInfo {
   readonly cid: Cid;
   readonly status: IpfsPinStatus;
 }
 
+/** Size of the repository of an IPFS node. */
 export interface IpfsRepoStat {
   /** Bytes. */
   readonly repoSize: number;
@@ -79,11 +84,13 @@ export interface IpfsRepoStat {
   readonly storageMax: number;
 }
 
+/** A block that was freed, or why one was not. */
 export interface IpfsRepoGc {
   readonly key: Cid | null;
   readonly error: string;
 }
 
+/** What garbage collection did on one peer. */
 export interface RepoGc {
   readonly peer: PeerId;
   readonly peername: string;
@@ -91,6 +98,7 @@ export interface RepoGc {
   readonly error: string;
 }
 
+/** What garbage collection did on all peers; keys are peer ids. */
 export interface GlobalRepoGc {
   readonly peerMap: Readonly<Record<PeerId, RepoGc>>;
 }

@@ -3,6 +3,7 @@
  */
 import { OperatingError } from '../base/index.ts';
 
+/** A point in time. */
 export interface Time {
   /** Whole seconds since the Unix epoch, floor; may be negative. */
   readonly seconds: number;

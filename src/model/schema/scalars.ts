@@ -1,7 +1,7 @@
 /**
  * The types without parts, as Go's RPC codec and `encoding/json` write them.
  */
-import { errorCode, errorMessage, noBytes, OperatingError } from '../../base/index.ts';
+import { copyBytes, errorCode, errorMessage, noBytes, OperatingError } from '../../base/index.ts';
 import { Cid } from '../cid.ts';
 import { multiaddrFromBytes, multiaddrToBytes } from '../multiaddr.ts';
 import type { Multiaddr, PeerId } from '../peer.ts';
@@ -83,7 +83,7 @@ export const bytesType: WireType<Uint8Array | null> = {
   write: (writer, value) => (value === null ? writer.nil() : writer.raw(value)),
   read(reader) {
     if (reader.isNil()) return null;
-    if (!reader.isArray()) return reader.raw(bytesMax).slice();
+    if (!reader.isArray()) return copyBytes(reader.raw(bytesMax));
     const bytes = new Uint8Array(reader.arrayHeader(65_536));
     for (let i = 0; i < bytes.length; i++) bytes[i] = reader.isNil() ? 0 : reader.int(0, 255);
     return bytes;
