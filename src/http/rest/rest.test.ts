@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import {
+  comparableHeaders,
+  type Exchange,
+  readExchanges,
+  recordedHeaders,
+  send,
+} from '../../../test/support/rest-vectors.ts';
+import { silentLogger } from '../../base/index.ts';
+import type { ClusterApi } from '../../cluster/ports.ts';
+import type { CorsOptions, HttpLimits } from '../kit/index.ts';
+import { bindRestApi, type RestApi, type RestOptions } from './index.ts';
+
+const limits: HttpLimits = {
+  readTimeoutMs: 0,
+  readHeaderTimeoutMs: 5_000,
+  writeTimeoutMs: 0,
+  idleTimeoutMs: 120_000,
+  maxHeaderBytes: 4_096,
+};
+const defaultCors: CorsOptions = {
+  allowedOrigins: ['*'],
+  allowedMethods: ['GET'],
+  allowedHeaders: [],
+  exposedHeaders: ['Content-Type', 'X-Stream-Output', 'X-Chunked-Output', 'X-Content-Length'],
+  allowCredentials: true,
+  maxAgeSeconds: 0,
+};
+const defaults: RestOptions = { listen: ['/ip4/127.0.0.1/tcp/0'], limits, cors: defaultCors, headers: {} };
+
+/** These exchanges end before the cluster is asked for more than its version. */
+const cluster = { version: () => ({ version: '1.1.6' }) } as Partial<ClusterApi> as ClusterApi;
+
+async function serve(options: RestOptions): Promise<{ readonly api: RestApi; readonly base: string }> {
+  const api = await bindRestApi(options);
+  api.serve({ cluster, log: silentLogger, now: () => ({ seconds: 1_767_225_600, nanos: 0 }) });
+  const port = /tcp\/(\d+)/.exec(api.addresses()[0] ?? '')?.[1] ?? '';
+  return { api, base: `http://127.0.0.1:${port}` };
+}
+
+async function check(base: string, exchange: Exchange): Promise<void> {
+  const answer = await send(base, exchange.request);
+  assert.equal(answer.status, exchange.response.status);
+  assert.deepEqual(
+    comparableHeaders(answer.headers, answer.status),
+    comparableHeaders(recordedHeaders(exchange), answer.status),
+  );
+  assert.equal(answer.body, exchange.response.body);
+}
+
+describe('REST routing as recorded', async () => {
+  let served: Awaited<ReturnType<typeof serve>>;
+  before(async () => {
+    served = await serve(defaults);
+  });
+  after(() => served.api.close());
+  // The others need a cluster behind them; they run with real peers.
+  const needCluster = /^(encoded-path|absolute-form|query-|get-pins-recover)/;
+  for (const exchange of (await readExchanges('routing')).filter(({ name }) => !needCluster.test(name))) {
+    it(exchange.name, () => check(served.base, exchange));
+  }
+});
+
+describe('cross-origin rules as recorded', async () => {
+  let plain: Awaited<ReturnType<typeof serve>>;
+  before(async () => {
+    plain = await serve(defaults);
+  });
+  after(() => plain.api.close());
+  for (const exchange of (await readExchanges('cors')).filter(
+    ({ name, request }) => !name.startsWith('cfg-') && request.path !== '/token' && !name.includes('unauthenticated'),
+  )) {
+    it(exchange.name, () => check(plain.base, exchange));
+  }
+});
+
+describe('basic authentication as recorded', async () => {
+  let served: Awaited<ReturnType<typeof serve>>;
+  const exchanges = (await readExchanges('auth')).filter(({ name }) => !name.startsWith('token'));
+  before(async () => {
+    served = await serve({ ...defaults, credentials: { alice: 'secret1', bob: 'hunter2' } });
+  });
+  after(() => served.api.close());
+  for (const exchange of exchanges) {
+    it(exchange.name, async () => {
+      const answer = await send(served.base, exchange.request);
+      assert.equal(answer.status, exchange.response.status);
+      assert.deepEqual(
+        answer.headers.get('www-authenticate'),
+        [...recordedHeaders(exchange)].find(([name]) => name === 'www-authenticate')?.[1],
+      );
+      assert.equal(answer.body, exchange.response.body);
+    });
+  }
+});
