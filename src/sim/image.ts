@@ -1,5 +1,5 @@
 /** What is on a virtual disk: a log image that takes writes, and complains when one would leave a gap. */
-import { assert } from '../base/errors.ts';
+import { assert } from '../base/index.ts';
 import type { Base, Entry, HardState, LogImage, LogIndex, LogOp, Term } from '../core/raft/index.ts';
 
 export class DiskImage implements LogImage {

@@ -1,4 +1,4 @@
-import type { PeerId } from '../../model/peer.ts';
+import type { PeerId } from '../../model/index.ts';
 import type { LogOp } from './types.ts';
 
 /**

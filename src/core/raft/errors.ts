@@ -1,5 +1,5 @@
 /** Why an engine cannot start from what is on disk. */
-import { OperatingError } from '../../base/errors.ts';
+import { OperatingError } from '../../base/index.ts';
 
 /** The state was applied up to an entry the log does not reach: the log lost what it had acknowledged. Code `raft/state-ahead`. */
 export function stateAhead(applied: number, last: number): OperatingError {

@@ -1,5 +1,5 @@
 /** Answers the leader. */
-import { assert } from '../../base/errors.ts';
+import { assert } from '../../base/index.ts';
 import type { State } from './state.ts';
 import type { AppendRequest, AppendResponse, Entry, LogIndex } from './types.ts';
 

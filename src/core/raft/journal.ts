@@ -5,7 +5,7 @@
  * group commit. Whoever must wait for the disk asks for the number of the write that carries what it depends on
  * (`everything`, `election`) and waits until `written` has reached it.
  */
-import { assert } from '../../base/errors.ts';
+import { assert } from '../../base/index.ts';
 import type { Base, Configuration, Entry, HardState, LogImage, LogIndex, LogOp, Term } from './types.ts';
 
 interface ConfigurationAt {

@@ -1,6 +1,6 @@
 /** Leading: opening a term, taking proposals and changes of members, committing, stepping down. */
-import { assert } from '../../base/errors.ts';
-import type { PeerId } from '../../model/peer.ts';
+import { assert } from '../../base/index.ts';
+import type { PeerId } from '../../model/index.ts';
 import { entryBytes } from './journal.ts';
 import { reachedBy, serverOf, votersOf } from './quorum.ts';
 import { confirmReads } from './reads.ts';

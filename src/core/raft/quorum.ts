@@ -1,5 +1,5 @@
 /** Who counts, and how many are enough. */
-import type { PeerId } from '../../model/peer.ts';
+import type { PeerId } from '../../model/index.ts';
 import type { Configuration, LogIndex, Server } from './types.ts';
 
 export function serverOf(configuration: Configuration, peer: PeerId): Server | undefined {

@@ -1,6 +1,6 @@
 /** The engine: takes inputs, gives each to the role it concerns, and hands out what is to be done. */
-import { assert } from '../../base/errors.ts';
-import type { PeerId } from '../../model/peer.ts';
+import { assert } from '../../base/index.ts';
+import type { PeerId } from '../../model/index.ts';
 import { campaign, onPreVoteResponse, onVoteResponse, openElection, standForElection } from './election.ts';
 import { stateAhead, stateBehind } from './errors.ts';
 import { onAppend } from './follower.ts';

@@ -4,8 +4,8 @@
  * Per follower: either *probing* (one empty append at a time, to find where the logs agree, or whether anyone is there) or
  * sending, with a few appends under way. Heartbeats have their own form and are not held up by either.
  */
-import { assert } from '../../base/errors.ts';
-import type { PeerId } from '../../model/peer.ts';
+import { assert } from '../../base/index.ts';
+import type { PeerId } from '../../model/index.ts';
 import type { CallContext, Leader, Progress, State } from './state.ts';
 import type { AppendResponse, Entry, LogIndex } from './types.ts';
 

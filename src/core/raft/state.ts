@@ -2,8 +2,8 @@
  * The state of one engine, and the few acts that every role uses. Roles are types of their own and have only what
  * they need; everything else of a role is gone when the peer leaves it.
  */
-import type { Random } from '../../base/random.ts';
-import type { PeerId } from '../../model/peer.ts';
+import type { Random } from '../../base/index.ts';
+import type { PeerId } from '../../model/index.ts';
 import type { Journal } from './journal.ts';
 import { isVoter, votersOf } from './quorum.ts';
 import type { Rules } from './rules.ts';

@@ -12,8 +12,8 @@
  * Messages have the shape of hashicorp/raft's RPCs (protocol version 3), so that one engine talks to our own peers and to
  * Go peers: a response carries nothing that tells which request it answers, the leader remembers that by `callId`.
  */
-import type { Random } from '../../base/random.ts';
-import type { PeerId } from '../../model/peer.ts';
+import type { Random } from '../../base/index.ts';
+import type { PeerId } from '../../model/index.ts';
 import type { Rules } from './rules.ts';
 
 // ------------------------------------------------------------------------------------------------ log

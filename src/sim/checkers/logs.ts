@@ -1,0 +1,144 @@
+/**
+ * Logs: what two of them hold at one index and term is the same up to there; what is answered is on disk; what is committed
+ * is on a quorum of disks, stays there, and no peer that lacks it could be elected.
+ */
+import type { AppendRequest, Entry, LogIndex, LogOp, Status, Term } from '../../core/raft/index.ts';
+import { expect } from '../finding.ts';
+import { mixEntry } from '../hash.ts';
+import type { PeerView } from './peer-view.ts';
+
+export class LogChecker {
+  /** Hash of the whole log up to an entry, by index and term. */
+  readonly #known = new Map<string, number>();
+  /** For each peer, the hash up to each entry on its disk. */
+  readonly #hashes = new Map<string, number[]>();
+  /** Terms of the committed entries, by index. */
+  readonly #committed: Term[] = [0];
+  /** Commit index of each peer, as last seen. */
+  readonly #commits = new Map<string, LogIndex>();
+
+  /** The highest index that any peer has committed. */
+  get commit(): LogIndex {
+    return this.#committed.length - 1;
+  }
+
+  /** Before a write becomes durable on the peer's disk. */
+  writes(peer: PeerView, ops: readonly LogOp[]): void {
+    let hashes = this.#hashes.get(peer.id);
+    if (hashes === undefined) {
+      hashes = [0];
+      this.#hashes.set(peer.id, hashes);
+    }
+    for (const op of ops) {
+      if (op.type === 'cut') {
+        this.#checkCut(peer, op.from);
+        hashes.length = op.from;
+      } else if (op.type === 'put') for (const entry of op.entries) hashes.push(this.#learn(peer, entry, hashes));
+    }
+  }
+
+  #checkCut(peer: PeerView, from: LogIndex): void {
+    for (let index = from; index <= Math.min(this.commit, peer.disk.lastIndex); index++) {
+      const isCommitted = peer.disk.termAt(index) === this.#committed[index];
+      expect(!isCommitted, 'committed stays durable', () => `${peer.id} cuts off ${index}, which is committed`);
+    }
+  }
+
+  #learn(peer: PeerView, entry: Entry, hashes: readonly number[]): number {
+    const hash = mixEntry(hashes[entry.index - 1] ?? 0, entry);
+    const key = `${entry.index}/${entry.term}`;
+    const known = this.#known.get(key);
+    expect(known === undefined || known === hash, 'log matching', () => {
+      return `${peer.id} has another entry, or others before it, at index ${entry.index} of term ${entry.term}`;
+    });
+    this.#known.set(key, hash);
+    return hash;
+  }
+
+  /** A follower says "yes" to an append. */
+  accepts(peer: PeerView, { term, prevIndex, prevTerm, entries }: AppendRequest): void {
+    const { disk } = peer;
+    const lastIndex = prevIndex + entries.length;
+    const lastTerm = entries.at(-1)?.term ?? prevTerm;
+    const isDurable = disk.hard.term >= term && (lastIndex <= disk.base.index || disk.termAt(lastIndex) === lastTerm);
+    expect(isDurable, 'answered = durable', () => {
+      return `${peer.id} answers for ${lastIndex} of term ${lastTerm} in term ${term}, which its disk has not`;
+    });
+  }
+
+  /** After every step of a peer. */
+  stepped(peer: PeerView, status: Status, peers: readonly PeerView[]): void {
+    this.#checkDurable(peer, status);
+    const before = this.#commits.get(peer.id) ?? 0;
+    if (status.commit > before) {
+      this.#commits.set(peer.id, status.commit);
+      this.#learnCommit(peer, status, before, peers);
+    }
+    if (status.role === 'leader') this.#checkMatches(peer, status, peers);
+  }
+
+  /** Forget what the peer knew: it starts again from its disk. */
+  restarted(peer: PeerView): void {
+    this.#commits.set(peer.id, peer.raft.status().commit);
+  }
+
+  #checkDurable({ id, raft, disk }: PeerView, { durable, applied }: Status): void {
+    expect(disk.termAt(durable) === termAt(raft, durable, disk), 'durable index = disk', () => {
+      return `${id} believes to have ${durable} on disk`;
+    });
+    expect(applied <= durable, 'applied <= durable', () => `${id} applied ${applied}, its disk has ${durable}`);
+  }
+
+  #learnCommit(peer: PeerView, status: Status, before: LogIndex, peers: readonly PeerView[]): void {
+    const { raft } = peer;
+    for (let index = before + 1; index <= status.commit; index++) {
+      const term = raft.entry(index)?.term ?? 0;
+      const known = this.#committed[index];
+      expect(known === undefined || known === term, 'committed entries equal', () => {
+        return `${peer.id} commits ${index} of term ${term}, another peer committed it of term ${known}`;
+      });
+    }
+    if (status.commit <= this.commit) return;
+    for (let index = this.commit + 1; index <= status.commit; index++) {
+      this.#committed[index] = raft.entry(index)?.term ?? 0;
+    }
+    this.#checkCommit(peer, status, peers);
+  }
+
+  #checkCommit(leader: PeerView, { commit, configuration }: Status, peers: readonly PeerView[]): void {
+    const term = this.#committed[commit];
+    const ids = new Set(configuration.servers.filter(({ suffrage }) => suffrage === 'voter').map(({ id }) => id));
+    const voters = peers.filter(({ id }) => ids.has(id));
+    const holders = voters.filter(({ disk }) => disk.termAt(commit) === term);
+    expect(holders.length * 2 > ids.size, 'committed = durable on a quorum', () => {
+      return `${leader.id} commits ${commit} of term ${term}, on ${holders.length} of ${ids.size} disks`;
+    });
+    for (const peer of voters) {
+      if (holders.includes(peer)) continue;
+      const electors = voters.filter((voter) => isAsFresh(peer, voter));
+      expect(electors.length * 2 <= ids.size, 'no electable peer without it', () => {
+        return `${peer.id} lacks ${commit} of term ${term}, and ${electors.length} of ${ids.size} could elect it`;
+      });
+    }
+  }
+
+  /** What a leader believes of a follower that has not left for a later term. */
+  #checkMatches({ id, raft }: PeerView, { term }: Status, peers: readonly PeerView[]): void {
+    for (const [follower, match] of raft.matches()) {
+      if (match === 0) continue;
+      const peer = peers.find((peer) => peer.id === follower);
+      if (peer === undefined || peer.disk.hard.term > term) continue;
+      expect(peer.disk.termAt(match) === raft.entry(match)?.term, 'match <= disk', () => {
+        return `${id} believes that ${follower} has ${match}, its disk ends at ${peer.disk.lastIndex}`;
+      });
+    }
+  }
+}
+
+function termAt(raft: PeerView['raft'], index: LogIndex, disk: PeerView['disk']): Term | undefined {
+  return index === disk.base.index ? disk.base.term : raft.entry(index)?.term;
+}
+
+function isAsFresh({ disk: a }: PeerView, { disk: b }: PeerView): boolean {
+  return a.lastTerm > b.lastTerm || (a.lastTerm === b.lastTerm && a.lastIndex >= b.lastIndex);
+}

@@ -1,0 +1,23 @@
+/** Hashes for comparing runs and logs: quick, 32 bits, not for anything an adversary sees. */
+import type { Entry } from '../core/raft/index.ts';
+
+export function mix(hash: number, value: number): number {
+  const mixed = Math.imul(hash ^ value, 0x9e3779b1);
+  return (mixed ^ (mixed >>> 15)) >>> 0;
+}
+
+export function mixText(hash: number, text: string): number {
+  let result = hash;
+  for (let i = 0; i < text.length; i++) result = mix(result, text.charCodeAt(i));
+  return result;
+}
+
+/** What is in an entry, after everything in `before`. */
+export function mixEntry(before: number, entry: Entry): number {
+  let hash = mix(mix(before, entry.index), entry.term);
+  if (entry.type === 'command') for (const byte of entry.data) hash = mix(hash, byte);
+  if (entry.type === 'configuration') {
+    for (const { id, suffrage } of entry.configuration.servers) hash = mixText(mixText(hash, id), suffrage);
+  }
+  return mixText(hash, entry.type);
+}

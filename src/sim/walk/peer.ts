@@ -1,0 +1,69 @@
+/** One peer of a walk: an engine, its disk, and what its shell would have under way. */
+import type { Random } from '../../base/index.ts';
+import {
+  createRaft,
+  type LogIndex,
+  type LogOp,
+  type Raft,
+  type RaftOptions,
+  type Request,
+  type Rules,
+} from '../../core/raft/index.ts';
+import type { PeerId } from '../../model/index.ts';
+import type { PeerView } from '../checkers/peer-view.ts';
+import { DiskImage } from '../image.ts';
+
+/** A request that has not been replied to. */
+export interface Incoming {
+  readonly request: Request;
+  readonly caller: WalkPeer;
+  readonly callId: number;
+  /** Of the caller when it asked. */
+  readonly life: number;
+}
+
+export class WalkPeer implements PeerView {
+  readonly id: PeerId;
+  readonly disk: DiskImage = new DiskImage();
+  raft: Raft;
+  /** How many times it was started. */
+  life = 0;
+  writing: readonly LogOp[] | undefined;
+  /** The end of the batch being applied, if one is. */
+  applying: LogIndex | undefined;
+  /** The state that a crash leaves is somewhere between these. */
+  appliedFloor: LogIndex = 0;
+  /** Calls without an answer. */
+  readonly open: Set<number> = new Set<number>();
+  readonly incoming: Map<number, Incoming> = new Map<number, Incoming>();
+  /** Changes of members that were asked for here. */
+  readonly changes: Set<number> = new Set<number>();
+  nextToken = 1;
+  readonly #make: (applied: LogIndex) => Raft;
+
+  constructor(
+    id: PeerId,
+    parts: {
+      readonly random: Random;
+      readonly options: Partial<RaftOptions>;
+      readonly rules: Partial<Rules>;
+      readonly ops: readonly LogOp[];
+    },
+  ) {
+    this.id = id;
+    this.disk.perform(parts.ops);
+    const { random, options, rules } = parts;
+    this.#make = (applied) => createRaft({ self: id, random, image: this.disk.load(), applied, rules }, options);
+    this.raft = this.#make(0);
+  }
+
+  restart(applied: LogIndex): void {
+    this.life++;
+    this.writing = undefined;
+    this.applying = undefined;
+    this.appliedFloor = applied;
+    this.open.clear();
+    this.incoming.clear();
+    this.raft = this.#make(applied);
+  }
+}

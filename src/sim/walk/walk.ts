@@ -1,0 +1,449 @@
+/**
+ * The walk: engines only, without time. Whatever is pending may happen next: a tick, a message, its loss or repetition, a write that
+ * becomes durable, a crash. No deadline protects a wrong rule here; an answer may come any number of terms later.
+ *
+ * In the end everything is delivered, and progress is demanded.
+ */
+import { SeededRandom } from '../../base/index.ts';
+import {
+  bootstrapOps,
+  type Call,
+  type ConfigurationChange,
+  type Entry,
+  type Input,
+  type Output,
+  type Response,
+  type Result,
+  type Rules,
+} from '../../core/raft/index.ts';
+import { RaftChecker } from '../checkers/raft-checker.ts';
+import { asFinding, expect, type Finding } from '../finding.ts';
+import { mix } from '../hash.ts';
+import { Trace } from '../trace.ts';
+import { type Action, actions, drawOptions, pick, type WalkOptions } from './options.ts';
+import { WalkPeer } from './peer.ts';
+
+/** Messages under way; the oldest is lost when there are more. */
+const messagesMax = 60;
+/** Rounds of ticks and deliveries until progress must have been made, about 20 election timeouts. */
+const healRoundsMax = 400;
+
+export interface WalkResult {
+  readonly seed: number;
+  readonly options: WalkOptions;
+  readonly finding: Finding | undefined;
+  readonly hash: number;
+  readonly counts: WalkCounts;
+  readonly trace: Trace;
+  readonly table: readonly string[];
+}
+
+/** How much happened: a walk in which nothing does tests nothing. */
+export interface WalkCounts {
+  readonly commits: number;
+  readonly elections: number;
+  readonly successes: number;
+  readonly reads: number;
+  readonly crashes: number;
+  readonly changes: number;
+}
+
+export interface WalkInput {
+  readonly seed: number;
+  readonly steps: number;
+  /** Planted bugs. */
+  readonly rules?: Partial<Rules>;
+  readonly traces?: boolean;
+}
+
+type Message = {
+  readonly to: WalkPeer;
+  readonly from: WalkPeer;
+  readonly life: number;
+  readonly call: Call;
+  readonly response: Response | undefined;
+};
+
+export function walk(input: WalkInput): WalkResult {
+  const simulation = new Walk(input);
+  let finding: Finding | undefined;
+  try {
+    simulation.run(input.steps);
+    simulation.heal();
+  } catch (error) {
+    finding = asFinding(error);
+  }
+  return simulation.result(finding);
+}
+
+class Walk {
+  readonly #seed: number;
+  readonly #random: SeededRandom;
+  readonly #options: WalkOptions;
+  readonly #checker = new RaftChecker();
+  readonly #trace: Trace;
+  readonly #peers: WalkPeer[];
+  #messages: Message[] = [];
+  /** Who may act; the others stand still. */
+  #awake: WalkPeer[];
+  #burstLeft = 0;
+  #nextId = 1;
+  #hash = 0;
+  #steps = 0;
+  #crashes = 0;
+  #changes = 0;
+
+  constructor({ seed, rules = {}, traces = false }: WalkInput) {
+    this.#seed = seed;
+    this.#random = new SeededRandom(`walk/${seed}`);
+    this.#options = drawOptions(this.#random.derive('options'));
+    this.#trace = new Trace(traces);
+    const ids = ['n1', 'n2', 'n3', 'n4', 'n5', 'n6'].slice(0, this.#options.voters + 1);
+    const voters = ids.slice(0, this.#options.voters);
+    this.#peers = ids.map((id) => {
+      const ops = voters.includes(id) ? bootstrapOps(voters) : [];
+      return new WalkPeer(id, { random: this.#random.derive(id), options: this.#options.raft, rules, ops });
+    });
+    for (const peer of this.#peers) if (voters.includes(peer.id)) this.#checker.writes(peer, bootstrapOps(voters));
+    this.#awake = this.#peers;
+  }
+
+  run(steps: number): void {
+    const weights = actions.map((action) => Math.round(this.#options.weights[action] * 10));
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    for (this.#steps = 0; this.#steps < steps; this.#steps++) {
+      let draw = this.#random.integer(total);
+      const at = weights.findIndex((weight) => {
+        draw -= weight;
+        return draw < 0;
+      });
+      const action = actions[at];
+      if (action !== undefined) this.#act(action);
+      if (this.#burstLeft > 0 && --this.#burstLeft === 0) this.#awake = this.#peers;
+    }
+  }
+
+  /** Everything is delivered and nothing fails. Then a leader is lost once more, and reads come before any write. */
+  heal(): void {
+    this.#trace.add(() => 'heal');
+    this.#awake = this.#peers;
+    this.#settle('a leader', () => this.#leader() !== undefined);
+    const leader = this.#leader();
+    if (leader !== undefined) this.#crash(leader);
+    this.#settle('a leader after the last one crashed', () => this.#leader() !== undefined);
+    const answers = this.#checker.clients;
+    const readsBefore = answers.reads;
+    this.#settle('a read', () => {
+      const leader = this.#leader();
+      if (leader !== undefined && answers.reads === readsBefore) this.#read(leader);
+      return answers.reads > readsBefore;
+    });
+    const before = answers.successes;
+    this.#settle('a write', () => {
+      const leader = this.#leader();
+      if (leader !== undefined && answers.successes === before) this.#propose(leader);
+      return answers.successes > before;
+    });
+    this.#settle('all members to apply all', () => {
+      const { configuration, lastIndex, commit } = this.#leader()?.raft.status() ?? {};
+      const members = configuration?.servers.map(({ id }) => id) ?? [];
+      const applied = this.#peers.filter(({ id }) => members.includes(id)).map(({ raft }) => raft.status().applied);
+      return commit !== undefined && commit === lastIndex && applied.every((index) => index === commit);
+    });
+  }
+
+  result(finding: Finding | undefined): WalkResult {
+    const { votes, clients, logs } = this.#checker;
+    return {
+      seed: this.#seed,
+      options: this.#options,
+      finding,
+      hash: mix(this.#hash, this.#checker.hash),
+      counts: {
+        commits: logs.commit,
+        elections: votes.elections,
+        successes: clients.successes,
+        reads: clients.reads,
+        crashes: this.#crashes,
+        changes: this.#changes,
+      },
+      trace: this.#trace,
+      table: this.#peers.map(tableRow),
+    };
+  }
+
+  // ---------------------------------------------------------------------------------------------- steps
+
+  #act(action: Action): void {
+    const peer = pick(this.#random, this.#awake);
+    switch (action) {
+      case 'tick': {
+        const ticks = pick(this.#random, [2, 8]);
+        for (let i = 0; i < ticks; i++) this.#give(peer, { type: 'tick' });
+        break;
+      }
+      case 'deliver':
+        this.#withMessage((message, at) => {
+          this.#messages.splice(at, 1);
+          this.#deliver(message);
+        });
+        break;
+      case 'fail':
+        this.#withMessage((message, at) => {
+          // The caller gives up; the message may be lost, or come later.
+          if (this.#random.integer(2) === 0) this.#messages.splice(at, 1);
+          this.#fail(message);
+        });
+        break;
+      case 'copy':
+        this.#withMessage((message) => this.#deliver(message));
+        break;
+      case 'write':
+        this.#finishWrite(peer);
+        break;
+      case 'apply':
+        this.#finishApply(peer);
+        break;
+      case 'crash':
+        this.#crash(peer);
+        break;
+      case 'propose':
+        this.#propose(this.#someLeaderOr(peer));
+        break;
+      case 'read':
+        this.#read(this.#someLeaderOr(peer));
+        break;
+      case 'change':
+        this.#change(this.#someLeaderOr(peer));
+        break;
+      case 'burst':
+        this.#beginBurst();
+        break;
+    }
+  }
+
+  /** Only one side of a random cut runs for a while. */
+  #beginBurst(): void {
+    if (this.#burstLeft > 0) return;
+    const awake = this.#peers.filter(() => this.#random.integer(2) === 0);
+    if (awake.length === 0) return;
+    this.#awake = awake;
+    this.#burstLeft = 100 + this.#random.integer(300);
+    this.#trace.add(() => `burst of ${awake.map(({ id }) => id)}`);
+  }
+
+  #withMessage(act: (message: Message, at: number) => void): void {
+    const isAwake = ({ from, to }: Message): boolean => this.#awake.includes(from) && this.#awake.includes(to);
+    const candidates = this.#awake === this.#peers ? this.#messages : this.#messages.filter(isAwake);
+    if (candidates.length === 0) return;
+    const isInOrder = this.#random.integer(100) < this.#options.inOrderPercent;
+    const message = candidates[isInOrder ? 0 : this.#random.integer(candidates.length)];
+    if (message !== undefined) act(message, this.#messages.indexOf(message));
+  }
+
+  #propose(peer: WalkPeer): void {
+    const id = this.#nextId++;
+    const data = Uint8Array.of(id & 255, (id >> 8) & 255, (id >> 16) & 255);
+    this.#give(peer, { type: 'propose', proposals: [{ id, data }] });
+  }
+
+  #read(peer: WalkPeer): void {
+    const id = this.#nextId++;
+    this.#checker.clients.readBegins(id, this.#checker.logs.commit);
+    this.#give(peer, { type: 'read', id });
+  }
+
+  /** Mostly one that believes to lead: others would only refuse. */
+  #someLeaderOr(peer: WalkPeer): WalkPeer {
+    const leaders = this.#awake.filter(({ raft }) => raft.status().role === 'leader');
+    return leaders.length === 0 || this.#random.integer(5) === 0 ? peer : pick(this.#random, leaders);
+  }
+
+  #change(peer: WalkPeer): void {
+    const { configuration } = peer.raft.status();
+    const target = pick(this.#random, this.#peers).id;
+    const isMember = configuration.servers.some(({ id }) => id === target);
+    const change: ConfigurationChange = isMember
+      ? { type: 'remove', peer: target }
+      : { type: 'add', server: { id: target, suffrage: 'voter' } };
+    if (isMember && configuration.servers.length <= 2) return;
+    const id = this.#nextId++;
+    peer.changes.add(id);
+    this.#give(peer, { type: 'change', id, change });
+  }
+
+  #crash(peer: WalkPeer): void {
+    this.#crashes++;
+    const isWritten = peer.writing !== undefined && this.#random.integer(2) === 0;
+    if (isWritten) this.#perform(peer);
+    const { applied } = peer.raft.status();
+    const left = peer.appliedFloor + this.#random.integer(applied - peer.appliedFloor + 1);
+    // Whoever waits for this peer's answer learns that none comes.
+    const lost = [...peer.incoming.values()];
+    peer.restart(left);
+    this.#checker.restarted(peer);
+    this.#trace.add(() => `${peer.id} crashes, write ${isWritten ? 'kept' : 'lost'}, applied ${applied} -> ${left}`);
+    for (const { caller, callId, life } of lost) this.#failCall(caller, callId, life);
+  }
+
+  // ---------------------------------------------------------------------------------------------- messages
+
+  #deliver({ to, from, life, call, response }: Message): void {
+    if (response !== undefined) {
+      if (to.life !== life || !to.open.delete(call.callId)) return;
+      this.#trace.add(() => `${from.id} > ${to.id} answers ${describeResponse(response)}`);
+      this.#give(to, { type: 'response', callId: call.callId, response });
+      return;
+    }
+    const token = to.nextToken++;
+    to.incoming.set(token, { request: call.request, caller: from, callId: call.callId, life });
+    this.#trace.add(() => `${from.id} > ${to.id} ${describeRequest(call)}`);
+    this.#give(to, { type: 'request', from: from.id, request: call.request, token });
+  }
+
+  #fail({ to, from, life, call, response }: Message): void {
+    this.#failCall(response === undefined ? from : to, call.callId, life);
+  }
+
+  #failCall(caller: WalkPeer, callId: number, life: number): void {
+    if (caller.life === life && caller.open.delete(callId)) this.#give(caller, { type: 'failed', callId });
+  }
+
+  #give(peer: WalkPeer, input: Input): void {
+    peer.raft.step(input);
+    const output = peer.raft.take();
+    const status = this.#checker.stepped(peer, output, this.#peers);
+    if (output.status !== undefined) {
+      this.#trace.add(
+        () => `${peer.id} is ${status.role} in term ${status.term}, members of ${status.configurationIndex}`,
+      );
+    }
+    this.#hash = mix(this.#hash, status.commit * 64 + status.term);
+    this.#carryOut(peer, output);
+  }
+
+  #carryOut(peer: WalkPeer, output: Output): void {
+    if (output.write !== undefined) {
+      expect(peer.writing === undefined, 'one write at a time', () => `${peer.id} starts a write during another`);
+      peer.writing = output.write;
+    }
+    const last = output.apply.at(-1);
+    if (last !== undefined) {
+      this.#checker.applies(peer, output.apply, proposalIn);
+      peer.applying = last.index;
+    }
+    for (const call of output.calls) this.#send(peer, call);
+    for (const reply of output.replies) {
+      const incoming = peer.incoming.get(reply.token);
+      expect(incoming !== undefined, 'one reply a request', () => `${peer.id} replies twice`);
+      peer.incoming.delete(reply.token);
+      this.#checker.replies(peer, incoming.request, reply);
+      const { caller, callId, life } = incoming;
+      const call: Call = { callId, to: caller.id, request: incoming.request, timeoutTicks: 0 };
+      this.#enqueue({ to: caller, from: peer, life, call, response: reply.response });
+    }
+    for (const result of output.results) this.#ends(peer, result);
+  }
+
+  #ends(peer: WalkPeer, result: Result): void {
+    const { clients } = this.#checker;
+    if (clients.isRead(result.id)) clients.readEnds(result.id, result, peer.raft.status().applied);
+    else if (peer.changes.delete(result.id)) this.#changes += result.outcome === 'applied' ? 1 : 0;
+    else clients.proposalEnds(result.id, result);
+  }
+
+  #send(from: WalkPeer, call: Call): void {
+    const to = this.#peers.find(({ id }) => id === call.to);
+    if (to === undefined) return;
+    from.open.add(call.callId);
+    this.#enqueue({ to, from, life: from.life, call, response: undefined });
+  }
+
+  #enqueue(message: Message): void {
+    this.#messages.push(message);
+    if (this.#messages.length <= messagesMax) return;
+    const lost = this.#messages.shift();
+    if (lost !== undefined) this.#fail(lost);
+  }
+
+  // ---------------------------------------------------------------------------------------------- disks
+
+  #finishWrite(peer: WalkPeer): void {
+    if (peer.writing === undefined) return;
+    this.#perform(peer);
+    this.#give(peer, { type: 'written' });
+  }
+
+  #perform(peer: WalkPeer): void {
+    const ops = peer.writing ?? [];
+    peer.writing = undefined;
+    this.#checker.writes(peer, ops);
+    peer.disk.perform(ops);
+    this.#trace.add(() => `${peer.id} has on disk ${ops.map(({ type }) => type)}, up to ${peer.disk.lastIndex}`);
+  }
+
+  #finishApply(peer: WalkPeer): void {
+    const { applying } = peer;
+    if (applying === undefined) return;
+    peer.applying = undefined;
+    this.#give(peer, { type: 'applied', index: applying });
+  }
+
+  // ---------------------------------------------------------------------------------------------- healing
+
+  #settle(what: string, isDone: () => boolean): void {
+    for (let round = 0; round < healRoundsMax; round++) {
+      if (isDone()) return;
+      for (const peer of this.#peers) this.#give(peer, { type: 'tick' });
+      for (let left = 400; left > 0; left--) {
+        const message = this.#messages.shift();
+        if (message !== undefined) this.#deliver(message);
+        for (const peer of this.#peers) {
+          this.#finishWrite(peer);
+          this.#finishApply(peer);
+        }
+        if (message === undefined && this.#messages.length === 0) break;
+      }
+    }
+    expect(isDone(), 'progress', () => `${healRoundsMax} rounds after the last fault, still waiting for ${what}`);
+  }
+
+  /** The one of the newest term that has committed in it. */
+  #leader(): WalkPeer | undefined {
+    const leaders = this.#peers.filter(({ raft }) => raft.status().role === 'leader');
+    leaders.sort((a, b) => b.raft.status().term - a.raft.status().term);
+    return leaders[0];
+  }
+}
+
+function proposalIn(entry: Entry): number | undefined {
+  if (entry.type !== 'command') return undefined;
+  const [low = 0, middle = 0, high = 0] = entry.data;
+  return low | (middle << 8) | (high << 16);
+}
+
+function describeRequest({ request }: Call): string {
+  switch (request.type) {
+    case 'append': {
+      const { prevIndex, prevTerm, entries, commit, term } = request;
+      return `append of term ${term} after ${prevIndex}/${prevTerm}: ${entries.length} entries, commit ${commit}`;
+    }
+    case 'vote':
+    case 'preVote':
+      return `${request.type} of term ${request.term}, last ${request.lastIndex}/${request.lastTerm}`;
+    case 'timeoutNow':
+      return request.type;
+  }
+}
+
+function describeResponse(response: Response): string {
+  if (response.type === 'timeoutNow') return response.type;
+  const isYes = response.type === 'append' ? response.success : response.granted;
+  return `${response.type} ${isYes ? 'yes' : 'no'} in term ${response.term}`;
+}
+
+function tableRow({ id, raft, disk }: WalkPeer): string {
+  const { role, term, commit, applied, lastIndex, durable, configuration } = raft.status();
+  const members = configuration.servers.map((server) => server.id).join(',');
+  return `${id} ${role} term ${term} commit ${commit} applied ${applied} last ${lastIndex} durable ${durable} disk ${disk.lastIndex} members ${members}`;
+}
