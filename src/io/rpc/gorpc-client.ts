@@ -12,6 +12,7 @@ import {
   rpcResponseCodec,
   serviceIdCodec,
 } from '../../model/index.ts';
+import { CallGate } from './call-gate.ts';
 import { throwIfCancelled, watchDeadline } from './deadline.ts';
 import { connectionLost, rpcError, unreachable } from './errors.ts';
 import { nameOf } from './registry.ts';
@@ -24,6 +25,7 @@ export class GorpcClient {
   readonly #streams: Streams;
   readonly #clock: Clock;
   readonly #callTimeoutMs: number;
+  readonly #gate = new CallGate();
 
   constructor(streams: Streams, clock: Clock, callTimeoutMs: number) {
     this.#streams = streams;
@@ -34,13 +36,9 @@ export class GorpcClient {
   async call<A, R>(peer: PeerId, method: RpcMethod<A, R>, argument: A, options: CallOptions): Promise<R> {
     const name = nameOf(method);
     const request = Buffer.concat([headerOf(method), method.argument.encode(argument)]);
-    const stream = await this.#open(peer, name, options);
-    let given: Error | undefined;
-    const unwatch = watchDeadline(this.#clock, options, this.#callTimeoutMs, name, (cause) => {
-      given = cause;
-      stream.reset();
-    });
+    const attempt = new Attempt(this.#clock, options, this.#callTimeoutMs, name);
     try {
+      const stream = await this.#open(peer, attempt);
       // Our side stays open until the reply is here: a Go server takes its end for a cancellation.
       await stream.write(request);
       const reader = new ValueReader(stream);
@@ -53,10 +51,9 @@ export class GorpcClient {
       stream.closeWrite().catch(() => stream.reset());
       return reply;
     } catch (error) {
-      stream.reset();
-      throw given ?? asRpcError(error);
+      throw attempt.fail(error);
     } finally {
-      unwatch();
+      this.#finish(peer, attempt);
     }
   }
 
@@ -67,17 +64,11 @@ export class GorpcClient {
     options: CallOptions,
   ): AsyncGenerator<R, void, undefined> {
     const name = nameOf(method);
-    const stream = await this.#open(peer, name, options);
-    let given: Error | undefined;
-    const unwatch = watchDeadline(this.#clock, options, Number.POSITIVE_INFINITY, name, (cause) => {
-      given = cause;
-      stream.reset();
-    });
+    const attempt = new Attempt(this.#clock, options, Number.POSITIVE_INFINITY, name);
     let isDone = false;
     try {
-      sendArguments(stream, method, args, (error) => {
-        given ??= error;
-      });
+      const stream = await this.#open(peer, attempt);
+      sendArguments(stream, method, args, (error) => attempt.giveUp(error));
       const reader = new ValueReader(stream);
       for (;;) {
         const header = await responseHeader(reader, name);
@@ -90,21 +81,64 @@ export class GorpcClient {
       }
       isDone = true;
     } catch (error) {
-      throw given ?? asRpcError(error);
+      throw attempt.fail(error);
     } finally {
-      unwatch();
-      if (!isDone) stream.reset();
+      if (!isDone) attempt.stream?.reset();
+      this.#finish(peer, attempt);
     }
   }
 
-  async #open(peer: PeerId, name: string, options: CallOptions): Promise<ByteStream> {
-    throwIfCancelled(options.signal, name);
+  async #open(peer: PeerId, attempt: Attempt): Promise<ByteStream> {
+    throwIfCancelled(attempt.options.signal, attempt.name);
+    const place = this.#gate.enter(peer, (endWait) => {
+      attempt.endWait = endWait;
+    });
+    if (place !== undefined) await place;
+    attempt.isInside = true;
     try {
-      return await this.#streams.open(peer, gorpcProtocol, options);
+      attempt.stream = await this.#streams.open(peer, gorpcProtocol, attempt.options);
     } catch (error) {
-      throwIfCancelled(options.signal, name);
+      throwIfCancelled(attempt.options.signal, attempt.name);
       throw unreachable(error);
     }
+    if (attempt.given !== undefined) throw attempt.given;
+    return attempt.stream;
+  }
+
+  #finish(peer: PeerId, attempt: Attempt): void {
+    attempt.unwatch();
+    if (attempt.isInside) this.#gate.leave(peer);
+  }
+}
+
+/** One call with what can end it early. */
+class Attempt {
+  readonly options: CallOptions;
+  readonly name: string;
+  readonly unwatch: () => void;
+  stream: ByteStream | undefined;
+  isInside = false;
+  /** Ends the waiting for a place. */
+  endWait: ((cause: Error) => void) | undefined;
+  /** Why this side gave the call up. */
+  given: Error | undefined;
+
+  constructor(clock: Clock, options: CallOptions, timeoutMsDefault: number, name: string) {
+    this.options = options;
+    this.name = name;
+    this.unwatch = watchDeadline(clock, options, timeoutMsDefault, name, (cause) => this.giveUp(cause));
+  }
+
+  giveUp(cause: Error): void {
+    this.given ??= cause;
+    this.endWait?.(cause);
+    this.stream?.reset();
+  }
+
+  /** The error to throw: our own reason goes before what it did to the stream. */
+  fail(error: unknown): Error {
+    this.stream?.reset();
+    return this.given ?? asRpcError(error);
   }
 }
 
