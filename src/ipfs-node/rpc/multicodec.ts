@@ -1,5 +1,4 @@
 /** Names of the multicodec table, as options and content types of blocks use them. */
-import { hash as cryptoHash } from 'node:crypto';
 import * as dagCbor from '@ipld/dag-cbor';
 import * as dagJson from '@ipld/dag-json';
 import * as dagPb from '@ipld/dag-pb';
@@ -7,6 +6,7 @@ import * as json from 'multiformats/codecs/json';
 import * as raw from 'multiformats/codecs/raw';
 import * as digest from 'multiformats/hashes/digest';
 import type { MultihashDigest } from 'multiformats/hashes/interface';
+import { digestOf } from '../../bitswap/index.ts';
 import { rpcError } from './errors.ts';
 
 /** Codecs that a block may be stored under; more than this node can decode, since blocks are opaque. */
@@ -22,23 +22,17 @@ const codecCodes: Readonly<Record<string, number>> = {
   json: 0x0200,
 };
 
-interface HashFunction {
-  readonly code: number;
-  /** Name in `node:crypto`. */
-  readonly algorithm: string;
-  readonly sizeBytes: number;
-}
-
-const hashFunctions: Readonly<Record<string, HashFunction>> = {
-  sha1: { code: 0x11, algorithm: 'sha1', sizeBytes: 20 },
-  'sha2-256': { code: 0x12, algorithm: 'sha256', sizeBytes: 32 },
-  'sha2-512': { code: 0x13, algorithm: 'sha512', sizeBytes: 64 },
-  'sha3-512': { code: 0x14, algorithm: 'sha3-512', sizeBytes: 64 },
-  'sha3-384': { code: 0x15, algorithm: 'sha3-384', sizeBytes: 48 },
-  'sha3-256': { code: 0x16, algorithm: 'sha3-256', sizeBytes: 32 },
-  'sha3-224': { code: 0x17, algorithm: 'sha3-224', sizeBytes: 28 },
-  'blake2b-512': { code: 0xb240, algorithm: 'blake2b512', sizeBytes: 64 },
-  'blake2s-256': { code: 0xb260, algorithm: 'blake2s256', sizeBytes: 32 },
+/** Hash functions that blocks may be put with; other nodes' blocks are checked by the same list. */
+const hashCodes: Readonly<Record<string, number>> = {
+  sha1: 0x11,
+  'sha2-256': 0x12,
+  'sha2-512': 0x13,
+  'sha3-512': 0x14,
+  'sha3-384': 0x15,
+  'sha3-256': 0x16,
+  'sha3-224': 0x17,
+  'blake2b-512': 0xb240,
+  'blake2s-256': 0xb260,
 };
 
 /** Shortest digest that Kubo takes (boxo `verifcid`). */
@@ -79,9 +73,12 @@ export function valueCodecOf(code: number): ValueCodec {
 
 /** What hashes blocks: the name of the function and the length of digests, -1 for its own. Throws `ipfs-rpc/bad-option`. */
 export function hasher(name: string, length: number): (bytes: Uint8Array) => MultihashDigest {
-  const found = Object.hasOwn(hashFunctions, name) ? hashFunctions[name] : undefined;
-  if (found === undefined) throw rpcError('ipfs-rpc/bad-option', `unrecognized multihash function: ${name}`);
-  if (length > found.sizeBytes) {
+  const code = Object.hasOwn(hashCodes, name) ? hashCodes[name] : undefined;
+  const size = code === undefined ? undefined : digestOf(code, new Uint8Array())?.length;
+  if (code === undefined || size === undefined) {
+    throw rpcError('ipfs-rpc/bad-option', `unrecognized multihash function: ${name}`);
+  }
+  if (length > size) {
     throw rpcError('ipfs-rpc/bad-option', `requested length was too large for digest of type: ${name}`);
   }
   if (length >= 0 && length < digestSizeMin) {
@@ -90,15 +87,8 @@ export function hasher(name: string, length: number): (bytes: Uint8Array) => Mul
       `digest too small: ${name} digest got ${length} bytes, minimum ${digestSizeMin}`,
     );
   }
-  const size = length < 0 ? found.sizeBytes : length;
-  return (bytes) => digest.create(found.code, cryptoHash(found.algorithm, bytes, 'buffer').subarray(0, size));
-}
-
-/** Whether bytes are what the multihash says; `undefined` when the function is not known here. */
-export function matchesMultihash(multihash: MultihashDigest, bytes: Uint8Array): boolean | undefined {
-  if (multihash.code === 0) return Buffer.compare(multihash.digest, bytes) === 0;
-  const found = Object.values(hashFunctions).find((candidate) => candidate.code === multihash.code);
-  if (found === undefined) return undefined;
-  const whole = cryptoHash(found.algorithm, bytes, 'buffer');
-  return Buffer.compare(whole.subarray(0, multihash.size), multihash.digest) === 0 && multihash.size >= digestSizeMin;
+  return (bytes) => {
+    const whole = digestOf(code, bytes) ?? new Uint8Array();
+    return digest.create(code, length < 0 ? whole : whole.subarray(0, length));
+  };
 }

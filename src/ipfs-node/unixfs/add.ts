@@ -6,7 +6,7 @@
  */
 import { type ImportCandidate, type ImporterOptions, type ImportResult, importer } from 'ipfs-unixfs-importer';
 import { balanced, trickle } from 'ipfs-unixfs-importer/layout';
-import type { CID } from 'multiformats/cid';
+import { CID } from 'multiformats/cid';
 import { parseChunker } from './chunker.ts';
 import { unixfsError } from './errors.ts';
 import { writableStorage } from './storage.ts';
@@ -17,6 +17,10 @@ const linksPerNodeMax = 174;
 const pieceSize = 1024 * 1024;
 /** Bytes between two progress reports; Kubo `progressReaderIncrement`. */
 const progressStepBytes = 256 * 1024;
+
+/** A folder with nothing in it, `0a 02 08 01`. */
+const emptyFolder = CID.parse('QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn');
+const emptyFolderSize = 4n;
 
 export interface AddOptions {
   readonly cidVersion: 0 | 1;
@@ -83,8 +87,14 @@ export async function* addFiles(
   deps: AddDeps,
 ): AsyncGenerator<Added> {
   const candidates = new Candidates(entries, importOptions.wrapWithDirectory === true, deps);
+  const isWrapped = importOptions.wrapWithDirectory === true;
+  let areFoldersNext = true;
   for await (const result of importer(candidates.all(), writableStorage(deps.put), importOptions)) {
-    yield added(result, importOptions.wrapWithDirectory === true);
+    if (areFoldersNext && result.unixfs?.isDirectory() === true) {
+      areFoldersNext = false;
+      yield* candidates.innerEmptyFolders(importOptions.cidVersion === 1);
+    }
+    yield added(result, isWrapped);
   }
 }
 
@@ -126,6 +136,14 @@ class Candidates {
     }
     // The importer would report a folder at once, and again with its content: so only those without any.
     for (const path of this.#emptyFolders) yield { path };
+  }
+
+  /** Those within others: the importer stores them and does not tell. */
+  *innerEmptyFolders(isV1: boolean): Generator<Added> {
+    const cid = isV1 ? emptyFolder.toV1() : emptyFolder;
+    for (const path of this.#emptyFolders) {
+      if (this.#wrap || path.includes('/')) yield { path, cid, sizeBytes: emptyFolderSize, isRoot: false };
+    }
   }
 
   #forgetParents(path: string): void {

@@ -2,12 +2,13 @@
 import { CarBlockIterator, CarWriter } from '@ipld/car';
 import { CID } from 'multiformats/cid';
 import { errorMessage } from '../../../base/index.ts';
+import { isBlockOf, isCheckable } from '../../../bitswap/index.ts';
 import type { Operation } from '../../ports.ts';
 import { childValue, parsePath, quote, readBlock, resolvePath } from '../../unixfs/index.ts';
 import { carSections } from '../car-sections.ts';
 import { argument, type Call, type Command, readAll } from '../command.ts';
 import { rpcError } from '../errors.ts';
-import { hasher, matchesMultihash, valueCodec, valueCodecOf } from '../multicodec.ts';
+import { hasher, valueCodec, valueCodecOf } from '../multicodec.ts';
 import { withOperation, withReader } from '../reading.ts';
 import { blockLimit } from './block.ts';
 
@@ -195,14 +196,13 @@ async function importCar(
 }
 
 function checkHash(cid: CID, bytes: Uint8Array): void {
-  const matches = matchesMultihash(cid.multihash, bytes);
-  if (matches === true) return;
-  throw rpcError(
-    'ipfs-rpc/bad-block',
-    matches === undefined
-      ? `cannot check block ${cid}: hash function 0x${cid.multihash.code.toString(16)} is not supported by this node`
-      : `mismatch in content integrity, expected: ${cid}`,
-  );
+  if (!isCheckable(cid)) {
+    const code = cid.multihash.code.toString(16);
+    throw rpcError('ipfs-rpc/bad-block', `cannot check block ${cid}: hash function 0x${code} is not supported`);
+  }
+  if (!isBlockOf(cid, bytes)) {
+    throw rpcError('ipfs-rpc/bad-block', `mismatch in content integrity, expected: ${cid}`);
+  }
 }
 
 async function stat(call: Call): Promise<void> {

@@ -1,5 +1,6 @@
 /** `refs`, `refs/local`, `resolve`: names and links. */
 import type { CID } from 'multiformats/cid';
+import * as raw from 'multiformats/codecs/raw';
 import { errorMessage } from '../../../base/index.ts';
 import type { BlockReader } from '../../ports.ts';
 import { linksOf, type NamedLink, parsePath, readBlock, resolvePath } from '../../unixfs/index.ts';
@@ -24,6 +25,7 @@ async function refs(call: Call): Promise<void> {
   const recursive = query.boolean('recursive', false);
   const unique = query.boolean('unique', false);
   const depthMax = recursive ? query.integer('max-depth', -1) : 1;
+  if (depthMax === 0) return;
   const format = refFormat(call);
   await withReader(call, async (reader) => {
     const cids = await resolveAll(call, reader, query.args);
@@ -46,13 +48,26 @@ async function refs(call: Call): Promise<void> {
 }
 
 /** `-1` levels means all; a link is told before what is under it. */
-async function* edges(call: Call, reader: BlockReader, source: CID, depthMax: number): AsyncGenerator<Edge> {
-  if (depthMax === 0) return;
-  const links = linksOf(source, await readBlock(reader, source, { signal: call.signal }));
-  for (const link of links) {
-    yield { source, link };
-    yield* edges(call, reader, link.cid, depthMax - 1);
+async function* edges(call: Call, reader: BlockReader, root: CID, depthMax: number): AsyncGenerator<Edge> {
+  // A stack of its own: a graph may be as deep as whoever made it liked.
+  const stack = [{ source: root, links: await linksUnder(call, reader, root), next: 0 }];
+  for (let level = stack.at(-1); level !== undefined; level = stack.at(-1)) {
+    const link = level.links[level.next];
+    level.next += 1;
+    if (link === undefined) stack.pop();
+    else {
+      yield { source: level.source, link };
+      if (depthMax < 0 || stack.length < depthMax) {
+        stack.push({ source: link.cid, links: await linksUnder(call, reader, link.cid), next: 0 });
+      }
+    }
   }
+}
+
+async function linksUnder(call: Call, reader: BlockReader, cid: CID): Promise<NamedLink[]> {
+  // Raw leaves have none: no need to fetch them.
+  if (cid.code === raw.code) return [];
+  return linksOf(cid, await readBlock(reader, cid, { signal: call.signal }));
 }
 
 function refFormat(call: Call): (edge: Edge) => string {
