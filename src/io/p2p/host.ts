@@ -175,7 +175,8 @@ class Libp2pHost implements Host, Streams {
   async stop(): Promise<void> {
     if (this.#state === 'stopped') return;
     this.#state = 'stopped';
-    const { libp2p } = this.#running();
+    const { libp2p, pubsub } = this.#running();
+    pubsub.onStopping();
     const { promise: timeout, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, stopTimeoutMs);
     try {

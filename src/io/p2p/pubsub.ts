@@ -71,6 +71,7 @@ export function messageIdOf(message: Message): Uint8Array {
 /** The port, and what its host calls once gossipsub runs: topics cannot be joined before. */
 export interface HostPubSub extends PubSub {
   onStarted(): void;
+  onStopping(): void;
 }
 
 export function toPubSub(service: GossipSub, logger: Logger): HostPubSub {
@@ -91,6 +92,13 @@ export function toPubSub(service: GossipSub, logger: Logger): HostPubSub {
     onStarted() {
       isStarted = true;
       for (const topic of listeners.keys()) service.subscribe(topic);
+    },
+    onStopping() {
+      // Stopping leaves the timer of the next heartbeat armed, which keeps the process for as long.
+      const status: unknown = Reflect.get(service, 'status');
+      if (typeof status !== 'object' || status === null || !('heartbeatTimeout' in status)) return;
+      // Proof of the cast: `start` and `runHeartbeat` put what `setTimeout` returns there.
+      clearTimeout(status.heartbeatTimeout as NodeJS.Timeout);
     },
     async publish(topic, data) {
       if (data.length > messageBytesMax) {
