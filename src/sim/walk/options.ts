@@ -24,6 +24,8 @@ export interface WalkOptions {
   readonly weights: Readonly<Record<Action, number>>;
   /** Of 100 messages, how many are taken in the order they were sent. */
   readonly inOrderPercent: number;
+  /** Of 100 steps of a burst, how many more are ticks: enough for elections on one side while the other stands still. */
+  readonly burstTickPercent: number;
   /** Voters at the start; one more peer is there to be added. */
   readonly voters: number;
 }
@@ -45,11 +47,12 @@ export function drawOptions(random: SeededRandom): WalkOptions {
       apply: pick(random, [10, 40]),
       crash: pick(random, [0, 0.3, 1.5]),
       propose: pick(random, [4, 16]),
-      read: pick(random, [0, 3]),
+      read: pick(random, [0, 3, 8]),
       change: pick(random, [0, 0, 0.5, 2]),
-      burst: pick(random, [0, 0.1, 0.4]),
+      burst: pick(random, [0, 0.2, 1]),
     },
     inOrderPercent: pick(random, [0, 60, 95]),
+    burstTickPercent: pick(random, [0, 15, 15]),
     voters: pick(random, [5, 5, 5, 3, 4]),
   };
 }

@@ -118,7 +118,8 @@ class Walk {
         return draw < 0;
       });
       const action = actions[at];
-      if (action !== undefined) this.#act(action);
+      const isHurried = this.#burstLeft > 0 && this.#random.integer(100) < this.#options.burstTickPercent;
+      if (action !== undefined) this.#act(isHurried ? 'tick' : action);
       if (this.#burstLeft > 0 && --this.#burstLeft === 0) this.#awake = this.#peers;
     }
   }
