@@ -4,29 +4,21 @@
  *
  * `node bench/rpc.bench.ts`; `BENCH_CALLS` scales the work (default 20000 calls at 64 in flight). One JSON line each.
  */
-import { execFileSync, fork } from 'node:child_process';
+import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys';
-import type { Clock } from '../src/base/clock.ts';
-import { silentLogger } from '../src/base/logger.ts';
+import { silentLogger } from '../src/base/index.ts';
 import type { Host } from '../src/cluster/ports.ts';
 import { createHost } from '../src/io/p2p/index.ts';
 import { createRpc, type RpcNode } from '../src/io/rpc/index.ts';
 import { methods, nothing } from '../src/model/index.ts';
+import { systemClock } from '../test/support/system-clock.ts';
+import { report } from './report.ts';
 
 const callsAtMost = Number(process.env.BENCH_CALLS ?? 20_000);
 const echoBytes = 100;
-
-const clock: Clock = {
-  now: () => performance.now(),
-  wallNanos: () => BigInt(Date.now()) * 1_000_000n,
-  after: (delayMs, act) => {
-    const timer = setTimeout(act, delayMs);
-    return () => clearTimeout(timer);
-  },
-};
 
 interface Addresses {
   readonly peer: string;
@@ -42,7 +34,7 @@ async function startNode(isMultiplexed: boolean): Promise<{ host: Host; rpc: Rpc
   );
   const rpc = createRpc(
     { isMultiplexed },
-    { streams: host.streams, clock, logger: silentLogger, isTrusted: () => true },
+    { streams: host.streams, clock: systemClock, logger: silentLogger, isTrusted: () => true },
   );
   await host.start();
   return { host, rpc };
@@ -93,8 +85,7 @@ function echoCalls(socket: Socket): () => Promise<void> {
 async function main(): Promise<void> {
   const server = fork(fileURLToPath(import.meta.url), ['serve'], { stdio: 'inherit' });
   const [addresses] = (await once(server, 'message')) as [Addresses];
-  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD']).toString().trim();
-  const ways: [string, (() => Promise<unknown>) | undefined][] = [];
+  const ways: [string, () => Promise<unknown>][] = [];
   const stops: (() => Promise<void>)[] = [];
   for (const isMultiplexed of [false, true]) {
     const { host, rpc } = await startNode(isMultiplexed);
@@ -114,27 +105,16 @@ async function main(): Promise<void> {
   await once(socket, 'connect');
   const echo = echoCalls(socket);
   for (const inFlight of [1, 16, 64]) {
-    const calls = Math.max(500, Math.round((callsAtMost * inFlight) / 64));
+    const calls = Math.max(2000, Math.round((callsAtMost * inFlight) / 64));
     for (const [name, call] of ways) {
-      if (call === undefined) continue;
       await measure(inFlight, Math.round(calls / 4), call);
       const cpu = process.cpuUsage();
       const value = await measure(inFlight, calls, call);
       const { user, system } = process.cpuUsage(cpu);
       const limit = await measure(inFlight, calls, echo);
-      console.log(
-        JSON.stringify({
-          name: `${name}-${inFlight}`,
-          value: Math.round(value),
-          unit: 'calls/s',
-          ratio: Number((value / limit).toFixed(3)),
-          limit: 'tcp-echo',
-          limitValue: Math.round(limit),
-          clientCpuMicrosPerCall: Number(((user + system) / calls).toFixed(1)),
-          commit,
-          node: process.version,
-        }),
-      );
+      const name1 = `${name}-${inFlight}`;
+      report({ name: name1, value, unit: 'calls/s', ratio: value / limit, of: 'echoes over bare TCP' });
+      report({ name: `${name1}-client-cpu`, value: (user + system) / calls, unit: 'µs/call' });
     }
   }
   socket.destroy();

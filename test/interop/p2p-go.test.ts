@@ -11,12 +11,12 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys';
-import type { Clock } from '../../src/base/clock.ts';
-import { silentLogger } from '../../src/base/logger.ts';
+import { silentLogger } from '../../src/base/index.ts';
 import type { Host } from '../../src/cluster/ports.ts';
 import { createHost } from '../../src/io/p2p/index.ts';
 import { createRpc, type RpcNode } from '../../src/io/rpc/index.ts';
 import { Cid, type Id, type Metric, methods, metricCodec, nothing } from '../../src/model/index.ts';
+import { systemClock } from '../support/system-clock.ts';
 
 const run = promisify(execFile);
 const bin = process.env.GO_CLUSTER_BIN;
@@ -24,15 +24,6 @@ const skip = bin === undefined ? 'GO_CLUSTER_BIN is not set: interop with the Go
 if (skip !== false) console.warn(skip);
 
 const secretHex = '5c'.repeat(32);
-const machineClock: Clock = {
-  now: () => performance.now(),
-  wallNanos: () => BigInt(Date.now()) * 1_000_000n,
-  after: (delayMs, act) => {
-    const timer = setTimeout(act, delayMs);
-    return () => clearTimeout(timer);
-  },
-};
-
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
@@ -105,7 +96,7 @@ describe('a running Go peer', { skip }, () => {
       { privateKey, secret: Buffer.from(secretHex, 'hex'), listen: ['/ip4/127.0.0.1/tcp/0'] },
       { logger: silentLogger },
     );
-    rpc = createRpc({}, { streams: host.streams, clock: machineClock, logger: silentLogger, isTrusted: () => true });
+    rpc = createRpc({}, { streams: host.streams, clock: systemClock, logger: silentLogger, isTrusted: () => true });
     const own = (): Id => {
       idCalls += 1;
       return {
@@ -181,7 +172,7 @@ describe('a running Go peer', { skip }, () => {
         name: 'ping',
         peer: host.self,
         value: JSON.stringify({ peer_name: 'typescript-peer' }),
-        expire: machineClock.wallNanos() + 60_000_000_000n,
+        expire: systemClock.wallNanos() + 60_000_000_000n,
         valid: true,
         weight: 0n,
         partitionable: false,

@@ -1,6 +1,6 @@
 /** Known addresses of peers, in memory; the most useful address of a peer comes first. */
 import { CODE_P2P, CODE_TCP, type Multiaddr, multiaddr } from '@multiformats/multiaddr';
-import type { PeerId } from '../../model/peer.ts';
+import type { PeerId } from '../../model/index.ts';
 
 /** A peer behind changing addresses must not grow for ever; the oldest address goes first. */
 const addressesPerPeerMax = 32;

@@ -6,7 +6,7 @@
  * its queue and the buffer below are empty *and* the remote has closed its side.
  */
 import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface';
-import type { OperatingError } from '../../base/errors.ts';
+import type { OperatingError } from '../../base/index.ts';
 import type { ByteStream } from '../../cluster/ports.ts';
 import { p2pError } from './errors.ts';
 import { isRefusal } from './negotiation.ts';

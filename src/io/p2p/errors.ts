@@ -1,5 +1,5 @@
 /** Expected failures of the network room. */
-import { OperatingError, type Outcome } from '../../base/errors.ts';
+import { OperatingError, type Outcome } from '../../base/index.ts';
 
 export type P2pErrorKind =
   /** No listening address works: port in use, address not of this machine. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { after, test } from 'node:test';
 import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys';
-import { silentLogger } from '../../base/logger.ts';
+import { silentLogger } from '../../base/index.ts';
 import type { ByteStream, Host } from '../../cluster/ports.ts';
 import { createHost, type HostOptions } from './index.ts';
 

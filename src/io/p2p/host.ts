@@ -14,10 +14,10 @@ import { tcp } from '@libp2p/tcp';
 import { tls } from '@libp2p/tls';
 import type { Multiaddr as Libp2pMultiaddr } from '@multiformats/multiaddr';
 import { createLibp2p } from 'libp2p';
-import { errorCode, errorMessage } from '../../base/errors.ts';
-import type { Logger } from '../../base/logger.ts';
+import type { Logger } from '../../base/index.ts';
+import { errorCode, errorMessage } from '../../base/index.ts';
 import type { ByteStream, CallOptions, Host, PubSub, Streams } from '../../cluster/ports.ts';
-import type { Multiaddr, PeerId } from '../../model/peer.ts';
+import type { Multiaddr, PeerId } from '../../model/index.ts';
 import { AddressBook, isListenable, type PeerAddress, parsePeerAddress } from './address-book.ts';
 import { toByteStream } from './byte-stream.ts';
 import { p2pError } from './errors.ts';
@@ -60,6 +60,7 @@ export interface HostOptions {
   readonly agentVersion?: string;
 }
 
+/** What a host needs of others. */
 export interface HostDeps {
   readonly logger: Logger;
 }

@@ -1,7 +1,7 @@
 /** libp2p's own log lines, at our lowest level: what matters of them reaches the caller as an error. */
 import type { ComponentLogger, Logger as Libp2pLogger } from '@libp2p/interface';
-import { errorMessage } from '../../base/errors.ts';
-import type { Logger } from '../../base/logger.ts';
+import type { Logger } from '../../base/index.ts';
+import { errorMessage } from '../../base/index.ts';
 
 /** Passes errors on as `debug` lines and drops the rest, which is written several times per stream. */
 export function toComponentLogger(logger: Logger): ComponentLogger {

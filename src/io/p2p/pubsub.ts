@@ -1,9 +1,9 @@
 /** Gossipsub as the Go peer sets it up: strict signatures, its own message ids, a wide mesh. */
 import { type GossipSub, type GossipSubComponents, gossipsub, type Message, StrictSign } from '@libp2p/gossipsub';
-import { errorMessage } from '../../base/errors.ts';
-import type { Logger } from '../../base/logger.ts';
+import type { Logger } from '../../base/index.ts';
+import { errorMessage } from '../../base/index.ts';
 import type { PubSub } from '../../cluster/ports.ts';
-import type { PeerId } from '../../model/peer.ts';
+import type { PeerId } from '../../model/index.ts';
 import { p2pError } from './errors.ts';
 
 /** Go `pubsub.DefaultMaxMessageSize`: larger messages are dropped by every Go peer on the way. */

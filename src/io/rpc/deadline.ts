@@ -1,5 +1,5 @@
 /** The two ways in which a caller stops waiting: its time limit and its signal. */
-import type { Cancel, Clock } from '../../base/clock.ts';
+import type { Cancel, Clock } from '../../base/index.ts';
 import type { CallOptions } from '../../cluster/ports.ts';
 import { rpcError } from './errors.ts';
 

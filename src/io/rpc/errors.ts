@@ -1,7 +1,7 @@
 /**
  * Failures of calls. The text of an error that a remote method returned is kept as it is: Go clients and scripts read it.
  */
-import { errorCode, errorMessage, OperatingError, type Outcome } from '../../base/errors.ts';
+import { errorCode, errorMessage, OperatingError, type Outcome } from '../../base/index.ts';
 
 export type RpcErrorKind =
   /** The called method itself failed. */

@@ -2,7 +2,7 @@
  * Calls in the Go peer's wire form: one stream per call, bare msgpack values, no lengths.
  * Source: go-libp2p-gorpc `client.go`; `gorpc-server.ts` is the other side.
  */
-import type { Clock } from '../../base/clock.ts';
+import type { Clock } from '../../base/index.ts';
 import type { ByteStream, CallOptions, Streams } from '../../cluster/ports.ts';
 import {
   type PeerId,

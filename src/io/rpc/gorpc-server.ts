@@ -2,9 +2,8 @@
  * Serves calls in the Go peer's wire form.
  * Source: go-libp2p-gorpc `server.go`.
  */
-import type { Clock } from '../../base/clock.ts';
-import { errorCode, errorMessage } from '../../base/errors.ts';
-import type { Logger } from '../../base/logger.ts';
+import type { Clock, Logger } from '../../base/index.ts';
+import { errorCode, errorMessage } from '../../base/index.ts';
 import type { ByteStream } from '../../cluster/ports.ts';
 import { type RpcErrorType, rpcResponseCodec, type ServiceId, serviceIdCodec } from '../../model/index.ts';
 import { failureOf, rpcError } from './errors.ts';

@@ -2,9 +2,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import type { Clock } from '../../base/clock.ts';
-import { OperatingError } from '../../base/errors.ts';
-import { silentLogger } from '../../base/logger.ts';
+import type { Clock } from '../../base/index.ts';
+import { OperatingError, silentLogger } from '../../base/index.ts';
 import type { ByteStream, Streams } from '../../cluster/ports.ts';
 import { findMethod, methods, rpcResponseCodec, serviceIdCodec } from '../../model/index.ts';
 import { createRpc, gorpcProtocol } from './index.ts';

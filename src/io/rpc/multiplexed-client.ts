@@ -1,6 +1,6 @@
 /** The calling side of the protocol of `frames.ts`: one stream per peer, opened at the first call. */
-import type { Clock } from '../../base/clock.ts';
-import { errorMessage } from '../../base/errors.ts';
+import type { Clock } from '../../base/index.ts';
+import { errorMessage } from '../../base/index.ts';
 import type { ByteStream, CallOptions, Streams } from '../../cluster/ports.ts';
 import type { PeerId, RpcMethod, RpcStreamMethod } from '../../model/index.ts';
 import { throwIfCancelled, watchDeadline } from './deadline.ts';

@@ -1,6 +1,7 @@
 /** The serving side of the protocol of `frames.ts`. */
-import { errorMessage } from '../../base/errors.ts';
-import type { Logger } from '../../base/logger.ts';
+
+import type { Logger } from '../../base/index.ts';
+import { errorMessage } from '../../base/index.ts';
 import type { ByteStream } from '../../cluster/ports.ts';
 import { failureOf, rpcError } from './errors.ts';
 import {

@@ -10,7 +10,12 @@ export interface CallContext {
   readonly signal: AbortSignal;
 }
 
+/** Serves a method with one argument and one reply; what it throws is told to the caller. */
 export type UnaryHandler<A, R> = (argument: A, context: CallContext) => Promise<R> | R;
+/**
+ * Serves a method with streams of arguments and replies. The iteration is ended early when the caller leaves; arguments need
+ * not be read.
+ */
 export type StreamHandler<A, R> = (args: AsyncIterable<A>, context: CallContext) => AsyncIterable<R>;
 
 /** The handler that a row of the method table asks for. */

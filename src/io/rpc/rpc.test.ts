@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys';
-import type { Clock } from '../../base/clock.ts';
-import { OperatingError } from '../../base/errors.ts';
-import { silentLogger } from '../../base/logger.ts';
+import type { Clock } from '../../base/index.ts';
+import { OperatingError, silentLogger } from '../../base/index.ts';
 import type { Host, Streams } from '../../cluster/ports.ts';
 import type { Codec, RpcMethod, RpcStreamMethod } from '../../model/index.ts';
 import { createHost } from '../p2p/index.ts';

@@ -4,10 +4,8 @@
  * A call takes the shortest way there is: to this peer itself in the process, without wire and policy; to our own kind over
  * one long-lived stream; to others, such as Go peers, as gorpc with a stream per call. All three end in the same handlers.
  */
-import type { Clock } from '../../base/clock.ts';
-import { errorCode } from '../../base/errors.ts';
-import type { Startable } from '../../base/lifecycle.ts';
-import type { Logger } from '../../base/logger.ts';
+import type { Clock, Logger, Startable } from '../../base/index.ts';
+import { errorCode } from '../../base/index.ts';
 import type { CallOptions, Rpc, Streams } from '../../cluster/ports.ts';
 import type { PeerId, RpcMethod, RpcStreamMethod } from '../../model/index.ts';
 import { throwIfCancelled, watchDeadline } from './deadline.ts';
@@ -22,6 +20,7 @@ import { type HandlersOf, isUnary, nameOf, Registry, ServerCall } from './regist
 const callTimeoutMsDefault = 120_000;
 const callsMaxDefault = 4096;
 
+/** Limits of the RPC, and what it offers. */
 export interface RpcOptions {
   /** Limit of a unary call that names none; default 2 minutes. Streaming calls have none of their own. */
   readonly callTimeoutMs?: number;
@@ -31,6 +30,7 @@ export interface RpcOptions {
   readonly isMultiplexed?: boolean;
 }
 
+/** What the RPC needs of others. */
 export interface RpcDeps {
   readonly streams: Streams;
   readonly clock: Clock;
