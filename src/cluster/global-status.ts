@@ -1,0 +1,169 @@
+/**
+ * The status of pins on all members.
+ * Source: Go `cluster.go` `globalPinInfoCid`, `globalPinInfoStream`; unlike there, nothing that grows with the pinset
+ * is collected, and a failed peer is shown on the pins allocated to it only.
+ */
+import { type Clock, errorCode } from '../base/index.ts';
+import {
+  type Cid,
+  type GlobalPinInfo,
+  methods,
+  nothing,
+  type PeerId,
+  type Pin,
+  type PinInfo,
+  type PinInfoShort,
+  type StatusFilter,
+  type TrackerStatus,
+  timeFromNanos,
+} from '../model/index.ts';
+import { failureText, memberTimeoutMs } from './members-api.ts';
+import { type FailedEntry, globalPinInfo, mergeStatus, shortInfo } from './merge-status.ts';
+import { PeerRows } from './peer-rows.ts';
+import { pingName, pingValueOf } from './ping-value.ts';
+import type { CallOptions, Consensus, PeerMonitor, PinTracker, Rpc } from './ports.ts';
+import { barePin, isHere } from './tracker/row.ts';
+
+export interface GlobalStatusDeps {
+  readonly self: PeerId;
+  readonly rpc: Rpc;
+  readonly consensus: Consensus;
+  readonly tracker: PinTracker;
+  readonly monitor: PeerMonitor;
+  readonly clock: Clock;
+  /** Whether the peer lists statuses in state-key order, as our own peers do. */
+  readonly answersInOrder: (peer: PeerId) => boolean;
+  /** A follower asks nobody else. */
+  readonly followerMode: boolean;
+}
+
+/** Pins recovered by several peers are joined up to this many; further ones are reported as they come. */
+const recoveredJoinedMax = 10_000;
+
+export class GlobalStatus {
+  readonly #deps: GlobalStatusDeps;
+  readonly #failedEntry: FailedEntry = (peer, failure) => this.#entry(peer, 'cluster_error', failure);
+
+  constructor(deps: GlobalStatusDeps) {
+    this.#deps = deps;
+  }
+
+  /** Only members that the pin is allocated to are asked. */
+  async one(act: 'Status' | 'Recover', cid: Cid, call: CallOptions): Promise<GlobalPinInfo> {
+    const { consensus, self, followerMode } = this.#deps;
+    const members = followerMode ? [self] : await consensus.peers();
+    const known = consensus.pinset().get(cid);
+    const pin = known ?? barePin(cid);
+    const peerMap: Record<PeerId, PinInfoShort> = {};
+    const answers = members.map(async (peer): Promise<void> => {
+      const isElsewhere = known !== undefined && pin.type !== 'meta-pin' && !isHere(pin, peer);
+      const isLocal = peer === self;
+      let entry: PinInfoShort | undefined;
+      if (known === undefined && !isLocal) entry = this.#entry(peer, 'unpinned', '');
+      else if (isElsewhere && !isLocal) entry = this.#entry(peer, 'remote', '');
+      else entry = await this.#ask(act, peer, cid, call);
+      if (entry !== undefined) peerMap[peer] = entry;
+    });
+    await Promise.all(answers);
+    for (const peer of strangers(pin, members)) {
+      peerMap[peer] = this.#entry(peer, 'cluster_error', 'the peer is not a member of the cluster');
+    }
+    const { name, allocations, origins, timestamp: created, metadata } = pin;
+    return { cid, name, allocations, origins, created, metadata, peerMap };
+  }
+
+  /** In state-key order; a peer that is silent for 15 s is given up. */
+  async *all(filter: StatusFilter, call: CallOptions): AsyncGenerator<GlobalPinInfo, void> {
+    const { consensus, self, followerMode, rpc, tracker, clock, answersInOrder } = this.#deps;
+    const members = followerMode ? [self] : await consensus.peers();
+    const peers = members.map((peer) => {
+      const isLocal = peer === self;
+      return new PeerRows({
+        peer,
+        isOrdered: isLocal || answersInOrder(peer),
+        silenceMs: call.timeoutMs ?? memberTimeoutMs,
+        clock,
+        signal: call.signal,
+        open: (signal) =>
+          isLocal
+            ? tracker.statusAll(filter, { signal })
+            : rpc.stream(peer, methods.PinTracker.StatusAll, [filter], { signal }),
+      });
+    });
+    yield* mergeStatus(peers, this.#failedEntry);
+  }
+
+  /** What each member has queued again. */
+  async *recoverAll(call: CallOptions): AsyncGenerator<GlobalPinInfo, void> {
+    const { consensus, self, followerMode, rpc, tracker } = this.#deps;
+    const members = followerMode ? [self] : await consensus.peers();
+    const joined = new Map<string, PinInfo[]>();
+    const failed: [PeerId, PinInfoShort][] = [];
+    for (const peer of members) {
+      const options = call.signal === undefined ? {} : { signal: call.signal };
+      const rows =
+        peer === self
+          ? tracker.recoverAll(options)
+          : rpc.stream(peer, methods.Cluster.RecoverAllLocal, [nothing], options);
+      try {
+        for await (const row of rows) {
+          const known = joined.get(row.cid.key);
+          if (known !== undefined) known.push(row);
+          else joined.set(row.cid.key, [row]);
+          if (joined.size < recoveredJoinedMax) continue;
+          yield* this.#joinedInfos(joined, []);
+          joined.clear();
+        }
+      } catch (error) {
+        call.signal?.throwIfAborted();
+        if (errorCode(error) !== 'rpc/authorization') failed.push([peer, this.#failedEntry(peer, failureText(error))]);
+      }
+    }
+    yield* this.#joinedInfos(joined, failed);
+  }
+
+  *#joinedInfos(
+    joined: ReadonlyMap<string, readonly PinInfo[]>,
+    failed: readonly (readonly [PeerId, PinInfoShort])[],
+  ): Generator<GlobalPinInfo, void> {
+    for (const rows of joined.values()) {
+      const global = globalPinInfo(rows, failed);
+      if (global !== undefined) yield global;
+    }
+  }
+
+  /** `undefined`: the peer does not let us ask. */
+  async #ask(act: 'Status' | 'Recover', peer: PeerId, cid: Cid, call: CallOptions): Promise<PinInfoShort | undefined> {
+    const { self, tracker, rpc } = this.#deps;
+    const options = { timeoutMs: memberTimeoutMs, ...call };
+    try {
+      if (peer !== self) return shortInfo(await rpc.call(peer, methods.PinTracker[act], cid, options));
+      return shortInfo(act === 'Status' ? await tracker.status(cid, options) : await tracker.recover(cid, options));
+    } catch (error) {
+      if (errorCode(error) === 'rpc/authorization') return undefined;
+      return this.#entry(peer, 'cluster_error', failureText(error));
+    }
+  }
+
+  /** An entry made here, with what the peer's last ping says of it. */
+  #entry(peer: PeerId, status: TrackerStatus, error: string): PinInfoShort {
+    const { monitor, clock } = this.#deps;
+    const { peername, ipfsId, ipfsAddresses } = pingValueOf(monitor.latestOf(pingName, peer));
+    const timestamp = timeFromNanos(clock.wallNanos());
+    return {
+      peername,
+      ipfsPeerId: ipfsId,
+      ipfsAddresses,
+      status,
+      timestamp,
+      error,
+      attemptCount: 0,
+      priorityPin: false,
+    };
+  }
+}
+
+/** Allocations that left the cluster. They are not asked: that would only cost the time limit. */
+function strangers(pin: Pin, members: readonly PeerId[]): PeerId[] {
+  return (pin.allocations ?? []).filter((peer) => !members.includes(peer));
+}

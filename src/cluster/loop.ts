@@ -1,0 +1,68 @@
+/** Work that repeats until it is stopped: one round after the other, never two at once. */
+import { type Cancel, type Clock, errorMessage, type Logger, LogLimit } from '../base/index.ts';
+
+export interface LoopDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/**
+ * Rounds of work. A round returns the milliseconds until the next one begins, counted from its end. A round that fails
+ * is reported (once a minute) and followed by the next one after `retryMs`.
+ */
+export class Loop {
+  readonly #name: string;
+  readonly #deps: LoopDeps;
+  readonly #round: (signal: AbortSignal) => Promise<number>;
+  readonly #retryMs: number;
+  readonly #stopping = new AbortController();
+  readonly #logLimit: LogLimit;
+  #cancel: Cancel | undefined;
+  #current: Promise<void> | undefined;
+  #isWanted = false;
+
+  constructor(name: string, retryMs: number, deps: LoopDeps, round: (signal: AbortSignal) => Promise<number>) {
+    this.#name = name;
+    this.#retryMs = retryMs;
+    this.#deps = deps;
+    this.#round = round;
+    this.#logLimit = new LogLimit(deps.clock);
+  }
+
+  /** Begins a round at once, or right after the running one. */
+  wake(): void {
+    if (this.#stopping.signal.aborted) return;
+    this.#isWanted = true;
+    if (this.#current !== undefined) return;
+    this.#cancel?.();
+    this.#isWanted = false;
+    this.#current = this.#runRound().then((delayMs) => {
+      this.#current = undefined;
+      if (this.#isWanted) this.wake();
+      else if (!this.#stopping.signal.aborted) this.#cancel = this.#deps.clock.after(delayMs, () => this.wake());
+    });
+  }
+
+  /** Begins the first round after a while. */
+  startIn(delayMs: number): void {
+    this.#cancel = this.#deps.clock.after(delayMs, () => this.wake());
+  }
+
+  /** Resolves when the running round has ended; it is told through its signal. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#cancel?.();
+    await this.#current;
+  }
+
+  async #runRound(): Promise<number> {
+    try {
+      return await this.#round(this.#stopping.signal);
+    } catch (error) {
+      if (!this.#stopping.signal.aborted && this.#logLimit.allows(this.#name)) {
+        this.#deps.logger.warn(`${this.#name} failed, trying again`, { error: errorMessage(error) });
+      }
+      return this.#retryMs;
+    }
+  }
+}

@@ -1,0 +1,618 @@
+/**
+ * The peer: what its doors can ask of it, and the loops that keep it and its pins in order.
+ *
+ * Construction order and who calls whom: the assembly makes host, rpc, consensus, tracker, connector and monitor, hands
+ * them in, and calls `start`. Doors are served from then on; `ready` tells when writes make sense. IPFS being down never
+ * holds anything up.
+ * Source: Go `cluster.go`.
+ */
+import {
+  type Cancel,
+  type Clock,
+  errorMessage,
+  type Logger,
+  LogLimit,
+  OperatingError,
+  type Random,
+  type Startable,
+} from '../base/index.ts';
+import {
+  type Alert,
+  type Cid,
+  type ConnectGraph,
+  compareTimes,
+  type GlobalPinInfo,
+  type GlobalRepoGc,
+  type Id,
+  type IpfsId,
+  type IpfsRepoGc,
+  type IpfsRepoStat,
+  type Metric,
+  type Multiaddr,
+  methods,
+  nothing,
+  type PeerId,
+  type Pin,
+  type PinInfo,
+  type PinOptions,
+  type PinPath,
+  peerIdOfMultiaddr,
+  type RepoGc,
+  type StatusFilter,
+  timeFromNanos,
+  type Version,
+} from '../model/index.ts';
+import { ClosestPeer } from './closest.ts';
+import { GlobalStatus } from './global-status.ts';
+import { Loop } from './loop.ts';
+import { Members } from './members.ts';
+import { failureText, graphOfMembers, idsOfMembers, repoStatOfMembers } from './members-api.ts';
+import { addressesForOthers, pingMetric, pingName, pingValueOf } from './ping-value.ts';
+import { Pinner, type PinnerOptions } from './pinner.ts';
+import type {
+  CallOptions,
+  ClusterApi,
+  Consensus,
+  Host,
+  Informer,
+  IpfsConnector,
+  PeerMonitor,
+  PinTracker,
+  Rpc,
+} from './ports.ts';
+import type { TrackerIdentity } from './tracker/index.ts';
+
+/** All names and defaults are those of section `cluster` of the configuration, unless said. */
+export interface PeerOptions extends PinnerOptions {
+  readonly peername: string;
+  /** What `version` answers. */
+  readonly version: string;
+  readonly stateSyncIntervalMs: number;
+  readonly monitorPingIntervalMs: number;
+  readonly peerWatchIntervalMs: number;
+  readonly disableRepinning: boolean;
+  readonly leaveOnShutdown: boolean;
+  /** Section `ipfs_connector.ipfshttp`; 0: IPFS nodes of members are not introduced to each other. */
+  readonly connectSwarmsDelayMs: number;
+  /** Limit of one member's garbage collection; section `ipfs_connector.ipfshttp`. */
+  readonly repoGcTimeoutMs: number;
+}
+
+export interface PeerDeps {
+  /** Started by the caller before, stopped by the caller after this peer. */
+  readonly host: Host;
+  /** Served by the caller before `start`: members ask back while this peer joins. */
+  readonly rpc: Rpc;
+  // Started and stopped by this peer.
+  readonly consensus: Consensus;
+  readonly tracker: PinTracker;
+  readonly ipfs: IpfsConnector;
+  readonly monitor: PeerMonitor;
+  readonly informers: readonly Informer[];
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Whether the peer lists statuses in state-key order, as our own peers do. */
+  readonly answersInOrder: (peer: PeerId) => boolean;
+}
+
+/** A running peer. */
+export interface Peer extends ClusterApi, Startable {
+  /** Resolves when consensus makes reads and writes possible. Keeps waiting as long as there is hope. */
+  readonly ready: Promise<void>;
+  /** Resolves when others have removed this peer; it should be stopped then. */
+  readonly removed: Promise<void>;
+  /** Who this peer is, with the last known id of its IPFS node. For the tracker. */
+  identity(): TrackerIdentity;
+  /** Publishes ping and all informers' metrics now. */
+  sendMetrics(call?: CallOptions): Promise<void>;
+}
+
+/** Name of the protocol that Go peers expect in `rpc_protocol_version`. */
+const rpcProtocolVersion = '/ipfscluster/1.0/rpc';
+const ipfsIdTimeoutMs = 5000;
+const readyRetryMs = 1000;
+const joinTimeoutMs = 60_000;
+const leaveTimeoutMs = 1500;
+/** All parts together; the process is given 5 s. */
+const stopLimitMs = 4500;
+const informerRetryPart = 4;
+
+/** Makes a peer of its parts. */
+export function createPeer(options: PeerOptions, deps: PeerDeps): Peer {
+  return new ClusterPeer(options, deps);
+}
+
+class ClusterPeer implements Peer {
+  readonly self: PeerId;
+  readonly ready: Promise<void>;
+  readonly removed: Promise<void>;
+  readonly #options: PeerOptions;
+  readonly #deps: PeerDeps;
+  readonly #pinner: Pinner;
+  readonly #status: GlobalStatus;
+  readonly #members: Members;
+  readonly #loops: Loop[];
+  readonly #logLimit: LogLimit;
+  readonly #stopping = new AbortController();
+  readonly #isReady = Promise.withResolvers<void>();
+  readonly #isRemoved = Promise.withResolvers<void>();
+  /** The last answer of the IPFS node; kept while it is down. */
+  #ipfsId: IpfsId = { id: '', addresses: null, error: '' };
+  #repinning: Promise<void> = Promise.resolve();
+  #stopped: Promise<void> | undefined;
+  #hasLeft = false;
+
+  constructor(options: PeerOptions, deps: PeerDeps) {
+    const { host, rpc, consensus, tracker, monitor, ipfs, clock } = deps;
+    this.self = host.self;
+    this.#options = options;
+    this.#deps = deps;
+    this.#logLimit = new LogLimit(clock);
+    this.ready = this.#isReady.promise;
+    // Whoever does not ask must not be hit by an unhandled rejection when the peer stops before it was ready.
+    this.ready.catch(() => {});
+    this.removed = this.#isRemoved.promise;
+    this.#pinner = new Pinner(options, deps);
+    const { answersInOrder } = deps;
+    const { followerMode } = options;
+    const status = { self: this.self, rpc, consensus, tracker, monitor, clock, answersInOrder, followerMode };
+    this.#status = new GlobalStatus(status);
+    this.#members = new Members(
+      { host, rpc, consensus, ipfs, clock, random: deps.random, logger: deps.logger },
+      options,
+    );
+    this.#loops = this.#createLoops();
+  }
+
+  async start(): Promise<void> {
+    const { consensus, monitor, ipfs } = this.#deps;
+    monitor.onAlert((alert) => this.#onAlert(alert));
+    await monitor.start();
+    // Not waited for: an IPFS node that hangs must not keep the peer from starting.
+    ipfs.start().catch((error) => this.#deps.logger.error('IPFS connector', { error: errorMessage(error) }));
+    try {
+      await consensus.start();
+    } catch (error) {
+      await monitor.stop();
+      await ipfs.stop();
+      throw error;
+    }
+    this.#members.start();
+    void this.#becomeReady();
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  identity(): TrackerIdentity {
+    return {
+      peer: this.self,
+      peername: this.#options.peername,
+      ipfsId: this.#ipfsId.id,
+      ipfsAddresses: addressesForOthers(this.#ipfsId.addresses ?? []),
+    };
+  }
+
+  // ------------------------------------------------------------------------------------------------ members
+
+  async id(call: CallOptions = {}): Promise<Id> {
+    const { host } = this.#deps;
+    const ipfs = await this.#askIpfsId(call);
+    const clusterPeers = await this.#knownPeers();
+    const others = clusterPeers.filter((peer) => peer !== this.self);
+    return {
+      id: this.self,
+      addresses: host.addresses(),
+      clusterPeers,
+      clusterPeersAddresses: others.flatMap((peer) => host.addressesOf(peer)),
+      version: this.#options.version,
+      commit: '',
+      rpcProtocolVersion,
+      error: '',
+      ipfs,
+      peername: this.#options.peername,
+    };
+  }
+
+  version(): Version {
+    return { version: this.#options.version };
+  }
+
+  async *peers(call: CallOptions = {}): AsyncGenerator<Id, void> {
+    yield* idsOfMembers(this.#deps, await this.#knownPeers(), call);
+  }
+
+  async peerAdd(peer: PeerId, call: CallOptions = {}): Promise<Id> {
+    const { consensus, rpc } = this.#deps;
+    await consensus.addPeer(peer, call);
+    this.#members.refresh();
+    const id = await rpc.call(peer, methods.Cluster.ID, nothing, { timeoutMs: joinTimeoutMs, ...call });
+    await this.#members.learn(id);
+    const clusterPeers = id.clusterPeers ?? [];
+    return clusterPeers.includes(this.self) ? id : { ...id, clusterPeers: [...clusterPeers, this.self] };
+  }
+
+  async peerRemove(peer: PeerId, call: CallOptions = {}): Promise<void> {
+    const { consensus, host, logger } = this.#deps;
+    if (this.#options.disableRepinning)
+      logger.warn('repinning is disabled: pins of the removed peer stay as they are', { peer });
+    else if ((await consensus.peers()).length > 1) await this.#moveAwayFrom(peer, () => true, this.#signal(call));
+    await consensus.rmPeer(peer, call);
+    await host.forget(peer);
+    this.#members.refresh();
+  }
+
+  async join(address: Multiaddr, call: CallOptions = {}): Promise<void> {
+    const { host, rpc, consensus, monitor, clock } = this.#deps;
+    if (peerIdOfMultiaddr(address) === this.self) return;
+    await host.addAddresses([address]);
+    const peer = await host.connect(address, call);
+    const options = { timeoutMs: joinTimeoutMs, ...call };
+    await this.#members.learn(await rpc.call(peer, methods.Cluster.PeerAdd, this.self, options));
+    // It answered: it counts as alive until its own ping arrives.
+    const expire = clock.wallNanos() + this.#pingTtlNanos;
+    monitor.record(pingMetric(peer, pingValueOf(monitor.latestOf(pingName, peer)), expire));
+    await this.sendMetrics(call);
+    await consensus.waitForSync(options);
+    this.#members.refresh();
+  }
+
+  async connectGraph(call: CallOptions = {}): Promise<ConnectGraph> {
+    return await graphOfMembers(this.#deps, this.self, call);
+  }
+
+  // ------------------------------------------------------------------------------------------------ pins
+
+  async pin(cid: Cid, options: PinOptions, call: CallOptions = {}): Promise<Pin> {
+    return await this.#pinner.pin(requestOf(cid, options), call);
+  }
+
+  async pinObject(pin: Pin, call: CallOptions = {}): Promise<Pin> {
+    return await this.#pinner.pin(pin, call);
+  }
+
+  async pinPath({ path, ...options }: PinPath, call: CallOptions = {}): Promise<Pin> {
+    return await this.#pinner.pin(requestOf(await this.#deps.ipfs.resolve(path, call), options), call);
+  }
+
+  async unpin(cid: Cid, call: CallOptions = {}): Promise<Pin> {
+    return await this.#pinner.unpin(cid, call);
+  }
+
+  async unpinPath(path: string, call: CallOptions = {}): Promise<Pin> {
+    return await this.#pinner.unpin(await this.#deps.ipfs.resolve(path, call), call);
+  }
+
+  pinGet(cid: Cid): Pin {
+    return this.#pinner.get(cid);
+  }
+
+  pins(options: { readonly signal?: AbortSignal } = {}): AsyncIterable<readonly Pin[]> {
+    return this.#deps.consensus.pinset().pages(options);
+  }
+
+  async status(cid: Cid, call: CallOptions = {}): Promise<GlobalPinInfo> {
+    return await this.#status.one('Status', cid, call);
+  }
+
+  async statusLocal(cid: Cid, call: CallOptions = {}): Promise<PinInfo> {
+    return await this.#deps.tracker.status(cid, call);
+  }
+
+  statusAll(filter: StatusFilter, call: CallOptions = {}): AsyncIterable<GlobalPinInfo> {
+    return this.#status.all(filter, call);
+  }
+
+  statusAllLocal(filter: StatusFilter, call: CallOptions = {}): AsyncIterable<PinInfo> {
+    return this.#deps.tracker.statusAll(filter, call);
+  }
+
+  async recover(cid: Cid, call: CallOptions = {}): Promise<GlobalPinInfo> {
+    return await this.#status.one('Recover', cid, call);
+  }
+
+  async recoverLocal(cid: Cid, call: CallOptions = {}): Promise<PinInfo> {
+    return await this.#deps.tracker.recover(cid, call);
+  }
+
+  recoverAll(call: CallOptions = {}): AsyncIterable<GlobalPinInfo> {
+    return this.#status.recoverAll(call);
+  }
+
+  recoverAllLocal(call: CallOptions = {}): AsyncIterable<PinInfo> {
+    return this.#deps.tracker.recoverAll(call);
+  }
+
+  // ------------------------------------------------------------------------------------------------ IPFS nodes
+
+  async repoGc(call: CallOptions = {}): Promise<GlobalRepoGc> {
+    const peerMap: Record<PeerId, RepoGc> = {};
+    // One after the other: a collection stops the node's writes, and the others shall go on meanwhile.
+    for (const peer of await this.#deps.consensus.peers()) {
+      try {
+        const options = { timeoutMs: this.#options.repoGcTimeoutMs, ...call };
+        peerMap[peer] =
+          peer === this.self
+            ? await this.repoGcLocal(call)
+            : await this.#deps.rpc.call(peer, methods.Cluster.RepoGCLocal, nothing, options);
+      } catch (error) {
+        const { peername } = pingValueOf(this.#deps.monitor.latestOf(pingName, peer));
+        peerMap[peer] = { peer, peername, keys: [], error: failureText(error) };
+      }
+    }
+    return { peerMap };
+  }
+
+  async repoGcLocal(call: CallOptions = {}): Promise<RepoGc> {
+    const keys: IpfsRepoGc[] = [];
+    let error = '';
+    try {
+      for await (const removed of this.#deps.ipfs.repoGc(call)) keys.push(removed);
+    } catch (cause) {
+      // What was removed so far is told together with the failure.
+      error = errorMessage(cause);
+    }
+    return { peer: this.self, peername: this.#options.peername, keys, error };
+  }
+
+  async repoStat(call: CallOptions = {}): Promise<IpfsRepoStat> {
+    return await repoStatOfMembers(this.#deps, call);
+  }
+
+  // ------------------------------------------------------------------------------------------------ metrics
+
+  metrics(name: string): readonly Metric[] {
+    return this.#deps.monitor.latest(name);
+  }
+
+  metricNames(): readonly string[] {
+    return this.#deps.monitor.names();
+  }
+
+  alerts(): readonly Alert[] {
+    return this.#deps.monitor.alerts();
+  }
+
+  async sendMetrics(call: CallOptions = {}): Promise<void> {
+    await this.#publishPing(call);
+    await Promise.all(
+      this.#deps.informers.map(async (informer) => {
+        try {
+          await this.#inform(informer, call);
+        } catch (error) {
+          // Its loop tries again and reports.
+          this.#deps.logger.debug('informer failed', { name: informer.name, error: errorMessage(error) });
+        }
+      }),
+    );
+  }
+
+  // ------------------------------------------------------------------------------------------------ life
+
+  async #becomeReady(): Promise<void> {
+    const { consensus, tracker, logger } = this.#deps;
+    const { signal } = this.#stopping;
+    for (;;) {
+      try {
+        await consensus.ready({ signal });
+        break;
+      } catch (error) {
+        if (signal.aborted) return;
+        if (this.#logLimit.allows('ready')) {
+          logger.warn('consensus is not ready yet, waiting on', { error: errorMessage(error) });
+        }
+        await this.#pause(readyRetryMs);
+        if (signal.aborted) return;
+      }
+    }
+    if (signal.aborted) return;
+    await tracker.start();
+    for (const loop of this.#loops) loop.wake();
+    this.#isReady.resolve();
+  }
+
+  async #stop(): Promise<void> {
+    const { consensus, monitor, tracker, ipfs, clock, logger } = this.#deps;
+    await this.#maybeLeave();
+    this.#stopping.abort();
+    this.#isReady.reject(new OperatingError('cluster/stopped', 'The peer was stopped before it was ready'));
+    const quietly = async (part: string, stop: () => Promise<void>): Promise<void> => {
+      try {
+        await stop();
+      } catch (error) {
+        logger.warn(`${part} did not stop cleanly`, { error: errorMessage(error) });
+      }
+    };
+    const all = async (): Promise<void> => {
+      await Promise.all([
+        quietly('members', () => this.#members.stop()),
+        ...this.#loops.map((loop) => quietly('loop', () => loop.stop())),
+        quietly('monitor', () => monitor.stop()),
+        quietly('tracker', () => tracker.stop()),
+        quietly('consensus', () => consensus.stop()),
+        quietly('ipfs', () => ipfs.stop()),
+      ]);
+      await this.#repinning;
+      if (this.#hasLeft) await quietly('clean', () => consensus.clean());
+    };
+    let cancel: Cancel = () => {};
+    const limit = new Promise<void>((resolve) => {
+      cancel = clock.after(stopLimitMs, resolve);
+    });
+    await Promise.race([all(), limit]);
+    cancel();
+  }
+
+  /** Data is given up only when the peer has really left. */
+  async #maybeLeave(): Promise<void> {
+    if (!this.#options.leaveOnShutdown) return;
+    const { consensus, logger } = this.#deps;
+    try {
+      await consensus.rmPeer(this.self, { timeoutMs: leaveTimeoutMs });
+      this.#hasLeft = true;
+    } catch (error) {
+      logger.warn('could not leave the cluster; the data is kept', { error: errorMessage(error) });
+    }
+  }
+
+  #createLoops(): Loop[] {
+    const { informers } = this.#deps;
+    const { monitorPingIntervalMs, stateSyncIntervalMs, peerWatchIntervalMs, followerMode } = this.#options;
+    const loops = [
+      new Loop('ping', monitorPingIntervalMs, this.#deps, async (signal) => {
+        await this.#publishPing({ signal });
+        return monitorPingIntervalMs;
+      }),
+      new Loop('peer watch', peerWatchIntervalMs, this.#deps, async () => {
+        await this.#watchMembership();
+        return peerWatchIntervalMs;
+      }),
+      ...informers.map(
+        (informer) =>
+          new Loop(`informer ${informer.name}`, informer.ttlMs / informerRetryPart, this.#deps, async (signal) => {
+            await this.#inform(informer, { signal });
+            return informer.ttlMs / 2;
+          }),
+      ),
+    ];
+    if (followerMode) return loops;
+    const expiry = new Loop('expiry of pins', stateSyncIntervalMs, this.#deps, async (signal) => {
+      await this.#unpinExpired(signal);
+      return stateSyncIntervalMs;
+    });
+    return [...loops, expiry];
+  }
+
+  async #publishPing(call: CallOptions): Promise<void> {
+    const { monitor, clock } = this.#deps;
+    await this.#askIpfsId(call);
+    const { peername, ipfsId, ipfsAddresses } = this.identity();
+    const expire = clock.wallNanos() + this.#pingTtlNanos;
+    await monitor.publish(pingMetric(this.self, { peername, ipfsId, ipfsAddresses }, expire));
+  }
+
+  async #inform(informer: Informer, call: CallOptions): Promise<void> {
+    for (const metric of await informer.metrics(call)) await this.#deps.monitor.publish(metric);
+  }
+
+  async #watchMembership(): Promise<void> {
+    if ((await this.#deps.consensus.peers()).includes(this.self)) return;
+    this.#deps.logger.info('this peer has been removed from the cluster');
+    this.#isRemoved.resolve();
+  }
+
+  /** Each expired pin is removed by the member nearest to it, so that only one does. */
+  async #unpinExpired(signal: AbortSignal): Promise<void> {
+    const { consensus, clock } = this.#deps;
+    const actors = await this.#actors();
+    for await (const page of consensus.pinset().pages({ signal })) {
+      const now = timeFromNanos(clock.wallNanos());
+      for (const pin of page) {
+        if (pin.expireAt === null || compareTimes(pin.expireAt, now) > 0) continue;
+        // Shards go with the pin that refers to them.
+        if (pin.type === 'shard-pin' || pin.type === 'clusterdag-pin') continue;
+        if (actors.to(pin.cid) === this.self)
+          await this.#tryTo('unpin an expired pin', pin, () => this.unpin(pin.cid, { signal }));
+      }
+    }
+  }
+
+  #onAlert(alert: Alert): void {
+    if (alert.name !== pingName || this.#options.disableRepinning || this.#options.followerMode) return;
+    if (alert.peer === this.self) return;
+    const { signal } = this.#stopping;
+    // One lost peer after the other.
+    this.#repinning = this.#repinning.then(async () => {
+      try {
+        const actors = await this.#actors(alert.peer);
+        await this.#moveAwayFrom(
+          alert.peer,
+          (pin) => actors.to(pin.cid) === this.self && this.#isLost(alert.peer),
+          signal,
+        );
+      } catch (error) {
+        if (!signal.aborted) this.#deps.logger.warn('repinning ended early', { error: errorMessage(error) });
+      }
+    });
+  }
+
+  /** Writes new allocations for the peer's pins, of those that would else be below their minimum. */
+  async #moveAwayFrom(peer: PeerId, isOurs: (pin: Pin) => boolean, signal: AbortSignal): Promise<void> {
+    for await (const page of this.#deps.consensus.pinset().pages({ signal })) {
+      for (const pin of page) {
+        if (!(pin.allocations?.includes(peer) ?? false) || !isOurs(pin)) continue;
+        await this.#tryTo('move a pin', pin, () => this.#pinner.repinWithout(pin, peer, { signal }));
+      }
+    }
+  }
+
+  async #tryTo(what: string, pin: Pin, act: () => Promise<unknown>): Promise<void> {
+    try {
+      await act();
+    } catch (error) {
+      if (!this.#stopping.signal.aborted && this.#logLimit.allows(what)) {
+        this.#deps.logger.warn(`could not ${what}`, { cid: pin.cid.toString(), error: errorMessage(error) });
+      }
+    }
+  }
+
+  #isLost(peer: PeerId): boolean {
+    return !this.#deps.monitor.latest(pingName).some((metric) => metric.peer === peer);
+  }
+
+  /** Trusted members, without the one that is lost. */
+  async #actors(lost?: PeerId): Promise<ClosestPeer> {
+    const { consensus } = this.#deps;
+    const trusted = (await consensus.peers()).filter((peer) => peer !== lost && consensus.isTrustedPeer(peer));
+    return new ClosestPeer([...trusted, this.self]);
+  }
+
+  async #askIpfsId(call: CallOptions): Promise<IpfsId> {
+    try {
+      this.#ipfsId = await this.#deps.ipfs.id({ ...call, timeoutMs: ipfsIdTimeoutMs });
+      return this.#ipfsId;
+    } catch (error) {
+      return { id: '', addresses: null, error: errorMessage(error) };
+    }
+  }
+
+  /** Members, or none while consensus cannot say yet: a peer that is still starting is asked for its id. */
+  async #knownPeers(): Promise<readonly PeerId[]> {
+    try {
+      return await this.#deps.consensus.peers();
+    } catch (error) {
+      this.#deps.logger.debug('members not known yet', { error: errorMessage(error) });
+      return [];
+    }
+  }
+
+  get #pingTtlNanos(): bigint {
+    return BigInt(Math.round(this.#options.monitorPingIntervalMs * 2)) * 1_000_000n;
+  }
+
+  #signal(call: CallOptions): AbortSignal {
+    return AbortSignal.any(call.signal === undefined ? [this.#stopping.signal] : [call.signal, this.#stopping.signal]);
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#deps.clock.after(ms, resolve);
+    });
+  }
+}
+
+/** A request for a data pin. */
+function requestOf(cid: Cid, options: PinOptions): Pin {
+  return {
+    ...options,
+    cid,
+    type: 'pin',
+    allocations: null,
+    maxDepth: options.mode === 'direct' ? 0 : -1,
+    reference: null,
+    timestamp: null,
+  };
+}

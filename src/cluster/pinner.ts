@@ -1,0 +1,190 @@
+/**
+ * Adding to and removing from the pinset: check, allocate, agree.
+ * Source: Go `cluster.go` `Pin`, `pin`, `Unpin`, `PinUpdate`; `allocate.go`.
+ */
+import { decode as decodeDagCbor } from '@ipld/dag-cbor';
+import { type Clock, errorMessage } from '../base/index.ts';
+import { allocate } from '../core/allocate/index.ts';
+import { Cid, compareTimes, type Metric, type PeerId, type Pin, type Time, timeFromNanos } from '../model/index.ts';
+import { followerMode, notPinned, refusedPin } from './errors.ts';
+import { checkedPin, modeOfDepth } from './pin-rules.ts';
+import type { CallOptions, Consensus, IpfsConnector, PeerMonitor } from './ports.ts';
+
+export interface PinnerOptions {
+  readonly replicationFactorMin: number;
+  readonly replicationFactorMax: number;
+  /** Names of the metrics that decide on allocations, most important first. */
+  readonly allocateBy: readonly string[];
+  readonly pinOnlyOnTrustedPeers: boolean;
+  readonly pinOnlyOnUntrustedPeers: boolean;
+  /** Refuses every write. */
+  readonly followerMode: boolean;
+}
+
+export interface PinnerDeps {
+  readonly consensus: Consensus;
+  readonly monitor: PeerMonitor;
+  readonly ipfs: IpfsConnector;
+  readonly clock: Clock;
+}
+
+export class Pinner {
+  readonly #options: PinnerOptions;
+  readonly #deps: PinnerDeps;
+
+  constructor(options: PinnerOptions, deps: PinnerDeps) {
+    this.#options = options;
+    this.#deps = deps;
+  }
+
+  /** The pin as it was agreed on. `avoid`: peers that must not hold it. */
+  async pin(request: Pin, call: CallOptions = {}, avoid: ReadonlySet<PeerId> = new Set()): Promise<Pin> {
+    if (this.#options.followerMode) throw followerMode();
+    if (request.pinUpdate !== null && !request.pinUpdate.equals(request.cid)) {
+      return await this.#pinUpdate(request, request.pinUpdate, call);
+    }
+    // The depth decides; a request that names only a mode has been given its depth at the door.
+    const asked = { ...request, mode: modeOfDepth(request.maxDepth) };
+    const existing = request.cid.isDefined ? this.#pinset.get(request.cid) : undefined;
+    const checked = checkedPin(asked, existing, this.#options, this.#now());
+    const allocations = await this.#allocationsFor(checked, existing, avoid);
+    const pin = { ...checked, allocations, timestamp: this.#now() };
+    await this.#deps.consensus.logPin(pin, call);
+    return pin;
+  }
+
+  /** The pin as it was. */
+  async unpin(cid: Cid, call: CallOptions = {}): Promise<Pin> {
+    if (this.#options.followerMode) throw followerMode();
+    const pin = this.get(cid);
+    switch (pin.type) {
+      case 'pin':
+        await this.#deps.consensus.logUnpin(pin, call);
+        return pin;
+      case 'shard-pin':
+        throw refusedPin('cannot unpin a shard directly. Unpin content root CID instead');
+      case 'clusterdag-pin':
+        throw refusedPin('cannot unpin a Cluster DAG directly. Unpin content root CID instead');
+      case 'meta-pin':
+        await this.#unpinMeta(pin, call);
+        return pin;
+      default:
+        throw refusedPin('unrecognized pin type');
+    }
+  }
+
+  /** Throws `cluster/not-pinned`. */
+  get(cid: Cid): Pin {
+    const pin = this.#pinset.get(cid);
+    if (pin === undefined) throw notPinned();
+    return pin;
+  }
+
+  /**
+   * Moves a pin away from a lost peer when fewer than its minimum of holders would be left. `false`: nothing to do,
+   * and nothing was written.
+   */
+  async repinWithout(pin: Pin, lost: PeerId, call: CallOptions = {}): Promise<boolean> {
+    if (pin.type === 'meta-pin' || pin.allocations === null || !pin.allocations.includes(lost)) return false;
+    const allocations = await this.#allocate(pin, pin.allocations, new Set([lost]));
+    if (sameMembers(allocations, pin.allocations)) return false;
+    await this.#deps.consensus.logPin({ ...pin, allocations, timestamp: this.#now() }, call);
+    return true;
+  }
+
+  async #allocationsFor(pin: Pin, existing: Pin | undefined, avoid: ReadonlySet<PeerId>): Promise<Pin['allocations']> {
+    if (pin.type === 'meta-pin') return pin.allocations;
+    if (pin.allocations !== null && pin.allocations.length > 0) return pin.allocations;
+    return await this.#allocate(pin, existing?.allocations ?? [], avoid);
+  }
+
+  async #allocate(pin: Pin, current: readonly PeerId[], excluded: ReadonlySet<PeerId>): Promise<readonly PeerId[]> {
+    if (pin.replicationFactorMin < 0 && pin.replicationFactorMax < 0) return [];
+    const { allocateBy, pinOnlyOnTrustedPeers, pinOnlyOnUntrustedPeers } = this.#options;
+    const { consensus, monitor } = this.#deps;
+    const members = new Set(await consensus.peers());
+    const metrics = new Map<string, readonly Metric[]>(allocateBy.map((name) => [name, monitor.latest(name)]));
+    return allocate({
+      replicationMin: pin.replicationFactorMin,
+      replicationMax: pin.replicationFactorMax,
+      current,
+      preferred: pin.userAllocations ?? [],
+      excluded,
+      allocateBy,
+      metrics,
+      isEligible: (peer) =>
+        members.has(peer) &&
+        (!pinOnlyOnTrustedPeers || consensus.isTrustedPeer(peer)) &&
+        (!pinOnlyOnUntrustedPeers || !consensus.isTrustedPeer(peer)),
+    });
+  }
+
+  /** The new CID takes over everything of the old pin but name and expiry, where the request has them. */
+  async #pinUpdate(request: Pin, from: Cid, call: CallOptions): Promise<Pin> {
+    const existing = this.get(from);
+    if (existing.type !== 'pin') throw refusedPin('this pin type cannot be updated');
+    const now = this.#now();
+    const isExpiryAhead = request.expireAt !== null && compareTimes(request.expireAt, now) > 0;
+    const pin: Pin = {
+      ...existing,
+      cid: request.cid,
+      pinUpdate: from,
+      timestamp: now,
+      name: request.name === '' ? existing.name : request.name,
+      expireAt: isExpiryAhead ? request.expireAt : existing.expireAt,
+    };
+    // What is written must hold by the same rules as any pin: the target may be of another type already.
+    checkedPin(pin, this.#pinset.get(pin.cid), this.#options, now);
+    await this.#deps.consensus.logPin(pin, call);
+    return pin;
+  }
+
+  /** Shards and the list of them go with the content. The list is a DAG-CBOR map of links: spec of Go `adder/sharding`. */
+  async #unpinMeta(pin: Pin, call: CallOptions): Promise<void> {
+    const { consensus, ipfs } = this.#deps;
+    if (pin.reference === null) throw refusedPin('metaPin.Reference is unset');
+    const clusterDag = this.#pinset.get(pin.reference);
+    if (clusterDag === undefined) {
+      const text = `could not get clusterDAG pin from state. Malformed pin?: ${notPinned().message}`;
+      throw refusedPin(text);
+    }
+    let block: Uint8Array;
+    try {
+      block = await ipfs.blockGet(pin.reference, call);
+    } catch (error) {
+      throw refusedPin(`error reading clusterDAG block from ipfs: ${errorMessage(error)}`, error);
+    }
+    for (const shard of linksOf(block)) {
+      const known = this.#pinset.get(shard);
+      if (known !== undefined) await consensus.logUnpin(known, call);
+    }
+    await consensus.logUnpin(clusterDag, call);
+    await consensus.logUnpin(pin, call);
+  }
+
+  get #pinset(): ReturnType<Consensus['pinset']> {
+    return this.#deps.consensus.pinset();
+  }
+
+  #now(): Time {
+    return timeFromNanos(this.#deps.clock.wallNanos());
+  }
+}
+
+function linksOf(block: Uint8Array): Cid[] {
+  let map: unknown;
+  try {
+    map = decodeDagCbor(block);
+  } catch (error) {
+    throw refusedPin(`error parsing clusterDAG block: ${errorMessage(error)}`, error);
+  }
+  if (typeof map !== 'object' || map === null) throw refusedPin('error parsing clusterDAG block: not a map');
+  return Object.values(map).flatMap((link: unknown) => {
+    const bytes = typeof link === 'object' && link !== null && 'bytes' in link ? link.bytes : undefined;
+    return bytes instanceof Uint8Array ? [Cid.decode(bytes)] : [];
+  });
+}
+
+function sameMembers(a: readonly PeerId[], b: readonly PeerId[]): boolean {
+  return a.length === b.length && a.every((peer) => b.includes(peer));
+}
