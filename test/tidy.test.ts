@@ -42,7 +42,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   ],
   sim: ['base', 'model', 'core/*', 'cluster', 'cluster/ports', 'io/consensus', 'io/rpc', 'io/monitor'],
   // The package's own entry.
-  '.': ['base', 'model', 'model/config', 'cluster', 'cluster/ports', 'client', 'cmd/service', 'sim'],
+  '.': ['base', 'model', 'model/config', 'cluster/ports', 'client'],
 };
 
 /** Files besides `index.ts` that other rooms may import. */

@@ -1,15 +1,21 @@
 /**
  * Builds the programs: one bundle each, because loading hundreds of small files is most of a program's start.
- * `node tools/build.ts` takes under a second; with `--dist` the library and its types are made as well.
+ * `node tools/build.ts` takes under a second; with `--dist` the library and its types are made as well, all anew. `--out`
+ * names another folder than `dist`.
  */
 import { spawnSync } from 'node:child_process';
 import { readdirSync, rmSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { type BuildOptions, build } from 'esbuild';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const out = join(root, 'dist', 'bin');
+const { values: flags } = parseArgs({
+  options: { dist: { type: 'boolean' }, force: { type: 'boolean' }, out: { type: 'string', default: 'dist' } },
+});
+const dist = resolve(root, flags.out);
+const out = join(dist, 'bin');
 
 const shared: BuildOptions = {
   absWorkingDir: root,
@@ -72,15 +78,17 @@ const programs = [
   { file: 'follow/main.cjs', options: small('follow') },
 ];
 
-const isDist = process.argv.includes('--dist');
-if (isDist) rmSync(join(root, 'dist'), { recursive: true, force: true });
-if (isDist || process.argv.includes('--force') || !isFresh()) {
+if (flags.dist) rmSync(dist, { recursive: true, force: true });
+if (flags.dist || flags.force || !isFresh()) {
   const began = performance.now();
   await Promise.all(programs.map(({ options }) => build(options)));
   console.error(`built the programs in ${((performance.now() - began) / 1000).toFixed(1)} s`);
 }
-if (isDist) {
+if (flags.dist) {
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
+  const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', dist], {
+    cwd: root,
+    stdio: 'inherit',
+  });
   if (status !== 0) process.exit(1);
 }

@@ -1,0 +1,38 @@
+/**
+ * The library: the words of an IPFS cluster as types, the readers and writers of its texts, and the configuration of a
+ * peer. The typed HTTP client is `ipfs-cluster/client`.
+ */
+export { errorCode, OperatingError, type Outcome, version } from './base/index.ts';
+export {
+  type ClusterConfig,
+  defaultsOf,
+  type Environment,
+  initialService,
+  overrideService,
+  readService,
+  type ServiceConfig,
+  writeService,
+} from './model/config/index.ts';
+export {
+  type Alert,
+  Cid,
+  type ConnectGraph,
+  formatGoDuration,
+  type GlobalPinInfo,
+  type Id,
+  type IpfsId,
+  type Metric,
+  type Multiaddr,
+  type PeerId,
+  type Pin,
+  type PinInfo,
+  type PinMode,
+  type PinOptions,
+  type PinType,
+  parseGoDuration,
+  parseMultiaddr,
+  parsePeerId,
+  type Time,
+  type TrackerStatus,
+  type Version,
+} from './model/index.ts';
