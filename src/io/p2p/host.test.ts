@@ -166,6 +166,29 @@ test('ByteStream holds a fast writer back and a slow reader loses nothing', asyn
   assert.equal(sum, (sent * 3) % 65521);
 });
 
+test('Host survives one very large write and the small ones after it', async () => {
+  const [a, b] = await connectedPair();
+  b.streams.handle('/echo/2', (stream) => {
+    void (async () => {
+      for (let part = await stream.read(); part !== null; part = await stream.read()) await stream.write(part);
+      await stream.closeWrite();
+    })();
+  });
+  await identified(a, b);
+  const large = await a.streams.open(b.self, '/echo/2');
+  const size = 16 * 1024 * 1024;
+  const writing = large.write(Buffer.alloc(size, 1)).then(() => large.closeWrite());
+  assert.equal((await readAll(large)).length, size);
+  await writing;
+  const small = await a.streams.open(b.self, '/echo/2');
+  for (let i = 0; i < 500; i++) {
+    await small.write(Buffer.of(i & 0xff));
+    assert.equal((await small.read())?.[0], i & 0xff);
+  }
+  await small.closeWrite();
+  assert.equal(await small.read(), null);
+});
+
 test('ByteStream tells reset and a lost connection from the regular end', async () => {
   const [a, b] = await connectedPair();
   const inbound: ByteStream[] = [];

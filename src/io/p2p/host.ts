@@ -35,6 +35,8 @@ const addressDialTimeoutMsMin = 500;
 const stopTimeoutMs = 3_000;
 /** Streams of one protocol on one connection; a Go peer opens one per call. */
 const streamsPerProtocolMax = 8192;
+/** A stranger that keeps trying gets one line in this time. */
+const refusalLogMs = 60_000;
 const livenessIntervalMs = 15_000;
 /** Above the pauses that an overloaded machine has. */
 const livenessTimeoutMs = 10_000;
@@ -97,6 +99,7 @@ class Libp2pHost implements Host, Streams {
   #libp2p: Libp2p<{ pubsub: GossipSub }> | undefined;
   #pubsub: HostPubSub | undefined;
   #state: 'new' | 'started' | 'stopped' = 'new';
+  #quietUntilMs = 0;
 
   private constructor(options: HostOptions, self: PeerId, logger: Logger) {
     this.#options = options;
@@ -106,7 +109,7 @@ class Libp2pHost implements Host, Streams {
 
   static async create(options: HostOptions, privateKey: PrivateKey, logger: Logger): Promise<Libp2pHost> {
     const host = new Libp2pHost(options, peerIdFromPrivateKey(privateKey).toString(), logger);
-    const protector = options.secret === null ? undefined : createProtector(options.secret);
+    const protector = options.secret === null ? undefined : createProtector(options.secret, host.#onRefused);
     const listen = options.listen.filter(isListenable);
     if (listen.length === 0 && options.listen.length > 0) {
       throw p2pError('listen', `Cannot listen on ${quoted(options.listen)}: no TCP address among them`);
@@ -385,6 +388,13 @@ class Libp2pHost implements Host, Streams {
   }
 
   // ------------------------------------------------------------------------------------------------ events of libp2p
+
+  readonly #onRefused = (remote: string): void => {
+    const nowMs = performance.now();
+    if (nowMs < this.#quietUntilMs) return;
+    this.#quietUntilMs = nowMs + refusalLogMs;
+    this.#logger.warn(`refused a connection: ${wrongSecretText}`, { remote });
+  };
 
   #running(): { readonly libp2p: Libp2p<{ pubsub: GossipSub }>; readonly pubsub: HostPubSub } {
     if (this.#libp2p === undefined || this.#pubsub === undefined) throw p2pError('stopped', 'The host is not set up');

@@ -14,8 +14,16 @@ const refusal = encodeLine('na');
 
 /** Header and protocol line: what a dialer sends first, and what a listener that agrees answers. */
 export function agreementOf(protocol: string): Uint8Array {
-  return Buffer.concat([multistreamHeader, encodeLine(protocol)]);
+  let agreement = agreements.get(protocol);
+  if (agreement === undefined) {
+    agreement = Buffer.concat([multistreamHeader, encodeLine(protocol)]);
+    agreements.set(protocol, agreement);
+  }
+  return agreement;
 }
+
+/** Made once for each of the few protocols of this peer; never asked for a protocol that a remote names. */
+const agreements = new Map<string, Uint8Array>();
 
 /** Whether a listener's answer says that it does not speak the protocol. */
 export function isRefusal(answer: Uint8Array): boolean {

@@ -23,18 +23,22 @@ import { XSalsa20, xsalsa20KeyBytes, xsalsa20NonceBytes } from './xsalsa20.ts';
 /** Text of the error of a connection whose other side uses another secret, or none. Part of the dial error. */
 export const wrongSecretText = 'the other side does not use the same cluster secret';
 
-/** @param secret 32 bytes, used as they are. */
-export function createProtector(secret: Uint8Array): ConnectionProtector {
+/**
+ * @param secret 32 bytes, used as they are
+ * @param onRefused told of connections from strangers, with their address
+ */
+export function createProtector(secret: Uint8Array, onRefused: (remote: string) => void): ConnectionProtector {
   if (secret.length !== xsalsa20KeyBytes) {
     throw p2pError('bad-option', `Cannot use the cluster secret: ${secret.length} bytes, ${xsalsa20KeyBytes} required`);
   }
-  return { protect: async (connection) => new ProtectedStream(connection, secret) };
+  return { protect: async (connection) => new ProtectedStream(connection, secret, onRefused) };
 }
 
 /** One protected connection. All state is its own: nothing is shared with other connections. */
 class ProtectedStream extends AbstractMessageStream {
   readonly #inner: MessageStream;
   readonly #secret: Uint8Array;
+  readonly #onRefused: (remote: string) => void;
   readonly #remoteNonce = new Uint8Array(xsalsa20NonceBytes);
   #remoteNonceBytes = 0;
   #encryptor: XSalsa20 | undefined;
@@ -43,7 +47,7 @@ class ProtectedStream extends AbstractMessageStream {
   #greetingBytes = 0;
   #isRefusing = false;
 
-  constructor(inner: MessageStream, secret: Uint8Array) {
+  constructor(inner: MessageStream, secret: Uint8Array, onRefused: (remote: string) => void) {
     super({
       log: inner.log,
       inactivityTimeout: inner.inactivityTimeout,
@@ -52,6 +56,7 @@ class ProtectedStream extends AbstractMessageStream {
     });
     this.#inner = inner;
     this.#secret = secret;
+    this.#onRefused = onRefused;
     inner.addEventListener('message', (event: StreamMessageEvent) => this.#onMessage(event.data));
     inner.addEventListener('drain', () => this.safeDispatchEvent('drain'));
     inner.addEventListener('remoteCloseWrite', () => this.onRemoteCloseWrite());
@@ -125,7 +130,10 @@ class ProtectedStream extends AbstractMessageStream {
   /** Ends the connection, but lets a dialer see our greeting first: by it the dialer knows what is wrong. */
   #refuse(): void {
     this.#isRefusing = true;
-    if (this.direction === 'inbound' && this.#encryptor === undefined) this.send(multistreamHeader);
+    if (this.direction === 'inbound') {
+      this.#onRefused('remoteAddr' in this.#inner ? String(this.#inner.remoteAddr) : 'unknown');
+      if (this.#encryptor === undefined) this.send(multistreamHeader);
+    }
     this.#inner.close().catch((error: Error) => this.#inner.abort(error));
     this.abort(p2pError('wrong-secret', wrongSecretText));
   }

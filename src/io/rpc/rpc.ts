@@ -5,7 +5,7 @@
  * one long-lived stream; to others, such as Go peers, as gorpc with a stream per call. All three end in the same handlers.
  */
 import type { Clock, Logger, Startable } from '../../base/index.ts';
-import { errorCode } from '../../base/index.ts';
+import { errorCode, errorMessage, OperatingError } from '../../base/index.ts';
 import type { CallOptions, Rpc, Streams } from '../../cluster/ports.ts';
 import type { PeerId, RpcMethod, RpcStreamMethod } from '../../model/index.ts';
 import { throwIfCancelled, watchDeadline } from './deadline.ts';
@@ -138,11 +138,26 @@ class RoutingRpc implements RpcNode {
     if (protocols !== undefined && !protocols.includes(multiplexedProtocol)) return undefined;
     throwIfCancelled(options.signal, name);
     try {
-      return await this.#multiplexed.link(peer, options);
+      const link = this.#multiplexed.link(peer, options);
+      return link instanceof Promise ? await this.#within(link, options, name) : link;
     } catch (error) {
+      if (errorCode(error).startsWith('rpc/')) throw error;
       // Not identified yet when asked, and now known not to offer it.
       if (errorCode(error) === 'p2p/unsupported-protocol') return undefined;
       throw unreachable(error);
+    }
+  }
+
+  /** Waits for a stream that others may share; giving up does not end it for them, and nothing was sent. */
+  async #within(link: Promise<Link>, options: CallOptions, name: string): Promise<Link> {
+    const { promise, reject } = Promise.withResolvers<never>();
+    const unwatch = watchDeadline(this.#deps.clock, options, this.#callTimeoutMs, name, (cause) => {
+      reject(new OperatingError(errorCode(cause), errorMessage(cause), { cause, outcome: 'refused' }));
+    });
+    try {
+      return await Promise.race([link, promise]);
+    } finally {
+      unwatch();
     }
   }
 
