@@ -1,0 +1,23 @@
+/**
+ * `ipfs-cluster-ctl` on this machine.
+ */
+import { writeFile } from 'node:fs/promises';
+import { timeFromNanos } from '../../model/index.ts';
+import { main } from './main.ts';
+
+const statusDelayMs = 1000;
+
+// A reader that has seen enough, as in `pin ls | head`, ends us quietly.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(0);
+});
+
+process.exitCode = await main(process.argv.slice(2), {
+  stdout: (text) => void process.stdout.write(text),
+  stderr: (text) => void process.stderr.write(text),
+  environment: process.env,
+  now: () => timeFromNanos(BigInt(Date.now()) * 1_000_000n),
+  writeFile: (path, text) => writeFile(path, text),
+  statusDelayMs,
+});

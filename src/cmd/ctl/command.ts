@@ -1,0 +1,82 @@
+/**
+ * What a command is: words, options, and what it does with them. `program.ts` turns the table of them into a parser
+ * and help.
+ */
+import type { Client } from '../../client/index.ts';
+import type { Json, Time } from '../../model/index.ts';
+
+/** The world as commands see it; tests bring their own. */
+export interface CtlIo {
+  stdout(text: string): void;
+  stderr(text: string): void;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  now(): Time;
+  writeFile(path: string, text: string): Promise<void>;
+  /** Milliseconds between pinning and the look at the status, and between two looks of `--wait`. */
+  readonly statusDelayMs: number;
+}
+
+/** How a value is shown: as JSON, or as the lines people read. */
+export interface Form<T> {
+  readonly json: Json<T>;
+  /** Whole lines, each with its end. */
+  text(value: T): string;
+}
+
+/** What a command works with. */
+export interface CommandContext {
+  readonly io: CtlIo;
+  readonly client: Client;
+  /** Writes a result in the chosen encoding. */
+  print<T>(form: Form<T>, value: T): void;
+}
+
+export type OptionKind = 'boolean' | 'text' | 'integer' | 'duration' | 'list';
+
+export interface OptionSpec {
+  /** Long and short names without dashes; the first one names the value. */
+  readonly names: readonly [string, ...string[]];
+  readonly kind: OptionKind;
+  readonly summary: string;
+  /** Shown in help, and used when the option is not given. */
+  readonly fallback?: string;
+}
+
+/** Values of options by their first name; all have one. */
+export interface OptionValues {
+  flag(name: string): boolean;
+  /** Empty when not given. */
+  text(name: string): string;
+  /** 0 when not given. */
+  integer(name: string): number;
+  /** Milliseconds; 0 when not given. */
+  duration(name: string): number;
+  list(name: string): readonly string[];
+}
+
+export interface Command {
+  readonly words: readonly [string, ...string[]];
+  readonly summary: string;
+  /** What stands behind the options, such as `<CID|Path>`. */
+  readonly usage?: string;
+  /** Further sentences of its help. */
+  readonly details?: string;
+  /** Works, but is not listed. */
+  readonly isHidden?: boolean;
+  readonly options?: readonly OptionSpec[];
+  run(context: CommandContext, args: readonly string[], options: OptionValues): Promise<void>;
+}
+
+/** A failure before or beside the API: `error <doing>: <message>` on stderr. */
+export class LocalFailure extends Error {
+  override readonly name = 'LocalFailure';
+  readonly code = 'ctl/local';
+  readonly doing: string;
+  readonly exitCode: number;
+
+  constructor(doing: string, message: string, exitCode: number = 1) {
+    super(message);
+    this.doing = doing;
+    this.exitCode = exitCode;
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * All commands, in the order of the help.
+ */
+import type { Command } from './command.ts';
+import { healthAlerts } from './health/alerts.ts';
+import { healthGraph } from './health/graph.ts';
+import { healthMetrics } from './health/metrics.ts';
+import { id } from './id.ts';
+import { ipfsGc } from './ipfs/gc.ts';
+import { memberLs, peersLs } from './peers/ls.ts';
+import { peersRm } from './peers/rm.ts';
+import { pinAdd } from './pin/add.ts';
+import { pinLs } from './pin/ls.ts';
+import { pinRm } from './pin/rm.ts';
+import { pinUpdate } from './pin/update.ts';
+import { recover, sync } from './recover.ts';
+import { status } from './status.ts';
+import { versionCommand } from './version.ts';
+
+export const commands: readonly Command[] = [
+  id,
+  peersLs,
+  peersRm,
+  memberLs,
+  pinAdd,
+  pinRm,
+  pinUpdate,
+  pinLs,
+  status,
+  recover,
+  sync,
+  versionCommand,
+  healthGraph,
+  healthMetrics,
+  healthAlerts,
+  ipfsGc,
+];
+
+/** What the first words of commands with two words are about. */
+export const groups: Readonly<Record<string, string>> = {
+  peers: 'Members of the cluster',
+  member: 'Members of the cluster',
+  pin: 'The pinset',
+  health: 'Connections, metrics and alerts',
+  ipfs: 'The IPFS nodes',
+};

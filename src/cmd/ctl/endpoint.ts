@@ -1,0 +1,55 @@
+/**
+ * Where `--host` points to.
+ */
+import { errorMessage, OperatingError } from '../../base/index.ts';
+import { parseMultiaddr } from '../../model/index.ts';
+
+export type Endpoint =
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly isTls: boolean }
+  | { readonly kind: 'unix'; readonly path: string };
+
+/**
+ * The endpoint of one address: a multiaddress, or `host:port` as in 2017.
+ * Throws `ctl/bad-host` for what is no address, `ctl/bad-endpoint` for one that HTTP cannot use.
+ */
+export function parseEndpoint(text: string, isTls: boolean): Endpoint {
+  const short = /^([A-Za-z0-9.-]+):([0-9]{1,5})$/.exec(text);
+  if (short !== null) return tcp(short[1] ?? '', short[2] ?? '', isTls);
+  // A path has slashes, which the multiaddress library wants escaped.
+  if (text.startsWith('/unix/')) return { kind: 'unix', path: decodePath(text.slice('/unix'.length)) };
+  let address: string;
+  try {
+    address = parseMultiaddr(text);
+  } catch (error) {
+    throw new OperatingError('ctl/bad-host', errorMessage(error), { cause: error });
+  }
+  const parts = address.split('/').slice(1);
+  if (parts[0] === 'p2p') throw new OperatingError('ctl/bad-endpoint', 'APIAddr only includes a Peer ID');
+  if (parts.includes('p2p') || parts[0] === 'dnsaddr') {
+    throw new OperatingError(
+      'ctl/bad-endpoint',
+      `HTTP over libp2p is not available: give a /tcp or /unix address instead of "${text}"`,
+    );
+  }
+  const [kind = '', host = '', protocol = '', port = ''] = parts;
+  if (!['ip4', 'ip6', 'dns', 'dns4', 'dns6'].includes(kind) || protocol !== 'tcp') {
+    throw new OperatingError(
+      'ctl/bad-endpoint',
+      `expected /ip4|ip6|dns4|dns6/<host>/tcp/<port> or /unix/<path>, found "${text}"`,
+    );
+  }
+  return tcp(host, port, isTls || parts.includes('https') || parts.includes('tls'));
+}
+
+function tcp(host: string, port: string, isTls: boolean): Endpoint {
+  return { kind: 'tcp', host, port: Number(port), isTls };
+}
+
+function decodePath(path: string): string {
+  try {
+    return decodeURIComponent(path).replace(/^\/+/, '/');
+  } catch {
+    // A percent sign of the path itself.
+    return path;
+  }
+}

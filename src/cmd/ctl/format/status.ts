@@ -1,0 +1,20 @@
+import { formatTime, type GlobalPinInfo, globalPinInfoJson } from '../../../model/index.ts';
+import type { Form } from '../command.ts';
+
+const peerWidth = 20;
+
+/** A pin and its state on each peer. */
+export const statusForm: Form<GlobalPinInfo> = { json: globalPinInfoJson, text: statusText };
+
+function statusText(info: GlobalPinInfo): string {
+  let text = `${info.cid}${info.name === '' ? '' : ` | ${info.name}`}:\n`;
+  for (const id of Object.keys(info.peerMap).sort()) {
+    const peer = info.peerMap[id];
+    if (peer === undefined) continue;
+    const name = (peer.peername === '' ? id : peer.peername).padEnd(peerWidth);
+    const error = peer.error === '' ? '' : `: ${peer.error}`;
+    text += `    > ${name} : ${peer.status.toUpperCase()}${error} | ${formatTime(peer.timestamp)}`;
+    text += ` | Attempts: ${peer.attemptCount} | Priority: ${peer.priorityPin}\n`;
+  }
+  return text;
+}

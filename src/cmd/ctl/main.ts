@@ -1,0 +1,2 @@
+export type { CtlIo } from './command.ts';
+export { main } from './program.ts';

@@ -1,0 +1,101 @@
+/**
+ * The client's transport over Node's HTTP: TCP, TLS and unix sockets, with trailers, proxies from the environment, and
+ * failures worded as the Go client words them.
+ */
+import { Agent, type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpsRequest, Agent as TlsAgent } from 'node:https';
+import { errorCode, errorMessage, OperatingError } from '../../base/index.ts';
+import { type Transport, type TransportRequest, unreachable } from '../../client/index.ts';
+import type { Endpoint } from './endpoint.ts';
+
+export interface NodeTransportOptions {
+  /** Check the server's certificate. Default true. */
+  readonly isCertificateChecked?: boolean;
+  /** Where `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` are looked up. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+}
+
+/** A transport to one endpoint. Connections are kept for the next request and do not keep the process alive. */
+export function nodeTransport(endpoint: Endpoint, options: NodeTransportOptions = {}): Transport {
+  const agent = agentFor(endpoint, options);
+  const base = baseUrl(endpoint);
+  return async (request) => {
+    const url = base + request.path;
+    try {
+      const response = await send(endpoint, agent, request);
+      return {
+        status: response.statusCode ?? 0,
+        body: response,
+        streamErrors: () => streamErrors(response.rawTrailers),
+      };
+    } catch (error) {
+      throw unreachable(request.method, url, inGoWords(error, endpoint, request.signal));
+    }
+  };
+}
+
+function baseUrl(endpoint: Endpoint): string {
+  if (endpoint.kind === 'unix') return 'http://restapi';
+  const host = endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host;
+  return `${endpoint.isTls ? 'https' : 'http'}://${host}:${endpoint.port}`;
+}
+
+function agentFor(endpoint: Endpoint, options: NodeTransportOptions): Agent {
+  const proxyEnv =
+    endpoint.kind === 'tcp' && options.environment !== undefined ? { proxyEnv: options.environment } : {};
+  if (endpoint.kind === 'unix' || !endpoint.isTls) return new Agent({ keepAlive: true, ...proxyEnv });
+  return new TlsAgent({ keepAlive: true, rejectUnauthorized: options.isCertificateChecked !== false, ...proxyEnv });
+}
+
+function send(endpoint: Endpoint, agent: Agent, request: TransportRequest): Promise<IncomingMessage> {
+  const { method, path, headers, body, signal } = request;
+  const where = endpoint.kind === 'unix' ? { socketPath: endpoint.path } : { host: endpoint.host, port: endpoint.port };
+  const options = { ...where, agent, method, path, headers, ...(signal === undefined ? {} : { signal }) };
+  return new Promise((resolve, reject) => {
+    const isTls = endpoint.kind === 'tcp' && endpoint.isTls;
+    const outgoing: ClientRequest = isTls ? httpsRequest(options) : httpRequest(options);
+    outgoing.once('response', resolve);
+    outgoing.once('error', reject);
+    outgoing.end(body);
+  });
+}
+
+function streamErrors(rawTrailers: readonly string[]): string[] {
+  const errors: string[] = [];
+  for (let i = 0; i + 1 < rawTrailers.length; i += 2) {
+    if (rawTrailers[i]?.toLowerCase() === 'x-stream-error') errors.push(rawTrailers[i + 1] ?? '');
+  }
+  return errors;
+}
+
+/** Scripts match these texts. */
+function inGoWords(error: unknown, endpoint: Endpoint, signal: AbortSignal | undefined): OperatingError {
+  return new OperatingError('ctl/transport', goText(error, endpoint, signal), { cause: error });
+}
+
+function goText(error: unknown, endpoint: Endpoint, signal: AbortSignal | undefined): string {
+  if (signal?.aborted === true) {
+    const isTimeout = signal.reason instanceof Error && signal.reason.name === 'TimeoutError';
+    return isTimeout
+      ? 'context deadline exceeded (Client.Timeout exceeded while awaiting headers)'
+      : 'context canceled';
+  }
+  const code = errorCode(error);
+  const dial = endpoint.kind === 'unix' ? `dial unix ${endpoint.path}` : `dial tcp ${endpoint.host}:${endpoint.port}`;
+  if (code === 'ECONNREFUSED') return `${dial}: connect: connection refused`;
+  if (code === 'ENOENT') return `${dial}: connect: no such file or directory`;
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `${dial}: lookup failed: no such host`;
+  if (code === 'EPROTO' || code === 'ERR_SSL_WRONG_VERSION_NUMBER') {
+    return 'http: server gave HTTP response to HTTPS client';
+  }
+  if (certificateCodes.has(code))
+    return 'tls: failed to verify certificate: x509: certificate signed by unknown authority';
+  return errorMessage(error);
+}
+
+const certificateCodes = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+]);

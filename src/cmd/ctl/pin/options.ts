@@ -1,0 +1,57 @@
+/**
+ * Options that the pin commands have in common.
+ */
+import { errorMessage } from '../../../base/index.ts';
+import { parseGoDuration, parsePeerId, type Time, timeFromNanos, timeToNanos } from '../../../model/index.ts';
+import { LocalFailure, type OptionSpec } from '../command.ts';
+
+export const nameOption: OptionSpec = { names: ['name', 'n'], kind: 'text', summary: 'A name for the pin' };
+
+export const expireInOption: OptionSpec = {
+  names: ['expire-in'],
+  kind: 'text',
+  summary: 'Unpin after this time, such as 48h',
+};
+
+export const resultOptions: readonly OptionSpec[] = [
+  { names: ['no-status', 'ns'], kind: 'boolean', summary: 'Print the pin instead of its status on the peers' },
+  { names: ['wait', 'w'], kind: 'boolean', summary: 'Return when enough peers have done it' },
+  {
+    names: ['wait-limit', 'wl'],
+    kind: 'integer',
+    summary: 'How many peers are enough; 0 is the smallest replication factor of the pin',
+    fallback: '0',
+  },
+  { names: ['wait-timeout', 'wt'], kind: 'duration', summary: 'How long to wait, such as 30s; for ever if not given' },
+];
+
+/** When something expires that expires in `text`. Throws `LocalFailure`. */
+export function readExpiry(text: string, now: Time): Time | null {
+  if (text === '') return null;
+  try {
+    return timeFromNanos(timeToNanos(now) + BigInt(Math.round(parseGoDuration(text) * 1e6)));
+  } catch (error) {
+    throw new LocalFailure('parsing expire-in', errorMessage(error));
+  }
+}
+
+/** Pairs of `key=value`, cut at the first `=`. Throws `LocalFailure`. */
+export function readMetadata(pairs: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const at = pair.indexOf('=');
+      if (at < 0) throw new LocalFailure('parsing metadata', 'metadata were not in the format key=value');
+      return [pair.slice(0, at), pair.slice(at + 1)];
+    }),
+  );
+}
+
+/** Peer ids with commas between. Throws `LocalFailure`. */
+export function readAllocations(text: string): readonly string[] | null {
+  if (text === '') return null;
+  try {
+    return text.split(',').map((id) => parsePeerId(id.trim()));
+  } catch {
+    throw new LocalFailure('decoding allocations', 'some peer IDs could not be decoded');
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * From a command line to a command, and from a failure to an exit code.
+ *
+ * Options of the program stand before the command word, those of a command anywhere behind it. The words are looked up
+ * here, so that an unknown one is told from a flag; commander reads the options and lays out the help.
+ */
+import type { Command as CommanderCommand } from 'commander';
+import { errorCode, errorMessage, version } from '../../base/index.ts';
+import { RequestError } from '../../client/index.ts';
+import { type Command, type CtlIo, LocalFailure, type OptionSpec } from './command.ts';
+import { commands, groups } from './commands.ts';
+import { clientOf, encodingOf, globalOptions } from './globals.ts';
+import { commanderOf, parseOptions, UsageFailure } from './options.ts';
+import { type Encoding, printerOf, printRequestError } from './print.ts';
+
+const name = 'ipfs-cluster-ctl';
+const helpOption: OptionSpec = { names: ['help', 'h'], kind: 'boolean', summary: 'Print this help' };
+const exitUsage = 1;
+const exitUnknownWord = 3;
+
+/** Runs one command line, without the names of node and script. @returns the exit code. */
+export async function main(argv: readonly string[], io: CtlIo): Promise<number> {
+  const head = headLength(argv);
+  const globals = tryParse(io, globalOptions, argv.slice(0, head), 'Incorrect Usage. ', []);
+  if (globals === undefined) return exitUsage;
+  if (globals.values.flag('version')) {
+    io.stdout(`${name} version ${version}\n`);
+    return 0;
+  }
+  const rest = [...globals.args, ...argv.slice(head)];
+  if (globals.values.flag('help') || rest.length === 0) return printHelp(io, []);
+  if (rest[0] === 'help' || rest[0] === 'h') return helpOn(io, rest.slice(1));
+
+  const found = findCommand(rest);
+  if (found.kind === 'unknown') return unknownWord(io, found.word);
+  if (found.kind === 'group') {
+    // A flag behind the word of a group can only ask for help.
+    const parsed = tryParse(io, [helpOption], found.args, 'Incorrect Usage: ', found.words);
+    return parsed === undefined ? exitUsage : printHelp(io, found.words);
+  }
+  const { command, args } = found;
+  const parsed = tryParse(io, [...(command.options ?? []), helpOption], args, 'Incorrect Usage: ', command.words);
+  if (parsed === undefined) return exitUsage;
+  if (parsed.values.flag('help')) return printHelp(io, command.words);
+
+  let encoding: Encoding = 'text';
+  try {
+    encoding = encodingOf(globals.values);
+    const client = clientOf(io, globals.values);
+    await command.run({ io, client, print: printerOf(io, encoding) }, parsed.args, parsed.values);
+    return 0;
+  } catch (error) {
+    if (error instanceof RequestError) return printRequestError(io, encoding, error);
+    if (!(error instanceof LocalFailure) && errorCode(error) === '') throw error;
+    const doing = error instanceof LocalFailure ? error.doing : '';
+    io.stderr(`error ${doing}: ${errorMessage(error)}\n`);
+    return error instanceof LocalFailure ? error.exitCode : 1;
+  }
+}
+
+/** How many arguments come before the command word: flags and their values. */
+function headLength(argv: readonly string[]): number {
+  let at = 0;
+  while (at < argv.length) {
+    const argument = argv[at] ?? '';
+    if (!argument.startsWith('-') || argument === '-' || argument === '--') break;
+    const flag = argument.replace(/^--?/, '');
+    const spec = globalOptions.find((option) => option.names.includes(flag));
+    at += spec !== undefined && spec.kind !== 'boolean' ? 2 : 1;
+  }
+  return Math.min(at, argv.length);
+}
+
+function tryParse(
+  io: CtlIo,
+  options: readonly OptionSpec[],
+  argv: readonly string[],
+  prefix: string,
+  words: readonly string[],
+): ReturnType<typeof parseOptions> | undefined {
+  try {
+    return parseOptions(options, argv);
+  } catch (error) {
+    if (!(error instanceof UsageFailure)) throw error;
+    io.stdout(`${prefix}${error.message}\n\n`);
+    printHelp(io, words);
+    return undefined;
+  }
+}
+
+type Found =
+  | { readonly kind: 'command'; readonly command: Command; readonly args: readonly string[] }
+  | { readonly kind: 'group'; readonly words: readonly string[]; readonly args: readonly string[] }
+  | { readonly kind: 'unknown'; readonly word: string };
+
+function findCommand(argv: readonly string[]): Found {
+  const [first = '', second = ''] = argv;
+  const single = commands.find((command) => command.words.length === 1 && command.words[0] === first);
+  if (single !== undefined) return { kind: 'command', command: single, args: argv.slice(1) };
+  if (!commands.some((command) => command.words[0] === first)) return { kind: 'unknown', word: first };
+  const double = commands.find((command) => command.words[0] === first && command.words[1] === second);
+  if (double !== undefined) return { kind: 'command', command: double, args: argv.slice(2) };
+  if (second === '' || second.startsWith('-')) return { kind: 'group', words: [first], args: argv.slice(1) };
+  if (second === 'help' || second === 'h') return { kind: 'group', words: [first], args: [] };
+  return { kind: 'unknown', word: second };
+}
+
+function unknownWord(io: CtlIo, word: string): number {
+  io.stderr(`No help topic for '${word}'\n`);
+  return exitUnknownWord;
+}
+
+function helpOn(io: CtlIo, words: readonly string[]): number {
+  if (words.length === 0) return printHelp(io, []);
+  const found = findCommand(words);
+  if (found.kind === 'unknown') return unknownWord(io, found.word);
+  return printHelp(io, found.kind === 'command' ? found.command.words : found.words);
+}
+
+function printHelp(io: CtlIo, words: readonly string[]): number {
+  let command = programTree();
+  for (const word of words) command = command.commands.find((child) => child.name() === word) ?? command;
+  io.stdout(command.helpInformation());
+  return 0;
+}
+
+function programTree(): CommanderCommand {
+  const program = commanderOf(name, globalOptions)
+    .usage('[options] <command> [options of the command] [arguments]')
+    .summary('talks to IPFS Cluster peers')
+    .description('Talks to a peer of an IPFS Cluster through its HTTP API.');
+  for (const command of commands) {
+    const [first, second] = command.words;
+    const parent = second === undefined ? program : groupOf(program, first, command.isHidden === true);
+    const child = commanderOf(second ?? first, [...(command.options ?? []), helpOption])
+      .usage(`[options] ${command.usage ?? ''}`.trim())
+      .summary(command.summary)
+      .description([`${command.summary}.`, command.details ?? ''].join('\n\n').trim());
+    parent.addCommand(child, { hidden: command.isHidden === true });
+  }
+  return program;
+}
+
+function groupOf(program: CommanderCommand, word: string, isHidden: boolean): CommanderCommand {
+  const existing = program.commands.find((command) => command.name() === word);
+  if (existing !== undefined) return existing;
+  const group = commanderOf(word, [helpOption])
+    .usage('<command>')
+    .description(groups[word] ?? '');
+  program.addCommand(group, { hidden: isHidden });
+  return group;
+}
