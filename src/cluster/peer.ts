@@ -78,6 +78,7 @@ export interface PeerOptions extends PinnerOptions {
   readonly repoGcTimeoutMs: number;
 }
 
+/** The parts that a peer decides with. */
 export interface PeerDeps {
   /** Started by the caller before, stopped by the caller after this peer. */
   readonly host: Host;

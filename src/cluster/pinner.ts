@@ -10,6 +10,7 @@ import { followerMode, notPinned, refusedPin } from './errors.ts';
 import { checkedPin, modeOfDepth } from './pin-rules.ts';
 import type { CallOptions, Consensus, IpfsConnector, PeerMonitor } from './ports.ts';
 
+/** Defaults and rules for the allocation of pins. */
 export interface PinnerOptions {
   readonly replicationFactorMin: number;
   readonly replicationFactorMax: number;

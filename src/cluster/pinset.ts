@@ -27,6 +27,7 @@ export interface PinsetState extends Pinset {
   apply(commands: readonly RaftCommand[], index: number): Promise<void>;
 }
 
+/** Who is told of changes. */
 export interface PinsetDeps {
   readonly log: Logger;
   /** Told of what an applied batch has changed, in log order, when readers can see it. After a restart some are told again. */

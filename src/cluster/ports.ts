@@ -4,23 +4,32 @@
  * `cluster` decides with these and never touches the world itself; `io` and `http` implement or use them; `cmd/service`
  * chooses the implementations. Every implementation of a port passes the same conformance suite (`test/conformance`).
  */
-import type { Startable } from '../base/lifecycle.ts';
-import type { Cid } from '../model/cid.ts';
-import type { RpcMethod, RpcStreamMethod } from '../model/methods.ts';
-import type { Alert, Metric } from '../model/metric.ts';
-import type { ConnectGraph, Id, IpfsId, Multiaddr, PeerId, Version } from '../model/peer.ts';
-import type { Pin, PinOptions, PinPath } from '../model/pin.ts';
+import type { Startable } from '../base/index.ts';
 import type {
+  Alert,
+  Cid,
+  ConnectGraph,
   GlobalPinInfo,
   GlobalRepoGc,
+  Id,
+  IpfsId,
   IpfsPinInfo,
   IpfsPinStatus,
   IpfsRepoGc,
   IpfsRepoStat,
+  Metric,
+  Multiaddr,
+  PeerId,
+  Pin,
   PinInfo,
+  PinOptions,
+  PinPath,
   RepoGc,
+  RpcMethod,
+  RpcStreamMethod,
   StatusFilter,
-} from '../model/status.ts';
+  Version,
+} from '../model/index.ts';
 
 /** What every waiting call takes. Aborting ends the wait, not necessarily the act. */
 export interface CallOptions {
@@ -31,10 +40,12 @@ export interface CallOptions {
 
 // ---------------------------------------------------------------------------------------------------- storage
 
+/** One change of a batch. */
 export type DatastoreOp =
   | { readonly type: 'put'; readonly key: Uint8Array; readonly value: Uint8Array }
   | { readonly type: 'del'; readonly key: Uint8Array };
 
+/** Keys in byte order. */
 export interface KeyRange {
   /** First key, included. */
   readonly start: Uint8Array;
@@ -42,6 +53,7 @@ export interface KeyRange {
   readonly end: Uint8Array;
 }
 
+/** A key with its value. */
 export type DatastoreEntry = readonly [key: Uint8Array, value: Uint8Array];
 
 /** An ordered key-value store. */
@@ -88,6 +100,7 @@ export interface Streams {
   protocolsOf(peer: PeerId): readonly string[] | undefined;
 }
 
+/** Messages to all members. */
 export interface PubSub {
   publish(topic: string, data: Uint8Array): Promise<void>;
   /** `from` is the verified signer. */
@@ -167,6 +180,7 @@ export interface Consensus extends Startable {
 
 // ---------------------------------------------------------------------------------------------------- IPFS
 
+/** How a running pin is ended. */
 export interface PinProgress {
   /** Aborts the pin. */
   readonly signal: AbortSignal;
@@ -197,6 +211,7 @@ export interface IpfsConnector extends Startable {
 
 // ---------------------------------------------------------------------------------------------------- metrics
 
+/** What is known of the members by their metrics. */
 export interface PeerMonitor extends Startable {
   /** Publishes to all members and records it here. Invalid or expired metrics are dropped with a warning. */
   publish(metric: Metric): Promise<void>;

@@ -46,6 +46,7 @@ import {
   unexpectedlyUnpinnedText,
 } from './row.ts';
 
+/** Limits and intervals of a tracker. */
 export interface TrackerOptions {
   /** Pins at once; `concurrent_pins`, 10 by default. */
   readonly concurrentPins: number;
@@ -61,6 +62,7 @@ export interface TrackerOptions {
   readonly retryDelayMinMs?: number;
 }
 
+/** What the tracker works on. */
 export interface TrackerDeps {
   readonly ipfs: IpfsConnector;
   readonly pinset: Pinset;

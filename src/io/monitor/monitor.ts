@@ -24,12 +24,14 @@ const topic = 'monitor.metrics';
 const legacyPrefix = utf8Encode('\t/msgpack\n');
 const checkIntervalMsDefault = 15_000;
 
+/** Settings of a monitor. */
 export interface MonitorOptions {
   readonly self: PeerId;
   /** Between looks for expired metrics; 15 s by default. */
   readonly checkIntervalMs?: number;
 }
 
+/** What the monitor listens to. */
 export interface MonitorDeps {
   readonly pubsub: PubSub;
   readonly clock: Clock;
