@@ -92,8 +92,10 @@ export interface Visit {
   readonly links: readonly CID[];
 }
 
+/** With everything below, or the block alone. */
 export type PinType = 'recursive' | 'direct';
 
+/** One pin of the node. */
 export interface PinEntry {
   /** As it was pinned: version and codec are kept. */
   readonly cid: CID;

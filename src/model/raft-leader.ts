@@ -9,6 +9,7 @@ import { wireField, wireStructType } from './schema/containers.ts';
 import { bytesType, uintType } from './schema/scalars.ts';
 import { codecOf, type WireType } from './schema/type.ts';
 
+/** A command for the leader. */
 export interface ProposeRequest {
   /** Refused by a leader of any other term. */
   readonly term: number;

@@ -2,11 +2,11 @@
  * Which peers hold a pin. Pure: metrics and members are arguments.
  * Source: Go `allocate.go` `Cluster.allocate`, `obtainAllocations`.
  */
-import type { Metric } from '../../model/metric.ts';
-import type { PeerId } from '../../model/peer.ts';
+import type { Metric, PeerId } from '../../model/index.ts';
 import { balancedOrder, type MetricsByName } from './balanced.ts';
 import { badFactors, notEnoughPeers } from './errors.ts';
 
+/** One pin that needs peers. */
 export interface AllocateRequest {
   readonly replicationMin: number;
   readonly replicationMax: number;

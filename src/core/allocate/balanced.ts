@@ -6,8 +6,7 @@
  * from one zone while another zone has a peer left, and inside a zone by free space.
  * Source: Go `allocator/balanced/balanced.go`. Ties are broken by peer id, so that the same input gives the same order.
  */
-import type { Metric } from '../../model/metric.ts';
-import type { PeerId } from '../../model/peer.ts';
+import type { Metric, PeerId } from '../../model/index.ts';
 
 /** Metrics by name, then by peer. */
 export type MetricsByName = ReadonlyMap<string, ReadonlyMap<PeerId, Metric>>;

@@ -1,4 +1,4 @@
-import { OperatingError } from '../../base/errors.ts';
+import { OperatingError } from '../../base/index.ts';
 
 /** Texts are those of the reference: clients match them. Codes: `allocate/bad-factors`, `allocate/not-enough-peers`. */
 export function badFactors(min: number, max: number): OperatingError {

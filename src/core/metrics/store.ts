@@ -4,11 +4,11 @@
  * Pure: the time is an argument. Bounded: a peer of the swarm cannot make it grow beyond `peersMax * namesPerPeerMax`
  * entries, whatever it sends. Source: Go `monitor/metrics/{store,checker}.go`; unlike there, alerting never ends.
  */
-import type { Alert, Metric } from '../../model/metric.ts';
-import type { PeerId } from '../../model/peer.ts';
+import type { Alert, Metric, PeerId } from '../../model/index.ts';
 
 const NANOS_PER_SECOND = 1_000_000_000n;
 
+/** Bounds of a store. */
 export interface MetricStoreOptions {
   /** Peers remembered; metrics of further ones are refused. Default 10,000. */
   readonly peersMax?: number;

@@ -12,6 +12,7 @@ export interface LogEnd {
   readonly term: Term;
 }
 
+/** The decisions that make Raft safe, each by itself. */
 export interface Rules {
   /** How many of `voters` decide. */
   quorum(voters: number): number;

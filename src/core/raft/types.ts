@@ -27,6 +27,7 @@ export type Term = number;
 /** `voter` counts for quorums; the others only receive the log. Members of Go peers' configurations have all three. */
 export type Suffrage = 'voter' | 'nonvoter' | 'staging';
 
+/** A member of the cluster. */
 export interface Server {
   readonly id: PeerId;
   readonly suffrage: Suffrage;
@@ -111,6 +112,7 @@ export interface AppendRequest {
   readonly commit: LogIndex;
 }
 
+/** A candidate asks for a vote. */
 export interface VoteRequest {
   readonly type: 'vote';
   readonly term: Term;
@@ -150,12 +152,14 @@ export interface AppendResponse {
   readonly noRetryBackoff: boolean;
 }
 
+/** Whether the vote was given. */
 export interface VoteResponse {
   readonly type: 'vote';
   readonly term: Term;
   readonly granted: boolean;
 }
 
+/** Whether the answering peer would vote. */
 export interface PreVoteResponse {
   readonly type: 'preVote';
   /** A granting answer carries the term that was asked for. */
@@ -163,6 +167,7 @@ export interface PreVoteResponse {
   readonly granted: boolean;
 }
 
+/** The election has been started. */
 export interface TimeoutNowResponse {
   readonly type: 'timeoutNow';
 }
@@ -179,10 +184,12 @@ export interface Proposal {
   readonly appendedAt?: bigint;
 }
 
+/** One member more or less; Raft changes one at a time. */
 export type ConfigurationChange =
   | { readonly type: 'add'; readonly server: Server }
   | { readonly type: 'remove'; readonly peer: PeerId };
 
+/** Everything that can happen to a node. */
 export type Input =
   /** One unit of time has passed. When the shell's timer was late it feeds one tick, not all that were missed. */
   | { readonly type: 'tick' }
@@ -218,6 +225,7 @@ export interface Reply {
   readonly response: Response;
 }
 
+/** Why a proposal was not taken. */
 export type RefusalReason =
   /** Ask `leader`, if known. */
   | 'not-leader'
@@ -249,8 +257,10 @@ export type Result =
       readonly leader: PeerId | undefined;
     };
 
+/** What a node is at the moment. */
 export type RoleName = 'follower' | 'preCandidate' | 'candidate' | 'leader';
 
+/** How a node stands. */
 export interface Status {
   readonly role: RoleName;
   readonly term: Term;
@@ -306,6 +316,7 @@ export interface RaftOptions {
   readonly applyMax: number;
 }
 
+/** What a node starts from. */
 export interface RaftDeps {
   readonly self: PeerId;
   readonly random: Random;

@@ -10,6 +10,7 @@
  */
 import type { Random } from '../../base/index.ts';
 
+/** How IPFS holds a CID. */
 export type Held = 'none' | 'direct' | 'recursive';
 
 const heldByCode: readonly Held[] = ['none', 'direct', 'recursive'];

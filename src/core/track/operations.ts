@@ -10,7 +10,9 @@
 import type { Random } from '../../base/index.ts';
 import type { Pin } from '../../model/index.ts';
 
+/** What is to happen in IPFS. */
 export type OperationKind = 'pin' | 'unpin';
+/** How far it is. */
 export type OperationPhase = 'queued' | 'running' | 'error';
 
 /** A read-only look at one operation. */
@@ -43,6 +45,7 @@ export interface Instant {
   readonly wallNanos: bigint;
 }
 
+/** Bounds of a table. */
 export interface OperationTableOptions {
   /** Operations that are queued or running; a pin more is refused and found again from the state. */
   readonly windowMax: number;

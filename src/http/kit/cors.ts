@@ -13,6 +13,7 @@ export interface CorsOptions {
   readonly maxAgeSeconds: number;
 }
 
+/** What the rules look at. */
 export interface CorsRequest {
   readonly method: string;
   readonly origin: string | undefined;
@@ -20,6 +21,7 @@ export interface CorsRequest {
   readonly requestHeaders: string | undefined;
 }
 
+/** What the rules add to the answer. */
 export interface CorsAnswer {
   /** The request is a preflight, answered with 204 and these headers and nothing else. */
   readonly isPreflight: boolean;

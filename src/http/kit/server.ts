@@ -32,6 +32,7 @@ export interface HttpLimits {
   readonly maxHeaderBytes: number;
 }
 
+/** Certificate and key. */
 export interface TlsFiles {
   /** PEM. */
   readonly cert: string | Uint8Array;
@@ -39,6 +40,7 @@ export interface TlsFiles {
   readonly key: string | Uint8Array;
 }
 
+/** Where to listen, and how much to take. */
 export interface HttpServerOptions {
   /** Multiaddrs; see `parseSocketAddress`. */
   readonly listen: readonly string[];
@@ -46,6 +48,7 @@ export interface HttpServerOptions {
   readonly tls?: TlsFiles;
 }
 
+/** Answers one request. */
 export type RequestHandler = (request: http.IncomingMessage, response: http.ServerResponse) => void;
 
 /** Sockets that listen. */

@@ -10,6 +10,7 @@ import { errorMessage } from '../../base/index.ts';
 /** Characters gathered before a write; large enough for few system calls, small enough to keep memory flat. */
 const writeChunkLength = 64 * 1024;
 
+/** One streamed answer. */
 export interface LineStreamOptions {
   readonly response: ServerResponse;
   /** Finished JSON texts, without line ends, one by one or in pages. */

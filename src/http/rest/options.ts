@@ -2,6 +2,7 @@
 import type { CorsOptions, HttpLimits, TlsFiles } from '../kit/index.ts';
 import type { Credentials } from './auth.ts';
 
+/** Settings of the HTTP API. */
 export interface RestOptions {
   /** Multiaddrs to listen on. */
   readonly listen: readonly string[];

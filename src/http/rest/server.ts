@@ -19,6 +19,7 @@ import { parseTarget, redirectOf } from './target.ts';
 /** Largest request body that is read, in bytes; only `POST /peers` has one here. */
 const bodySizeBytesMax = 64 * 1024;
 
+/** What the HTTP API answers from. */
 export interface RestDeps {
   readonly cluster: ClusterApi;
   readonly log: Logger;

@@ -6,6 +6,7 @@ import type { Clock } from '../../base/index.ts';
 import type { CallOptions, Informer, IpfsConnector, PinTracker } from '../../cluster/ports.ts';
 import type { Metric, PeerId } from '../../model/index.ts';
 
+/** What every informer needs. */
 export interface InformerBase {
   readonly self: PeerId;
   /** How long each metric stays valid. */

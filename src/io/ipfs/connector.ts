@@ -22,6 +22,7 @@ import { badAnswer, KuboError } from './errors.ts';
 import { KuboHttp, type KuboRequest } from './kubo-http.ts';
 import { StallWatch } from './stall-watch.ts';
 
+/** Where the IPFS node is, and how long to wait for it. */
 export interface IpfsConnectorOptions {
   /** `/ip4/127.0.0.1/tcp/5001` by default in the configuration; `/unix/<path>` works too. */
   readonly nodeMultiaddress: Multiaddr;
@@ -37,6 +38,7 @@ export interface IpfsConnectorOptions {
   readonly concurrentPins: number;
 }
 
+/** Time and log. */
 export interface IpfsConnectorDeps {
   readonly clock: Clock;
   readonly logger: Logger;

@@ -15,6 +15,7 @@ export interface RaftData {
   readonly state: Datastore;
 }
 
+/** The place of a peer's log and state. */
 export interface RaftFolder {
   readonly path: string;
   /**

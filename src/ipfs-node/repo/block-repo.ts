@@ -34,6 +34,7 @@ const smallSegmentBytes = 16 * 1024 * 1024;
 /** Blocks moved by one writer job; short enough for puts in between. */
 const moveBlocksMax = 512;
 
+/** Where the blocks are kept. */
 export interface BlockRepoOptions {
   /** Made when absent; holds `blocks/` and `blocks/index`. */
   readonly folder: string;
@@ -42,6 +43,7 @@ export interface BlockRepoOptions {
   readonly freeBytes?: () => Promise<number>;
 }
 
+/** Kept up to date; no scan. */
 export interface RepoCounters {
   readonly blockCount: number;
   /** Bytes that the files take, dead ones included. */

@@ -15,6 +15,7 @@ export interface Call {
   parts(): AsyncIterable<Part>;
 }
 
+/** One row of the Kubo RPC. */
 export interface Command {
   /** Below `/api/v0/`. */
   readonly path: string;

@@ -33,6 +33,7 @@ const limits: HttpLimits = {
   maxHeaderBytes: 64 * 1024,
 };
 
+/** Where the RPC is served. */
 export interface RpcServerOptions {
   /** Multiaddr; port 0 takes a free one. */
   readonly listen: string;

@@ -22,6 +22,7 @@ const progressStepBytes = 256 * 1024;
 const emptyFolder = CID.parse('QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn');
 const emptyFolderSize = 4n;
 
+/** How content is cut and linked; the CID depends on all of it. */
 export interface AddOptions {
   readonly cidVersion: 0 | 1;
   /** Default: with version 1. */
@@ -52,6 +53,7 @@ export interface Added {
   readonly isRoot: boolean;
 }
 
+/** Where blocks go, and who is told. */
 export interface AddDeps {
   readonly put: (cid: CID, bytes: Uint8Array) => Promise<void>;
   /** Told at every 256 KiB of a file and at its end. */

@@ -11,6 +11,7 @@ import { readableStorage } from './storage.ts';
  */
 const readConcurrency = 16;
 
+/** Which part of a file. */
 export interface CatOptions extends AbortOptions {
   /** Bytes to skip; default 0. */
   readonly offset?: number;

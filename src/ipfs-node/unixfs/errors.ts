@@ -12,6 +12,7 @@ export type UnixfsErrorCode =
   | 'unixfs/bad-name'
   | 'unixfs/closed';
 
+/** An error of this room. */
 export function unixfsError(code: UnixfsErrorCode, message: string, cause?: unknown): OperatingError {
   return new OperatingError(code, message, cause === undefined ? {} : { cause });
 }

@@ -6,6 +6,7 @@ import { CID } from 'multiformats/cid';
 import { errorMessage } from '../../base/index.ts';
 import { unixfsError } from './errors.ts';
 
+/** One link of a dag-pb node. */
 export interface NamedLink {
   readonly name: string;
   readonly cid: CID;

@@ -13,6 +13,7 @@ import { readableStorage, readBlock } from './storage.ts';
 /** Children whose blocks are read ahead. */
 const readAhead = 32;
 
+/** What a CID names. */
 export interface NodeInfo {
   readonly type: 'file' | 'directory' | 'symlink' | 'other';
   /** Bytes of content, of a symlink of its target; else 0. */
@@ -23,6 +24,7 @@ export interface NodeInfo {
   readonly mtimeSeconds?: number;
 }
 
+/** One entry of a directory. */
 export interface ListedLink {
   readonly name: string;
   readonly cid: CID;
@@ -30,6 +32,7 @@ export interface ListedLink {
   readonly info?: NodeInfo;
 }
 
+/** How much to read. */
 export interface ListOptions extends AbortOptions {
   /** Read every child to tell its type and size. */
   readonly resolve: boolean;

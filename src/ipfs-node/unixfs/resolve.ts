@@ -14,6 +14,7 @@ import { decodeObject, decodePb } from './links.ts';
 import { type IpfsPath, parsePath, quote } from './path.ts';
 import { readableStorage, readBlock } from './storage.ts';
 
+/** Where a path ends. */
 export interface Resolved {
   readonly cid: CID;
   /** Names inside the block of `cid` that remain; empty when the path names a whole block. */
