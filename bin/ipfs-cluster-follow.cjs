@@ -3,4 +3,4 @@
 'use strict';
 require('./check-node.cjs')('ipfs-cluster-follow');
 require('node:module').enableCompileCache();
-require('../dist/bin/follow/main.cjs');
+import('../dist/bin/follow/main.js');

@@ -12,6 +12,12 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
 const programs = Object.keys(manifest.bin);
 
+/** What `npm pack --json` tells. */
+interface Packed {
+  readonly filename: string;
+  readonly files: readonly { readonly path: string }[];
+}
+
 let temporary = '';
 /** A project that has the package installed. */
 let project = '';
@@ -44,8 +50,9 @@ before(async () => {
   );
   const found: unknown = JSON.parse(listed.slice(listed.search(/^[[{]/m)));
   // Older npm gives a list, newer one an object by name.
-  const [entry] = Object.values(Object(found));
-  packed = entry.files.map(({ path }: { path: string }) => path);
+  const [entry] = Object.values(Object(found) as Record<string, Packed>);
+  assert.ok(entry !== undefined, listed);
+  packed = entry.files.map(({ path }) => path);
   project = await install(join(temporary, entry.filename));
 });
 

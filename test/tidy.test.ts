@@ -212,9 +212,9 @@ const bans: readonly Ban[] = [
     what: /\b(setTimeout|setInterval|setImmediate|queueMicrotask|AbortSignal\s*\.\s*timeout)\b|\bprocess\s*\./,
     reason: 'takes timers and the process as arguments',
   },
-  { where: /^core\//, what: /\b(async|await|Promise)\b/, reason: 'is synchronous' },
+  { where: /^core\//, what: /\basync\b|\bawait\b|\bnew Promise\b|\bPromise\s*\./, reason: 'is synchronous' },
   { where: /^(?!cmd\/)/, what: /\bthrow new Error\(/, reason: 'throws OperatingError with a code' },
-  { where: /^(?!cmd\/)/, what: /\bconsole\s*\./, reason: 'prints nothing; only programs do' },
+  { where: /^(?!cmd\/|sim\/main)/, what: /\bconsole\s*\./, reason: 'prints nothing; only programs do' },
 ];
 
 for (const { where, what, reason, isInText } of bans) {
@@ -272,7 +272,7 @@ function isDocumented(file: string, name: string): boolean {
 }
 
 /** Started by somebody from outside. */
-const isEntry = (path: string): boolean => /^index\.ts$|\/index\.ts$|^cmd\/\w+\/main\.ts$|^sim\/main\.ts$/.test(path);
+const isEntry = (path: string): boolean => /^index\.ts$|\/index\.ts$|^cmd\/\w+\/(main|bin)\.ts$|^sim\/main\.ts$/.test(path);
 
 /** Everything that imports from `src`: tests, benchmarks and tools as well. */
 const users: readonly Import[] = [

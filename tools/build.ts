@@ -27,31 +27,29 @@ const shared: BuildOptions = {
   logLevel: 'warning',
 };
 
-/** The daemon: ESM, so that what is seldom needed (the embedded IPFS node, TLS, …) becomes chunks loaded on demand. */
+/** CommonJS inside an ESM bundle needs a `require`; under a name that no bundled module can declare as well. */
+const banner = {
+  js: "import{createRequire as __bundleCreateRequire}from'node:module';const require=__bundleCreateRequire(import.meta.url);",
+};
+
+/** One program in one file, the quickest to load. */
+function program(name: string, entry: string): BuildOptions {
+  return {
+    ...shared,
+    entryPoints: [{ in: `src/cmd/${name}/${entry}`, out: 'main' }],
+    outdir: join(out, name),
+    format: 'esm',
+    banner,
+  };
+}
+
+/** The daemon in chunks: what is seldom needed (the embedded IPFS node, the demo, coloured logs) is loaded on demand. */
 const daemon: BuildOptions = {
-  ...shared,
-  entryPoints: [{ in: 'src/cmd/service/main.ts', out: 'main' }],
-  outdir: join(out, 'service'),
-  format: 'esm',
+  ...program('service', 'main.ts'),
   splitting: true,
   // Native code finds its prebuilt binary beside itself.
   external: ['classic-level'],
-  // CommonJS inside an ESM bundle needs a `require`; under a name that no bundled module can declare as well.
-  banner: {
-    js: "import{createRequire as __bundleCreateRequire}from'node:module';const require=__bundleCreateRequire(import.meta.url);",
-  },
 };
-
-/** Small programs: one CommonJS file, the quickest to load. */
-function small(name: string): BuildOptions {
-  return {
-    ...shared,
-    entryPoints: [{ in: `src/cmd/${name}/main.ts`, out: 'main' }],
-    outdir: join(out, name),
-    outExtension: { '.js': '.cjs' },
-    format: 'cjs',
-  };
-}
 
 /** Newest change below a folder, in milliseconds since the epoch; 0 when it is not there. */
 function newest(folder: string): number {
@@ -74,8 +72,8 @@ function isFresh(): boolean {
 
 const programs = [
   { file: 'service/main.js', options: daemon },
-  { file: 'ctl/main.cjs', options: small('ctl') },
-  { file: 'follow/main.cjs', options: small('follow') },
+  { file: 'ctl/main.js', options: program('ctl', 'bin.ts') },
+  { file: 'follow/main.js', options: program('follow', 'main.ts') },
 ];
 
 if (flags.dist) rmSync(dist, { recursive: true, force: true });
