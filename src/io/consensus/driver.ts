@@ -1,0 +1,337 @@
+/**
+ * Runs the Raft engine: feeds it what happens, carries out what it wants.
+ *
+ * One log write is under way at a time and carries everything that came meanwhile: group commit without a timer. Messages go
+ * out without waiting for it; the engine holds back what must wait. A failure of disk or engine is final: from then on this
+ * peer answers nobody, writes nothing, and its state can still be read.
+ */
+import { type Cancel, type Clock, errorMessage, type Logger, type Random } from '../../base/index.ts';
+import {
+  type Call,
+  type ConfigurationChange,
+  createRaft,
+  type Entry,
+  type Input,
+  type LogImage,
+  type LogIndex,
+  type LogStore,
+  type Proposal,
+  type Raft,
+  type RaftOptions,
+  type Reply,
+  type Request,
+  type Response,
+  type Result,
+  type Status,
+  type Term,
+} from '../../core/raft/index.ts';
+import { type PeerId, type RaftCommand, raftCommandCodec } from '../../model/index.ts';
+import { readOnly, stopped } from './errors.ts';
+import type { RaftTransport, ReplicatedPinset } from './ports.ts';
+import { Watch } from './watch.ts';
+
+export interface DriverDeps {
+  readonly self: PeerId;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: LogStore;
+  /** What `log.load` has returned. */
+  readonly image: LogImage;
+  readonly state: ReplicatedPinset;
+  readonly transport: RaftTransport;
+  readonly logger: Logger;
+  /** Called once, when this peer has become read-only. */
+  readonly onFailure: (cause: Error) => void;
+}
+
+export interface DriverOptions {
+  /** One tick of the engine, milliseconds. */
+  readonly tickMs: number;
+  readonly engine: Partial<RaftOptions>;
+}
+
+/** Without the engine's id. */
+export type Answer =
+  | { readonly outcome: 'applied'; readonly index: LogIndex; readonly term: Term }
+  | Omit<Extract<Result, { outcome: 'refused' }>, 'id'>;
+
+interface Waiter {
+  resolve(answer: Answer): void;
+  reject(error: Error): void;
+}
+
+interface PendingProposal extends Proposal {
+  readonly fence: Term | undefined;
+}
+
+/** A timer this late means that the process was not running: what arrived meanwhile is still in the sockets. */
+const lateTicks = 0.5;
+
+export class RaftDriver {
+  /** Notified after every change of status and every applied batch. */
+  readonly changes: Watch;
+  readonly #deps: DriverDeps;
+  readonly #tickMs: number;
+  readonly #raft: Raft;
+  readonly #waiters = new Map<number, Waiter>();
+  readonly #requests = new Map<number, { resolve(response: Response): void; reject(error: Error): void }>();
+  /** Under way, each with what cancels its time limit. */
+  readonly #calls = new Map<AbortController, Cancel>();
+  readonly #background = new Set<Promise<void>>();
+  readonly #appliers = new Set<(entry: Entry) => void>();
+  #proposals: PendingProposal[] = [];
+  #lastId = 0;
+  #isPumpPlanned = false;
+  #cancelTick: Cancel = () => {};
+  #ended: Error | undefined;
+  #lastAppliedTerm: Term = 0;
+
+  /** Throws when log and state are not of one peer, see `createRaft` of the engine. */
+  constructor(deps: DriverDeps, options: DriverOptions) {
+    const { self, random, image, state, clock } = deps;
+    this.#deps = deps;
+    this.#tickMs = options.tickMs;
+    this.#raft = createRaft({ self, random, image, applied: state.applied }, options.engine);
+    this.#lastAppliedTerm = image.entries[state.applied - image.base.index - 1]?.term ?? image.base.term;
+    this.changes = new Watch(clock);
+  }
+
+  start(): void {
+    this.#planTick();
+    this.#planPump();
+  }
+
+  /** Resolves when no write is under way any more. Who waits for an answer is rejected, outcome unknown. */
+  async stop(): Promise<void> {
+    this.#end(stopped());
+    await Promise.all(this.#background);
+  }
+
+  get status(): Status {
+    return this.#raft.status();
+  }
+
+  /** Reads of the state see the log up to here. */
+  get applied(): LogIndex {
+    return this.#deps.state.applied;
+  }
+
+  /** Why this peer does not take part any more; `undefined` while it does. */
+  get ended(): Error | undefined {
+    return this.#ended;
+  }
+
+  /** The term of the last applied entry: nothing of an earlier term can be applied any more. */
+  get lastAppliedTerm(): Term {
+    return this.#lastAppliedTerm;
+  }
+
+  /** Proposals of one turn go into the log together. With `fence`, only the leader of that term takes it. */
+  propose(data: Uint8Array, fence?: Term): Promise<Answer> {
+    return this.#ask((id) => {
+      this.#proposals.push({ id, data, fence, appendedAt: this.#deps.clock.wallNanos() });
+    });
+  }
+
+  change(change: ConfigurationChange): Promise<Answer> {
+    const appendedAt = this.#deps.clock.wallNanos();
+    return this.#ask((id) => this.#step({ type: 'change', id, change, appendedAt }));
+  }
+
+  /** Resolves when all that was committed before is applied here; refused unless this peer leads. */
+  read(): Promise<Answer> {
+    return this.#ask((id) => this.#step({ type: 'read', id }));
+  }
+
+  /** A message of another peer. Rejects, so that no answer is sent, when this peer has ended. */
+  handle(from: PeerId, request: Request): Promise<Response> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    const token = ++this.#lastId;
+    return new Promise((resolve, reject) => {
+      this.#requests.set(token, { resolve, reject });
+      this.#step({ type: 'request', from, request, token });
+    });
+  }
+
+  /** Calls back for every entry that is applied from now on. @returns what ends that. */
+  onApplied(listener: (entry: Entry) => void): Cancel {
+    this.#appliers.add(listener);
+    return () => this.#appliers.delete(listener);
+  }
+
+  #ask(give: (id: number) => void): Promise<Answer> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    const id = ++this.#lastId;
+    return new Promise((resolve, reject) => {
+      this.#waiters.set(id, { resolve, reject });
+      give(id);
+      this.#planPump();
+    });
+  }
+
+  #step(input: Input): void {
+    if (this.#ended !== undefined) return;
+    this.#guarded(() => this.#raft.step(input));
+    this.#planPump();
+  }
+
+  /** Whatever is thrown in here leaves the engine in an unknown state. */
+  #guarded(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #planPump(): void {
+    if (this.#isPumpPlanned) return;
+    this.#isPumpPlanned = true;
+    queueMicrotask(() => {
+      this.#isPumpPlanned = false;
+      if (this.#ended === undefined) this.#guarded(() => this.#pump());
+    });
+  }
+
+  #pump(): void {
+    if (this.#proposals.length > 0) this.#giveProposals();
+    const { write, calls, replies, apply, results, status } = this.#raft.take();
+    if (write !== undefined) {
+      this.#track(this.#deps.log.write(write).then(() => this.#step({ type: 'written' })));
+    }
+    for (const call of calls) this.#send(call);
+    for (const reply of replies) this.#reply(reply);
+    if (apply.length > 0) this.#track(this.#apply(apply));
+    for (const { id, ...answer } of results) this.#answer(id, answer);
+    if (status !== undefined) this.#logStatus(status);
+    if (status !== undefined) this.changes.notify();
+  }
+
+  #giveProposals(): void {
+    const { role, term, leader } = this.#raft.status();
+    const proposals: Proposal[] = [];
+    for (const { fence, ...proposal } of this.#proposals) {
+      if (fence === undefined || (fence === term && role === 'leader')) proposals.push(proposal);
+      else this.#answer(proposal.id, { outcome: 'refused', reason: 'not-leader', leader });
+    }
+    this.#proposals = [];
+    if (proposals.length > 0) this.#raft.step({ type: 'propose', proposals });
+  }
+
+  /** Failures of what goes on in the background end this peer. */
+  #track(act: Promise<void>): void {
+    const tracked = act.then(
+      () => {
+        this.#background.delete(tracked);
+      },
+      (error: unknown) => {
+        this.#background.delete(tracked);
+        this.#fail(error);
+      },
+    );
+    this.#background.add(tracked);
+  }
+
+  async #apply(entries: readonly Entry[]): Promise<void> {
+    const commands: RaftCommand[] = [];
+    for (const entry of entries) {
+      const command = entry.type === 'command' ? this.#decode(entry.index, entry.data) : undefined;
+      if (command !== undefined) commands.push(command);
+    }
+    const last = entries.at(-1);
+    if (last === undefined) return;
+    await this.#deps.state.apply(commands, last.index);
+    if (this.#ended !== undefined) return;
+    for (const listener of this.#appliers) for (const entry of entries) listener(entry);
+    this.#lastAppliedTerm = last.term;
+    this.#step({ type: 'applied', index: last.index });
+    this.changes.notify();
+  }
+
+  /** What cannot be read is skipped: all peers skip it alike. */
+  #decode(index: LogIndex, data: Uint8Array): RaftCommand | undefined {
+    try {
+      return raftCommandCodec.decode(data);
+    } catch (error) {
+      this.#deps.logger.error('skipped a committed command that cannot be read', { index, error: errorMessage(error) });
+      return undefined;
+    }
+  }
+
+  #send({ callId, to, request, timeoutTicks }: Call): void {
+    const aborter = new AbortController();
+    const end = (input: Input): void => {
+      this.#calls.get(aborter)?.();
+      if (this.#calls.delete(aborter)) this.#step(input);
+    };
+    const cancel = this.#deps.clock.after(timeoutTicks * this.#tickMs, () => {
+      end({ type: 'failed', callId });
+      aborter.abort(stopped());
+    });
+    this.#calls.set(aborter, cancel);
+    this.#deps.transport.call(to, request, { signal: aborter.signal }).then(
+      (response) => end({ type: 'response', callId, response }),
+      (error: unknown) => {
+        this.#deps.logger.debug('no answer to a raft message', { to, type: request.type, error: errorMessage(error) });
+        end({ type: 'failed', callId });
+      },
+    );
+  }
+
+  #reply({ token, response }: Reply): void {
+    this.#requests.get(token)?.resolve(response);
+    this.#requests.delete(token);
+  }
+
+  #answer(id: number, answer: Answer): void {
+    this.#waiters.get(id)?.resolve(answer);
+    this.#waiters.delete(id);
+  }
+
+  #planTick(): void {
+    const dueMs = this.#deps.clock.now() + this.#tickMs;
+    this.#cancelTick = this.#deps.clock.after(this.#tickMs, () => {
+      if (this.#deps.clock.now() - dueMs < lateTicks * this.#tickMs) this.#tick();
+      // Late: first let the sockets speak, for the leader may have been heard in time, by a process that was held up.
+      else this.#cancelTick = this.#deps.clock.after(0, () => this.#tick());
+    });
+  }
+
+  #tick(): void {
+    if (this.#ended !== undefined) return;
+    this.#step({ type: 'tick' });
+    if (this.#ended === undefined) this.#planTick();
+  }
+
+  #logStatus({ role, term, leader, configuration }: Status): void {
+    const peers = configuration.servers.length;
+    this.#deps.logger.info('raft state', { role, term, leader: leader ?? 'unknown', peers });
+  }
+
+  #fail(cause: unknown): void {
+    if (this.#ended !== undefined) return;
+    const error = readOnly(cause);
+    this.#deps.logger.error(error.message);
+    this.#end(error);
+    this.#deps.onFailure(error);
+  }
+
+  #end(error: Error): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = error;
+    this.#cancelTick();
+    const calls = [...this.#calls];
+    this.#calls.clear();
+    for (const [aborter, cancel] of calls) {
+      cancel();
+      aborter.abort(error);
+    }
+    for (const { reject } of this.#requests.values()) reject(error);
+    this.#requests.clear();
+    // What was in flight may be committed yet.
+    for (const { reject } of this.#waiters.values()) reject(stopped());
+    this.#waiters.clear();
+    this.#proposals = [];
+    this.changes.close(error);
+  }
+}

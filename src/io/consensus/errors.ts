@@ -1,0 +1,53 @@
+/** Expected failures of consensus. Texts that name the leader or its absence are the reference's, for its clients read them. */
+import { errorMessage, OperatingError, type Outcome } from '../../base/index.ts';
+import type { RefusalReason } from '../../core/raft/index.ts';
+import type { PeerId } from '../../model/index.ts';
+
+/** Go `consensus/raft/consensus.go` `redirectToLeader`. */
+export function noLeaderInTime(outcome: Outcome): OperatingError {
+  return new OperatingError('consensus/no-leader', 'timed out waiting for leader: context deadline exceeded', {
+    outcome,
+  });
+}
+
+/** Go go-libp2p-raft `Actor.Leader`. */
+export function noLeader(): OperatingError {
+  return new OperatingError('consensus/no-leader', 'leader unknown');
+}
+
+/** There is a leader, but no majority has it on disk in time. */
+export function notCommittedInTime(outcome: Outcome): OperatingError {
+  return new OperatingError('consensus/timeout', 'timed out waiting for commit: context deadline exceeded', {
+    outcome,
+  });
+}
+
+export function givenUp(action: string, signal: AbortSignal | undefined, outcome: Outcome): OperatingError {
+  return new OperatingError('consensus/cancelled', `${action} was given up`, { cause: signal?.reason, outcome });
+}
+
+export function stopped(): OperatingError {
+  return new OperatingError('consensus/stopped', 'consensus is shutdown', { outcome: 'unknown' });
+}
+
+/** The disk, or an invariant, failed: reads go on, nothing is written any more. */
+export function readOnly(cause: unknown): OperatingError {
+  const text = `This peer is read-only since its raft log or state failed: ${errorMessage(cause)}`;
+  return new OperatingError('consensus/read-only', text, { cause });
+}
+
+/** What the engine's refusal means for one who asked over the network. */
+export function refusal(reason: RefusalReason, leader: PeerId | undefined): OperatingError {
+  if (reason === 'last-voter') {
+    // Go `consensus/raft/raft.go` `RemovePeer`.
+    return new OperatingError('consensus/last-voter', 'cannot remove ourselves from a 1-peer cluster');
+  }
+  const texts: Record<Exclude<RefusalReason, 'last-voter'>, string> = {
+    'not-leader': leader === undefined ? 'node is not the leader' : `node is not the leader, "${leader}" is`,
+    busy: 'Cannot log the operation: too many operations wait to be committed',
+    superseded: 'leadership lost while committing log',
+    'change-pending': 'Cannot change the peerset: another change is under way',
+    unchanged: 'The peerset is as asked for already',
+  };
+  return new OperatingError(`consensus/${reason}`, texts[reason]);
+}

@@ -1,0 +1,43 @@
+/** A pinset that others can hold before there is one: empty until consensus has started. */
+import type { Pinset } from '../../cluster/ports.ts';
+import type { Cid, Pin } from '../../model/index.ts';
+import { stopped } from './errors.ts';
+
+/** Reads of a stopped one throw `consensus/stopped`. */
+export class LatePinset implements Pinset {
+  #pinset: Pinset | undefined;
+  #hasEnded = false;
+
+  become(pinset: Pinset): void {
+    this.#pinset = pinset;
+  }
+
+  end(): void {
+    this.#hasEnded = true;
+  }
+
+  get(cid: Cid): Pin | undefined {
+    return this.#now()?.get(cid);
+  }
+
+  has(cid: Cid): boolean {
+    return this.#now()?.has(cid) ?? false;
+  }
+
+  async *pages(options?: {
+    readonly signal?: AbortSignal;
+    readonly pageSize?: number;
+  }): AsyncGenerator<readonly Pin[], void, undefined> {
+    const pinset = this.#now();
+    if (pinset !== undefined) yield* pinset.pages(options);
+  }
+
+  count(): number {
+    return this.#now()?.count() ?? 0;
+  }
+
+  #now(): Pinset | undefined {
+    if (this.#hasEnded) throw stopped();
+    return this.#pinset;
+  }
+}

@@ -1,0 +1,219 @@
+/**
+ * Raft messages over streams, as Go peers send and expect them.
+ *
+ * To each peer there are two long-lived streams: appends travel on one, and what must never wait behind them (heartbeats,
+ * votes) on the other. Requests on a stream are answered in order, so a request that is given up takes its stream with it.
+ * Source: hashicorp/raft `net_transport.go`; go-libp2p-raft `transport.go` for the protocol id.
+ */
+import { errorCode, errorMessage, type Logger, OperatingError } from '../../base/index.ts';
+import type { ByteStream, Streams } from '../../cluster/ports.ts';
+import type { Request, Response } from '../../core/raft/index.ts';
+import { type PeerId, raftRpcTypes } from '../../model/index.ts';
+import { ValueReader } from '../rpc/index.ts';
+import type { RaftTransport } from './ports.ts';
+import { decodeRequest, decodeResponse, encodeError, encodeRequest, encodeResponse, isHeartbeat } from './wire.ts';
+
+/** Go go-libp2p-raft `RaftProtocol`. */
+export const raftProtocol = '/raft/1.0.0/rpc';
+
+/** Requests of one peer that may be answered at once; a leader of ours has two streams, one of Go opens more. */
+const streamsPerPeerMax = 64;
+
+export interface StreamTransportDeps {
+  readonly streams: Streams;
+  readonly logger: Logger;
+}
+
+/** The transport between real peers. It serves as soon as it is made; streams that come before `handle` are reset. */
+export function createStreamTransport({ streams, logger }: StreamTransportDeps): RaftTransport {
+  return new StreamTransport(streams, logger);
+}
+
+type Handler = (from: PeerId, request: Request) => Promise<Response>;
+
+class StreamTransport implements RaftTransport {
+  readonly #streams: Streams;
+  readonly #logger: Logger;
+  readonly #lanes = new Map<string, Lane>();
+  readonly #served = new Map<PeerId, Set<ByteStream>>();
+  #handler: Handler | undefined;
+
+  constructor(streams: Streams, logger: Logger) {
+    this.#streams = streams;
+    this.#logger = logger;
+    streams.handle(raftProtocol, (stream) => this.#accept(stream));
+  }
+
+  call(peer: PeerId, request: Request, { signal }: { readonly signal: AbortSignal }): Promise<Response> {
+    const kind = request.type === 'append' && !isHeartbeat(request) ? 'bulk' : 'control';
+    const key = `${kind} ${peer}`;
+    let lane = this.#lanes.get(key);
+    if (lane === undefined) {
+      lane = new Lane(this.#streams, peer, () => this.#lanes.delete(key));
+      this.#lanes.set(key, lane);
+    }
+    return lane.call(request, signal);
+  }
+
+  handle(handler: Handler): void {
+    this.#handler = handler;
+  }
+
+  close(): void {
+    this.#handler = undefined;
+    for (const lane of [...this.#lanes.values()]) lane.close(lost('this peer is stopping'));
+    for (const streams of [...this.#served.values()]) for (const stream of streams) stream.reset();
+  }
+
+  #accept(stream: ByteStream): void {
+    const handler = this.#handler;
+    const streams = this.#served.get(stream.remotePeer) ?? new Set();
+    if (handler === undefined || streams.size >= streamsPerPeerMax) {
+      stream.reset();
+      return;
+    }
+    this.#served.set(stream.remotePeer, streams.add(stream));
+    serve(stream, this.#streams.self, handler)
+      .catch((error: unknown) => {
+        stream.reset();
+        this.#logger.debug('raft stream ended', { peer: stream.remotePeer, error: errorMessage(error) });
+      })
+      .finally(() => {
+        streams.delete(stream);
+        if (streams.size === 0) this.#served.delete(stream.remotePeer);
+      });
+  }
+}
+
+/** Answers the requests of a stream, one after the other, until it ends. */
+async function serve(stream: ByteStream, self: PeerId, handler: Handler): Promise<void> {
+  const reader = new ValueReader(stream);
+  for (;;) {
+    const type = await reader.next();
+    if (type === null) break;
+    const body = await reader.next();
+    if (body === null) throw lost('the stream ended within a request');
+    await stream.write(await answer(stream.remotePeer, self, type, body, handler));
+  }
+  await stream.closeWrite();
+}
+
+/** Rejects for what is no message at all: the stream is reset then. */
+async function answer(
+  from: PeerId,
+  self: PeerId,
+  type: Uint8Array,
+  body: Uint8Array,
+  handler: Handler,
+): Promise<Uint8Array> {
+  let request: Request;
+  try {
+    // Raw bytes follow an InstallSnapshot: the stream cannot be used any more.
+    if (type[0] === raftRpcTypes.installSnapshot) throw lost('snapshots are not supported');
+    request = decodeRequest(type.length === 1 ? (type[0] ?? 0xff) : 0xff, body);
+  } catch (error) {
+    if (errorCode(error) !== 'consensus/unsupported') throw error;
+    return encodeError(errorMessage(error));
+  }
+  const sender = request.type === 'append' ? request.leader : request.type === 'vote' ? request.candidate : from;
+  if (sender !== from) return encodeError(`the request names "${sender}" as its sender, but "${from}" has sent it`);
+  return encodeResponse(self, await handler(from, request));
+}
+
+interface Pending {
+  readonly type: Request['type'];
+  resolve(response: Response): void;
+  reject(error: Error): void;
+}
+
+/** One stream to one peer, opened with the first request. */
+class Lane {
+  readonly #self: PeerId;
+  readonly #onClosed: () => void;
+  /** In the order of the requests on the stream. */
+  readonly #pending: Pending[] = [];
+  /** Requests that wait for the stream to be open. */
+  readonly #unsent: Uint8Array[] = [];
+  readonly #opening = new AbortController();
+  #open: ByteStream | undefined;
+  #closed: Error | undefined;
+
+  constructor(streams: Streams, peer: PeerId, onClosed: () => void) {
+    this.#self = streams.self;
+    this.#onClosed = onClosed;
+    streams
+      .open(peer, raftProtocol, { signal: this.#opening.signal })
+      .then((stream) => this.#read(stream))
+      .catch((error: unknown) => this.close(asError(error)));
+  }
+
+  call(request: Request, signal: AbortSignal): Promise<Response> {
+    return new Promise((resolve, reject) => {
+      const abort = (): void => this.close(lost('the request was given up'));
+      const settle = (): void => signal.removeEventListener('abort', abort);
+      if (signal.aborted) return reject(lost('the request was given up'));
+      signal.addEventListener('abort', abort, { once: true });
+      this.#pending.push({
+        type: request.type,
+        resolve: (response) => {
+          settle();
+          resolve(response);
+        },
+        reject: (error) => {
+          settle();
+          reject(error);
+        },
+      });
+      this.#send(encodeRequest(this.#self, request));
+    });
+  }
+
+  /** Fails all requests under way; the next one opens a new stream. */
+  close(error: Error): void {
+    if (this.#closed !== undefined) return;
+    this.#closed = error;
+    this.#onClosed();
+    this.#opening.abort(error);
+    this.#open?.reset();
+    for (const { reject } of this.#pending.splice(0)) reject(error);
+  }
+
+  #send(bytes: Uint8Array): void {
+    if (this.#open === undefined) this.#unsent.push(bytes);
+    else this.#write(this.#open, bytes);
+  }
+
+  /** Writes of one turn leave together. */
+  #write(stream: ByteStream, bytes: Uint8Array): void {
+    stream.write(bytes).catch((error: unknown) => this.close(asError(error)));
+  }
+
+  async #read(stream: ByteStream): Promise<void> {
+    if (this.#closed !== undefined) return stream.reset();
+    this.#open = stream;
+    for (const bytes of this.#unsent.splice(0)) this.#write(stream, bytes);
+    const reader = new ValueReader(stream);
+    for (;;) {
+      const error = await reader.next();
+      const body = error === null ? null : await reader.next();
+      if (error === null || body === null) throw lost('the peer ended the stream');
+      const pending = this.#pending.shift();
+      if (pending === undefined) throw lost('the peer answered what was not asked');
+      try {
+        pending.resolve(decodeResponse(pending.type, error, body));
+      } catch (failure) {
+        pending.reject(asError(failure));
+        // A refusal is an answer; bytes that are none leave no way to find the next one.
+        if (errorCode(failure) !== 'consensus/refused') throw failure;
+      }
+    }
+  }
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : lost(errorMessage(thrown));
+}
+
+function lost(text: string): OperatingError {
+  return new OperatingError('consensus/connection-lost', `The raft stream is lost: ${text}`, { outcome: 'unknown' });
+}

@@ -1,0 +1,358 @@
+/**
+ * The way of one write to the log, from whichever peer was asked.
+ *
+ * The leader puts it into its log; others ask the leader. Trying again is safe only when the last try *cannot* take effect any
+ * more, otherwise an old value could come back over a newer one. This is known
+ *
+ * 1. when a try was refused;
+ * 2. when the leader did not answer, but an entry of a later term has been applied here: an entry of the leader's term that is
+ *    not in the log by then never will be, and the request itself is refused by leaders of other terms (`ProposeRequest`).
+ *    If a command with the same bytes was applied in that term, it may be ours or another client's: then a linearizable read
+ *    tells whether the state is as asked for, which is as good as done; if not, the outcome stays unknown.
+ *
+ * So a leader that dies with requests under way costs its clients a second or two, and no error. A Go leader knows neither
+ * terms nor positions in its calls: after a lost answer the outcome is unknown, and nothing is repeated.
+ */
+import {
+  bytesEqual,
+  type Clock,
+  errorCode,
+  errorMessage,
+  type Logger,
+  OperatingError,
+  type Outcome,
+} from '../../base/index.ts';
+import type { CallOptions, Pinset, Rpc } from '../../cluster/ports.ts';
+import type { ConfigurationChange, LogIndex, Term } from '../../core/raft/index.ts';
+import {
+  encodePin,
+  methods,
+  nothing,
+  type PeerId,
+  type RaftCommand,
+  raftCommandCodec,
+  raftLeaderMethods,
+} from '../../model/index.ts';
+import type { Answer, RaftDriver } from './driver.ts';
+import { givenUp, noLeaderInTime, notCommittedInTime, refusal } from './errors.ts';
+
+/** Larger commands would hold up everyone's log. */
+const commandBytesMax = 1 << 20;
+
+export interface WritesOptions {
+  readonly self: PeerId;
+  /** How long a write may look for a leader that takes it. */
+  readonly waitForLeaderTimeoutMs: number;
+  /** How long one request to the leader may take. */
+  readonly networkTimeoutMs: number;
+  /** The reference tries this often again on the leader, and within each try this often again to reach it. */
+  readonly commitRetries: number;
+  readonly commitRetryDelayMs: number;
+  /** After a leader could not be reached, how long the next one may take to appear. */
+  readonly newLeaderMs: number;
+}
+
+export interface WritesDeps {
+  readonly driver: RaftDriver;
+  readonly pinset: Pinset;
+  readonly rpc: Rpc;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** How one try has ended; `index` is absent when a Go leader has answered. */
+type Try =
+  | { readonly outcome: 'applied'; readonly index: LogIndex | undefined }
+  | { readonly outcome: 'refused'; readonly error: Error }
+  | { readonly outcome: 'unknown'; readonly error: Error };
+
+interface Wait {
+  readonly endMs: number;
+  readonly signal: AbortSignal | undefined;
+  /** `unknown` while something is under way that may take effect. */
+  outcome: Outcome;
+}
+
+interface Write extends Wait {
+  readonly command: RaftCommand;
+  readonly bytes: Uint8Array;
+}
+
+export class Writes {
+  readonly #options: WritesOptions;
+  readonly #deps: WritesDeps;
+  /** Leaders that have no `RaftLeader` service. */
+  readonly #foreign = new Set<PeerId>();
+
+  constructor(options: WritesOptions, deps: WritesDeps) {
+    this.#options = options;
+    this.#deps = deps;
+  }
+
+  /** Resolves when the command is applied at the leader and here. */
+  async log(command: RaftCommand, { timeoutMs, signal }: CallOptions = {}): Promise<void> {
+    const { clock } = this.#deps;
+    const { waitForLeaderTimeoutMs, commitRetries } = this.#options;
+    if (this.#deps.driver.ended !== undefined) throw this.#deps.driver.ended;
+    const bytes = raftCommandCodec.encode(command);
+    if (bytes.length > commandBytesMax) {
+      const text = `Cannot ${command.type} "${command.pin.cid}": ${bytes.length} bytes, at most ${commandBytesMax}`;
+      throw new OperatingError('consensus/too-large', text);
+    }
+    const endMs = clock.now() + (timeoutMs ?? waitForLeaderTimeoutMs);
+    const write: Write = { command, bytes, endMs, signal, outcome: 'refused' };
+    const triesMax = (commitRetries + 1) ** 2;
+    for (let count = 1; ; count++) {
+      const leader = await this.#leader(write);
+      const result = leader === this.#options.self ? await this.#tryHere(write) : await this.#tryThere(leader, write);
+      if (result.outcome === 'applied') return this.#appliedHere(result.index, write);
+      if (result.outcome === 'unknown' || count === triesMax) throw result.error;
+      this.#deps.logger.warn('trying a refused write again', { count, leader, error: result.error.message });
+      await this.#changeOf(leader, write);
+    }
+  }
+
+  /** Adds or removes a member. Doing it twice does no harm, so every failure but a final refusal is tried again. */
+  async change(change: ConfigurationChange, { timeoutMs, signal }: CallOptions = {}): Promise<void> {
+    const { driver, rpc, clock } = this.#deps;
+    const { self, waitForLeaderTimeoutMs, commitRetries } = this.#options;
+    const [method, peer] =
+      change.type === 'add' ? [methods.Consensus.AddPeer, change.server.id] : [methods.Consensus.RmPeer, change.peer];
+    const endMs = clock.now() + (timeoutMs ?? waitForLeaderTimeoutMs);
+    const wait: Wait = { endMs, signal, outcome: 'refused' };
+    const triesMax = (commitRetries + 1) ** 2;
+    for (let count = 1; ; count++) {
+      const leader = await this.#leader(wait);
+      try {
+        if (leader !== self) await rpc.call(leader, method, peer, this.#callOptions(wait));
+        else {
+          const answer = await this.#within(driver.change(change), wait);
+          if (answer.outcome === 'refused' && answer.reason !== 'unchanged') {
+            throw refusal(answer.reason, answer.leader);
+          }
+        }
+        return;
+      } catch (error) {
+        wait.outcome = 'unknown';
+        if (errorCode(error) === 'consensus/last-voter' || count === triesMax || driver.ended !== undefined)
+          throw error;
+        this.#deps.logger.warn('trying a change of members again', { count, leader, error: errorMessage(error) });
+      }
+      await this.#changeOf(leader, wait);
+    }
+  }
+
+  /** The log index up to which a read sees all that was committed before; `undefined` when a Go peer leads. */
+  async readIndex({ timeoutMs, signal }: CallOptions = {}): Promise<LogIndex | undefined> {
+    const { driver, rpc, clock } = this.#deps;
+    const endMs = clock.now() + (timeoutMs ?? this.#options.waitForLeaderTimeoutMs);
+    const write: Wait = { endMs, signal, outcome: 'refused' };
+    for (;;) {
+      const leader = await this.#leader(write);
+      try {
+        if (leader === this.#options.self) {
+          const answer = await this.#within(driver.read(), write);
+          if (answer.outcome === 'applied') return answer.index;
+        } else if (this.#foreign.has(leader)) return undefined;
+        else return (await rpc.call(leader, raftLeaderMethods.Read, nothing, this.#callOptions(write))).index;
+      } catch (error) {
+        if (isForeign(error)) this.#foreign.add(leader);
+        else if (driver.ended !== undefined || clock.now() >= endMs || signal?.aborted === true) throw error;
+      }
+      if (!this.#foreign.has(leader)) await this.#changeOf(leader, write);
+    }
+  }
+
+  /** Who leads, as soon as anybody does. */
+  #leader(write: Wait): Promise<PeerId> {
+    const { driver, clock } = this.#deps;
+    return driver.changes.until(() => driver.status.leader, {
+      timeoutMs: Math.max(0, write.endMs - clock.now()),
+      signal: write.signal,
+      onTimeout: () => noLeaderInTime(write.outcome),
+      onAbort: () => givenUp('The wait for a leader', write.signal, write.outcome),
+    });
+  }
+
+  async #tryHere(write: Write): Promise<Try> {
+    write.outcome = 'unknown';
+    const answer = await this.#within(this.#deps.driver.propose(write.bytes), write);
+    write.outcome = 'refused';
+    return tryOf(answer);
+  }
+
+  async #tryThere(leader: PeerId, write: Write): Promise<Try> {
+    if (this.#foreign.has(leader)) return this.#tryForeign(leader, write);
+    const { driver, rpc } = this.#deps;
+    const { term } = driver.status;
+    // Listens before it asks: the entry can be applied here before the leader's answer comes.
+    let isSeen = false;
+    const unlisten = driver.onApplied((entry) => {
+      isSeen ||= entry.type === 'command' && entry.term === term && bytesEqual(entry.data, write.bytes);
+    });
+    write.outcome = 'unknown';
+    let answer: Try | undefined;
+    const call = rpc
+      .call(leader, raftLeaderMethods.Propose, { term, command: write.bytes }, this.#callOptions(write))
+      .then(
+        ({ index }) => {
+          answer = { outcome: 'applied', index };
+        },
+        (error: unknown) => {
+          answer = failedTry(error);
+        },
+      );
+    const check = (): Try | 'seen' | 'lost' | undefined => {
+      if (answer !== undefined && answer.outcome !== 'unknown') return answer;
+      // Nothing of that term which is not applied here yet can ever be.
+      const isOver = driver.lastAppliedTerm > term;
+      if (isSeen && (isOver || answer !== undefined)) return 'seen';
+      return isOver ? 'lost' : undefined;
+    };
+    try {
+      const result = await this.#until(check, write, call);
+      if (result === 'seen') return await this.#tryByState(write);
+      write.outcome = 'refused';
+      if (result === 'lost') return { outcome: 'refused', error: superseded(term) };
+      if (result.outcome !== 'refused' || !isForeign(result.error)) return result;
+    } finally {
+      unlisten();
+    }
+    this.#foreign.add(leader);
+    return this.#tryForeign(leader, write);
+  }
+
+  /** Whether the write is done, as far as anyone can see. */
+  async #tryByState(write: Write): Promise<Try> {
+    write.outcome = 'unknown';
+    const index = await this.readIndex({
+      timeoutMs: this.#leftMs(write),
+      ...(write.signal && { signal: write.signal }),
+    });
+    await this.#appliedHere(index, write);
+    if (isEffective(this.#deps.pinset, write.command)) return { outcome: 'applied', index };
+    return { outcome: 'unknown', error: notCommittedInTime('unknown') };
+  }
+
+  /** Asks a leader of the reference. */
+  async #tryForeign(leader: PeerId, write: Write): Promise<Try> {
+    const { rpc } = this.#deps;
+    const method = write.command.type === 'pin' ? methods.Consensus.LogPin : methods.Consensus.LogUnpin;
+    try {
+      await rpc.call(leader, method, write.command.pin, this.#callOptions(write));
+      return { outcome: 'applied', index: undefined };
+    } catch (error) {
+      return failedTry(error);
+    }
+  }
+
+  /** Reads here see the write. It is safe already, so that a peer that lags does not make it fail. */
+  async #appliedHere(index: LogIndex | undefined, { command, signal }: Write): Promise<void> {
+    const { driver, pinset } = this.#deps;
+    await driver.changes
+      .until(() => (index === undefined ? isEffective(pinset, command) : driver.applied >= index) || undefined, {
+        timeoutMs: this.#options.newLeaderMs,
+        signal,
+        onTimeout: () => notCommittedInTime('unknown'),
+        onAbort: () => givenUp('The wait for the own log', signal, 'unknown'),
+      })
+      .catch((error: unknown) => this.#deps.logger.debug('a write is not applied here yet', { error }));
+  }
+
+  /** After a refusal: until somebody else leads or the term is another one, but not for long. */
+  async #changeOf(leader: PeerId, write: Wait): Promise<void> {
+    const { driver, clock } = this.#deps;
+    const { term } = driver.status;
+    const delayMs = leader === this.#options.self ? this.#options.commitRetryDelayMs : this.#options.newLeaderMs;
+    const isOver = await driver.changes
+      .until(() => (driver.status.leader === leader && driver.status.term === term ? undefined : true), {
+        timeoutMs: Math.min(delayMs, Math.max(0, write.endMs - clock.now())),
+        signal: write.signal,
+        onTimeout: waited,
+        onAbort: () => givenUp('The wait for a leader', write.signal, write.outcome),
+      })
+      .catch((error: unknown) => {
+        if (errorCode(error) !== 'consensus/waited') throw error;
+        return false;
+      });
+    if (!isOver && clock.now() >= write.endMs) throw noLeaderInTime(write.outcome);
+  }
+
+  #within<T>(act: Promise<T>, wait: Wait): Promise<T> {
+    let settled: { readonly value: T } | { readonly error: unknown } | undefined;
+    const wake = act.then(
+      (value) => {
+        settled = { value };
+      },
+      (error: unknown) => {
+        settled = { error };
+      },
+    );
+    return this.#until(() => settled, wait, wake).then((end) => {
+      if ('error' in end) throw end.error;
+      return end.value;
+    });
+  }
+
+  async #until<T>(check: () => T | undefined, wait: Wait, wake: Promise<unknown>): Promise<T> {
+    const { driver } = this.#deps;
+    try {
+      return await driver.changes.until(check, {
+        wake,
+        timeoutMs: this.#leftMs(wait),
+        signal: wait.signal,
+        onTimeout: () =>
+          driver.status.leader === undefined ? noLeaderInTime(wait.outcome) : notCommittedInTime(wait.outcome),
+        onAbort: () => givenUp('The write', wait.signal, wait.outcome),
+      });
+    } catch (error) {
+      // This peer has ended; what it had sent has not.
+      if (wait.outcome === 'unknown' && driver.ended !== undefined) throw asUnknown(error);
+      throw error;
+    }
+  }
+
+  #leftMs({ endMs }: Wait): number {
+    return Math.max(0, endMs - this.#deps.clock.now());
+  }
+
+  #callOptions(write: Wait): CallOptions {
+    const timeoutMs = Math.min(this.#options.networkTimeoutMs, this.#leftMs(write));
+    return write.signal === undefined ? { timeoutMs } : { timeoutMs, signal: write.signal };
+  }
+}
+
+/** Whether the state is as after the command. */
+function isEffective(pinset: Pinset, { type, pin }: RaftCommand): boolean {
+  const present = pinset.get(pin.cid);
+  if (type !== 'pin') return present === undefined;
+  return present !== undefined && bytesEqual(encodePin(present), encodePin(pin));
+}
+
+function tryOf(answer: Answer): Try {
+  if (answer.outcome === 'applied') return { outcome: 'applied', index: answer.index };
+  return { outcome: 'refused', error: refusal(answer.reason, answer.leader) };
+}
+
+function failedTry(error: unknown): Try {
+  const isRefused = error instanceof Error && 'outcome' in error && error.outcome === 'refused';
+  const cause = error instanceof Error ? error : new OperatingError('consensus/failed', String(error));
+  return { outcome: isRefused ? 'refused' : 'unknown', error: cause };
+}
+
+/** A Go peer finds neither our service nor, before that, a rule that lets us call it. */
+function isForeign(error: unknown): boolean {
+  return errorCode(error) === 'rpc/server' || errorCode(error) === 'rpc/authorization';
+}
+
+function superseded(term: Term): OperatingError {
+  return new OperatingError('consensus/superseded', `leadership lost while committing log: term ${term} is over`);
+}
+
+function asUnknown(error: unknown): OperatingError {
+  return new OperatingError(errorCode(error), errorMessage(error), { cause: error, outcome: 'unknown' });
+}
+
+function waited(): OperatingError {
+  return new OperatingError('consensus/waited', 'nothing has changed');
+}
