@@ -17,14 +17,14 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   'model/config': ['base', 'model'],
   model: ['base'],
   'core/*': ['base', 'model'],
-  cluster: ['base', 'model', 'core/allocate', 'core/track', 'core/metrics'],
-  'io/consensus': ['base', 'model', 'core/*', 'cluster/ports', 'io/rpc'],
-  'io/add': ['base', 'model', 'core/*', 'cluster/ports', 'io/rpc'],
+  cluster: ['base', 'model', 'model/config', 'core/allocate', 'core/track', 'core/metrics'],
+  'io/consensus': ['base', 'model', 'model/config', 'core/*', 'cluster/ports', 'io/rpc'],
+  'io/add': ['base', 'model', 'model/config', 'core/*', 'cluster/ports', 'io/rpc'],
   'io/config': ['base', 'model', 'model/config'],
-  'io/*': ['base', 'model', 'core/*', 'cluster/ports'],
+  'io/*': ['base', 'model', 'model/config', 'core/*', 'cluster/ports'],
   'ipfs-node': ['base', 'model', 'bitswap', 'http/kit'],
   bitswap: ['base'],
-  'http/*': ['base', 'model', 'cluster/ports', 'http/kit'],
+  'http/*': ['base', 'model', 'model/config', 'cluster/ports', 'http/kit'],
   client: ['base', 'model'],
   'cmd/ctl': ['base', 'model', 'client'],
   'cmd/*': [
@@ -272,7 +272,8 @@ function isDocumented(file: string, name: string): boolean {
 }
 
 /** Started by somebody from outside. */
-const isEntry = (path: string): boolean => /^index\.ts$|\/index\.ts$|^cmd\/\w+\/(main|bin)\.ts$|^sim\/main\.ts$/.test(path);
+const isEntry = (path: string): boolean =>
+  /^index\.ts$|\/index\.ts$|^cmd\/\w+\/(main|bin)\.ts$|^sim\/main\.ts$/.test(path);
 
 /** Everything that imports from `src`: tests, benchmarks and tools as well. */
 const users: readonly Import[] = [

@@ -7,6 +7,9 @@ import { inspect } from 'node:util';
 
 export const countsMark = '#counts ';
 
+/** A cause can be the whole output of a program. */
+const causeLinesMax = 60;
+
 export interface Counts {
   readonly passed: number;
   readonly failed: number;
@@ -36,5 +39,8 @@ function failure(data: Extract<TestEvent, { type: 'test:fail' }>['data']): strin
   if (error.failureType === 'subtestsFailed') return '';
   const cause =
     error.cause instanceof Error ? (error.cause.stack ?? error.cause.message) : inspect(error.cause ?? error);
-  return `FAILED: ${data.name} (${data.file ?? ''}:${data.line ?? 0})\n${cause.replace(/^/gm, '    ')}\n`;
+  const lines = cause.split('\n');
+  const more = lines.length > causeLinesMax ? [`… ${lines.length - causeLinesMax} more lines`] : [];
+  const shown = [...lines.slice(0, causeLinesMax), ...more].map((line) => `    ${line}\n`).join('');
+  return `FAILED: ${data.name} (${data.file ?? ''}:${data.line ?? 0})\n${shown}`;
 }
