@@ -7,7 +7,7 @@ import type { CallOptions, Consensus, Rpc } from './ports.ts';
 /** Limit for a member's answer. Source: Go `cluster.go` `Peers` (15 s). */
 export const memberTimeoutMs = 15_000;
 /** Text of the reference for an answer that did not come in time. */
-export const timedOutText = 'context deadline exceeded';
+const timedOutText = 'context deadline exceeded';
 /** Ids taken from one member's list; a graph of more peers is cut. */
 const idsPerMemberMax = 10_000;
 
@@ -81,7 +81,7 @@ export async function repoStatOfMembers(deps: MemberCallDeps, call: CallOptions)
 }
 
 /** The caller's options with the limit of a member's answer. */
-export function limited(call: CallOptions): CallOptions {
+function limited(call: CallOptions): CallOptions {
   return { timeoutMs: memberTimeoutMs, ...call };
 }
 
