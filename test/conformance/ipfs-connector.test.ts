@@ -1,0 +1,11 @@
+/** The port `IpfsConnector`, checked on Kubo itself. */
+import { it } from 'node:test';
+import { ipfsConnectorSuite } from './ipfs-connector.ts';
+import { startKubo } from './kubo-daemon.ts';
+
+const program = process.env.KUBO_BIN;
+if (program === undefined || program === '') {
+  it('IpfsConnector to Kubo', { skip: 'SKIPPED: KUBO_BIN does not name the ipfs program' }, () => {});
+} else {
+  ipfsConnectorSuite('Kubo', () => startKubo(program));
+}
