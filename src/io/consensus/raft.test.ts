@@ -1,0 +1,290 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { collect } from '../../../test/support/collect.ts';
+import { cidNumber, pinOf } from '../../../test/support/pins.ts';
+import { peerIds, RaftCluster, type TestPeer } from '../../../test/support/raft-cluster.ts';
+import type { Pin } from '../../model/index.ts';
+
+const [a = '', b = '', c = '', d = ''] = peerIds(4);
+const ids = [a, b, c];
+const pinNumber = (n: number, name = `pin ${n}`): Pin => pinOf(cidNumber(n), { name });
+
+/** Runs the body with three peers that have a leader. */
+function threePeers(title: string, body: (cluster: RaftCluster) => Promise<void>): void {
+  test(title, async () => {
+    const cluster = await RaftCluster.make();
+    try {
+      for (const id of ids) await cluster.start(id, { initPeerset: ids });
+      await cluster.leader();
+      await body(cluster);
+    } finally {
+      await cluster.end();
+    }
+  });
+}
+
+async function names({ consensus }: TestPeer): Promise<string[]> {
+  const pins = (await collect(consensus.pinset().pages())).flat();
+  return pins.map(({ name }) => name).sort();
+}
+
+threePeers('a write is applied where it was asked for when it resolves, and everywhere soon', async (cluster) => {
+  let n = 0;
+  for (const id of ids) {
+    const peer = cluster.peer(id);
+    const pin = pinNumber(++n);
+    await cluster.until(peer.consensus.logPin(pin));
+    assert.equal(peer.consensus.pinset().get(pin.cid)?.name, pin.name);
+  }
+  await cluster.untilTrue(() => ids.every((id) => cluster.peer(id).consensus.pinset().count() === 3));
+  for (const id of ids) {
+    assert.deepEqual(await names(cluster.peer(id)), ['pin 1', 'pin 2', 'pin 3']);
+    assert.deepEqual(cluster.peer(id).seen, ['pin pin 1', 'pin pin 2', 'pin pin 3']);
+    assert.deepEqual(await cluster.peer(id).consensus.peers(), ids);
+    assert.equal(cluster.peer(id).consensus.isTrustedPeer('x'), true);
+  }
+});
+
+threePeers('unpins take pins away, and many writes at once all arrive in one order', async (cluster) => {
+  const writes: Promise<void>[] = [];
+  for (let n = 0; n < 200; n++) {
+    const { consensus } = cluster.peer(ids[n % 3] ?? a);
+    writes.push(consensus.logPin(pinNumber(n % 50, `pin ${n}`)));
+    if (n % 5 === 0) writes.push(consensus.logUnpin(pinNumber(n % 50)));
+  }
+  await cluster.until(Promise.all(writes));
+  const { consensus } = cluster.peer(b);
+  await cluster.until(consensus.waitForSync());
+  await cluster.untilTrue(() => ids.every((id) => cluster.peer(id).seen.length === 240));
+  assert.deepEqual(cluster.peer(a).seen, cluster.peer(b).seen);
+  assert.deepEqual(cluster.peer(a).seen, cluster.peer(c).seen);
+  assert.deepEqual(await names(cluster.peer(a)), await names(cluster.peer(c)));
+});
+
+threePeers('writes through followers survive the death of the leader, each applied once', async (cluster) => {
+  const leader = await cluster.leader();
+  const [first, second] = cluster.others(leader);
+  assert.ok(first !== undefined && second !== undefined);
+  await cluster.until(first.consensus.logPin(pinNumber(0)));
+  const writes = Array.from({ length: 20 }, (_, n) =>
+    (n % 2 === 0 ? first : second).consensus.logPin(pinNumber(n + 1, `name ${n}`)),
+  );
+  await cluster.kill(leader.id);
+  await cluster.until(Promise.all(writes));
+  await cluster.until(second.consensus.logPin(pinNumber(99)));
+  await cluster.untilTrue(() => first.consensus.pinset().count() === 22);
+  assert.equal(new Set(first.seen).size, first.seen.length, 'none was applied twice');
+  assert.equal(first.seen.length, 22);
+  assert.notEqual((await cluster.leader()).id, leader.id);
+
+  const returned = await cluster.start(leader.id, { initPeerset: ids });
+  await cluster.until(returned.consensus.ready());
+  await cluster.untilTrue(() => returned.consensus.pinset().count() === 22);
+  assert.deepEqual(await names(returned), await names(first));
+});
+
+threePeers('a leader that does not answer costs time, not the write: its answer is lost', async (cluster) => {
+  const leader = await cluster.leader();
+  const [follower] = cluster.others(leader);
+  assert.ok(follower !== undefined);
+  cluster.fate = (_, __, kind) => (kind === 'RaftLeader.Propose' ? 'lose-answer' : 'deliver');
+  const write = follower.consensus.logPin(pinNumber(1));
+  write.catch(() => {});
+  await cluster.untilTrue(() => follower.consensus.pinset().count() === 1);
+  // It is not known to be this one until the leader is gone, or has let the time pass.
+  await cluster.kill(leader.id);
+  cluster.fate = () => 'deliver';
+  await cluster.until(write);
+  assert.deepEqual(follower.seen, ['pin pin 1']);
+});
+
+threePeers('a request that the dead leader never got is made again, once', async (cluster) => {
+  const leader = await cluster.leader();
+  const [follower] = cluster.others(leader);
+  assert.ok(follower !== undefined);
+  cluster.fate = (_, to, kind) => (kind === 'RaftLeader.Propose' && to === leader.id ? 'lose' : 'deliver');
+  const write = follower.consensus.logPin(pinNumber(1));
+  await cluster.pass(100);
+  await cluster.kill(leader.id);
+  await cluster.until(write);
+  assert.deepEqual(follower.seen, ['pin pin 1']);
+});
+
+threePeers('the minority side refuses writes in bounded time and goes on reading', async (cluster) => {
+  const leader = await cluster.leader();
+  await cluster.until(leader.consensus.logPin(pinNumber(1)));
+  const others = cluster.others(leader);
+  const isCut = (from: string, to: string): boolean => (from === leader.id) !== (to === leader.id);
+  cluster.fate = (from, to) => (isCut(from, to) ? 'lose' : 'deliver');
+  const startMs = cluster.clock.now();
+  const lostWrite = leader.consensus.logPin(pinNumber(2));
+  await assert.rejects(cluster.until(lostWrite), {
+    code: 'consensus/no-leader',
+    message: 'timed out waiting for leader: context deadline exceeded',
+    outcome: 'unknown',
+  });
+  assert.ok(cluster.clock.now() - startMs <= 15_100);
+  await assert.rejects(cluster.until(leader.consensus.logPin(pinNumber(3))), {
+    code: 'consensus/no-leader',
+    outcome: 'refused',
+  });
+  assert.throws(() => leader.consensus.leader(), { code: 'consensus/no-leader', message: 'leader unknown' });
+  assert.deepEqual(await names(leader), ['pin 1']);
+  const [other] = others;
+  assert.ok(other !== undefined);
+  await cluster.until(other.consensus.logPin(pinNumber(4)));
+
+  cluster.fate = () => 'deliver';
+  await cluster.until(leader.consensus.logPin(pinNumber(5)));
+  await cluster.until(leader.consensus.waitForSync());
+  assert.deepEqual(await names(leader), ['pin 1', 'pin 4', 'pin 5']);
+});
+
+threePeers('a caller can set a shorter limit, and give up', async (cluster) => {
+  const leader = await cluster.leader();
+  cluster.fate = () => 'lose';
+  const startMs = cluster.clock.now();
+  await assert.rejects(cluster.until(leader.consensus.logPin(pinNumber(1), { timeoutMs: 300 })), {
+    code: 'consensus/timeout',
+    outcome: 'unknown',
+  });
+  assert.ok(cluster.clock.now() - startMs < 1000);
+  const stop = new AbortController();
+  const write = leader.consensus.logPin(pinNumber(2), { signal: stop.signal });
+  stop.abort();
+  await assert.rejects(write, { code: 'consensus/cancelled', outcome: 'unknown' });
+  await assert.rejects(leader.consensus.logPin(pinNumber(2), { signal: stop.signal }), { code: 'consensus/cancelled' });
+});
+
+threePeers('all peers restarted on their data hold every acknowledged pin', async (cluster) => {
+  for (let round = 0; round < 3; round++) {
+    const writes = Array.from({ length: 10 }, (_, n) =>
+      cluster.peer(ids[n % 3] ?? a).consensus.logPin(pinNumber(round * 10 + n)),
+    );
+    await cluster.until(Promise.all(writes));
+    for (const id of ids) await cluster.kill(id);
+    for (const id of ids) await cluster.start(id);
+    for (const id of ids) await cluster.until(cluster.peer(id).consensus.ready());
+    await cluster.until(cluster.peer(a).consensus.waitForSync());
+    assert.equal(cluster.peer(a).consensus.pinset().count(), (round + 1) * 10);
+    assert.deepEqual(await cluster.peer(c).consensus.peers(), ids);
+  }
+});
+
+threePeers('a peer joins through any member, is sent the log, and is removed again', async (cluster) => {
+  for (let n = 0; n < 5; n++) await cluster.until(cluster.peer(a).consensus.logPin(pinNumber(n)));
+  const joined = await cluster.start(d, { isJoining: true });
+  assert.deepEqual(await joined.consensus.peers(), []);
+  await cluster.until(cluster.peer(b).consensus.addPeer(d));
+  await cluster.until(cluster.peer(c).consensus.addPeer(d));
+  await cluster.until(joined.consensus.ready());
+  await cluster.untilTrue(() => joined.consensus.pinset().count() === 5);
+  assert.deepEqual(await cluster.peer(b).consensus.peers(), [a, b, c, d]);
+  await cluster.until(joined.consensus.logPin(pinNumber(7)));
+  assert.equal(joined.consensus.pinset().count(), 6);
+
+  await cluster.until(cluster.peer(a).consensus.rmPeer(d));
+  await cluster.until(cluster.peer(a).consensus.rmPeer(d));
+  await cluster.untilTrue(() => cluster.peer(b).seen.length === 6);
+  assert.deepEqual(await cluster.peer(b).consensus.peers(), ids);
+  await cluster.kill(d);
+  await joined.consensus.clean();
+  assert.deepEqual(await readdir(join(cluster.folder, d)), ['raft.old.0']);
+});
+
+threePeers('the leader can be removed; the others elect another', async (cluster) => {
+  const leader = await cluster.leader();
+  const [other] = cluster.others(leader);
+  assert.ok(other !== undefined);
+  await cluster.until(other.consensus.rmPeer(leader.id));
+  await cluster.kill(leader.id);
+  await cluster.until(other.consensus.logPin(pinNumber(1)));
+  assert.deepEqual(
+    await other.consensus.peers(),
+    ids.filter((id) => id !== leader.id),
+  );
+});
+
+test('a single peer leads itself, refuses to remove itself, and keeps its data', async () => {
+  const cluster = await RaftCluster.make();
+  try {
+    const early = cluster.prepare(a);
+    assert.equal(early.consensus.pinset().count(), 0);
+    assert.deepEqual(await collect(early.consensus.pinset().pages()), []);
+    await assert.rejects(early.consensus.logPin(pinNumber(1)), { code: 'consensus/stopped' });
+    await early.consensus.start();
+    await cluster.until(early.consensus.ready());
+    await cluster.until(early.consensus.logPin(pinNumber(1)));
+    await assert.rejects(cluster.until(early.consensus.rmPeer(a)), {
+      code: 'consensus/last-voter',
+      message: 'cannot remove ourselves from a 1-peer cluster',
+    });
+    await assert.rejects(early.consensus.clean(), { message: 'consensus component is not shutdown' });
+    await cluster.kill(a);
+    assert.throws(() => early.consensus.pinset().count(), { code: 'consensus/stopped' });
+    const again = await cluster.start(a, { initPeerset: ['ignored'] });
+    await cluster.until(again.consensus.ready());
+    assert.deepEqual(await again.consensus.peers(), [a]);
+    assert.deepEqual(await names(again), ['pin 1']);
+    await cluster.kill(a);
+    assert.equal(cluster.clock.pendingCount, 0, 'a stopped peer leaves no timers');
+
+    await cluster.start(a, { isJoining: true });
+    assert.deepEqual((await readdir(join(cluster.folder, a))).sort(), ['raft', 'raft.old.0']);
+    assert.equal(cluster.peer(a).consensus.pinset().count(), 0);
+    const waiting = cluster.peer(a).consensus.ready();
+    await assert.rejects(cluster.until(waiting), { message: 'error waiting for leader: context deadline exceeded' });
+  } finally {
+    await cluster.end();
+  }
+});
+
+test('a peer whose log or state cannot be written becomes read-only, and says so', async () => {
+  const cluster = await RaftCluster.make();
+  try {
+    const peer = await cluster.start(a);
+    await cluster.until(peer.consensus.ready());
+    await cluster.until(peer.consensus.logPin(pinNumber(1)));
+    // A closed store fails every write, as a disk does that is gone.
+    await closeLogOf(peer);
+    await assert.rejects(cluster.until(peer.consensus.logPin(pinNumber(2))), { outcome: 'unknown' });
+    await assert.rejects(peer.consensus.logPin(pinNumber(3)), {
+      code: 'consensus/read-only',
+      outcome: 'refused',
+      message: /^This peer is read-only since its raft log or state failed: /,
+    });
+    assert.equal(peer.failures.length, 1);
+    assert.deepEqual(await names(peer), ['pin 1']);
+  } finally {
+    await cluster.end();
+  }
+});
+
+test('a peer refuses to start when its log has lost what the state had applied', async () => {
+  const cluster = await RaftCluster.make();
+  try {
+    const peer = await cluster.start(a);
+    await cluster.until(peer.consensus.ready());
+    await cluster.until(peer.consensus.logPin(pinNumber(1)));
+    await cluster.kill(a);
+    const raft = join(cluster.folder, a, 'raft');
+    assert.ok(existsSync(raft));
+    const { rm } = await import('node:fs/promises');
+    await rm(join(raft, 'log'), { recursive: true });
+    await assert.rejects(cluster.start(a, { initPeerset: [] }), {
+      code: 'raft/state-ahead',
+      message: new RegExp(`^Cannot start from "${raft}": .*ends at 1, and the state was applied up to 3`),
+    });
+    cluster.peer(a).isDead = true;
+  } finally {
+    await cluster.end();
+  }
+});
+
+async function closeLogOf(peer: TestPeer): Promise<void> {
+  const { closers } = peer;
+  for (const close of closers) await close();
+}
