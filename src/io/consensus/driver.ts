@@ -40,6 +40,8 @@ export interface DriverDeps {
   readonly state: ReplicatedPinset;
   readonly transport: RaftTransport;
   readonly logger: Logger;
+  /** Makes the engine; default `createRaft` of the engine. The simulator looks on through it. */
+  readonly createEngine?: typeof createRaft;
   /** Called once, when this peer has become read-only. */
   readonly onFailure: (cause: Error) => void;
 }
@@ -91,7 +93,8 @@ export class RaftDriver {
     const { self, random, image, state, clock } = deps;
     this.#deps = deps;
     this.#tickMs = options.tickMs;
-    this.#raft = createRaft({ self, random, image, applied: state.applied }, options.engine);
+    const create = deps.createEngine ?? createRaft;
+    this.#raft = create({ self, random, image, applied: state.applied }, options.engine);
     this.#lastAppliedTerm = image.entries[state.applied - image.base.index - 1]?.term ?? image.base.term;
     this.changes = new Watch(clock);
   }

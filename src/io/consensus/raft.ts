@@ -4,7 +4,13 @@
  */
 import { type Clock, errorMessage, type Logger, OperatingError, type Random } from '../../base/index.ts';
 import type { CallOptions, Consensus, Datastore, Pinset, Rpc } from '../../cluster/ports.ts';
-import { bootstrapOps, type RaftOptions as EngineOptions, type LogImage, type Status } from '../../core/raft/index.ts';
+import {
+  bootstrapOps,
+  type createRaft as createEngine,
+  type RaftOptions as EngineOptions,
+  type LogImage,
+  type Status,
+} from '../../core/raft/index.ts';
 import type { RaftConfig } from '../../model/config/index.ts';
 import {
   type LogPosition,
@@ -37,6 +43,8 @@ export interface RaftConsensusDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Makes the engine; for the simulator, which looks on. Default: the engine as it is. */
+  readonly createEngine?: typeof createEngine;
   /** Opens the pinset over the store of `storage`; it tells its observer of what is applied. */
   readonly openPinset: (store: Datastore) => ReplicatedPinset;
   /** The disk, or an invariant, has failed: this peer is read-only from now on. Called at most once. */
@@ -89,7 +97,18 @@ class RaftConsensus implements Consensus {
     try {
       const state = this.#deps.openPinset(data.state);
       const driver = new RaftDriver(
-        { self, clock, random, log: data.log, image, state, transport, logger, onFailure },
+        {
+          self,
+          clock,
+          random,
+          log: data.log,
+          image,
+          state,
+          transport,
+          logger,
+          onFailure,
+          ...(this.#deps.createEngine && { createEngine: this.#deps.createEngine }),
+        },
         driverOptions(config),
       );
       const writes = new Writes(writesOptions(self, config), { driver, pinset: state, rpc, clock, logger });
