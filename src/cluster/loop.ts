@@ -43,8 +43,10 @@ export class Loop {
     });
   }
 
-  /** Begins the first round after a while. */
+  /** Begins the next round after a while, in place of when it was due. */
   startIn(delayMs: number): void {
+    if (this.#stopping.signal.aborted) return;
+    this.#cancel?.();
     this.#cancel = this.#deps.clock.after(delayMs, () => this.wake());
   }
 

@@ -18,6 +18,8 @@ export interface MembersDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** A member is connected that was not before. */
+  readonly onConnected: (peer: PeerId) => void;
 }
 
 /** Between looks at who is connected. */
@@ -86,7 +88,10 @@ export class Members {
     for (const peer of peers) {
       const member = this.#memberOf(peer);
       const isConnected = connected.has(peer);
-      if (isConnected && !member.wasConnected) member.nextExchangeMs = 0;
+      if (isConnected && !member.wasConnected) {
+        member.nextExchangeMs = 0;
+        this.#deps.onConnected(peer);
+      }
       member.wasConnected = isConnected;
       if (isConnected) member.dialDelayMs = dialDelayMinMs;
       if (member.isBusy) continue;

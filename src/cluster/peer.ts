@@ -118,6 +118,9 @@ const leaveTimeoutMs = 1500;
 /** All parts together; the process is given 5 s. */
 const stopLimitMs = 4500;
 const informerRetryPart = 4;
+/** Subscriptions of a new connection are exchanged within this time; what is published earlier is lost. */
+const greetingDelayMs = 500;
+const greetingIdleMs = 3_600_000;
 
 /** Makes a peer of its parts. */
 export function createPeer(options: PeerOptions, deps: PeerDeps): Peer {
@@ -134,6 +137,8 @@ class ClusterPeer implements Peer {
   readonly #status: GlobalStatus;
   readonly #members: Members;
   readonly #loops: Loop[];
+  /** Publishes metrics to members that have just connected: what was published before has not reached them. */
+  readonly #greeting: Loop;
   readonly #logLimit: LogLimit;
   readonly #stopping = new AbortController();
   readonly #isReady = Promise.withResolvers<void>();
@@ -159,10 +164,13 @@ class ClusterPeer implements Peer {
     const { followerMode } = options;
     const status = { self: this.self, rpc, consensus, tracker, monitor, clock, answersInOrder, followerMode };
     this.#status = new GlobalStatus(status);
-    this.#members = new Members(
-      { host, rpc, consensus, ipfs, clock, random: deps.random, logger: deps.logger },
-      options,
-    );
+    this.#greeting = new Loop('greeting', greetingDelayMs, deps, async (signal) => {
+      await this.sendMetrics({ signal });
+      return greetingIdleMs;
+    });
+    const { random, logger } = deps;
+    const onConnected = (): void => this.#greeting.startIn(greetingDelayMs);
+    this.#members = new Members({ host, rpc, consensus, ipfs, clock, random, logger, onConnected }, options);
     this.#loops = this.#createLoops();
   }
 
@@ -430,7 +438,7 @@ class ClusterPeer implements Peer {
     const all = async (): Promise<void> => {
       await Promise.all([
         quietly('members', () => this.#members.stop()),
-        ...this.#loops.map((loop) => quietly('loop', () => loop.stop())),
+        ...[this.#greeting, ...this.#loops].map((loop) => quietly('loop', () => loop.stop())),
         quietly('monitor', () => monitor.stop()),
         quietly('tracker', () => tracker.stop()),
         quietly('consensus', () => consensus.stop()),
