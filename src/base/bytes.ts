@@ -67,20 +67,27 @@ export function hexEncode(bytes: Uint8Array): string {
   return text;
 }
 
-/** Bytes of hexadecimal text in either case. Throws `OperatingError` `base/bad-hex`. */
+/**
+ * Bytes of hexadecimal text in either case. Throws `OperatingError` `base/bad-hex` with the text of Go's
+ * `encoding/hex`, which the errors of CIDs and secrets hand on.
+ */
 export function hexDecode(text: string): Uint8Array {
   const bytes = new Uint8Array(text.length >> 1);
   for (let i = 0; i < text.length; i++) {
     const digit = hexDigit(text.charCodeAt(i));
     if (digit < 0) {
-      throw new OperatingError('base/bad-hex', `Cannot decode hex text: "${text[i]}" at position ${i} is no hex digit`);
+      const code = text.codePointAt(i) ?? 0;
+      const name = `U+${code.toString(16).toUpperCase().padStart(4, '0')}`;
+      throw badHex(`invalid byte: ${name} '${String.fromCodePoint(code)}'`);
     }
     if (i >> 1 < bytes.length) bytes[i >> 1] = ((bytes[i >> 1] ?? 0) << 4) | digit;
   }
-  if (text.length % 2 !== 0) {
-    throw new OperatingError('base/bad-hex', `Cannot decode hex text: ${text.length} digits, expected an even number`);
-  }
+  if (text.length % 2 !== 0) throw badHex('odd length hex string');
   return bytes;
+}
+
+function badHex(problem: string): OperatingError {
+  return new OperatingError('base/bad-hex', `encoding/hex: ${problem}`);
 }
 
 function hexDigit(code: number): number {

@@ -29,6 +29,7 @@ import {
   bytesEqual,
   copyBytes,
   errorMessage,
+  hexDecode,
   noBytes,
   OperatingError,
   varintRead,
@@ -130,7 +131,7 @@ function fromMultibase(text: string): Uint8Array {
         return base58Decode(text.slice(1));
       case 'f':
       case 'F':
-        return fromHex(text);
+        return hexDecode(text.slice(1));
       default:
         return fromRareBase(text);
     }
@@ -138,23 +139,6 @@ function fromMultibase(text: string): Uint8Array {
     if (error instanceof OperatingError && error.code === 'model/bad-cid') throw error;
     throw bad(errorMessage(error), error);
   }
-}
-
-/** Own loop for the text of Go's `hex.InvalidByteError`. */
-function fromHex(text: string): Uint8Array {
-  const bytes = new Uint8Array((text.length - 1) >> 1);
-  for (let i = 1; i < text.length; i++) {
-    const digit = Number.parseInt(text[i] ?? '', 16);
-    if (Number.isNaN(digit)) {
-      const code = text.codePointAt(i) ?? 0;
-      const name = `U+${code.toString(16).toUpperCase().padStart(4, '0')}`;
-      throw bad(`encoding/hex: invalid byte: ${name} '${String.fromCodePoint(code)}'`);
-    }
-    const at = (i - 1) >> 1;
-    if (at < bytes.length) bytes[at] = ((bytes[at] ?? 0) << 4) | digit;
-  }
-  if (text.length % 2 === 0) throw bad('encoding/hex: odd length hex string');
-  return bytes;
 }
 
 const rareBases = [

@@ -1,0 +1,72 @@
+/**
+ * An HTTP server that answers what a test tells it and remembers what it was asked.
+ */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export interface FakeAnswer {
+  readonly status?: number;
+  /** A whole body, or the lines of a list. */
+  readonly body?: string | readonly string[];
+  /** Values of the trailer `X-Stream-Error`. */
+  readonly trailers?: readonly string[];
+}
+
+export interface FakeApi {
+  readonly host: string;
+  readonly url: string;
+  readonly port: number;
+  /** `METHOD path?query`, in order. */
+  readonly requests: readonly string[];
+  /** Headers of the last request. */
+  lastHeaders(): IncomingMessage['headers'];
+  close(): Promise<void>;
+}
+
+/** Listens on a free port of the loopback, or on a socket path. `undefined` as an answer leaves the request hanging. */
+export async function startFakeApi(
+  answer: (method: string, path: string, count: number) => FakeAnswer | undefined,
+  socketPath?: string,
+): Promise<FakeApi> {
+  const requests: string[] = [];
+  let headers: IncomingMessage['headers'] = {};
+  const server = createServer((request, response) => {
+    headers = request.headers;
+    requests.push(`${request.method} ${request.url}`);
+    request.resume();
+    const given = answer(request.method ?? '', request.url ?? '', requests.length);
+    if (given !== undefined) send(response, given);
+  });
+  await new Promise<void>((resolve) => {
+    if (socketPath === undefined) server.listen(0, '127.0.0.1', resolve);
+    else server.listen(socketPath, resolve);
+  });
+  const address = server.address();
+  const port = typeof address === 'object' ? (address as AddressInfo).port : 0; // listening
+  return {
+    host: socketPath === undefined ? `/ip4/127.0.0.1/tcp/${port}` : `/unix${socketPath}`,
+    url: `http://127.0.0.1:${port}`,
+    port,
+    requests,
+    lastHeaders: () => headers,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function send(response: ServerResponse, answer: FakeAnswer): void {
+  const { status = 200, body = '', trailers } = answer;
+  response.writeHead(status, {
+    'Content-Type': 'application/json',
+    ...(trailers === undefined || status === 204 ? {} : { Trailer: 'X-Stream-Error' }),
+  });
+  for (const part of typeof body === 'string' ? [body] : body) {
+    if (part !== '') response.write(typeof body === 'string' ? part : `${part}\n`);
+  }
+  if (trailers !== undefined && status !== 204)
+    response.addTrailers(trailers.map((text): [string, string] => ['X-Stream-Error', text]));
+  response.end();
+}
