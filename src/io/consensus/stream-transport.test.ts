@@ -1,0 +1,157 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys';
+import { hexEncode, OperatingError, silentLogger } from '../../base/index.ts';
+import type { Host } from '../../cluster/ports.ts';
+import type { Entry, Request, Response } from '../../core/raft/index.ts';
+import { createHost } from '../p2p/index.ts';
+import { ValueReader } from '../rpc/index.ts';
+import { createStreamTransport, type RaftTransport, raftProtocol } from './index.ts';
+import { encodeRequest } from './wire.ts';
+
+async function startHost(): Promise<Host> {
+  const privateKey = privateKeyToProtobuf(await generateKeyPair('Ed25519'));
+  const host = await createHost(
+    { privateKey, secret: new Uint8Array(32).fill(5), listen: ['/ip4/127.0.0.1/tcp/0'] },
+    { logger: silentLogger },
+  );
+  await host.start();
+  return host;
+}
+
+const never = new AbortController().signal;
+
+describe('the Raft transport over streams', () => {
+  let client: Host;
+  let server: Host;
+  let calls: RaftTransport;
+  let handle: (from: string, request: Request) => Promise<Response>;
+  const append = (text: string, prevIndex = 1): Request => ({
+    type: 'append',
+    term: 3,
+    leader: client.self,
+    prevIndex,
+    prevTerm: prevIndex === 0 ? 0 : 2,
+    entries: prevIndex === 0 ? [] : [entry(text)],
+    commit: prevIndex,
+  });
+  const entry = (text: string): Entry => ({ type: 'command', index: 2, term: 3, data: new TextEncoder().encode(text) });
+  const answered = (term: number): Response => ({ type: 'preVote', term, granted: true });
+
+  before(async () => {
+    [client, server] = await Promise.all([startHost(), startHost()]);
+    await client.addAddresses(server.addresses());
+    calls = createStreamTransport({ streams: client.streams, logger: silentLogger });
+    const serving = createStreamTransport({ streams: server.streams, logger: silentLogger });
+    serving.handle((from, request) => handle(from, request));
+  });
+  after(async () => {
+    calls.close();
+    await Promise.all([client.stop(), server.stop()]);
+  });
+
+  test('carries requests of every kind and their answers, with who sent them', async () => {
+    const seen: [string, Request][] = [];
+    handle = async (from, request) => {
+      seen.push([from, request]);
+      if (request.type === 'append')
+        return { type: 'append', term: 3, lastLog: 7, success: true, noRetryBackoff: false };
+      if (request.type === 'timeoutNow') return { type: 'timeoutNow' };
+      return { type: request.type, term: 4, granted: true };
+    };
+    const requests: Request[] = [
+      append('x'.repeat(300_000)),
+      append('', 0),
+      { type: 'vote', term: 4, candidate: client.self, lastIndex: 2, lastTerm: 3, leadershipTransfer: false },
+      { type: 'preVote', term: 4, lastIndex: 2, lastTerm: 3 },
+      { type: 'timeoutNow' },
+    ];
+    const responses = await Promise.all(requests.map((request) => calls.call(server.self, request, { signal: never })));
+    assert.deepEqual(
+      responses.map(({ type }) => type),
+      ['append', 'append', 'vote', 'preVote', 'timeoutNow'],
+    );
+    assert.ok(seen.every(([from]) => from === client.self));
+    const hex = (request: Request): string => hexEncode(encodeRequest(client.self, request));
+    assert.deepEqual(seen.map(([, request]) => hex(request)).sort(), requests.map(hex).sort());
+  });
+
+  test('a heartbeat does not wait behind an append that is not answered', async () => {
+    let release: () => void = () => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    handle = async (_, request) => {
+      if (request.type === 'append' && request.entries.length > 0) await held;
+      return { type: 'append', term: 3, lastLog: 0, success: true, noRetryBackoff: false };
+    };
+    const slow = calls.call(server.self, append('a'), { signal: never });
+    await calls.call(server.self, append('', 0), { signal: never });
+    release();
+    await slow;
+  });
+
+  test('answers come in the order of the requests on a stream, many at once', async () => {
+    handle = async (_, request) => answered(request.type === 'preVote' ? request.term : 0);
+    const terms = Array.from({ length: 100 }, (_, term) => term);
+    const responses = await Promise.all(
+      terms.map((term) =>
+        calls.call(server.self, { type: 'preVote', term, lastIndex: 0, lastTerm: 0 }, { signal: never }),
+      ),
+    );
+    assert.deepEqual(
+      responses.map((response) => (response.type === 'preVote' ? response.term : -1)),
+      terms,
+    );
+  });
+
+  test('a request that is given up fails, and the next one goes its way on a new stream', async () => {
+    handle = () => new Promise(() => {});
+    const stop = new AbortController();
+    const request: Request = { type: 'preVote', term: 1, lastIndex: 0, lastTerm: 0 };
+    const given = calls.call(server.self, request, { signal: stop.signal });
+    const beside = calls.call(server.self, request, { signal: never });
+    stop.abort();
+    await assert.rejects(given, { code: 'consensus/connection-lost' });
+    await assert.rejects(beside, { code: 'consensus/connection-lost' });
+    handle = async () => answered(9);
+    assert.deepEqual(await calls.call(server.self, request, { signal: never }), answered(9));
+  });
+
+  test('a handler that fails answers nothing, and the stream ends', async () => {
+    handle = async () => {
+      throw new OperatingError('consensus/read-only', 'the disk is full');
+    };
+    const request: Request = { type: 'preVote', term: 1, lastIndex: 0, lastTerm: 0 };
+    await assert.rejects(calls.call(server.self, request, { signal: never }));
+    handle = async () => answered(2);
+    assert.deepEqual(await calls.call(server.self, request, { signal: never }), answered(2));
+  });
+
+  test('a peer that cannot be reached fails the call', async () => {
+    const gone = await startHost();
+    const { self } = gone;
+    await client.addAddresses(gone.addresses());
+    await gone.stop();
+    await assert.rejects(calls.call(self, { type: 'timeoutNow' }, { signal: never }));
+  });
+
+  test('requests in the name of another peer, unknown ones and snapshots are not handled', async () => {
+    let handled = 0;
+    handle = async () => {
+      handled++;
+      return answered(1);
+    };
+    const stream = await client.streams.open(server.self, raftProtocol);
+    await stream.write(encodeRequest(server.self, append('a')));
+    const reader = new ValueReader(stream);
+    assert.match(Buffer.from((await reader.next()) ?? []).toString(), /as its sender, but ".*" has sent it/);
+    assert.deepEqual([...((await reader.next()) ?? [])], [0xc0]);
+    await stream.write(Uint8Array.of(7, 0x80));
+    assert.match(Buffer.from((await reader.next()) ?? []).toString(), /unknown rpc type 7/);
+    await reader.next();
+    await stream.write(Uint8Array.of(2, 0x80));
+    await assert.rejects(reader.next());
+    assert.equal(handled, 0);
+  });
+});
