@@ -1,0 +1,300 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { type FakeApi, startFakeApi } from '../../../test/support/fake-api.ts';
+import { commands } from './commands.ts';
+import { bytesText } from './format/bytes.ts';
+import { relativeTime } from './format/relative-time.ts';
+import { type CtlIo, main } from './main.ts';
+import { indentJson } from './print.ts';
+
+const cid = 'QmT78zSuBmuS4z925WZfrqQ1qHaJ56DQaTfyMUF7F8ff5o';
+const pin = JSON.stringify({ cid, replication_factor_min: 2, replication_factor_max: 2, type: 'pin' });
+const status = (name: string) => JSON.stringify({ cid, peer_map: { a: { status: name }, b: { status: name } } });
+
+interface Ran {
+  readonly exit: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function run(argv: readonly string[], io: Partial<CtlIo> = {}): Promise<Ran> {
+  let stdout = '';
+  let stderr = '';
+  const exit = await main(argv, {
+    stdout: (text) => {
+      stdout += text;
+    },
+    stderr: (text) => {
+      stderr += text;
+    },
+    environment: {},
+    now: () => ({ seconds: 1_700_000_000, nanos: 1 }),
+    writeFile: async () => {},
+    statusDelayMs: 0,
+    ...io,
+  });
+  return { exit, stdout, stderr };
+}
+
+async function withApi<T>(answers: Parameters<typeof startFakeApi>[0], act: (api: FakeApi) => Promise<T>): Promise<T> {
+  const api = await startFakeApi(answers);
+  try {
+    return await act(api);
+  } finally {
+    await api.close();
+  }
+}
+
+/** A port on which nobody listens. */
+async function closedPort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === 'object' && address !== null ? address.port : 1;
+}
+
+test('every command and group has help, without a peer', async () => {
+  for (const command of commands) {
+    for (const flag of ['--help', '-h', '-help']) {
+      const ran = await run([...command.words, flag]);
+      assert.equal(ran.exit, 0);
+      assert.match(ran.stdout, new RegExp(`^Usage: ipfs-cluster-ctl ${command.words.join(' ')}`));
+    }
+    assert.equal((await run(['help', ...command.words])).exit, 0);
+  }
+  assert.match((await run([])).stdout, /^Usage: ipfs-cluster-ctl /);
+  assert.match((await run(['pin'])).stdout, /update/);
+  assert.doesNotMatch((await run(['--help'])).stdout, /member|sync/);
+  assert.match((await run(['-v'])).stdout, /^ipfs-cluster-ctl version [0-9]+\.[0-9]+\.[0-9]+\n$/);
+});
+
+test('usage failures name the flag on stdout, print help and exit with 1', async () => {
+  const cases: readonly [string[], string][] = [
+    [['--nosuch', 'id'], 'Incorrect Usage. flag provided but not defined: -nosuch'],
+    [['pin', 'add', '--nosuch', 'x'], 'Incorrect Usage: flag provided but not defined: -nosuch'],
+    [['pin', 'add', '-rq', 'x'], 'Incorrect Usage: flag provided but not defined: -rq'],
+    [['pin', 'add', '--rmin', 'x', cid], 'Incorrect Usage: invalid value "x" for flag -rmin: parse error'],
+    [
+      ['pin', 'add', '--wait-timeout', '5', cid],
+      'Incorrect Usage: invalid value "5" for flag -wait-timeout: parse error',
+    ],
+    [['--timeout', 'x', 'id'], 'Incorrect Usage. invalid value "x" for flag -timeout: parse error'],
+    [['--enc=json', 'version', '--enc=text'], 'Incorrect Usage: flag provided but not defined: -enc'],
+    [['pin', 'ls', '--filter'], 'Incorrect Usage: flag needs an argument: -filter'],
+  ];
+  for (const [argv, first] of cases) {
+    const ran = await run(argv);
+    assert.equal(ran.stdout.split('\n')[0], first);
+    assert.match(ran.stdout, /\n\nUsage: /);
+    assert.deepEqual([ran.exit, ran.stderr], [1, '']);
+  }
+});
+
+test('unknown words exit with 3', async () => {
+  for (const argv of [['nosuch'], ['pin', 'nosuch'], ['help', 'nosuch']]) {
+    assert.deepEqual(await run(argv), { exit: 3, stdout: '', stderr: "No help topic for 'nosuch'\n" });
+  }
+});
+
+test('pin add sends what its options say', async () => {
+  await withApi(
+    () => ({ body: pin }),
+    async (api) => {
+      const options = '-r 2 -n nm -mode=direct -expire-in 1m --metadata a=1 --metadata b=x=y --ns'.split(' ');
+      const ran = await run(['-l', api.host, 'pin', 'add', cid, ...options]);
+      assert.equal(ran.exit, 0);
+      assert.deepEqual(api.requests, [
+        `POST /pins/ipfs/${cid}?expire-at=2023-11-14T22%3A14%3A20.000000001Z&meta-a=1&meta-b=x%3Dy&mode=direct&name=nm` +
+          '&replication-max=2&replication-min=2&shard-size=0&user-allocations=',
+      ]);
+      await run(['--host', api.host, 'pin', 'add', '--ns', '--rmin=0x1', '--rmax', '-1', '/ipns/example.org/a b']);
+      assert.match(
+        api.requests[1] ?? '',
+        /^POST \/pins\/ipns\/example\.org\/a%20b\?.*replication-max=-1&replication-min=1&/,
+      );
+      await run(['--host', api.host, 'pin', 'update', '--ns', cid, cid]);
+      assert.match(api.requests[2] ?? '', new RegExp(`^POST /pins/ipfs/${cid}\\?.*pin-update=${cid}&`));
+      await run(['--host', api.host, 'pin', 'add', '--metadata', 'foo', cid]).then((failed) =>
+        assert.equal(failed.stderr, 'error parsing metadata: metadata were not in the format key=value\n'),
+      );
+    },
+  );
+});
+
+test('the words of 2017 still work, and so does its form of --host', async () => {
+  await withApi(
+    (_method, path) => (path === '/peers' ? { body: ['{"id":""}'], trailers: [''] } : { status: 204 }),
+    async (api) => {
+      const host = `127.0.0.1:${api.port}`;
+      assert.equal((await run(['--host', host, 'member', 'ls'])).exit, 0);
+      assert.equal((await run(['--host', host, 'sync'])).exit, 0);
+      assert.deepEqual(api.requests, ['GET /peers', 'POST /pins/recover?local=false']);
+    },
+  );
+});
+
+test('--wait looks until enough peers have the pin, and fails in words', async () => {
+  const names = ['pinning', 'pinned'];
+  await withApi(
+    (method, _path, count) => ({ body: method === 'POST' ? pin : status(names[count - 2] ?? 'pinned') }),
+    async (api) => {
+      const ran = await run(['--host', api.host, 'pin', 'add', '--wait', cid]);
+      assert.equal(ran.exit, 0);
+      assert.equal(api.requests.length, 3);
+      assert.match(ran.stdout, /PINNED/);
+    },
+  );
+  await withApi(
+    (method) => ({ body: method === 'POST' ? pin : status('pinning') }),
+    async (api) => {
+      const ran = await run(['--host', api.host, 'pin', 'add', '--wait', '--wt', '1001ms', cid], {
+        statusDelayMs: 100,
+      });
+      assert.deepEqual(ran, {
+        exit: 62,
+        stdout: '',
+        stderr: 'error waiting for pin status: context deadline exceeded\n',
+      });
+    },
+  );
+});
+
+test('an API that is not there is told as the Go program tells it', async () => {
+  const port = await closedPort();
+  const message = `Get "http://127.0.0.1:${port}/id": dial tcp 127.0.0.1:${port}: connect: connection refused`;
+  const text = await run(['--host', `/ip4/127.0.0.1/tcp/${port}`, 'id']);
+  assert.deepEqual(text, { exit: 1, stdout: `An error occurred:\n  Code: 0\n  Message: ${message}\n`, stderr: '' });
+  const json = await run(['--host', `/ip4/127.0.0.1/tcp/${port}`, '--enc=json', 'id']);
+  assert.deepEqual(JSON.parse(json.stdout), { code: 0, message });
+});
+
+test('several hosts are tried in order; credentials mean TLS unless forced', async () => {
+  const port = await closedPort();
+  await withApi(
+    () => ({ body: '{"version":"1.1.6"}' }),
+    async (api) => {
+      const hosts = `/ip4/127.0.0.1/tcp/${port},${api.host}`;
+      assert.equal((await run(['--host', hosts, 'version'])).stdout, '1.1.6\n');
+      const forced = ['--host', api.host, '--basic-auth', 'u:p:q', '-f', 'version'];
+      assert.equal((await run(forced)).exit, 0);
+      assert.equal(api.lastHeaders().authorization, `Basic ${Buffer.from('u:p:q').toString('base64')}`);
+      const secured = await run(['--host', api.host, 'version'], { environment: { CLUSTER_CREDENTIALS: 'u:p' } });
+      assert.match(secured.stdout, /Get "https:.*: http: server gave HTTP response to HTTPS client\n/);
+      assert.equal(secured.exit, 1);
+      const debug = await run(['--debug', '--host', api.host, 'version']);
+      assert.match(debug.stderr, /GET \/version/);
+    },
+  );
+});
+
+test('a unix socket serves as well', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'ctl-'));
+  const api = await startFakeApi(() => ({ body: '{"version":"1"}' }), join(folder, 'api.sock'));
+  try {
+    assert.deepEqual(await run(['--host', api.host, 'version']), { exit: 0, stdout: '1\n', stderr: '' });
+  } finally {
+    await api.close();
+    await rm(folder, { recursive: true });
+  }
+});
+
+test('--timeout ends the wait for an answer', async () => {
+  await withApi(
+    () => undefined,
+    async (api) => {
+      const ran = await run(['--timeout', '1', '--host', api.host, 'version']);
+      assert.match(ran.stdout, /context deadline exceeded \(Client\.Timeout exceeded while awaiting headers\)/);
+      assert.equal(ran.exit, 1);
+    },
+  );
+});
+
+test('a list that breaks off shows what came, then the error', async () => {
+  await withApi(
+    () => ({ body: [status('pinned')], trailers: ['some peer failed'] }),
+    async (api) => {
+      const ran = await run(['--host', api.host, 'status']);
+      assert.match(
+        ran.stdout,
+        new RegExp(`^${cid}:\n(.*\n)+An error occurred:\n {2}Code: 500\n {2}Message: some peer failed\n$`),
+      );
+      assert.equal(ran.exit, 2);
+    },
+  );
+});
+
+test('health graph can go to a file', async () => {
+  const written: string[] = [];
+  await withApi(
+    () => ({ body: '{"cluster_id":"","cluster_links":{}}' }),
+    async (api) => {
+      const ran = await run(['--host', api.host, 'health', 'graph', '-f', 'out.dot'], {
+        writeFile: async (path, text) => {
+          written.push(path, text);
+        },
+      });
+      assert.deepEqual([ran.stdout, written[0]], ['', 'out.dot']);
+      assert.match(written[1] ?? '', /^digraph cluster \{/);
+    },
+  );
+});
+
+test('addresses that HTTP cannot use are refused before any request', async () => {
+  const refusals: readonly [string, RegExp][] = [
+    ['foo', /^error parsing host multiaddress: failed to parse multiaddr "foo": must begin with \/\n$/],
+    ['/ip4/1.2.3.4/udp/1/quic-v1', /^error creating API client: expected /],
+    [`/ip4/1.2.3.4/tcp/1/p2p/12D3KooWBCJm4uy27rCNUQPwtsC3Wtc3M9YTP4i9c7fLFfC3ZYWT`, /libp2p is not available/],
+    ['', /^error parsing host multiaddress: empty multiaddr\n$/],
+  ];
+  for (const [host, text] of refusals) {
+    const ran = await run(['--host', host, 'id']);
+    assert.match(ran.stderr, text);
+    assert.equal(ran.exit, 1);
+  }
+});
+
+test('indentJson lays out as Go does and keeps every digit', () => {
+  const compact = '{"a":[],"b":{},"c":[1795415485522471756,"x,{\\"}"],"d":{"e":null}}';
+  const text = indentJson(compact);
+  assert.equal(
+    text,
+    '{\n    "a": [],\n    "b": {},\n    "c": [\n        1795415485522471756,\n        "x,{\\"}"\n    ],\n    "d": {\n        "e": null\n    }\n}',
+  );
+});
+
+test('relative times and sizes are those of go-humanize', () => {
+  const at = (seconds: number) => relativeTime(BigInt(Math.round(seconds * 1e9)), 0n);
+  const cases: readonly [number, string][] = [
+    [0.5, 'now'],
+    [1.9, '1 second from now'],
+    [-2, '2 seconds ago'],
+    [59.9, '59 seconds from now'],
+    [-60, '1 minute ago'],
+    [7300, '2 hours from now'],
+    [86_400 * 1.5, '1 day from now'],
+    [86_400 * 6, '6 days from now'],
+    [86_400 * 13, '1 week from now'],
+    [86_400 * 45, '1 month from now'],
+    [86_400 * 100, '3 months from now'],
+    [86_400 * 400, '1 year from now'],
+    [86_400 * 600, '2 years from now'],
+    [86_400 * 1500, '4 years from now'],
+  ];
+  for (const [seconds, text] of cases) assert.equal(at(seconds), text);
+  const sizes: readonly [bigint, string][] = [
+    [0n, '0 B'],
+    [9n, '9 B'],
+    [10n, '10 B'],
+    [999n, '999 B'],
+    [1000n, '1.0 kB'],
+    [1500n, '1.5 kB'],
+    [9_999_400_505n, '10 GB'],
+    [82_854_982n, '83 MB'],
+  ];
+  for (const [bytes, text] of sizes) assert.equal(bytesText(bytes), text);
+});
