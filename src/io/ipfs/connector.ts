@@ -108,18 +108,12 @@ class KuboConnector implements IpfsConnector {
   }
 
   async pin(pin: Pin, { signal }: PinProgress): Promise<void> {
-    const helpers = new AbortController();
+    const leaveOrigins = pin.origins === null || pin.origins.length === 0 ? undefined : this.#meetOrigins(pin.origins);
     try {
-      for (const origin of (pin.origins ?? []).slice(0, originsMax)) {
-        const connecting = this.connectSwarm(origin, { signal: helpers.signal, timeoutMs: originConnectTimeoutMs });
-        connecting.catch((error) =>
-          this.#deps.logger.debug('origin not reached', { origin, error: errorMessage(error) }),
-        );
-      }
       if (pin.maxDepth === 0) await this.#pinDirect(pin, signal);
       else if (!(await this.#pinByUpdate(pin, signal))) await this.#pinAdd(pin, signal);
     } finally {
-      helpers.abort();
+      leaveOrigins?.();
     }
   }
 
@@ -216,6 +210,18 @@ class KuboConnector implements IpfsConnector {
     return await this.#http.bytes(this.#request(`block/get?arg=${cid}`, options));
   }
 
+  /** Connects to providers in the background; returns what ends the attempts. */
+  #meetOrigins(origins: readonly Multiaddr[]): () => void {
+    const attempts = new AbortController();
+    for (const origin of origins.slice(0, originsMax)) {
+      const connecting = this.connectSwarm(origin, { signal: attempts.signal, timeoutMs: originConnectTimeoutMs });
+      connecting.catch((error) =>
+        this.#deps.logger.debug('origin not reached', { origin, error: errorMessage(error) }),
+      );
+    }
+    return () => attempts.abort();
+  }
+
   async #pinDirect(pin: Pin, signal: AbortSignal): Promise<void> {
     // Kubo refuses to pin directly what it holds recursively; it is held, which is what was asked for.
     if ((await this.pinLsCid(pin, { signal })) === 'unpinned') await this.#pinAdd(pin, signal);
@@ -242,17 +248,12 @@ class KuboConnector implements IpfsConnector {
     const depth = pin.maxDepth > 0 ? `recursive=true&max-depth=${pin.maxDepth}` : `recursive=${pin.maxDepth !== 0}`;
     const watch = new StallWatch(this.#deps.clock, this.#options.pinTimeoutMs, signal);
     try {
-      // Silence is judged by progress alone: a node that repeats the same count is stalled though it talks.
-      const request: KuboRequest = {
-        path: `pin/add?arg=${pin.cid}&${depth}&progress=true`,
-        signal: watch.signal,
-        idleTimeoutMs: 0,
-      };
       const refusal = this.#availability.refusal;
       if (refusal !== undefined) throw refusal;
-      for await (const lines of this.#http.lines(request)) {
-        for (const { Progress: progress } of lines) if (typeof progress === 'number') watch.progress(progress);
-      }
+      // Silence is judged by progress alone: a node that repeats the same count is stalled though it talks.
+      await this.#http.post(`pin/add?arg=${pin.cid}&${depth}&progress=true`, watch.signal, ({ Progress: progress }) => {
+        if (typeof progress === 'number') watch.progress(progress);
+      });
     } catch (error) {
       throw watch.isStalled ? stalled(pin.cid, watch) : error;
     } finally {

@@ -15,9 +15,22 @@ export class KuboError extends OperatingError {
 }
 
 /** Something answered, but not in the language of an IPFS node. */
-export function notKubo(path: string, statusCode: number, body: string): OperatingError {
+function notKubo(path: string, statusCode: number, body: string): OperatingError {
   const text = `IPFS request failed (is it running?) (${path}). Code ${statusCode}: ${body.slice(0, 1024)}`;
   return new OperatingError('ipfs/not-kubo', text);
+}
+
+/** What an answer other than success says. */
+export function failureOfBody(path: string, statusCode: number, text: string): Error {
+  try {
+    const body: unknown = JSON.parse(text);
+    if (typeof body === 'object' && body !== null && 'Message' in body && typeof body.Message === 'string') {
+      return new KuboError(path, statusCode, body.Message);
+    }
+  } catch {
+    // Not an IPFS node's way to say no: reported as it came.
+  }
+  return notKubo(path, statusCode, text);
 }
 
 /** No answer because there is no connection. */

@@ -6,8 +6,9 @@ import { type Dispatcher, Pool } from 'undici';
 import { type Cancel, type Clock, errorCode } from '../../base/index.ts';
 import { formatGoDuration } from '../../model/index.ts';
 import type { Endpoint } from './endpoint.ts';
-import { aborted, badAnswer, KuboError, notKubo, timedOut, unreachable } from './errors.ts';
+import { aborted, badAnswer, failureOfBody, KuboError, timedOut, unreachable } from './errors.ts';
 import { ndjson } from './ndjson.ts';
+import { ShortAnswer } from './short-answer.ts';
 
 /** Bodies of errors and of single answers. A cut answer is refused, not shortened. */
 const bodyLengthMax = 32 * 1024 * 1024;
@@ -85,6 +86,27 @@ export class KuboHttp {
     }
   }
 
+  /**
+   * The lines of a small answer, as they come, without a limit of time: the caller aborts. For pins, of which there are
+   * many; `lines` does the same for three times the processor time.
+   */
+  async post(
+    path: string,
+    signal: AbortSignal,
+    onLine: (line: Record<string, unknown>) => void = () => {},
+  ): Promise<void> {
+    const url = `${this.#origin}/api/v0/${path}`;
+    if (signal.aborted) throw aborted(url, signal.reason);
+    try {
+      await this.#postOnce(path, url, signal, onLine, true);
+    } catch (error) {
+      if (error instanceof Error && errorCode(error).startsWith('ipfs/')) throw error;
+      const lost = unreachable(url, error);
+      this.#onLost(lost);
+      throw lost;
+    }
+  }
+
   /** Ends everything that is under way. */
   async close(): Promise<void> {
     await this.#pool.destroy();
@@ -93,6 +115,7 @@ export class KuboHttp {
   async *#pieces(request: KuboRequest): AsyncGenerator<Uint8Array, void> {
     const watch = new Watch(this.#clock, request.idleTimeoutMs, request.signal);
     const url = `${this.#origin}/api/v0/${request.path}`;
+    let isWhole = false;
     try {
       const answer = await this.#send(request.path, watch.signal);
       this.#onReached();
@@ -104,11 +127,37 @@ export class KuboHttp {
         watch.renew();
       }
       const streamError = answer.trailers['x-stream-error'];
+      isWhole = true;
       if (streamError !== undefined) throw new KuboError(request.path, answer.statusCode, String(streamError));
     } catch (error) {
       throw this.#translate(url, error, watch, request);
     } finally {
+      // Gives the connection back when the reader left before the end.
+      if (!isWhole) watch.abort();
       watch.end();
+    }
+  }
+
+  async #postOnce(
+    path: string,
+    url: string,
+    signal: AbortSignal,
+    onLine: (line: Record<string, unknown>) => void,
+    mayRepeat: boolean,
+  ): Promise<void> {
+    let answer: ShortAnswer | undefined;
+    const onAbort = (): void => answer?.abort(aborted(url, signal.reason));
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      await new Promise<void>((resolve, reject) => {
+        answer = new ShortAnswer({ path, onReached: this.#onReached, onLine, resolve, reject });
+        this.#pool.dispatch({ path: `/api/v0/${path}`, method: 'POST' }, answer);
+      });
+    } catch (error) {
+      if (!mayRepeat || answer?.isBegun === true || !isStaleConnection(error)) throw error;
+      await this.#postOnce(path, url, signal, onLine, false);
+    } finally {
+      signal.removeEventListener('abort', onAbort);
     }
   }
 
@@ -117,8 +166,7 @@ export class KuboHttp {
     try {
       return await this.#pool.request(options);
     } catch (error) {
-      // The node may close an idle connection just when we use it. All acts can be repeated, so one more try is safe.
-      if (signal.aborted || !['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'].includes(errorCode(error))) throw error;
+      if (signal.aborted || !isStaleConnection(error)) throw error;
       return await this.#pool.request(options);
     }
   }
@@ -166,7 +214,9 @@ class Watch {
   end(): void {
     this.#cancel?.();
     this.#outer?.removeEventListener('abort', this.#abort);
-    // Gives the connection back when the reader left before the end.
+  }
+
+  abort(): void {
     this.#controller.abort();
   }
 
@@ -180,21 +230,18 @@ class Watch {
   }
 }
 
+/** The node may close an idle connection just when we use it. All acts can be repeated, so one more try is safe. */
+function isStaleConnection(error: unknown): boolean {
+  return ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'].includes(errorCode(error));
+}
+
 async function failureOf(path: string, answer: Dispatcher.ResponseData): Promise<Error> {
   let text = '';
   for await (const piece of answer.body) {
     text += Buffer.from(piece).toString();
     if (text.length > 64 * 1024) break;
   }
-  try {
-    const body: unknown = JSON.parse(text);
-    if (typeof body === 'object' && body !== null && 'Message' in body && typeof body.Message === 'string') {
-      return new KuboError(path, answer.statusCode, body.Message);
-    }
-  } catch {
-    // Not an IPFS node's way to say no: reported as it came.
-  }
-  return notKubo(path, answer.statusCode, text);
+  return failureOfBody(path, answer.statusCode, text);
 }
 
 function asRecord(path: string, value: unknown): Record<string, unknown> {
