@@ -55,7 +55,7 @@ export const pinTypeType: Type<PinType> = enumType(pinTypeBits, {
 
 const options = field<PinOptions>();
 
-export const pinOptionsFields: readonly JsonField<PinOptions>[] = [
+const pinOptionsFields: readonly JsonField<PinOptions>[] = [
   options('replicationFactorMin', 'rn?', 'replication_factor_min', intType),
   options('replicationFactorMax', 'rx?', 'replication_factor_max', intType),
   options('name', 'n?', 'name', textType),
