@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Logger, OperatingError, SeededRandom, silentLogger } from '../../src/base/index.ts';
+import { type Clock, type Logger, OperatingError, SeededRandom, silentLogger } from '../../src/base/index.ts';
 import { openPinset } from '../../src/cluster/index.ts';
 import type { CallOptions, Consensus, PinsetObserver, Rpc } from '../../src/cluster/ports.ts';
 import type { Request, Response } from '../../src/core/raft/index.ts';
@@ -62,7 +62,16 @@ export interface TestPeer {
 /** How one request or call between two peers fares. `lose-answer`: it is handled, and the asker hears nothing of it. */
 export type Fate = 'deliver' | 'lose' | 'lose-answer';
 
+export interface RaftClusterOptions {
+  /** Default: a new one. */
+  readonly folder?: string;
+  readonly config?: RaftConfig;
+  /** Default: the virtual one. */
+  readonly clock?: Clock;
+}
+
 export class RaftCluster {
+  /** The time of the peers, unless `make` was given another. */
   readonly clock: FakeClock = new FakeClock();
   readonly peers: Map<PeerId, TestPeer> = new Map<PeerId, TestPeer>();
   readonly raftHandlers: Map<PeerId, RaftHandler> = new Map<PeerId, RaftHandler>();
@@ -73,14 +82,18 @@ export class RaftCluster {
   fate: (from: PeerId, to: PeerId, kind: string) => Fate = () => 'deliver';
   logger: Logger = silentLogger;
   readonly folder: string;
+  readonly #config: RaftConfig;
+  readonly #clock: Clock;
   #generation = 0;
 
-  private constructor(folder: string) {
+  private constructor(folder: string, { config = raftConfig, clock }: RaftClusterOptions) {
     this.folder = folder;
+    this.#config = config;
+    this.#clock = clock ?? this.clock;
   }
 
-  static async make(): Promise<RaftCluster> {
-    return new RaftCluster(await mkdtemp(join(tmpdir(), 'raft-cluster-')));
+  static async make(options: RaftClusterOptions = {}): Promise<RaftCluster> {
+    return new RaftCluster(options.folder ?? (await mkdtemp(join(tmpdir(), 'raft-cluster-'))), options);
   }
 
   /** Starts a peer on what the last one of that name left. */
@@ -111,7 +124,7 @@ export class RaftCluster {
     const folder = createRaftFolder(join(this.folder, id, 'raft'), { backupsRotate: raftConfig.backupsRotate });
     const peer: { isDead: boolean } = { isDead: false };
     const consensus = createRaft(
-      { self: id, isJoining, config: { ...raftConfig, initPeerset } },
+      { self: id, isJoining, config: { ...this.#config, initPeerset } },
       {
         storage: {
           ...folder,
@@ -123,7 +136,7 @@ export class RaftCluster {
         },
         transport: this.#transport(id, peer),
         rpc: this.#rpc(id, peer, handlers),
-        clock: this.clock,
+        clock: this.#clock,
         random: new SeededRandom(`${id} ${this.#generation++}`),
         logger: this.logger,
         openPinset: (store) => openPinset(store, { log: silentLogger, observer }),
@@ -253,7 +266,7 @@ export class RaftCluster {
     return new Promise((resolve, reject) => {
       const fail = (code: string, outcome: 'refused' | 'unknown') => (): void =>
         reject(new OperatingError(code, code, { outcome }));
-      const cancel = this.clock.after(timeoutMs, fail('rpc/timeout', 'unknown'));
+      const cancel = this.#clock.after(timeoutMs, fail('rpc/timeout', 'unknown'));
       signal?.addEventListener('abort', fail('rpc/cancelled', 'unknown'), { once: true });
       const target = this.peers.get(to);
       const fate = this.fate(self, to, name);
