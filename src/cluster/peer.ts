@@ -115,8 +115,8 @@ const ipfsIdTimeoutMs = 5000;
 const readyRetryMs = 1000;
 const joinTimeoutMs = 60_000;
 const leaveTimeoutMs = 1500;
-/** All parts together; the process is given 5 s. */
-const stopLimitMs = 4500;
+/** All parts together; the process is given 5 s for these and the network. */
+const stopLimitMs = 3000;
 const informerRetryPart = 4;
 /** Subscriptions of a new connection are exchanged within this time; what is published earlier is lost. */
 const greetingDelayMs = 500;

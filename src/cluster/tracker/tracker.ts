@@ -80,7 +80,7 @@ const errorsMax = 10_000;
 const retryTickMs = 1000;
 const reconcileRetryMinMs = 2000;
 const reconcileRetryMaxMs = 60_000;
-const stopLimitMs = 3000;
+const stopLimitMs = 2000;
 /** Records written together when a reconciliation finds pins made before there were records. */
 const adoptedPerFlush = 1000;
 
