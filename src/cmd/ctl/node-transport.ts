@@ -42,9 +42,16 @@ function baseUrl(endpoint: Endpoint): string {
 
 function agentFor(endpoint: Endpoint, options: NodeTransportOptions): Agent {
   const proxyEnv =
-    endpoint.kind === 'tcp' && options.environment !== undefined ? { proxyEnv: options.environment } : {};
+    endpoint.kind === 'tcp' && !isLoopback(endpoint.host) && options.environment !== undefined
+      ? { proxyEnv: options.environment }
+      : {};
   if (endpoint.kind === 'unix' || !endpoint.isTls) return new Agent({ keepAlive: true, ...proxyEnv });
   return new TlsAgent({ keepAlive: true, rejectUnauthorized: options.isCertificateChecked !== false, ...proxyEnv });
+}
+
+/** Never through a proxy, as in Go. */
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.[0-9.]+$/.test(host);
 }
 
 function send(endpoint: Endpoint, agent: Agent, request: TransportRequest): Promise<IncomingMessage> {

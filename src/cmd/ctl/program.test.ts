@@ -192,6 +192,19 @@ test('several hosts are tried in order; credentials mean TLS unless forced', asy
   );
 });
 
+test('a proxy of the environment is used, but not for this machine', async () => {
+  await withApi(
+    () => ({ body: '{"version":"through"}' }),
+    async (proxy) => {
+      const environment = { HTTP_PROXY: proxy.url };
+      const far = await run(['--host', '/dns4/cluster.test/tcp/9094', 'version'], { environment });
+      assert.deepEqual([far.stdout, proxy.requests], ['through\n', ['GET http://cluster.test:9094/version']]);
+      const near = await run(['--host', `/ip4/127.0.0.1/tcp/${await closedPort()}`, 'version'], { environment });
+      assert.match(near.stdout, /connection refused/);
+    },
+  );
+});
+
 test('a unix socket serves as well', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'ctl-'));
   const api = await startFakeApi(() => ({ body: '{"version":"1"}' }), join(folder, 'api.sock'));
