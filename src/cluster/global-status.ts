@@ -39,6 +39,8 @@ export interface GlobalStatusDeps {
 
 /** Pins recovered by several peers are joined up to this many; further ones are reported as they come. */
 const recoveredJoinedMax = 10_000;
+/** A member that recovers waits for room in its queue, which may take as long as a stalled pin does. */
+const recoverSilenceMs = 180_000;
 
 export class GlobalStatus {
   readonly #deps: GlobalStatusDeps;
@@ -93,20 +95,28 @@ export class GlobalStatus {
     yield* mergeStatus(peers, this.#failedEntry);
   }
 
-  /** What each member has queued again. */
+  /** What each member has queued again; one member after the other. */
   async *recoverAll(call: CallOptions): AsyncGenerator<GlobalPinInfo, void> {
-    const { consensus, self, followerMode, rpc, tracker } = this.#deps;
+    const { consensus, self, followerMode, rpc, tracker, clock } = this.#deps;
     const members = followerMode ? [self] : await consensus.peers();
     const joined = new Map<string, PinInfo[]>();
     const failed: [PeerId, PinInfoShort][] = [];
     for (const peer of members) {
-      const options = call.signal === undefined ? {} : { signal: call.signal };
-      const rows =
-        peer === self
-          ? tracker.recoverAll(options)
-          : rpc.stream(peer, methods.Cluster.RecoverAllLocal, [nothing], options);
+      const rows = new PeerRows({
+        peer,
+        // Taken as they come: a pin appears once per peer, in no particular order.
+        isOrdered: true,
+        silenceMs: recoverSilenceMs,
+        clock,
+        signal: call.signal,
+        open: (signal) =>
+          peer === self
+            ? tracker.recoverAll({ signal })
+            : rpc.stream(peer, methods.Cluster.RecoverAllLocal, [nothing], { signal }),
+      });
       try {
-        for await (const row of rows) {
+        for (await rows.advance(); rows.row !== undefined; await rows.advance()) {
+          const { row } = rows;
           const known = joined.get(row.cid.key);
           if (known !== undefined) known.push(row);
           else joined.set(row.cid.key, [row]);
@@ -114,10 +124,11 @@ export class GlobalStatus {
           yield* this.#joinedInfos(joined, []);
           joined.clear();
         }
-      } catch (error) {
-        call.signal?.throwIfAborted();
-        if (errorCode(error) !== 'rpc/authorization') failed.push([peer, this.#failedEntry(peer, failureText(error))]);
+      } finally {
+        await rows.close();
       }
+      call.signal?.throwIfAborted();
+      if (rows.failure !== '' && !rows.isUnauthorized) failed.push([peer, this.#failedEntry(peer, rows.failure)]);
     }
     yield* this.#joinedInfos(joined, failed);
   }
