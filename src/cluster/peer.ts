@@ -143,8 +143,8 @@ class ClusterPeer implements Peer {
   readonly #stopping = new AbortController();
   readonly #isReady = Promise.withResolvers<void>();
   readonly #isRemoved = Promise.withResolvers<void>();
-  /** The last answer of the IPFS node; kept while it is down. */
-  #ipfsId: IpfsId = { id: '', addresses: null, error: '' };
+  /** With the last answer of the IPFS node, kept while it is down. Made once per answer: every row of a status has it. */
+  #identity: TrackerIdentity;
   #repinning: Promise<void> = Promise.resolve();
   #stopped: Promise<void> | undefined;
   #hasLeft = false;
@@ -152,6 +152,7 @@ class ClusterPeer implements Peer {
   constructor(options: PeerOptions, deps: PeerDeps) {
     const { host, rpc, consensus, tracker, monitor, ipfs, clock } = deps;
     this.self = host.self;
+    this.#identity = { peer: host.self, peername: options.peername, ipfsId: '', ipfsAddresses: [] };
     this.#options = options;
     this.#deps = deps;
     this.#logLimit = new LogLimit(clock);
@@ -197,12 +198,7 @@ class ClusterPeer implements Peer {
   }
 
   identity(): TrackerIdentity {
-    return {
-      peer: this.self,
-      peername: this.#options.peername,
-      ipfsId: this.#ipfsId.id,
-      ipfsAddresses: addressesForOthers(this.#ipfsId.addresses ?? []),
-    };
+    return this.#identity;
   }
 
   // ------------------------------------------------------------------------------------------------ members
@@ -581,8 +577,10 @@ class ClusterPeer implements Peer {
 
   async #askIpfsId(call: CallOptions): Promise<IpfsId> {
     try {
-      this.#ipfsId = await this.#deps.ipfs.id({ ...call, timeoutMs: ipfsIdTimeoutMs });
-      return this.#ipfsId;
+      const answer = await this.#deps.ipfs.id({ ...call, timeoutMs: ipfsIdTimeoutMs });
+      const ipfsAddresses = addressesForOthers(answer.addresses ?? []);
+      this.#identity = { ...this.#identity, ipfsId: answer.id, ipfsAddresses };
+      return answer;
     } catch (error) {
       return { id: '', addresses: null, error: errorMessage(error) };
     }
