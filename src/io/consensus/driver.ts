@@ -49,7 +49,8 @@ export interface DriverDeps {
 export interface DriverOptions {
   /** One tick of the engine, milliseconds. */
   readonly tickMs: number;
-  readonly engine: Partial<RaftOptions>;
+  /** The spread of the election timeout is at most the timeout itself. */
+  readonly engine: Partial<RaftOptions> & Pick<RaftOptions, 'electionTicks'>;
 }
 
 /** Without the engine's id. */
@@ -74,6 +75,7 @@ export class RaftDriver {
   readonly changes: Watch;
   readonly #deps: DriverDeps;
   readonly #tickMs: number;
+  readonly #electionTicks: number;
   readonly #raft: Raft;
   readonly #waiters = new Map<number, Waiter>();
   readonly #requests = new Map<number, { resolve(response: Response): void; reject(error: Error): void }>();
@@ -93,13 +95,22 @@ export class RaftDriver {
     const { self, random, image, state, clock } = deps;
     this.#deps = deps;
     this.#tickMs = options.tickMs;
+    this.#electionTicks = options.engine.electionTicks;
     const create = deps.createEngine ?? createRaft;
     this.#raft = create({ self, random, image, applied: state.applied }, options.engine);
     this.#lastAppliedTerm = image.entries[state.applied - image.base.index - 1]?.term ?? image.base.term;
     this.changes = new Watch(clock);
   }
 
+  /**
+   * A peer that has just started has not heard a leader for long: it waits for the random part of the election timeout only, and
+   * a single voter for nothing. If there is a leader, the pre-vote changes nothing.
+   */
   start(): void {
+    const { configuration } = this.#raft.status();
+    const isAlone = configuration.servers.length === 1 && configuration.servers[0]?.id === this.#deps.self;
+    const ticks = isAlone ? 2 * this.#electionTicks : this.#electionTicks - 1;
+    for (let count = 0; count < ticks && this.#raft.status().role === 'follower'; count++) this.#step({ type: 'tick' });
     this.#planTick();
     this.#planPump();
   }

@@ -4,13 +4,7 @@
  */
 import { type Clock, errorMessage, type Logger, OperatingError, type Random } from '../../base/index.ts';
 import type { CallOptions, Consensus, Datastore, Pinset, Rpc } from '../../cluster/ports.ts';
-import {
-  bootstrapOps,
-  type createRaft as createEngine,
-  type RaftOptions as EngineOptions,
-  type LogImage,
-  type Status,
-} from '../../core/raft/index.ts';
+import { bootstrapOps, type createRaft as createEngine, type LogImage, type Status } from '../../core/raft/index.ts';
 import type { RaftConfig } from '../../model/config/index.ts';
 import {
   type LogPosition,
@@ -22,7 +16,7 @@ import {
   raftLeaderMethods,
 } from '../../model/index.ts';
 import type { RpcNode } from '../rpc/index.ts';
-import { type Answer, RaftDriver } from './driver.ts';
+import { type Answer, type DriverOptions, RaftDriver } from './driver.ts';
 import { givenUp, noLeader, noLeaderInTime, refusal, stopped } from './errors.ts';
 import { LatePinset } from './late-pinset.ts';
 import type { RaftData, RaftStorage, RaftTransport, ReplicatedPinset } from './ports.ts';
@@ -309,7 +303,7 @@ function isVoter({ configuration }: Status, peer: PeerId): boolean {
 }
 
 /** The reference's times: a follower waits between one and two heartbeat timeouts, a leader sends ten in one. */
-function driverOptions(config: RaftConfig): { readonly tickMs: number; readonly engine: Partial<EngineOptions> } {
+function driverOptions(config: RaftConfig): DriverOptions {
   const tickMs = Math.max(1, config.heartbeatTimeoutMs / 10);
   const electionTicks = Math.max(3, Math.round(config.heartbeatTimeoutMs / tickMs));
   return {

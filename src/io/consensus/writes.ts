@@ -225,10 +225,14 @@ export class Writes {
   /** Whether the write is done, as far as anyone can see. */
   async #tryByState(write: Write): Promise<Try> {
     write.outcome = 'unknown';
-    const index = await this.readIndex({
-      timeoutMs: this.#leftMs(write),
-      ...(write.signal && { signal: write.signal }),
-    });
+    let index: LogIndex | undefined;
+    try {
+      const { signal } = write;
+      index = await this.readIndex({ timeoutMs: this.#leftMs(write), ...(signal && { signal }) });
+    } catch (error) {
+      // The read was refused; the write may be done.
+      throw asUnknown(error);
+    }
     await this.#appliedHere(index, write);
     if (isEffective(this.#deps.pinset, write.command)) return { outcome: 'applied', index };
     return { outcome: 'unknown', error: notCommittedInTime('unknown') };
