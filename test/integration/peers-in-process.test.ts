@@ -16,7 +16,7 @@ import { createHost } from '../../src/io/p2p/index.ts';
 import { createRpc, multiplexedProtocol, type RpcNode, registerServices } from '../../src/io/rpc/index.ts';
 import { createRaftFolder } from '../../src/io/store/index.ts';
 import { initialService } from '../../src/model/config/index.ts';
-import { defaultPinOptions } from '../../src/model/index.ts';
+import { defaultPinOptions, type PinInfoShort } from '../../src/model/index.ts';
 import { collect } from '../support/collect.ts';
 import { IpfsStandIn } from '../support/ipfs-stand-in.ts';
 import { cidNumber } from '../support/pins.ts';
@@ -205,11 +205,22 @@ test('three peers join, pin, list, lose one and go on', { timeout: 60_000 }, asy
   const graph = await first.peer.connectGraph();
   assert.equal(Object.values(graph.clusterLinks ?? {}).flat().length, 6);
 
+  // An IPFS node dies and comes back: the peer serves on, says so, and catches up by itself.
+  await third.ipfs.stop();
+  const missed = cidNumber(3000);
+  await third.peer.pin(missed, { ...defaultPinOptions });
+  const entryOfThird = async (): Promise<PinInfoShort | undefined> =>
+    (await first.peer.status(missed)).peerMap[third.peer.self];
+  await until(async () => (await entryOfThird())?.status === 'pin_queued');
+  assert.match((await entryOfThird())?.error ?? '', /IPFS node does not answer/);
+  await third.ipfs.start();
+  await until(async () => (await entryOfThird())?.status === 'pinned');
+
   await second.stop();
   const startMs = performance.now();
   await first.peer.pin(cidNumber(2000), { ...defaultPinOptions, name: 'late' });
   const infos = await collect(first.peer.statusAll(0));
-  assert.equal(infos.length, 202);
+  assert.equal(infos.length, 203);
   assert.equal(infos[0]?.peerMap[second.peer.self]?.status, 'cluster_error');
   assert.ok(performance.now() - startMs < 20_000);
   await first.peer.peerRemove(second.peer.self);
