@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { consensusConformance } from '../../../test/conformance/consensus.ts';
 import { collect } from '../../../test/support/collect.ts';
 import { cidNumber, pinOf } from '../../../test/support/pins.ts';
 import { peerIds, RaftCluster, type TestPeer } from '../../../test/support/raft-cluster.ts';
@@ -11,6 +12,17 @@ import type { Pin } from '../../model/index.ts';
 const [a = '', b = '', c = '', d = ''] = peerIds(4);
 const ids = [a, b, c];
 const pinNumber = (n: number, name = `pin ${n}`): Pin => pinOf(cidNumber(n), { name });
+
+consensusConformance('raft', async () => {
+  const cluster = await RaftCluster.make();
+  for (const id of ids) await cluster.start(id, { initPeerset: ids });
+  await cluster.leader();
+  return {
+    peers: ids.map((id) => cluster.peer(id).consensus),
+    until: (promise) => cluster.until(promise),
+    end: () => cluster.end(),
+  };
+});
 
 /** Runs the body with three peers that have a leader. */
 function threePeers(title: string, body: (cluster: RaftCluster) => Promise<void>): void {
