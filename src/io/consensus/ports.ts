@@ -34,6 +34,7 @@ export interface RaftStorage {
   moveAway(): Promise<void>;
 }
 
+/** An open log and an open state, of one peer. */
 export interface RaftData {
   readonly log: LogStore & { close(): Promise<void> };
   readonly state: Datastore;

@@ -22,6 +22,7 @@ import { LatePinset } from './late-pinset.ts';
 import type { RaftData, RaftStorage, RaftTransport, ReplicatedPinset } from './ports.ts';
 import { Writes } from './writes.ts';
 
+/** Who the peer is and how it starts. */
 export interface RaftConsensusOptions {
   readonly self: PeerId;
   /** Join a running cluster: data of an earlier life is moved away, and the peer waits to be added. */
@@ -29,6 +30,7 @@ export interface RaftConsensusOptions {
   readonly config: RaftConfig;
 }
 
+/** The world of a Raft peer: everything that the simulator replaces. */
 export interface RaftConsensusDeps {
   readonly storage: RaftStorage;
   readonly transport: RaftTransport;

@@ -19,6 +19,7 @@ export const raftProtocol = '/raft/1.0.0/rpc';
 /** Requests of one peer that may be answered at once; a leader of ours has two streams, one of Go opens more. */
 const streamsPerPeerMax = 64;
 
+/** What the transport sends over, and where it tells of lost streams. */
 export interface StreamTransportDeps {
   readonly streams: Streams;
   readonly logger: Logger;
