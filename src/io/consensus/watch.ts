@@ -42,7 +42,6 @@ export class Watch {
       };
       const look = (): void => {
         if (!this.#looks.has(look)) return;
-        wake?.then(look, look);
         try {
           const found = check();
           if (found === undefined && this.#closed === undefined) return;
