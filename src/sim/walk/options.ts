@@ -1,6 +1,7 @@
 /** What a walk is drawn from: a profile that means well hides bugs, so every seed has its own. */
 import type { SeededRandom } from '../../base/index.ts';
 import type { RaftOptions } from '../../core/raft/index.ts';
+import { pick } from '../pick.ts';
 
 /** What may happen next, each with its weight. */
 export const actions = [
@@ -55,10 +56,4 @@ export function drawOptions(random: SeededRandom): WalkOptions {
     burstTickPercent: pick(random, [0, 15, 15]),
     voters: pick(random, [5, 5, 5, 3, 4]),
   };
-}
-
-export function pick<T>(random: SeededRandom, choices: readonly T[]): T {
-  const choice = choices[random.integer(choices.length)];
-  if (choice === undefined) throw new RangeError('Cannot pick from an empty list');
-  return choice;
 }

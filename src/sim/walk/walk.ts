@@ -19,8 +19,9 @@ import {
 import { RaftChecker } from '../checkers/raft-checker.ts';
 import { asFinding, expect, type Finding } from '../finding.ts';
 import { mix } from '../hash.ts';
+import { pick } from '../pick.ts';
 import { Trace } from '../trace.ts';
-import { type Action, actions, drawOptions, pick, type WalkOptions } from './options.ts';
+import { type Action, actions, drawOptions, type WalkOptions } from './options.ts';
 import { WalkPeer } from './peer.ts';
 
 /** Messages under way; the oldest is lost when there are more. */

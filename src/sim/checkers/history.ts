@@ -1,0 +1,92 @@
+/**
+ * What clients saw against what the log says: an acknowledged write is in it, a refused one never, no pin is in it twice, a
+ * write that began after another had ended comes after it, and a read shows the state of an index between those that were
+ * committed when it began and when it ended.
+ *
+ * Every pin has a name of its own, so that its entry can be found; the index of an entry makes the order a comparison.
+ */
+import type { Entry, LogIndex } from '../../core/raft/index.ts';
+import { raftCommandCodec } from '../../model/index.ts';
+import { expect } from '../finding.ts';
+
+interface Change {
+  readonly index: LogIndex;
+  /** Of the pin; `undefined`: unpinned. */
+  readonly name: string | undefined;
+}
+
+export class HistoryChecker {
+  /** The changes of each CID, in log order. */
+  readonly #changes = new Map<string, Change[]>();
+  readonly #indexOf = new Map<string, LogIndex>();
+  readonly #refused = new Set<string>();
+  #last: LogIndex = 0;
+  acknowledged = 0;
+  reads = 0;
+
+  /** Entries of any peer, in its order; each is looked at once. */
+  applies(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      if (entry.index <= this.#last) continue;
+      this.#last = entry.index;
+      if (entry.type !== 'command') continue;
+      const { type, pin } = raftCommandCodec.decode(entry.data);
+      const name = type === 'pin' ? pin.name : undefined;
+      if (name !== undefined) this.#place(name, entry.index);
+      const changes = this.#changes.get(pin.cid.key) ?? [];
+      changes.push({ index: entry.index, name });
+      this.#changes.set(pin.cid.key, changes);
+    }
+  }
+
+  #place(name: string, index: LogIndex): void {
+    const isRefused = this.#refused.has(name);
+    expect(!isRefused, 'refused is final', () => `pin ${name} was refused and is applied at ${index}`);
+    const before = this.#indexOf.get(name);
+    expect(before === undefined, 'applied once', () => `pin ${name} is applied at ${before} and ${index}`);
+    this.#indexOf.set(name, index);
+  }
+
+  /** `began`: what was committed when the client asked. */
+  pinAcknowledged(name: string, began: LogIndex): void {
+    this.acknowledged++;
+    const index = this.#indexOf.get(name);
+    expect(index !== undefined, 'acknowledged is applied', () => `pin ${name} is acknowledged and in nobody's log`);
+    expect(
+      index > began,
+      'index order',
+      () => `pin ${name} is at ${index}, ${began} was committed before it was asked for`,
+    );
+  }
+
+  pinRefused(name: string): void {
+    const index = this.#indexOf.get(name);
+    expect(index === undefined, 'refused is final', () => `pin ${name} is refused, and was applied at ${index}`);
+    this.#refused.add(name);
+  }
+
+  read(key: string, name: string | undefined, began: LogIndex, ended: LogIndex): void {
+    this.reads++;
+    const isPossible = this.#valuesBetween(key, began, ended).includes(name);
+    expect(isPossible, 'reads are fresh', () => {
+      return `a read shows ${name}, which the log has not between ${began} and ${ended}`;
+    });
+  }
+
+  /** The state as of an index: names by CID. */
+  stateAt(index: LogIndex): Map<string, string> {
+    const state = new Map<string, string>();
+    for (const [key, changes] of this.#changes) {
+      const name = changes.findLast((change) => change.index <= index)?.name;
+      if (name !== undefined) state.set(key, name);
+    }
+    return state;
+  }
+
+  #valuesBetween(key: string, first: LogIndex, last: LogIndex): (string | undefined)[] {
+    const changes = this.#changes.get(key) ?? [];
+    const before = changes.findLast(({ index }) => index <= first)?.name;
+    const during = changes.filter(({ index }) => index > first && index <= last).map(({ name }) => name);
+    return [before, ...during];
+  }
+}

@@ -1,0 +1,166 @@
+/**
+ * A peer's virtual disk: a log that keeps a write wholly or not at all, and a state store that keeps a prefix of its unsynced
+ * batches. It outlives the peer; each life opens it anew, and what a dead life still has under way never comes back to it.
+ */
+import { assert, type SeededRandom } from '../../base/index.ts';
+import { createMemoryDatastore } from '../../cluster/index.ts';
+import type { Datastore, DatastoreEntry, DatastoreOp, KeyRange } from '../../cluster/ports.ts';
+import type { LogImage, LogOp } from '../../core/raft/index.ts';
+import type { RaftData, RaftStorage } from '../../io/consensus/index.ts';
+import { DiskImage } from '../image.ts';
+import type { Scheduler } from './scheduler.ts';
+
+export interface DiskOptions {
+  readonly syncMs: number;
+  readonly stateMs: number;
+}
+
+export interface DiskDeps {
+  readonly scheduler: Scheduler;
+  readonly random: SeededRandom;
+  /** Before ops become durable. */
+  readonly onWrite: (ops: readonly LogOp[]) => void;
+}
+
+export class VirtualDisk implements RaftStorage {
+  readonly path: string;
+  readonly image: DiskImage = new DiskImage();
+  /** Everything takes this many times longer. */
+  slowness = 1;
+  readonly #options: DiskOptions;
+  readonly #deps: DiskDeps;
+  #life = 0;
+  /** The log write under way. */
+  #writing: readonly LogOp[] | undefined;
+  /** Batches of the state store, in order; the first `#synced` survive a crash. */
+  #batches: (readonly DatastoreOp[])[] = [];
+  #synced = 0;
+
+  constructor(path: string, options: DiskOptions, deps: DiskDeps) {
+    this.path = path;
+    this.#options = options;
+    this.#deps = deps;
+  }
+
+  get isEmpty(): boolean {
+    return this.image.hard.term === 0;
+  }
+
+  async open(): Promise<RaftData> {
+    const life = this.#life;
+    const visible = createMemoryDatastore();
+    for (const ops of this.#batches) await visible.batch(ops, { durable: true });
+    return { log: new VirtualLog(this, life), state: new VirtualState(this, life, visible) };
+  }
+
+  moveAway(): Promise<void> {
+    throw new TypeError('No peer of the simulation leaves its data behind');
+  }
+
+  /** The machine is gone. @returns what was kept, for the trace. */
+  crash(): string {
+    this.#life++;
+    const { random } = this.#deps;
+    const isKept = this.#writing !== undefined && random.integer(2) === 0;
+    if (isKept) this.#perform();
+    this.#writing = undefined;
+    const unsynced = this.#batches.length - this.#synced;
+    this.#batches.length = this.#synced + random.integer(unsynced + 1);
+    this.#synced = this.#batches.length;
+    return `write ${isKept ? 'kept' : 'lost'}, ${this.#batches.length} batches of state kept`;
+  }
+
+  write(life: number, ops: readonly LogOp[]): Promise<void> {
+    if (life !== this.#life) return never();
+    assert(this.#writing === undefined, 'one log write is in flight at a time');
+    this.#writing = ops;
+    return this.#later(life, this.#options.syncMs, () => this.#perform());
+  }
+
+  /** `show` makes the batch visible to readers. */
+  batch(life: number, ops: readonly DatastoreOp[], isDurable: boolean, show: () => Promise<void>): Promise<void> {
+    if (life !== this.#life) return never();
+    return this.#later(life, this.#options.stateMs, () => {
+      this.#batches.push(ops);
+      if (isDurable || this.#deps.random.integer(10) === 0) this.#synced = this.#batches.length;
+    }).then(show);
+  }
+
+  #perform(): void {
+    const ops = this.#writing ?? [];
+    this.#deps.onWrite(ops);
+    this.image.perform(ops);
+    this.#writing = undefined;
+  }
+
+  #later(life: number, ms: number, act: () => void): Promise<void> {
+    const { scheduler, random } = this.#deps;
+    // Now and then a disk is busy with something else.
+    const hiccupMs = random.integer(300) === 0 ? random.integer(400) : 0;
+    return new Promise((resolve) => {
+      scheduler.after(ms * this.slowness + hiccupMs, () => {
+        if (life !== this.#life) return;
+        act();
+        resolve();
+      });
+    });
+  }
+}
+
+class VirtualLog {
+  readonly #disk: VirtualDisk;
+  readonly #life: number;
+
+  constructor(disk: VirtualDisk, life: number) {
+    this.#disk = disk;
+    this.#life = life;
+  }
+
+  async load(): Promise<LogImage> {
+    return this.#disk.image.load();
+  }
+
+  write(ops: readonly LogOp[]): Promise<void> {
+    return this.#disk.write(this.#life, ops);
+  }
+
+  async close(): Promise<void> {}
+}
+
+class VirtualState implements Datastore {
+  readonly #disk: VirtualDisk;
+  readonly #life: number;
+  readonly #visible: Datastore;
+  #isWriting = false;
+
+  constructor(disk: VirtualDisk, life: number, visible: Datastore) {
+    this.#disk = disk;
+    this.#life = life;
+    this.#visible = visible;
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    return this.#visible.get(key);
+  }
+
+  async batch(ops: readonly DatastoreOp[], { durable }: { readonly durable: boolean }): Promise<void> {
+    assert(!this.#isWriting, 'one batch is in flight at a time');
+    this.#isWriting = true;
+    const kept = ops.map((op) => ({ ...op }));
+    await this.#disk.batch(this.#life, kept, durable, () => this.#visible.batch(kept, { durable }));
+    this.#isWriting = false;
+  }
+
+  scan(
+    range: KeyRange,
+    options?: { readonly pageSize?: number; readonly signal?: AbortSignal },
+  ): AsyncIterable<DatastoreEntry[]> {
+    return this.#visible.scan(range, options);
+  }
+
+  async close(): Promise<void> {}
+}
+
+function never(): Promise<never> {
+  return new Promise(() => {});
+}

@@ -1,0 +1,154 @@
+/** Plays the faults of a plan. */
+import type { Output, Status } from '../../core/raft/index.ts';
+import type { WorldPeer } from './peer.ts';
+import type { ArmedFault, FaultAct, Trigger } from './plan.ts';
+import type { World } from './world.ts';
+
+export class Faults {
+  crashes = 0;
+  /** Changes of members that succeeded. */
+  changes = 0;
+  readonly #world: World;
+  #armed: ArmedFault[] = [];
+  #isOver = false;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  arm(fault: ArmedFault): void {
+    if (!this.#isOver) this.#armed.push(fault);
+  }
+
+  disarm(): void {
+    this.#armed = [];
+    this.#isOver = true;
+  }
+
+  play(act: FaultAct): void {
+    const { peers } = this.#world;
+    switch (act.kind) {
+      case 'crash':
+        this.#crash(this.#world.target(act.peer), act.downMs);
+        break;
+      case 'crashAll':
+        for (const peer of peers) this.#crash(peer, act.downMs);
+        break;
+      case 'partition': {
+        const isHere = (peer: WorldPeer): boolean => ((act.side >> peers.indexOf(peer)) & 1) === 1;
+        this.#cut((from, to) => isHere(from) !== isHere(to), act.lengthMs, 'partition');
+        break;
+      }
+      case 'deafen': {
+        const from = this.#world.target(act.from);
+        this.#cut((a, b) => a === from && b === peers[act.to], act.lengthMs, 'deafen');
+        break;
+      }
+      case 'isolate':
+        this.#isolate(this.#world.target(act.peer), act.isOneWay, act.lengthMs);
+        break;
+      case 'slowDisk': {
+        const disk = this.#world.disks[peers.indexOf(this.#world.target(act.peer) as WorldPeer)]; // -1 when there is none
+        if (disk === undefined) return;
+        disk.slowness = act.factor;
+        this.#after(act.lengthMs, () => {
+          disk.slowness = 1;
+        });
+        break;
+      }
+      case 'drift': {
+        const peer = this.#world.target(act.peer);
+        peer?.setClockRate(act.rate);
+        this.#after(act.lengthMs, () => peer?.setClockRate(1));
+        break;
+      }
+      case 'addPeer':
+      case 'removePeer':
+        this.#change(act);
+        break;
+    }
+  }
+
+  /** Sets armed faults off. */
+  onOutput(peer: WorldPeer, output: Output, status: Status): void {
+    if (this.#armed.length === 0) return;
+    const at = this.#armed.findIndex(({ when }) => hasHappened(when, output, status));
+    const [fault] = at < 0 ? [] : this.#armed.splice(at, 1);
+    if (fault === undefined) return;
+    this.#world.scheduler.after(fault.delayMs, () => {
+      if (this.#isOver) return;
+      this.#world.note(() => `struck: ${peer.name} when it ${fault.when}`);
+      if (fault.strike === 'crash') this.#crash(peer, fault.lengthMs);
+      else this.#isolate(peer, false, fault.lengthMs);
+    });
+  }
+
+  #crash(peer: WorldPeer | undefined, downMs: number): void {
+    const kept = peer?.crash();
+    if (peer === undefined || kept === undefined) return;
+    this.crashes++;
+    this.#world.note(() => `${peer.name} crashes, ${kept}`);
+    this.#world.scheduler.after(downMs, () => this.#world.boot(peer));
+  }
+
+  #isolate(peer: WorldPeer | undefined, isOneWay: boolean, lengthMs: number): void {
+    if (peer === undefined) return;
+    this.#cut((from, to) => from === peer || (!isOneWay && to === peer), lengthMs, `isolate ${peer.name}`);
+  }
+
+  #cut(isCut: (from: WorldPeer, to: WorldPeer) => boolean, lengthMs: number, what: string): void {
+    const { peers, network } = this.#world;
+    const links = peers.flatMap((from) =>
+      peers.filter((to) => from !== to && isCut(from, to)).map((to) => [from, to] as const),
+    );
+    this.#world.note(() => `${what}: ${links.map(([from, to]) => `${from.name}>${to.name}`).join(' ')}`);
+    for (const [from, to] of links) network.cut(from.id, to.id);
+    this.#after(lengthMs, () => {
+      for (const [from, to] of links) network.mend(from.id, to.id);
+    });
+  }
+
+  #change(act: Extract<FaultAct, { kind: 'addPeer' | 'removePeer' }>): void {
+    const target = this.#world.peers[act.peer];
+    const via = this.#world.target(act.via) ?? target;
+    if (target === undefined || via?.consensus === undefined) return;
+    const members = via.status?.configuration.servers.length ?? 0;
+    if (act.kind === 'removePeer' && members <= 2) return;
+    this.#world.note(() => `${act.kind} ${target.name} through ${via.name}`);
+    const change = act.kind === 'addPeer' ? via.consensus.addPeer(target.id) : via.consensus.rmPeer(target.id);
+    change.then(
+      () => {
+        this.changes++;
+      },
+      (error: unknown) => this.#world.note(() => `${act.kind} ${target.name} fails: ${error}`),
+    );
+  }
+
+  /** What the heal does by itself must not be undone after it. */
+  #after(ms: number, act: () => void): void {
+    this.#world.scheduler.after(ms, () => {
+      if (!this.#isOver) act();
+    });
+  }
+}
+
+function hasHappened(when: Trigger, { write, replies, apply, status }: Output, { role }: Status): boolean {
+  switch (when) {
+    case 'leads':
+      return status !== undefined && role === 'leader';
+    case 'grants':
+      return replies.some(({ response }) => response.type === 'vote' && response.granted);
+    case 'saves':
+      return write?.some(({ type }) => type === 'hard') ?? false;
+    case 'appends':
+      return write?.some(({ type }) => type === 'put') ?? false;
+    case 'cuts':
+      return write?.some(({ type }) => type === 'cut') ?? false;
+    case 'changes':
+      return (
+        write?.some((op) => op.type === 'put' && op.entries.some((entry) => entry.type === 'configuration')) ?? false
+      );
+    case 'applies':
+      return apply.length > 0;
+  }
+}

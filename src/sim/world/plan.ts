@@ -1,0 +1,160 @@
+/** What happens to a world: options, faults and operations, drawn from the seed as plain data before anything is played. */
+import { SeededRandom } from '../../base/index.ts';
+import { pick } from '../pick.ts';
+
+export type FaultAct =
+  | { readonly kind: 'crash'; readonly peer: Target; readonly downMs: number }
+  | { readonly kind: 'crashAll'; readonly downMs: number }
+  /** Two sides that do not hear each other; bit n of `side` is peer n. */
+  | { readonly kind: 'partition'; readonly side: number; readonly lengthMs: number }
+  /** One direction of one link. */
+  | { readonly kind: 'deafen'; readonly from: Target; readonly to: number; readonly lengthMs: number }
+  /** Nothing of what the peer sends arrives, or nothing arrives either way. */
+  | { readonly kind: 'isolate'; readonly peer: Target; readonly isOneWay: boolean; readonly lengthMs: number }
+  | { readonly kind: 'slowDisk'; readonly peer: Target; readonly factor: number; readonly lengthMs: number }
+  | { readonly kind: 'drift'; readonly peer: Target; readonly rate: number; readonly lengthMs: number }
+  | { readonly kind: 'addPeer'; readonly peer: number; readonly via: Target }
+  | { readonly kind: 'removePeer'; readonly peer: number; readonly via: Target };
+
+/** A peer by its number, or whoever leads then. */
+export type Target = number | 'leader';
+
+export const triggers = ['leads', 'grants', 'saves', 'appends', 'cuts', 'changes', 'applies'] as const;
+/** What a peer does when an armed fault goes off. */
+export type Trigger = (typeof triggers)[number];
+
+export interface TimedFault {
+  readonly atMs: number;
+  readonly act: FaultAct;
+}
+
+/** From `atMs` on: the next peer that does it is struck soon after. These hit the narrow windows. */
+export interface ArmedFault {
+  readonly atMs: number;
+  readonly when: Trigger;
+  readonly delayMs: number;
+  readonly strike: 'crash' | 'isolate';
+  readonly lengthMs: number;
+}
+
+export interface Operation {
+  readonly atMs: number;
+  readonly kind: 'pin' | 'unpin' | 'read';
+  readonly peer: Target;
+  /** Which CID. */
+  readonly key: number;
+}
+
+export interface Plan {
+  readonly options: WorldOptions;
+  readonly faults: readonly TimedFault[];
+  readonly armed: readonly ArmedFault[];
+  readonly operations: readonly Operation[];
+}
+
+export interface WorldOptions {
+  readonly voters: number;
+  readonly heartbeatTimeoutMs: number;
+  readonly networkTimeoutMs: number;
+  readonly maxAppendEntries: number;
+  readonly latencyMs: number;
+  readonly slowPercent: number;
+  readonly slowMsMax: number;
+  readonly lossPercent: number;
+  readonly copyPercent: number;
+  readonly syncMs: number;
+  readonly stateMs: number;
+}
+
+/** Faults and operations happen in this time. */
+export const faultyMs = 10_000;
+const operationsMax = 80;
+export const keys = 4;
+
+export function drawPlan(seed: number): Plan {
+  const random = new SeededRandom(`world/${seed}`);
+  const options = drawOptions(random.derive('options'));
+  const isStorm = random.derive('mood').integer(2) === 0;
+  const faults = random.derive('faults');
+  return {
+    options,
+    faults: times(faults, isStorm ? 15 + faults.integer(20) : faults.integer(14)).map((atMs) => ({
+      atMs,
+      act: drawFault(faults, options.voters + 1, isStorm),
+    })),
+    armed: times(random.derive('armed'), isStorm ? 8 : 2).map((atMs) => drawArmed(faults, atMs)),
+    operations: drawOperations(random.derive('clients'), options.voters),
+  };
+}
+
+function drawOptions(random: SeededRandom): WorldOptions {
+  return {
+    voters: pick(random, [3, 5, 5]),
+    heartbeatTimeoutMs: pick(random, [300, 1000, 1000]),
+    // Above the election timeout too: short ones hide all that is wrong about late answers.
+    networkTimeoutMs: pick(random, [300, 2000, 8000]),
+    maxAppendEntries: pick(random, [1, 1, 4, 64]),
+    latencyMs: pick(random, [0.5, 2, 10]),
+    slowPercent: pick(random, [0, 1, 5, 20]),
+    slowMsMax: pick(random, [50, 300, 1500, 5000]),
+    lossPercent: pick(random, [0, 0, 1, 5, 15]),
+    copyPercent: pick(random, [0, 0, 2, 10]),
+    syncMs: pick(random, [1, 1, 3, 10]),
+    stateMs: pick(random, [0.1, 0.1, 3, 20]),
+  };
+}
+
+function times(random: SeededRandom, count: number): number[] {
+  return Array.from({ length: count }, () => random.integer(faultyMs)).sort((a, b) => a - b);
+}
+
+function drawFault(random: SeededRandom, peers: number, isStorm: boolean): FaultAct {
+  const lengthMs = isStorm ? 30 + random.integer(1300) : 50 + random.integer(5000);
+  const someone = random.integer(peers);
+  const peer: Target = pick(random, ['leader' as const, someone]);
+  switch (random.integer(16)) {
+    case 0:
+      return { kind: 'crashAll', downMs: lengthMs };
+    case 1:
+    case 2:
+    case 3:
+    case 4:
+    case 5:
+      return { kind: 'crash', peer, downMs: lengthMs };
+    case 6:
+    case 7:
+      return { kind: 'partition', side: 1 + random.integer(2 ** peers - 2), lengthMs };
+    case 8:
+      return { kind: 'deafen', from: peer, to: random.integer(peers), lengthMs };
+    case 9:
+    case 10:
+      return { kind: 'isolate', peer, isOneWay: random.integer(3) === 0, lengthMs };
+    case 11:
+      return { kind: 'slowDisk', peer, factor: 50, lengthMs };
+    case 12:
+      return { kind: 'drift', peer, rate: pick(random, [0.7, 1.4]), lengthMs };
+    case 13:
+      return { kind: 'removePeer', peer: someone, via: peer };
+    default:
+      return { kind: 'addPeer', peer: someone, via: peer };
+  }
+}
+
+function drawArmed(random: SeededRandom, atMs: number): ArmedFault {
+  return {
+    atMs,
+    when: pick(random, triggers),
+    delayMs: random.integer(60),
+    strike: pick(random, ['crash' as const, 'isolate' as const]),
+    lengthMs: 30 + random.integer(1500),
+  };
+}
+
+function drawOperations(random: SeededRandom, voters: number): readonly Operation[] {
+  return times(random, operationsMax).map((atMs) => ({
+    atMs,
+    kind: pick(random, ['pin' as const, 'pin' as const, 'unpin' as const, 'read' as const]),
+    peer: random.integer(voters),
+    key: random.integer(keys),
+  }));
+}

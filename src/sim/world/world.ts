@@ -1,0 +1,451 @@
+/**
+ * The world: whole peers, the real consensus and pinset, under a virtual clock, network and disk, with clients and faults. Then
+ * the faults stop and progress is demanded.
+ */
+import { SeededRandom } from '../../base/index.ts';
+import type { Output, Request } from '../../core/raft/index.ts';
+import { Cid, type Pin, peerIdFromBytes } from '../../model/index.ts';
+import { HistoryChecker } from '../checkers/history.ts';
+import { RaftChecker } from '../checkers/raft-checker.ts';
+import { asFinding, expect, type Finding } from '../finding.ts';
+import { mix, mixText } from '../hash.ts';
+import { Trace } from '../trace.ts';
+import { VirtualDisk } from './disk.ts';
+import { Faults } from './faults.ts';
+import { withoutLeaks } from './leaks.ts';
+import { Network } from './network.ts';
+import { isRefused, WorldPeer } from './peer.ts';
+import { drawPlan, faultyMs, type Operation, type Plan, type Target } from './plan.ts';
+import { Scheduler } from './scheduler.ts';
+
+/** A run that has not ended by then never will. */
+const eventsMax = 200_000;
+/** Progress must have been made within this many election timeouts. */
+const patienceTimeouts = 20;
+
+export interface WorldCounts {
+  readonly commits: number;
+  readonly elections: number;
+  readonly acknowledged: number;
+  readonly reads: number;
+  readonly failed: number;
+  readonly crashes: number;
+  readonly changes: number;
+  readonly events: number;
+}
+
+export interface WorldResult {
+  readonly seed: number;
+  readonly plan: Plan;
+  readonly finding: Finding | undefined;
+  readonly hash: number;
+  readonly counts: WorldCounts;
+  readonly trace: Trace;
+  readonly table: readonly string[];
+}
+
+export interface WorldInput {
+  readonly seed: number;
+  readonly traces?: boolean;
+}
+
+export async function runWorld({ seed, traces = false }: WorldInput): Promise<WorldResult> {
+  const world = new World(seed, traces);
+  const onRejection = (error: unknown): void => world.find(error);
+  process.on('unhandledRejection', onRejection);
+  try {
+    await withoutLeaks(() => world.run());
+  } catch (error) {
+    world.find(error);
+  } finally {
+    process.off('unhandledRejection', onRejection);
+  }
+  return world.result();
+}
+
+export class World {
+  readonly seed: number;
+  readonly plan: Plan;
+  readonly scheduler: Scheduler = new Scheduler();
+  readonly network: Network;
+  readonly peers: readonly WorldPeer[];
+  readonly disks: readonly VirtualDisk[];
+  readonly checker: RaftChecker = new RaftChecker();
+  readonly history: HistoryChecker = new HistoryChecker();
+  readonly trace: Trace;
+  readonly #faults: Faults;
+  #finding: Finding | undefined;
+  #hash = 0;
+  #failed = 0;
+  #names = 0;
+
+  constructor(seed: number, traces: boolean) {
+    this.seed = seed;
+    this.plan = drawPlan(seed);
+    this.trace = new Trace(traces);
+    const random = new SeededRandom(`world/${seed}`);
+    const { options } = this.plan;
+    this.network = new Network({ ...options }, this.scheduler, random.derive('net'));
+    const names = Array.from({ length: options.voters + 1 }, (_, at) => `n${at + 1}`);
+    const ids = names.map((_, at) => idOf(at + 1));
+    const disks: VirtualDisk[] = [];
+    this.peers = names.map((name, at) => {
+      const disk = new VirtualDisk(name, options, {
+        scheduler: this.scheduler,
+        random: random.derive(`disk/${name}`),
+        onWrite: (ops) => this.#guarded(() => this.checker.writes(this.#peer(at), ops)),
+      });
+      disks.push(disk);
+      return new WorldPeer(name, ids[at] ?? '', {
+        scheduler: this.scheduler,
+        network: this.network,
+        random: random.derive(`node/${name}`),
+        disk,
+        config: configOf(this.plan, ids.slice(0, options.voters)),
+        isSpare: at === options.voters,
+        onOutput: (peer, output, incoming) => this.#guarded(() => this.#onOutput(peer, output, incoming)),
+        onFailure: (peer, cause) => {
+          this.trace.add(() => `${peer.name} fails: ${cause}`);
+          this.find(cause instanceof Error && cause.cause !== undefined ? cause.cause : cause);
+        },
+      });
+    });
+    this.disks = disks;
+    this.#faults = new Faults(this);
+  }
+
+  async run(): Promise<void> {
+    for (const peer of this.peers) this.boot(peer);
+    for (const { atMs, act } of this.plan.faults) this.scheduler.after(atMs, () => this.#faults.play(act));
+    for (const armed of this.plan.armed) this.scheduler.after(armed.atMs, () => this.#faults.arm(armed));
+    for (const operation of this.plan.operations) this.scheduler.after(operation.atMs, () => this.#operate(operation));
+    await this.#until(() => this.scheduler.now >= faultyMs);
+    await this.#heal();
+    await this.#end();
+  }
+
+  result(): WorldResult {
+    const { votes, logs } = this.checker;
+    return {
+      seed: this.seed,
+      plan: this.plan,
+      finding: this.#finding,
+      hash: mix(mix(this.#hash, this.checker.hash), this.scheduler.events),
+      counts: {
+        commits: logs.commit,
+        elections: votes.elections,
+        acknowledged: this.history.acknowledged,
+        reads: this.history.reads,
+        failed: this.#failed,
+        crashes: this.#faults.crashes,
+        changes: this.#faults.changes,
+        events: this.scheduler.events,
+      },
+      trace: this.trace,
+      table: this.peers.filter(({ hasStarted }) => hasStarted).map(tableRow),
+    };
+  }
+
+  /** The first finding ends the run. */
+  find(error: unknown): void {
+    this.#finding ??= asFinding(error);
+  }
+
+  note(line: () => string): void {
+    this.trace.add(() => `${this.scheduler.now.toFixed(1)} ${line()}`);
+  }
+
+  target(target: Target): WorldPeer | undefined {
+    return target === 'leader' ? this.leader() : this.peers[target];
+  }
+
+  /** Of those who believe to lead, the one of the newest term. */
+  leader(): WorldPeer | undefined {
+    let newest: WorldPeer | undefined;
+    for (const peer of this.peers) {
+      if (peer.status?.role !== 'leader') continue;
+      if (newest === undefined || peer.status.term > (newest.status?.term ?? 0)) newest = peer;
+    }
+    return newest;
+  }
+
+  boot(peer: WorldPeer): void {
+    if (peer.isUp) return;
+    peer.boot(() => {
+      this.checker.restarted(peer);
+      this.note(() => `${peer.name} boots, applied ${peer.status?.applied} of ${peer.status?.lastIndex}`);
+    });
+  }
+
+  // ------------------------------------------------------------------------------------------------ looking on
+
+  #onOutput(peer: WorldPeer, output: Output, incoming: ReadonlyMap<number, Request>): void {
+    const { checker } = this;
+    const status = checker.stepped(peer, output, this.#started());
+    for (const reply of output.replies) {
+      const request = incoming.get(reply.token);
+      if (request !== undefined) checker.replies(peer, request, reply);
+    }
+    if (output.apply.length > 0) {
+      checker.applies(peer, output.apply, () => undefined);
+      this.history.applies(output.apply);
+    }
+    if (output.status !== undefined) {
+      this.note(() => `${peer.name} is ${status.role} in term ${status.term}, members of ${status.configurationIndex}`);
+    }
+    const here = mix(mix(this.#hash, status.term), status.commit);
+    this.#hash = mixText(mix(here, this.scheduler.now * 1000), peer.name);
+    this.#faults.onOutput(peer, output, status);
+  }
+
+  #started(): readonly WorldPeer[] {
+    return this.peers.filter(({ hasStarted }) => hasStarted);
+  }
+
+  /** What a checker throws is kept, and ends the peer as well. */
+  #guarded(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.find(error);
+      throw error;
+    }
+  }
+
+  #peer(at: number): WorldPeer {
+    const peer = this.peers[at];
+    if (peer === undefined) throw new RangeError(`There is no peer ${at}`);
+    return peer;
+  }
+
+  // ------------------------------------------------------------------------------------------------ clients
+
+  #operate(operation: Operation): void {
+    const peer = this.target(operation.peer);
+    if (peer?.consensus === undefined) return;
+    void this.#ask(peer, operation.kind, operation.key);
+  }
+
+  /** @returns whether it succeeded. What checkers find is kept. */
+  async #ask(peer: WorldPeer, kind: Operation['kind'], key: number): Promise<boolean> {
+    const { consensus } = peer;
+    if (consensus === undefined) return false;
+    const began = this.checker.logs.commit;
+    const cid = cidOf(key);
+    const name = `p${++this.#names}`;
+    this.note(() => `client asks ${peer.name} to ${kind} ${key} as ${name}`);
+    try {
+      if (kind === 'pin') await consensus.logPin(pinOf(cid, name));
+      else if (kind === 'unpin') await consensus.logUnpin(pinOf(cid, name));
+      else await consensus.waitForSync();
+    } catch (error) {
+      this.#failed++;
+      this.#hash = mix(this.#hash, this.#failed);
+      this.note(() => `client has an error for ${name}: ${error}`);
+      if (kind === 'pin' && isRefused(error)) this.#judge(() => this.history.pinRefused(name));
+      return false;
+    }
+    this.#judge(() => {
+      this.#hash = mixText(this.#hash, name);
+      this.note(() => `client has its answer for ${name}`);
+      if (kind === 'pin') this.history.pinAcknowledged(name, began);
+      if (kind === 'read') {
+        const shown = consensus.pinset().get(cid)?.name;
+        this.history.read(cid.key, shown, began, this.checker.logs.commit);
+      }
+    });
+    return true;
+  }
+
+  #judge(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      this.find(error);
+    }
+  }
+
+  // ------------------------------------------------------------------------------------------------ healing
+
+  async #heal(): Promise<void> {
+    this.note(() => 'heal');
+    this.#faults.disarm();
+    this.network.mendAll();
+    Object.assign(this.network.options, { lossPercent: 0, copyPercent: 0, slowPercent: 0 });
+    for (const disk of this.disks) disk.slowness = 1;
+    for (const peer of this.peers) {
+      peer.setClockRate(1);
+      this.boot(peer);
+    }
+    // What is slow is still under way, and clients wait for their deadlines.
+    const { slowMsMax } = this.plan.options;
+    const { now } = this.scheduler;
+    await this.#until(() => this.scheduler.now >= now + slowMsMax + 1000);
+    await this.#demand('a leader', () => this.leader() !== undefined);
+    const leader = this.leader();
+    if (leader !== undefined) this.#faults.play({ kind: 'crash', peer: this.peers.indexOf(leader), downMs: 500 });
+    await this.#demandSuccess('a read', 'read', 0);
+    await this.#demandSuccess('a write', 'pin', 0);
+    await this.#demand('all members to apply all', () => this.#haveAllApplied());
+    await this.#checkPinsets();
+    await this.#checkCalm();
+  }
+
+  async #demandSuccess(what: string, kind: Operation['kind'], key: number): Promise<void> {
+    let isDone = false;
+    let isAsking = false;
+    await this.#demand(what, () => {
+      const peer = this.#members()[0];
+      if (!isAsking && !isDone && peer !== undefined) {
+        isAsking = true;
+        void this.#ask(peer, kind, key).then((isSuccess) => {
+          isDone ||= isSuccess;
+          isAsking = false;
+        });
+      }
+      return isDone;
+    });
+  }
+
+  async #demand(what: string, isDone: () => boolean): Promise<void> {
+    const limitMs = this.scheduler.now + patienceTimeouts * 2 * this.plan.options.heartbeatTimeoutMs;
+    // Without events time would stand still.
+    const wake = (): void => {
+      if (this.scheduler.now <= limitMs) this.scheduler.after(10, wake);
+    };
+    const cancel = this.scheduler.after(10, wake);
+    let isMet = false;
+    await this.#until(() => {
+      isMet ||= isDone();
+      return isMet || this.scheduler.now > limitMs;
+    });
+    cancel();
+    expect(
+      isMet,
+      'progress',
+      () => `${patienceTimeouts} election timeouts after the faults, still waiting for ${what}`,
+    );
+  }
+
+  /** Peers of the leader's configuration that are up. */
+  #members(): readonly WorldPeer[] {
+    const { configuration } = this.leader()?.status ?? {};
+    const ids = new Set(configuration?.servers.map(({ id }) => id));
+    return this.peers.filter(({ id, isUp }) => isUp && ids.has(id));
+  }
+
+  #haveAllApplied(): boolean {
+    const leader = this.leader()?.status;
+    const members = this.#members();
+    if (leader === undefined || leader.commit !== leader.lastIndex) return false;
+    return (
+      members.length === leader.configuration.servers.length &&
+      members.every(({ status }) => status?.applied === leader.commit)
+    );
+  }
+
+  async #checkPinsets(): Promise<void> {
+    const expected = [...this.history.stateAt(this.checker.logs.commit)].sort();
+    for (const { name, consensus } of this.#members()) {
+      const shown: [string, string][] = [];
+      for await (const pins of consensus?.pinset().pages() ?? [])
+        for (const pin of pins) shown.push([pin.cid.key, pin.name]);
+      const text = JSON.stringify(shown.sort());
+      expect(text === JSON.stringify(expected), 'pinset = log', () => {
+        return `${name} shows the pins ${shown.map(([, pin]) => pin)}, the log has ${expected.map(([, pin]) => pin)}`;
+      });
+    }
+  }
+
+  /** Nothing happens any more: nobody has a reason to start an election. */
+  async #checkCalm(): Promise<void> {
+    const newestTerm = (): number => Math.max(...this.#members().map(({ status }) => status?.term ?? 0));
+    const before = newestTerm();
+    const endMs = this.scheduler.now + 3 * this.plan.options.heartbeatTimeoutMs;
+    await this.#until(() => this.scheduler.now >= endMs);
+    expect(newestTerm() === before, 'term growth', () => `from term ${before} to ${newestTerm()} while nothing happened`);
+  }
+
+  /** All peers stop, and leave nothing that could still happen. */
+  async #end(): Promise<void> {
+    let isStopped = false;
+    void Promise.all(this.peers.map((peer) => peer.stop())).then(() => {
+      isStopped = true;
+    });
+    await this.#until(() => false);
+    expect(isStopped, 'leaks', () => 'peers have not stopped, and nothing is left that could end it');
+  }
+
+  /** Runs until `isDone` or until there is a finding, which is thrown. */
+  async #until(isDone: () => boolean): Promise<void> {
+    await this.scheduler.run(() => {
+      expect(this.scheduler.events < eventsMax, 'leaks', () => `the run does not end: ${eventsMax} events`);
+      return this.#finding !== undefined || isDone();
+    });
+    if (this.#finding !== undefined) throw this.#finding;
+  }
+}
+
+function configOf(
+  { options }: Plan,
+  initPeerset: readonly string[],
+): ConstructorParameters<typeof WorldPeer>[2]['config'] {
+  const { heartbeatTimeoutMs, networkTimeoutMs, maxAppendEntries } = options;
+  return {
+    dataFolder: '',
+    initPeerset,
+    waitForLeaderTimeoutMs: 5000,
+    networkTimeoutMs,
+    commitRetries: 1,
+    commitRetryDelayMs: 200,
+    backupsRotate: 6,
+    heartbeatTimeoutMs,
+    electionTimeoutMs: heartbeatTimeoutMs,
+    commitTimeoutMs: 50,
+    maxAppendEntries,
+    trailingLogs: 10_240,
+    snapshotIntervalMs: 120_000,
+    snapshotThreshold: 8192,
+    leaderLeaseTimeoutMs: heartbeatTimeoutMs / 2,
+  };
+}
+
+function tableRow({ name, isUp, raft, image }: WorldPeer): string {
+  const { role, term, commit, applied, lastIndex, durable, configuration } = raft.status();
+  const state = isUp ? role : 'down';
+  return `${name} ${state} term ${term} commit ${commit} applied ${applied} last ${lastIndex} durable ${durable} disk ${image.lastIndex} members ${configuration.servers.length}`;
+}
+
+/** An identity hash of an ed25519 key, as peers have it, of a key that nobody has. */
+function idOf(number: number): string {
+  const bytes = new Uint8Array(38).fill(number);
+  bytes.set([0x00, 0x24, 0x08, 0x01, 0x12, 0x20]);
+  return peerIdFromBytes(bytes);
+}
+
+function cidOf(key: number): Cid {
+  const bytes = new Uint8Array(36).fill(key);
+  bytes.set([0x01, 0x55, 0x12, 0x20]);
+  return Cid.decode(bytes);
+}
+
+function pinOf(cid: Cid, name: string): Pin {
+  return {
+    cid,
+    type: 'pin',
+    allocations: [],
+    maxDepth: -1,
+    reference: null,
+    timestamp: { seconds: 1_700_000_000, nanos: 0 },
+    replicationFactorMin: -1,
+    replicationFactorMax: -1,
+    name,
+    mode: 'recursive',
+    shardSize: 0,
+    userAllocations: null,
+    expireAt: null,
+    metadata: null,
+    pinUpdate: null,
+    origins: null,
+  };
+}
