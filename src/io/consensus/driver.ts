@@ -343,7 +343,7 @@ export class RaftDriver {
     for (const { reject } of this.#requests.values()) reject(error);
     this.#requests.clear();
     // What was in flight may be committed yet.
-    for (const { reject } of this.#waiters.values()) reject(stopped());
+    for (const { reject } of this.#waiters.values()) reject(stopped('unknown'));
     this.#waiters.clear();
     this.#proposals = [];
     this.changes.close(error);

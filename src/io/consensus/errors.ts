@@ -26,8 +26,9 @@ export function givenUp(action: string, signal: AbortSignal | undefined, outcome
   return new OperatingError('consensus/cancelled', `${action} was given up`, { cause: signal?.reason, outcome });
 }
 
-export function stopped(): OperatingError {
-  return new OperatingError('consensus/stopped', 'consensus is shutdown', { outcome: 'unknown' });
+/** Text of Go `consensus/raft/consensus.go` `Peers`. */
+export function stopped(outcome: Outcome = 'refused'): OperatingError {
+  return new OperatingError('consensus/stopped', 'consensus is shutdown', { outcome });
 }
 
 /** The disk, or an invariant, failed: reads go on, nothing is written any more. */
