@@ -2,27 +2,24 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Rules } from '../../src/core/raft/index.ts';
-import { describe, runWalks } from '../../src/sim/runner.ts';
-import { walk } from '../../src/sim/walk/walk.ts';
+import { reportLines, runSeeds } from '../../src/sim/runner.ts';
 
-const steps = 3000;
 const seeds = 1200;
 
-test(`walk: ${seeds} seeds find nothing, and enough happens in them`, () => {
-  const { failed, totals, run } = runWalks({ from: 0, count: seeds, steps });
-  assert.equal(failed.length, 0, failed.flatMap((result) => describe(result, steps)).join('\n'));
-  assert.equal(run, seeds);
+test(`walk: ${seeds} seeds find nothing, and enough happens in them`, async () => {
+  const report = await runSeeds({ simulation: 'walk', from: 0, count: seeds });
+  const { failed, totals } = report;
+  assert.equal(failed.length, 0, reportLines(report).join('\n'));
   const floors = { commits: 30_000, elections: 3_000, successes: 15_000, reads: 8_000, crashes: 6_000, changes: 500 };
   for (const [name, floor] of Object.entries(floors)) {
-    const count = totals[name as keyof typeof floors];
+    const count = totals[name] ?? 0;
     assert(count >= floor, `only ${count} ${name} in ${seeds} walks, expected ${floor}: the walks test too little`);
   }
 });
 
-test('walk: a seed run again does the same', () => {
-  for (let seed = 0; seed < 40; seed++) {
-    assert.equal(walk({ seed, steps }).hash, walk({ seed, steps, traces: true }).hash, `seed ${seed}`);
-  }
+test('walk: a seed run again does the same', async () => {
+  const { unrepeatable } = await runSeeds({ simulation: 'walk', from: 0, count: 40, isTwice: true });
+  assert.deepEqual(unrepeatable, []);
 });
 
 interface PlantedBug {
@@ -121,8 +118,8 @@ const bugs: readonly PlantedBug[] = [
 ];
 
 for (const { name, rules, checkers, seeds } of bugs) {
-  test(`planted bug: ${name}`, () => {
-    const { failed } = runWalks({ from: 0, count: seeds, steps, rules, failuresMax: 1 });
+  test(`planted bug: ${name}`, async () => {
+    const { failed } = await runSeeds({ simulation: 'walk', from: 0, count: seeds, rules, failuresMax: 1 });
     const [first] = failed;
     assert(first !== undefined, `not seen in ${seeds} seeds`);
     assert(checkers.includes(first.finding?.checker ?? ''), `seed ${first.seed}: ${first.finding?.message}`);

@@ -20,6 +20,7 @@ import { RaftChecker } from '../checkers/raft-checker.ts';
 import { asFinding, expect, type Finding } from '../finding.ts';
 import { mix } from '../hash.ts';
 import { pick } from '../pick.ts';
+import type { SeedResult } from '../runner.ts';
 import { Trace } from '../trace.ts';
 import { type Action, actions, drawOptions, type WalkOptions } from './options.ts';
 import { WalkPeer } from './peer.ts';
@@ -28,26 +29,6 @@ import { WalkPeer } from './peer.ts';
 const messagesMax = 60;
 /** Rounds of ticks and deliveries until progress must have been made, about 20 election timeouts. */
 const healRoundsMax = 400;
-
-export interface WalkResult {
-  readonly seed: number;
-  readonly options: WalkOptions;
-  readonly finding: Finding | undefined;
-  readonly hash: number;
-  readonly counts: WalkCounts;
-  readonly trace: Trace;
-  readonly table: readonly string[];
-}
-
-/** How much happened: a walk in which nothing does tests nothing. */
-export interface WalkCounts {
-  readonly commits: number;
-  readonly elections: number;
-  readonly successes: number;
-  readonly reads: number;
-  readonly crashes: number;
-  readonly changes: number;
-}
 
 export interface WalkInput {
   readonly seed: number;
@@ -65,7 +46,7 @@ type Message = {
   readonly response: Response | undefined;
 };
 
-export function walk(input: WalkInput): WalkResult {
+export function walk(input: WalkInput): SeedResult {
   const simulation = new Walk(input);
   let finding: Finding | undefined;
   try {
@@ -154,11 +135,11 @@ class Walk {
     });
   }
 
-  result(finding: Finding | undefined): WalkResult {
+  result(finding: Finding | undefined): SeedResult {
     const { votes, clients, logs } = this.#checker;
     return {
       seed: this.#seed,
-      options: this.#options,
+      drawn: { options: this.#options },
       finding,
       hash: mix(this.#hash, this.#checker.hash),
       counts: {

@@ -7,6 +7,7 @@ import {
   type Output,
   type Raft,
   type Request,
+  type Rules,
   type Status,
 } from '../../core/raft/index.ts';
 import { createRaft, type RaftConsensusOptions } from '../../io/consensus/index.ts';
@@ -25,6 +26,8 @@ export interface WorldPeerDeps {
   readonly config: RaftConsensusOptions['config'];
   /** The spare peer is not one of the first members; it waits to be added. */
   readonly isSpare: boolean;
+  /** Planted bugs. */
+  readonly rules: Partial<Rules>;
   /** Each output of the engine, before the shell sees it. What it throws is a finding. */
   readonly onOutput: (peer: WorldPeer, output: Output, incoming: ReadonlyMap<number, Request>) => void;
   readonly onFailure: (peer: WorldPeer, cause: unknown) => void;
@@ -83,7 +86,7 @@ export class WorldPeer implements PeerView {
 
   boot(onStarted: () => void): void {
     if (this.#life !== undefined) return;
-    const { scheduler, network, random, disk, config, isSpare } = this.#deps;
+    const { scheduler, network, random, disk, config, isSpare, rules } = this.#deps;
     const clock = new VirtualClock(scheduler);
     const port = network.connect(this.id, clock);
     const rpc = network.rpc(port);
@@ -99,7 +102,7 @@ export class WorldPeer implements PeerView {
         logger: silentLogger,
         openPinset: (store) => openPinset(store, { log: silentLogger, observer: quiet }),
         onFailure: (cause) => this.#deps.onFailure(this, cause),
-        createEngine: (deps, options) => this.#observed(createEngine(deps, options)),
+        createEngine: (deps, options) => this.#observed(createEngine({ ...deps, rules }, options)),
       },
     );
     rpc.register(methods.Consensus, {

@@ -19,7 +19,7 @@ export type FaultAct =
 /** A peer by its number, or whoever leads then. */
 export type Target = number | 'leader';
 
-export const triggers = ['leads', 'grants', 'saves', 'appends', 'cuts', 'changes', 'applies'] as const;
+const triggers = ['leads', 'grants', 'saves', 'appends', 'cuts', 'changes', 'applies'] as const;
 /** What a peer does when an armed fault goes off. */
 export type Trigger = (typeof triggers)[number];
 
@@ -69,7 +69,7 @@ export interface WorldOptions {
 /** Faults and operations happen in this time. */
 export const faultyMs = 10_000;
 const operationsMax = 80;
-export const keys = 4;
+const keys = 4;
 
 export function drawPlan(seed: number): Plan {
   const random = new SeededRandom(`world/${seed}`);

@@ -3,12 +3,13 @@
  * the faults stop and progress is demanded.
  */
 import { SeededRandom } from '../../base/index.ts';
-import type { Output, Request } from '../../core/raft/index.ts';
+import type { Output, Request, Rules } from '../../core/raft/index.ts';
 import { Cid, type Pin, peerIdFromBytes } from '../../model/index.ts';
 import { HistoryChecker } from '../checkers/history.ts';
 import { RaftChecker } from '../checkers/raft-checker.ts';
 import { asFinding, expect, type Finding } from '../finding.ts';
 import { mix, mixText } from '../hash.ts';
+import type { SeedResult } from '../runner.ts';
 import { Trace } from '../trace.ts';
 import { VirtualDisk } from './disk.ts';
 import { Faults } from './faults.ts';
@@ -20,37 +21,20 @@ import { Scheduler } from './scheduler.ts';
 
 /** A run that has not ended by then never will. */
 const eventsMax = 200_000;
+/** How long a write may look for a leader. */
+const clientTimeoutMs = 5000;
 /** Progress must have been made within this many election timeouts. */
 const patienceTimeouts = 20;
 
-export interface WorldCounts {
-  readonly commits: number;
-  readonly elections: number;
-  readonly acknowledged: number;
-  readonly reads: number;
-  readonly failed: number;
-  readonly crashes: number;
-  readonly changes: number;
-  readonly events: number;
-}
-
-export interface WorldResult {
-  readonly seed: number;
-  readonly plan: Plan;
-  readonly finding: Finding | undefined;
-  readonly hash: number;
-  readonly counts: WorldCounts;
-  readonly trace: Trace;
-  readonly table: readonly string[];
-}
-
 export interface WorldInput {
   readonly seed: number;
+  /** Planted bugs. */
+  readonly rules?: Partial<Rules>;
   readonly traces?: boolean;
 }
 
-export async function runWorld({ seed, traces = false }: WorldInput): Promise<WorldResult> {
-  const world = new World(seed, traces);
+export async function runWorld({ seed, rules = {}, traces = false }: WorldInput): Promise<SeedResult> {
+  const world = new World(seed, rules, traces);
   const onRejection = (error: unknown): void => world.find(error);
   process.on('unhandledRejection', onRejection);
   try {
@@ -77,9 +61,10 @@ export class World {
   #finding: Finding | undefined;
   #hash = 0;
   #failed = 0;
+  #isEnding = false;
   #names = 0;
 
-  constructor(seed: number, traces: boolean) {
+  constructor(seed: number, rules: Partial<Rules>, traces: boolean) {
     this.seed = seed;
     this.plan = drawPlan(seed);
     this.trace = new Trace(traces);
@@ -103,6 +88,7 @@ export class World {
         disk,
         config: configOf(this.plan, ids.slice(0, options.voters)),
         isSpare: at === options.voters,
+        rules,
         onOutput: (peer, output, incoming) => this.#guarded(() => this.#onOutput(peer, output, incoming)),
         onFailure: (peer, cause) => {
           this.trace.add(() => `${peer.name} fails: ${cause}`);
@@ -124,11 +110,11 @@ export class World {
     await this.#end();
   }
 
-  result(): WorldResult {
+  result(): SeedResult {
     const { votes, logs } = this.checker;
     return {
       seed: this.seed,
-      plan: this.plan,
+      drawn: { ...this.plan },
       finding: this.#finding,
       hash: mix(mix(this.#hash, this.checker.hash), this.scheduler.events),
       counts: {
@@ -170,7 +156,7 @@ export class World {
   }
 
   boot(peer: WorldPeer): void {
-    if (peer.isUp) return;
+    if (peer.isUp || this.#isEnding) return;
     peer.boot(() => {
       this.checker.restarted(peer);
       this.note(() => `${peer.name} boots, applied ${peer.status?.applied} of ${peer.status?.lastIndex}`);
@@ -280,7 +266,9 @@ export class World {
     // What is slow is still under way, and clients wait for their deadlines.
     const { slowMsMax } = this.plan.options;
     const { now } = this.scheduler;
-    await this.#until(() => this.scheduler.now >= now + slowMsMax + 1000);
+    // A clock may have been slow when the deadline was set.
+    const calmMs = Math.max(slowMsMax, clientTimeoutMs / 0.7) + 1000;
+    await this.#until(() => this.scheduler.now >= now + calmMs);
     await this.#demand('a leader', () => this.leader() !== undefined);
     const leader = this.leader();
     if (leader !== undefined) this.#faults.play({ kind: 'crash', peer: this.peers.indexOf(leader), downMs: 500 });
@@ -363,11 +351,16 @@ export class World {
     const before = newestTerm();
     const endMs = this.scheduler.now + 3 * this.plan.options.heartbeatTimeoutMs;
     await this.#until(() => this.scheduler.now >= endMs);
-    expect(newestTerm() === before, 'term growth', () => `from term ${before} to ${newestTerm()} while nothing happened`);
+    expect(
+      newestTerm() === before,
+      'term growth',
+      () => `from term ${before} to ${newestTerm()} while nothing happened`,
+    );
   }
 
   /** All peers stop, and leave nothing that could still happen. */
   async #end(): Promise<void> {
+    this.#isEnding = true;
     let isStopped = false;
     void Promise.all(this.peers.map((peer) => peer.stop())).then(() => {
       isStopped = true;
@@ -394,7 +387,7 @@ function configOf(
   return {
     dataFolder: '',
     initPeerset,
-    waitForLeaderTimeoutMs: 5000,
+    waitForLeaderTimeoutMs: clientTimeoutMs,
     networkTimeoutMs,
     commitRetries: 1,
     commitRetryDelayMs: 200,
