@@ -13,6 +13,7 @@ import type { Connection, MessageStream, Stream, StreamMessageEvent, StreamMuxer
 import { Uint8ArrayList } from 'uint8arraylist';
 import { p2pError } from './errors.ts';
 import { type Proposal, readProposal } from './negotiation.ts';
+import { spareLengthErrors } from './noise-frames.ts';
 
 /** Joined frames are sent at once when they reach this size, so that a turn of bulk writing does not pile up. */
 const joinedBytesMax = 256 * 1024;
@@ -59,6 +60,7 @@ export function muxerFactory(inbound: InboundStreams): () => StreamMuxerFactory 
       protocol: factory.protocol,
       createStreamMuxer: (connection) => {
         const muxer = factory.createStreamMuxer(connection);
+        spareLengthErrors(connection);
         joinWrites(muxer, connection);
         interceptInbound(muxer, inbound);
         return muxer;
@@ -108,7 +110,7 @@ function joinWrites(muxer: JoinableMuxer, connection: MessageStream): void {
     }
     if (!isScheduled) {
       isScheduled = true;
-      process.nextTick(() => {
+      atEndOfTurn(() => {
         if (!flush()) holdStreams();
       });
     }
@@ -120,6 +122,15 @@ function joinWrites(muxer: JoinableMuxer, connection: MessageStream): void {
     await close(options);
     flush();
   };
+}
+
+/**
+ * Calls back when what the turn has set going has run, replies of handlers included: a window update that is due when bytes
+ * arrive then leaves together with the reply to them. Promises run after the first `nextTick` of a socket's event, and streams
+ * hand over what was written in a `nextTick` of their own.
+ */
+function atEndOfTurn(act: () => void): void {
+  queueMicrotask(() => process.nextTick(() => process.nextTick(act)));
 }
 
 type StreamListener = (event: CustomEvent<Stream>) => void;

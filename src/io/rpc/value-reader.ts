@@ -7,6 +7,7 @@ import { ValueBuffer } from './value-buffer.ts';
 /** Longest value accepted. A list of freed keys is the longest that peers send; a block has 4 MiB at most. */
 export const valueBytesMax: number = 64 * 1024 * 1024;
 
+/** Values of one stream, cut out of its bytes. */
 export class ValueReader {
   readonly #stream: ByteStream;
   readonly #buffer = new ValueBuffer(valueBytesMax);
