@@ -87,6 +87,8 @@ export class Journal {
 
   setHard(hard: HardState): void {
     this.hard = hard;
+    // A term and the vote in it come in one step.
+    if (this.#pending.at(-1)?.type === 'hard') this.#pending.pop();
     this.#pending.push({ type: 'hard', state: hard });
     this.election = this.everything;
   }
