@@ -77,7 +77,8 @@ class StreamTransport implements RaftTransport {
     serve(stream, this.#streams.self, handler)
       .catch((error: unknown) => {
         stream.reset();
-        this.#logger.debug('raft stream ended', { peer: stream.remotePeer, error: errorMessage(error) });
+        const level = errorCode(error) === 'consensus/no-snapshots' ? 'warn' : 'debug';
+        this.#logger[level]('raft stream ended', { peer: stream.remotePeer, error: errorMessage(error) });
       })
       .finally(() => {
         streams.delete(stream);
@@ -110,7 +111,7 @@ async function answer(
   let request: Request;
   try {
     // Raw bytes follow an InstallSnapshot: the stream cannot be used any more.
-    if (type[0] === raftRpcTypes.installSnapshot) throw lost('snapshots are not supported');
+    if (type[0] === raftRpcTypes.installSnapshot) throw noSnapshots(from);
     request = decodeRequest(type.length === 1 ? (type[0] ?? 0xff) : 0xff, body);
   } catch (error) {
     if (errorCode(error) !== 'consensus/unsupported') throw error;
@@ -213,6 +214,12 @@ class Lane {
 
 function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : lost(errorMessage(thrown));
+}
+
+/** A Go leader that has compacted its log tries again and again: a line each time, for this peer cannot catch up. */
+function noSnapshots(leader: PeerId): OperatingError {
+  const text = `Cannot take the snapshot of "${leader}": snapshots are not supported yet, and its log does not go back far enough`;
+  return new OperatingError('consensus/no-snapshots', text);
 }
 
 function lost(text: string): OperatingError {

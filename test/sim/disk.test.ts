@@ -1,0 +1,46 @@
+/** The virtual disk keeps the contracts of the real ones. */
+import { SeededRandom } from '../../src/base/index.ts';
+import type { RaftData } from '../../src/io/consensus/index.ts';
+import { VirtualDisk } from '../../src/sim/world/disk.ts';
+import { Scheduler } from '../../src/sim/world/scheduler.ts';
+import { datastoreConformance } from '../conformance/datastore.ts';
+import { logStoreConformance } from '../conformance/log-store.ts';
+
+/** A disk whose time passes whenever something is under way. */
+function newDisk(): { readonly open: () => Promise<RaftData> } {
+  const scheduler = new Scheduler();
+  const disk = new VirtualDisk(
+    'disk',
+    { syncMs: 1, stateMs: 1 },
+    { scheduler, random: new SeededRandom('disk'), onWrite: () => {} },
+  );
+  const timed = async (act: () => Promise<void>): Promise<void> => {
+    const acted = act();
+    await Promise.all([acted, scheduler.run(() => false)]);
+  };
+  return {
+    open: async () => {
+      const { log, state } = await disk.open();
+      return {
+        log: { load: () => log.load(), write: (ops) => timed(() => log.write(ops)), close: () => log.close() },
+        state: {
+          get: (key) => state.get(key),
+          batch: (ops, options) => timed(() => state.batch(ops, options)),
+          scan: (range, options) => state.scan(range, options),
+          close: () => state.close(),
+        },
+      };
+    },
+  };
+}
+
+logStoreConformance(
+  'the virtual disk of the simulator',
+  async () => {
+    const disk = newDisk();
+    return { open: async () => (await disk.open()).log };
+  },
+  { gapsAreFoundBy: 'the simulator, which ends the run' },
+);
+
+datastoreConformance('the virtual disk of the simulator', async () => (await newDisk().open()).state);
