@@ -1,0 +1,3 @@
+/** Blocks and settings on disk. */
+export { BlockRepo, type BlockRepoOptions, keyText, type RepoCounters } from './block-repo.ts';
+export { type ByteLevel, diskError, openLevel } from './level.ts';
