@@ -83,6 +83,12 @@ const bugs: readonly PlantedBug[] = [
     seeds: 60,
   },
   {
+    name: 'no pre-vote',
+    rules: { preVotes: false },
+    checkers: ['term growth'],
+    seeds: 40,
+  },
+  {
     name: 'no first entry in a term',
     rules: { opensTerm: false },
     checkers: ['progress'],

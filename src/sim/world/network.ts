@@ -177,6 +177,11 @@ export class Network {
     });
   }
 
+  /** Whether a message of one peer would arrive at the other now, chance aside. */
+  isOpen(from: PeerId, to: PeerId): boolean {
+    return this.#ports.has(from) && this.#ports.has(to) && !this.#isCut(from, to);
+  }
+
   #isCut(from: PeerId, to: PeerId): boolean {
     return this.#cuts.has(`${from}>${to}`);
   }

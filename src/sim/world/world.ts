@@ -5,6 +5,7 @@
 import { SeededRandom } from '../../base/index.ts';
 import type { Output, Request, Rules } from '../../core/raft/index.ts';
 import { Cid, type Pin, peerIdFromBytes } from '../../model/index.ts';
+import { CutOffChecker } from '../checkers/cut-off.ts';
 import { HistoryChecker } from '../checkers/history.ts';
 import { RaftChecker } from '../checkers/raft-checker.ts';
 import { asFinding, expect, type Finding } from '../finding.ts';
@@ -58,6 +59,8 @@ export class World {
   readonly history: HistoryChecker = new HistoryChecker();
   readonly trace: Trace;
   readonly #faults: Faults;
+  readonly #cutOff: CutOffChecker;
+  readonly #ids: readonly string[];
   #finding: Finding | undefined;
   #hash = 0;
   #failed = 0;
@@ -97,6 +100,8 @@ export class World {
       });
     });
     this.disks = disks;
+    this.#ids = ids;
+    this.#cutOff = new CutOffChecker(options.heartbeatTimeoutMs);
     this.#faults = new Faults(this);
   }
 
@@ -134,7 +139,10 @@ export class World {
 
   /** The first finding ends the run. */
   find(error: unknown): void {
-    this.#finding ??= asFinding(error);
+    if (this.#finding !== undefined) return;
+    this.#finding = asFinding(error);
+    // Names are what the trace has.
+    for (const { id, name } of this.peers) this.#finding.message = this.#finding.message.replaceAll(id, name);
   }
 
   note(line: () => string): void {
@@ -159,6 +167,7 @@ export class World {
     if (peer.isUp || this.#isEnding) return;
     peer.boot(() => {
       this.checker.restarted(peer);
+      this.#cutOff.crashed(peer);
       this.note(() => `${peer.name} boots, applied ${peer.status?.applied} of ${peer.status?.lastIndex}`);
     });
   }
@@ -182,6 +191,18 @@ export class World {
     const here = mix(mix(this.#hash, status.term), status.commit);
     this.#hash = mixText(mix(here, this.scheduler.now * 1000), peer.name);
     this.#faults.onOutput(peer, output, status);
+    this.#lookForCutOff(peer);
+  }
+
+  #lookForCutOff(peer: WorldPeer): void {
+    const { network } = this;
+    this.#cutOff.look(
+      peer,
+      this.scheduler.now,
+      (id) => network.isOpen(peer.id, id) && network.isOpen(id, peer.id),
+      (id) => network.isOpen(id, peer.id),
+      this.#ids,
+    );
   }
 
   #started(): readonly WorldPeer[] {
