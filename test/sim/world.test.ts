@@ -23,7 +23,7 @@ test(`world: ${seedsTwice} seeds do the same when run again`, async () => {
 });
 
 /** Seeds that once found something, in this code or in the simulation. */
-const remembered = [88, 349, 1397, 1481];
+const remembered = [88, 349, 1397, 1481, 30638];
 
 for (const seed of remembered) {
   test(`world: seed ${seed}, which once failed`, async () => {

@@ -3,7 +3,7 @@ import type { Term } from '../../core/raft/index.ts';
 import { expect } from '../finding.ts';
 import type { PeerView } from './peer-view.ts';
 
-/** In heartbeat timeouts: one by the slowest clock, and what was under way. */
+/** In heartbeat timeouts: one by the slowest clock, and some room. */
 const patience = 2.5;
 
 interface Silence {
@@ -17,8 +17,9 @@ export class CutOffChecker {
   readonly #leadsAlone = new Map<string, number>();
   readonly #silent = new Map<string, Silence>();
 
-  constructor(heartbeatTimeoutMs: number) {
-    this.#timeoutMs = patience * heartbeatTimeoutMs;
+  /** A message of a peer that is gone may still come within `delayMsMax`. */
+  constructor(heartbeatTimeoutMs: number, delayMsMax: number) {
+    this.#timeoutMs = patience * heartbeatTimeoutMs + delayMsMax;
   }
 
   /** Called often. `reaches`: what this peer sends arrives there, and what comes from there arrives here. */

@@ -101,7 +101,7 @@ export class World {
     });
     this.disks = disks;
     this.#ids = ids;
-    this.#cutOff = new CutOffChecker(options.heartbeatTimeoutMs);
+    this.#cutOff = new CutOffChecker(options.heartbeatTimeoutMs, options.slowPercent > 0 ? options.slowMsMax : 0);
     this.#faults = new Faults(this);
   }
 
