@@ -845,7 +845,7 @@ export function kuboRpcSuite(name: string, factory: RpcTargetFactory): void {
       it('add refuses names over 255 bytes', async () => {
         const response = await rpc(`pin/add?arg=${hello}&name=${'n'.repeat(256)}`);
         assert.equal(response.status, 500);
-        assert.equal((response.json() as { Message: string }).Message, 'pin name is 256 bytes (max 255 bytes)');
+        assert.match((response.json() as { Message: string }).Message, /^pin name is 256 bytes/);
       });
     });
 

@@ -6,6 +6,7 @@
  */
 import { CID } from 'multiformats/cid';
 import { errorMessage } from '../../base/index.ts';
+import { Cid } from '../../model/index.ts';
 import { unixfsError } from './errors.ts';
 
 /** A path whose root is known: the root and the names below it. */
@@ -63,16 +64,20 @@ function cleanSegments(absolute: string): string[] {
 
 function parseRoot(text: string, root: string): CID {
   try {
-    return CID.parse(root);
+    return parseCid(root);
   } catch (error) {
-    const reason = /base|decoder/i.test(errorMessage(error)) ? 'selected encoding not supported' : errorMessage(error);
-    throw unixfsError('unixfs/bad-path', `invalid path ${quote(text)}: invalid cid: ${reason}`, error);
+    throw badPath(text, errorMessage(error));
   }
+}
+
+/** In every multibase that Kubo knows, with its texts. */
+function parseCid(text: string): CID {
+  return CID.decode(Cid.parse(text).bytes);
 }
 
 function isCid(text: string): boolean {
   try {
-    CID.parse(text);
+    parseCid(text);
     return true;
   } catch {
     return false;

@@ -1,0 +1,134 @@
+/**
+ * Passing a request through: path, query, body, status, headers and trailers unchanged, both ways as they come.
+ * Source: Go `net/http/httputil.ReverseProxy`, as set up in `api/ipfsproxy`.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { errorMessage, type Logger } from '../../base/index.ts';
+import type { Upstream, UpstreamAnswer } from './upstream.ts';
+
+/** Of one connection only (RFC 9110, 7.6.1); `expect` has been answered by our server. */
+const hopHeaders = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'transfer-encoding',
+  'upgrade',
+  'expect',
+]);
+
+/** Passes the request through. Never rejects: an unreachable node is 502 with an empty body, as in the reference. */
+export async function forward(
+  upstream: Upstream,
+  request: IncomingMessage,
+  response: ServerResponse,
+  log: Logger,
+): Promise<void> {
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  try {
+    const answer = await sendOn(upstream, request, request.url ?? '/', gone.signal);
+    if (response.destroyed) {
+      answer.body.destroy();
+      return;
+    }
+    sendHead(request, response, answer);
+    for await (const chunk of answer.body) {
+      if (!response.write(chunk)) await drained(response);
+      if (response.destroyed) return;
+    }
+    sendTrailers(response, answer.trailers);
+    response.end();
+  } catch (error) {
+    if (!response.destroyed) log.debug('request to the IPFS node failed', { error: errorMessage(error) });
+    refuse(response);
+  }
+}
+
+/** Sends the client's request to the node under a path that may differ from what was asked. */
+export async function sendOn(
+  upstream: Upstream,
+  request: IncomingMessage,
+  path: string,
+  signal: AbortSignal,
+): Promise<UpstreamAnswer> {
+  const hasBody = request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined;
+  return await upstream.send({
+    method: request.method ?? 'POST',
+    path,
+    headers: forwardedHeaders(request),
+    body: hasBody ? request : null,
+    signal,
+  });
+}
+
+/** Status 502 and nothing else; a body that has begun is cut off, so that it is not taken for a whole one. */
+export function refuse(response: ServerResponse): void {
+  if (response.destroyed) return;
+  if (response.headersSent) response.destroy();
+  else response.writeHead(502, { 'Content-Length': 0 }).end();
+}
+
+/** Resolves when there is room, or when the client is gone. */
+export function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.off('drain', done).off('close', done);
+      resolve();
+    };
+    if (response.destroyed) resolve();
+    else response.on('drain', done).on('close', done);
+  });
+}
+
+function forwardedHeaders(request: IncomingMessage): string[] {
+  const dropped = connectionHeaders(request.headers.connection);
+  const headers: string[] = [];
+  let forwardedFor = request.socket.remoteAddress ?? '';
+  for (const [name, value] of pairs(request.rawHeaders)) {
+    const lower = name.toLowerCase();
+    if (lower === 'x-forwarded-for') forwardedFor = `${value}, ${forwardedFor}`;
+    else if (!hopHeaders.has(lower) && !dropped.has(lower)) headers.push(name, value);
+  }
+  if (forwardedFor !== '') headers.push('X-Forwarded-For', forwardedFor);
+  return headers;
+}
+
+function sendHead(request: IncomingMessage, response: ServerResponse, answer: UpstreamAnswer): void {
+  const all = [...pairs(answer.headers)];
+  const names = new Set(all.map(([name]) => name.toLowerCase()));
+  const connection = all.find(([name]) => name.toLowerCase() === 'connection')?.[1];
+  const dropped = connectionHeaders(connection);
+  // Trailers need chunks: no length, a body, and a client that knows them.
+  const isChunked =
+    !names.has('content-length') &&
+    request.method !== 'HEAD' &&
+    request.httpVersionMinor > 0 &&
+    answer.status !== 204 &&
+    answer.status !== 304;
+  const headers: string[] = [];
+  for (const [name, value] of all) {
+    const lower = name.toLowerCase();
+    if (hopHeaders.has(lower) || dropped.has(lower) || (lower === 'trailer' && !isChunked)) continue;
+    headers.push(name, value);
+  }
+  response.sendDate = !names.has('date');
+  response.writeHead(answer.status, headers);
+  // A stream whose first byte is far away has begun all the same.
+  response.flushHeaders();
+}
+
+function sendTrailers(response: ServerResponse, trailers: Readonly<Record<string, string>>): void {
+  const found = Object.entries(trailers);
+  if (found.length > 0) response.addTrailers(found);
+}
+
+function connectionHeaders(connection: string | undefined): Set<string> {
+  return new Set((connection ?? '').split(',').map((name) => name.trim().toLowerCase()));
+}
+
+function* pairs(flat: readonly string[]): Generator<[name: string, value: string]> {
+  for (let i = 0; i + 1 < flat.length; i += 2) yield [flat[i] ?? '', flat[i + 1] ?? ''];
+}

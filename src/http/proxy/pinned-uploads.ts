@@ -1,0 +1,189 @@
+/**
+ * `add`, and `block/put` and `dag/put` with `pin=true`: the node stores, and what it answers as pinned is pinned in the
+ * cluster before its line goes on to the client.
+ *
+ * The node pins locally too, so that its gc cannot take the blocks before the members that are to hold them have
+ * fetched them. A pin that the cluster refuses does not stop the stream: it is told in the trailer `X-Stream-Error`.
+ */
+import { errorMessage } from '../../base/index.ts';
+import {
+  Cid,
+  defaultPinOptions,
+  type PinOptions,
+  parsePinOptions,
+  parseQuery,
+  timeFromNanos,
+} from '../../model/index.ts';
+import { ProxyError } from './errors.ts';
+import { drained, forward, refuse, sendOn } from './forward.ts';
+import { beginLines, endLines, type Hijacked } from './hijacked.ts';
+import type { UpstreamAnswer } from './upstream.ts';
+
+/** Characters of one line of the node's answer. */
+const lineLengthMax = 1024 * 1024;
+/** Failed pins that are told one by one. */
+const errorsMax = 10;
+
+const trueWords = new Set(['', '1', 't', 'T', 'TRUE', 'true', 'True']);
+const falseWords = new Set(['0', 'f', 'F', 'FALSE', 'false', 'False']);
+
+/** `add`. Without a pin to make (`pin=false`, `only-hash`) it is passed through. */
+export async function add(call: Hijacked): Promise<void> {
+  const { query, request } = call;
+  const isUnpinned = falseWords.has(query.get('pin') ?? 'true');
+  const noPin = query.get('no-pin');
+  if (isUnpinned || isSet(query, 'only-hash') || (noPin !== null && trueWords.has(noPin))) {
+    await forward(call.upstream, request, call.response, call.log);
+    return;
+  }
+  if (!/^multipart\/form-data/i.test(request.headers['content-type'] ?? '')) {
+    throw new ProxyError(500, "error reading request: request Content-Type isn't multipart/form-data");
+  }
+  const options = addedPinOptions(call);
+  const isWrapped = isSet(query, 'wrap-with-directory');
+  const isSilent = isSet(query, 'silent');
+  await pinLines(call, {
+    path: withParameters(call, { silent: 'false' }),
+    options,
+    isShown: !isSilent,
+    // As Kubo: every topmost part, or the folder that wraps them all, which has no name.
+    rootOf: ({ Name, Hash }) => {
+      if (typeof Name !== 'string' || typeof Hash !== 'string') return undefined;
+      return (isWrapped ? Name === '' : !Name.includes('/')) ? Hash : undefined;
+    },
+  });
+}
+
+/** `block/put`. */
+export async function blockPut(call: Hijacked): Promise<void> {
+  await pinPut(call, ({ Key }) => (typeof Key === 'string' ? Key : undefined));
+}
+
+/** `dag/put`. */
+export async function dagPut(call: Hijacked): Promise<void> {
+  await pinPut(call, ({ Cid: link }) => {
+    const text = typeof link === 'object' && link !== null && '/' in link ? link['/'] : undefined;
+    return typeof text === 'string' ? text : undefined;
+  });
+}
+
+type Line = Readonly<Record<string, unknown>>;
+
+async function pinPut(call: Hijacked, rootOf: (line: Line) => string | undefined): Promise<void> {
+  if (!isSet(call.query, 'pin')) {
+    await forward(call.upstream, call.request, call.response, call.log);
+    return;
+  }
+  await pinLines(call, {
+    path: call.request.url ?? '',
+    options: defaultPinOptions,
+    isShown: true,
+    rootOf,
+  });
+}
+
+interface PinLinesOptions {
+  readonly path: string;
+  readonly options: PinOptions;
+  /** Whether the client gets the lines. */
+  readonly isShown: boolean;
+  readonly rootOf: (line: Line) => string | undefined;
+}
+
+async function pinLines(call: Hijacked, how: PinLinesOptions): Promise<void> {
+  const { response, request } = call;
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  try {
+    const answer = await sendOn(call.upstream, request, how.path, gone.signal);
+    if (answer.status !== 200) {
+      await copyFailure(call, answer);
+      return;
+    }
+    beginLines(call);
+    const errors: string[] = [];
+    for await (const line of linesOf(answer.body)) {
+      await pinRoot(call, how, line, errors);
+      if (how.isShown && !response.destroyed && !response.write(`${line}\n`)) await drained(response);
+    }
+    const failure = answer.trailers['x-stream-error'] ?? '';
+    endLines(call, [failure, ...errors].filter((error) => error !== '').join('; '));
+  } catch (error) {
+    if (response.destroyed) return;
+    call.log.debug('upload through the proxy failed', { error: errorMessage(error) });
+    if (response.headersSent) endLines(call, errorMessage(error));
+    else refuse(response);
+  }
+}
+
+async function pinRoot(call: Hijacked, how: PinLinesOptions, line: string, errors: string[]): Promise<void> {
+  const root = how.rootOf(parseLine(line));
+  if (root === undefined) return;
+  try {
+    await call.cluster.pin(Cid.parse(root), how.options);
+  } catch (error) {
+    const text = `cannot pin ${root}: ${errorMessage(error)}`;
+    call.log.warn('content was added but not pinned', { cid: root, error: errorMessage(error) });
+    if (errors.length < errorsMax) errors.push(text);
+    else if (errors.length === errorsMax) errors.push('and more');
+  }
+}
+
+function parseLine(line: string): Line {
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === 'object' && value !== null ? (value as Line) : {};
+  } catch {
+    return {};
+  }
+}
+
+/** A refusal of the node goes to the client as it is. */
+async function copyFailure(call: Hijacked, answer: UpstreamAnswer): Promise<void> {
+  const text = await answer.body.text();
+  const type = answer.headers[answer.headers.findIndex((name) => name.toLowerCase() === 'content-type') + 1];
+  call.response.writeHead(answer.status, {
+    ...call.headers,
+    'Content-Type': type ?? 'application/json',
+    'Content-Length': Buffer.byteLength(text),
+  });
+  call.response.end(text);
+}
+
+async function* linesOf(body: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const chunk of body) {
+    rest += decoder.decode(chunk, { stream: true });
+    let start = 0;
+    for (let end = rest.indexOf('\n'); end >= 0; end = rest.indexOf('\n', start)) {
+      if (end > start) yield rest.slice(start, end);
+      start = end + 1;
+    }
+    rest = rest.slice(start);
+    if (rest.length > lineLengthMax) throw new ProxyError(502, "a line of the node's answer is too long");
+  }
+  if (rest !== '') yield rest;
+}
+
+/** Options of the cluster work here as in its own `add`; a pin name of Kubo's counts too. */
+function addedPinOptions(call: Hijacked): PinOptions {
+  try {
+    const parsed = parsePinOptions(parseQuery(call.search), timeFromNanos(BigInt(Date.now()) * 1_000_000n));
+    const name = parsed.name === '' ? (call.query.get('pin-name') ?? '') : parsed.name;
+    return { ...parsed, name, mode: 'recursive', pinUpdate: null };
+  } catch (error) {
+    throw new ProxyError(500, `error parsing options:${errorMessage(error)}`, error);
+  }
+}
+
+function withParameters(call: Hijacked, changed: Readonly<Record<string, string>>): string {
+  const query = new URLSearchParams(call.query);
+  for (const [name, value] of Object.entries(changed)) if (query.has(name)) query.set(name, value);
+  return `/api/v0/add?${query}`;
+}
+
+function isSet(query: URLSearchParams, name: string): boolean {
+  const text = query.get(name);
+  return text !== null && trueWords.has(text);
+}

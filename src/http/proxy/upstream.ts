@@ -1,0 +1,77 @@
+/**
+ * The IPFS node behind the proxy.
+ *
+ * A connection pool of undici, and not a ready-made proxy, because the trailers of the node's answers (`X-Stream-Error`
+ * is how a stream tells that it failed) must reach the client.
+ */
+import type { IncomingMessage } from 'node:http';
+import { type Dispatcher, Pool } from 'undici';
+import type { IpfsProxyConfig } from '../../model/config/index.ts';
+import { parseSocketAddress } from '../kit/index.ts';
+
+/** An answer on its way: flat list of header names and values as they came, and a body to be read to its end. */
+export interface UpstreamAnswer {
+  readonly status: number;
+  readonly headers: readonly string[];
+  readonly body: Dispatcher.ResponseData['body'];
+  /** Complete when the body has ended. */
+  readonly trailers: Readonly<Record<string, string>>;
+}
+
+export interface UpstreamRequest {
+  readonly method: string;
+  readonly path: string;
+  /** Flat list of names and values. */
+  readonly headers: readonly string[];
+  readonly body: IncomingMessage | null;
+  readonly signal: AbortSignal;
+}
+
+export interface Upstream {
+  send(request: UpstreamRequest): Promise<UpstreamAnswer>;
+  close(): Promise<void>;
+}
+
+/** Time to reach the node. Once reached it may take as long as it likes: pins and adds take hours. */
+const connectTimeoutMs = 10_000;
+
+type NodeAddress = Pick<IpfsProxyConfig, 'nodeMultiaddress' | 'nodeHttps'>;
+
+/** Throws `http/bad-address`. */
+export function createUpstream(config: NodeAddress): Upstream {
+  const { origin, socketPath } = nodeOrigin(config);
+  const pool = new Pool(origin, {
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    connect: { timeout: connectTimeoutMs, ...(socketPath === undefined ? {} : { socketPath }) },
+  });
+  return {
+    send: async ({ method, path, headers, body, signal }) => {
+      const answer = await pool.request({
+        // The method has been checked by the server's parser.
+        method: method as Dispatcher.HttpMethod,
+        path,
+        headers: [...headers],
+        body,
+        signal,
+        responseHeaders: 'raw',
+      });
+      return {
+        status: answer.statusCode,
+        // With `raw` they are a flat list, which the types do not tell.
+        headers: (answer.headers as unknown as (string | Buffer)[]).map((text) => text.toString('latin1' as never)),
+        body: answer.body,
+        trailers: answer.trailers,
+      };
+    },
+    close: () => pool.destroy(),
+  };
+}
+
+function nodeOrigin(config: NodeAddress): { readonly origin: string; readonly socketPath?: string } {
+  const scheme = config.nodeHttps ? 'https' : 'http';
+  const address = parseSocketAddress(config.nodeMultiaddress);
+  if ('path' in address) return { origin: `${scheme}://localhost`, socketPath: address.path };
+  const host = address.host.includes(':') ? `[${address.host}]` : address.host;
+  return { origin: `${scheme}://${host}:${address.port}` };
+}
