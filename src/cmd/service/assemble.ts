@@ -1,7 +1,271 @@
-/** Builds a peer from its parts. */
-import { OperatingError } from '../../base/index.ts';
+/**
+ * Builds a peer from its parts: the one place that knows which implementation stands behind which port.
+ *
+ * Order: what can refuse for a reason of its own (addresses in use, a damaged log) comes first, and every part that was
+ * started is stopped again, last one first, when a later one fails.
+ */
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { privateKeyToProtobuf } from '@libp2p/crypto/keys';
+import { errorMessage, hexDecode, OperatingError, SeededRandom, version } from '../../base/index.ts';
+import { createPeer, createPinTracker, openPinset, type Peer } from '../../cluster/index.ts';
+import type { Informer, IpfsConnector, PinTracker } from '../../cluster/ports.ts';
+import { bindProxy } from '../../http/proxy/index.ts';
+import { bindRestApi, type RestOptions } from '../../http/rest/index.ts';
+import { createRaft, createStreamTransport } from '../../io/consensus/index.ts';
+import { createDiskInformer, createPinQueueInformer, createTagsInformer } from '../../io/inform/index.ts';
+import { createIpfsConnector } from '../../io/ipfs/index.ts';
+import { createPeerMonitor } from '../../io/monitor/index.ts';
+import { createHost } from '../../io/p2p/index.ts';
+import { createRpc, multiplexedProtocol, registerServices } from '../../io/rpc/index.ts';
+import { createRaftFolder, openDatastore } from '../../io/store/index.ts';
+import type { HttpApiConfig, ServiceConfig } from '../../model/config/index.ts';
+import { timeFromNanos } from '../../model/index.ts';
 import type { AssembleOptions, RunningPeer } from './assemble-types.ts';
+import { systemClock as clock } from './clock.ts';
+import { startEmbeddedNode } from './embedded.ts';
+import { createUndo } from './undo.ts';
 
-export async function assemble(_options: AssembleOptions): Promise<RunningPeer> {
-  throw new OperatingError('service/not-assembled', 'the parts of the peer are not put together yet');
+/** Between tries to reach a bootstrap peer that does not answer. */
+const joinRetryMs = 2_000;
+const joinTries = 15;
+
+/** See `Assemble`. */
+export async function assemble(options: AssembleOptions): Promise<RunningPeer> {
+  const undo = createUndo((error) => options.log.warn('while stopping', { error: errorMessage(error) }));
+  try {
+    return await build(options, undo);
+  } catch (error) {
+    await undo.run();
+    throw error;
+  }
+}
+
+async function build(options: AssembleOptions, undo: ReturnType<typeof createUndo>): Promise<RunningPeer> {
+  const { config, identity, folder, bootstrap, log } = options;
+  const self = identity.id;
+  const random = new SeededRandom(randomBytes(4).readUInt32LE());
+  const failed = Promise.withResolvers<Error>();
+
+  const rest = config.restapi === undefined ? undefined : await bindRestApi(await restOptions(config.restapi, folder.path));
+  if (rest !== undefined) undo.add(rest.close);
+  const embedded =
+    config.embedded === undefined ? undefined : await startEmbeddedNode(config.embedded, folder.ipfsRepoFolder, log);
+  if (embedded !== undefined) undo.add(embedded.stop);
+  const nodeMultiaddress = embedded?.rpcAddress ?? config.ipfshttp.nodeMultiaddress;
+  const proxy =
+    config.ipfsproxy === undefined
+      ? undefined
+      : await bindProxy({
+          ...config.ipfsproxy,
+          nodeMultiaddress: embedded?.rpcAddress ?? config.ipfsproxy.nodeMultiaddress,
+        });
+  if (proxy !== undefined) undo.add(proxy.close);
+
+  const host = await createHost(
+    {
+      privateKey: privateKeyToProtobuf(identity.privateKey),
+      secret: config.cluster.secret === '' ? null : hexDecode(config.cluster.secret),
+      listen: config.cluster.listenMultiaddress,
+      announce: config.cluster.announceMultiaddress,
+      noAnnounce: config.cluster.noAnnounceMultiaddress,
+      dialTimeoutMs: config.cluster.dialPeerTimeoutMs,
+      connectionsHigh: config.cluster.connectionManager.highWater,
+      pubsub: config.cluster.pubsub,
+    },
+    { logger: log },
+  );
+  await host.start();
+  undo.add(() => host.stop());
+  await host.addAddresses([...options.knownAddresses, ...bootstrap]);
+
+  const rpc = createRpc({}, { streams: host.streams, clock, logger: log, isTrusted: (peer) => consensus.isTrustedPeer(peer) });
+  const ipfs = createConnector(config, nodeMultiaddress, log);
+  const consensus = createRaft(
+    { self, isJoining: bootstrap.length > 0, config: config.raft ?? unreachable() },
+    {
+      storage: createRaftFolder(folder.raftFolder, { backupsRotate: config.raft?.backupsRotate ?? 1 }),
+      transport: createStreamTransport({ streams: host.streams, logger: log }),
+      rpc,
+      clock,
+      random: random.derive('raft'),
+      logger: log,
+      onFailure: (error) => failed.resolve(error),
+      openPinset: (store) =>
+        openPinset(store, {
+          log,
+          observer: {
+            onPin: (pin) => tracker.track(pin),
+            onUnpin: (pin) => tracker.untrack(pin),
+            // The tracker's reconciliation finds what a snapshot changed.
+            onReplaced: () => {},
+          },
+        }),
+    },
+  );
+  const trackerStore = await openDatastore(join(folder.path, 'tracker'));
+  undo.add(() => trackerStore.close());
+  let peer: Peer | undefined;
+  const tracker = createPinTracker(
+    { ...config.stateless, reconcileIntervalMs: config.cluster.pinRecoverIntervalMs },
+    {
+      ipfs,
+      pinset: consensus.pinset(),
+      store: trackerStore,
+      clock,
+      random: random.derive('tracker'),
+      logger: log,
+      identity: () => peer?.identity() ?? { peer: self, peername: config.cluster.peername, ipfsId: '', ipfsAddresses: [] },
+    },
+  );
+  const monitor = createPeerMonitor(
+    { self, checkIntervalMs: config.pubsubmon.checkIntervalMs },
+    { pubsub: host.pubsub, clock, logger: log, members: () => consensus.peers() },
+  );
+  peer = createPeer(
+    {
+      ...config.cluster,
+      version,
+      allocateBy: config.balanced.allocateBy,
+      connectSwarmsDelayMs: config.ipfshttp.connectSwarmsDelayMs,
+      repoGcTimeoutMs: config.ipfshttp.repogcTimeoutMs,
+    },
+    {
+      host,
+      rpc,
+      consensus,
+      tracker,
+      ipfs,
+      monitor,
+      informers: createInformers(config, self, ipfs, tracker),
+      clock,
+      random: random.derive('peer'),
+      logger: log,
+      answersInOrder: (id) => host.streams.protocolsOf(id)?.includes(multiplexedProtocol) ?? false,
+    },
+  );
+  const running = peer;
+  registerServices(rpc, { cluster: running, tracker, ipfs, consensus, monitor });
+  await rpc.start();
+  undo.add(() => rpc.stop());
+  undo.add(() => running.stop());
+  await running.start();
+  rest?.serve({ cluster: running, log: log.scope('restapilog'), now: () => timeFromNanos(clock.wallNanos()) });
+  proxy?.serve({ cluster: running, log: log.scope('ipfsproxy') });
+  running.removed.then(
+    () => failed.resolve(new OperatingError('cluster/removed', 'peer no longer in peerset')),
+    () => {},
+  );
+  const stopping = new AbortController();
+  undo.add(() => stopping.abort());
+  if (bootstrap.length > 0) void joinAny(running, options, stopping.signal);
+  return {
+    addresses: host.addresses(),
+    endpoints: {
+      restapi: rest?.addresses() ?? [],
+      ipfsproxy: proxy?.addresses() ?? [],
+      ipfs: nodeMultiaddress,
+    },
+    ready: running.ready,
+    failed: failed.promise,
+    knownAddresses: () => host.connectedPeers().flatMap((id) => host.addressesOf(id)),
+    stop: async () => {
+      const isRemoved = await isSettled(running.removed);
+      await undo.run();
+      // The data of a peer that others have removed is kept as a backup, so that it can join again.
+      if (isRemoved) await consensus.clean();
+    },
+  };
+}
+
+async function isSettled(promise: Promise<void>): Promise<boolean> {
+  return Promise.race([promise.then(() => true), Promise.resolve(false)]);
+}
+
+/** The daemon checks for the section before it gets here. */
+function unreachable(): never {
+  throw new OperatingError('service/no-raft', 'the configuration has no section consensus.raft');
+}
+
+/** The first bootstrap peer that answers takes this peer in; one that is just starting is asked again. */
+async function joinAny(peer: Peer, { bootstrap, log }: AssembleOptions, signal: AbortSignal): Promise<void> {
+  const cluster = log.scope('cluster');
+  for (let attempt = 0; attempt < joinTries && !signal.aborted; attempt++) {
+    for (const address of bootstrap) {
+      cluster.info(`Bootstrapping to ${address}`);
+      try {
+        await peer.join(address, { signal });
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        cluster.error(`bootstrap to ${address} failed: ${errorMessage(error)}`);
+      }
+    }
+    await new Promise<void>((done) => clock.after(joinRetryMs, done));
+  }
+}
+
+function createConnector(config: ServiceConfig, nodeMultiaddress: string, log: AssembleOptions['log']): IpfsConnector {
+  const { ipfshttp, stateless } = config;
+  return createIpfsConnector(
+    {
+      nodeMultiaddress,
+      ipfsRequestTimeoutMs: ipfshttp.ipfsRequestTimeoutMs,
+      pinTimeoutMs: ipfshttp.pinTimeoutMs,
+      unpinTimeoutMs: ipfshttp.unpinTimeoutMs,
+      repoGcTimeoutMs: ipfshttp.repogcTimeoutMs,
+      unpinDisable: ipfshttp.unpinDisable,
+      concurrentPins: stateless.concurrentPins,
+    },
+    { clock, logger: log },
+  );
+}
+
+function createInformers(
+  config: ServiceConfig,
+  self: string,
+  ipfs: IpfsConnector,
+  tracker: PinTracker,
+): Informer[] {
+  const { disk, tags, pinqueue } = config;
+  const informers: Informer[] = [];
+  if (disk !== undefined) {
+    informers.push(createDiskInformer({ self, clock, ttlMs: disk.metricTtlMs, type: disk.metricType, ipfs }));
+  }
+  if (tags !== undefined) informers.push(createTagsInformer({ self, clock, ttlMs: tags.metricTtlMs, tags: tags.tags }));
+  if (pinqueue !== undefined) {
+    informers.push(
+      createPinQueueInformer({
+        self,
+        clock,
+        ttlMs: pinqueue.metricTtlMs,
+        weightBucketSize: pinqueue.weightBucketSize,
+        tracker,
+      }),
+    );
+  }
+  return informers;
+}
+
+async function restOptions(config: HttpApiConfig, folder: string): Promise<RestOptions> {
+  const tls =
+    config.sslCertFile === ''
+      ? undefined
+      : { cert: await readFile(resolve(folder, config.sslCertFile)), key: await readFile(resolve(folder, config.sslKeyFile)) };
+  return {
+    listen: config.httpListenMultiaddress,
+    limits: config,
+    ...(tls === undefined ? {} : { tls }),
+    ...(config.basicAuthCredentials === null ? {} : { credentials: config.basicAuthCredentials }),
+    headers: config.headers,
+    cors: {
+      allowedOrigins: config.corsAllowedOrigins,
+      allowedMethods: config.corsAllowedMethods,
+      allowedHeaders: config.corsAllowedHeaders,
+      exposedHeaders: config.corsExposedHeaders,
+      allowCredentials: config.corsAllowCredentials,
+      maxAgeSeconds: Math.floor(config.corsMaxAgeMs / 1000),
+    },
+  };
 }
