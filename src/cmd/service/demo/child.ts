@@ -10,7 +10,7 @@ const stopLimitMs = 6_000;
 /** Lines of its log that are shown when a peer ends unexpectedly. */
 const tailLines = 12;
 /** The Raft component's line when it becomes leader. */
-const leaderLine = /this peer leads.*?term\D{0,4}(\d+)/;
+const leaderLine = /"role":"leader","term":(\d+)/;
 
 export interface ChildPeer {
   readonly name: string;
