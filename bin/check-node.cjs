@@ -1,8 +1,10 @@
 // Ends a program of ours with one clear line on a Node that cannot run it. Plain old syntax: an old Node must parse it.
 'use strict';
-var oldestMajor = 22;
+var oldest = [22, 19];
 module.exports = function checkNode(program) {
-  if (Number(process.versions.node.split('.')[0]) >= oldestMajor) return;
-  console.error(program + ' needs Node ' + oldestMajor + ' or newer; this is Node ' + process.versions.node + ' (' + process.execPath + ')');
+  var own = process.versions.node.split('.').map(Number);
+  if (own[0] > oldest[0] || (own[0] === oldest[0] && own[1] >= oldest[1])) return;
+  var place = process.versions.node + ' (' + process.execPath + ')';
+  console.error(program + ' needs Node ' + oldest.join('.') + ' or newer; this is Node ' + place);
   process.exit(1);
 };

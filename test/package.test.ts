@@ -129,7 +129,7 @@ test('a program on an old Node says so in one line', async () => {
   const script = `Object.defineProperty(process.versions, 'node', { value: '20.1.0' }); require(${JSON.stringify(check)})('x')`;
   const { status, output } = run(process.execPath, ['-e', script], project);
   assert.equal(status, 1);
-  assert.match(output, /^x needs Node 22 or newer; this is Node 20\.1\.0 \(.*\)\n$/);
+  assert.match(output, /^x needs Node 22\.19 or newer; this is Node 20\.1\.0 \(.*\)\n$/);
 });
 
 test('the library imports, with its types', async () => {
