@@ -10,7 +10,7 @@ import { cidPrefix } from './multihash.ts';
 /** Larger messages are refused, as Go refuses them (go-libp2p `network.MessageSizeMax`). */
 export const messageBytesMax: number = 4 * 1024 * 1024;
 /** Larger CIDs are refused; boxo's limit. */
-export const cidBytesMax = 168;
+const cidBytesMax = 168;
 
 export interface WantEntry {
   readonly cid: CID;

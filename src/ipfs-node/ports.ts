@@ -55,6 +55,7 @@ export interface Operation {
   end(): void;
 }
 
+/** Where a reader may look. */
 export interface ReaderOptions extends AbortOptions {
   /** Only blocks on this disk; a missing one fails with `ipfs-node/block-not-found`. Default false. */
   readonly offline?: boolean;
@@ -73,6 +74,7 @@ export interface BlockReader {
   close(): void;
 }
 
+/** How a graph is walked. */
 export interface WalkOptions extends AbortOptions {
   /** Levels below the roots; default unlimited. 0 visits the roots only. */
   readonly maxDepth?: number;
@@ -104,12 +106,14 @@ export interface PinEntry {
   readonly name: string;
 }
 
+/** How far a running pin is. */
 export interface PinProgress {
   /** Blocks fetched or found so far. */
   readonly blocks: number;
   readonly bytes: number;
 }
 
+/** How a pin is made. */
 export interface PinAddOptions extends AbortOptions {
   /** Default true. */
   readonly recursive?: boolean;
@@ -159,6 +163,7 @@ export interface Gc {
   run(options?: AbortOptions): AsyncIterable<CID[]>;
 }
 
+/** A peer that the node is connected to. */
 export interface SwarmPeer {
   readonly peerId: string;
   /** Remote address without `/p2p/…`. */
@@ -185,6 +190,7 @@ export interface Swarm {
   peers(): SwarmPeer[];
 }
 
+/** What the repo holds. */
 export interface RepoStat {
   /** Bytes on disk that blocks and indexes take. */
   readonly repoSizeBytes: number;
@@ -212,6 +218,7 @@ export interface NodeConfig {
   set(path: string, value: ConfigValue): Promise<void>;
 }
 
+/** Counts since the start. */
 export interface BitswapStat {
   readonly wantlist: readonly CID[];
   readonly peers: readonly string[];

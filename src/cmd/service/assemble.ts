@@ -48,7 +48,8 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
   const random = new SeededRandom(randomBytes(4).readUInt32LE());
   const failed = Promise.withResolvers<Error>();
 
-  const rest = config.restapi === undefined ? undefined : await bindRestApi(await restOptions(config.restapi, folder.path));
+  const rest =
+    config.restapi === undefined ? undefined : await bindRestApi(await restOptions(config.restapi, folder.path));
   if (rest !== undefined) undo.add(rest.close);
   const embedded =
     config.embedded === undefined ? undefined : await startEmbeddedNode(config.embedded, folder.ipfsRepoFolder, log);
@@ -80,7 +81,10 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
   undo.add(() => host.stop());
   await host.addAddresses([...options.knownAddresses, ...bootstrap]);
 
-  const rpc = createRpc({}, { streams: host.streams, clock, logger: log, isTrusted: (peer) => consensus.isTrustedPeer(peer) });
+  const rpc = createRpc(
+    {},
+    { streams: host.streams, clock, logger: log, isTrusted: (peer) => consensus.isTrustedPeer(peer) },
+  );
   const ipfs = createConnector(config, nodeMultiaddress, log);
   const consensus = createRaft(
     { self, isJoining: bootstrap.length > 0, config: config.raft ?? unreachable() },
@@ -116,7 +120,8 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
       clock,
       random: random.derive('tracker'),
       logger: log,
-      identity: () => peer?.identity() ?? { peer: self, peername: config.cluster.peername, ipfsId: '', ipfsAddresses: [] },
+      identity: () =>
+        peer?.identity() ?? { peer: self, peername: config.cluster.peername, ipfsId: '', ipfsAddresses: [] },
     },
   );
   const monitor = createPeerMonitor(
@@ -222,12 +227,7 @@ function createConnector(config: ServiceConfig, nodeMultiaddress: string, log: A
   );
 }
 
-function createInformers(
-  config: ServiceConfig,
-  self: string,
-  ipfs: IpfsConnector,
-  tracker: PinTracker,
-): Informer[] {
+function createInformers(config: ServiceConfig, self: string, ipfs: IpfsConnector, tracker: PinTracker): Informer[] {
   const { disk, tags, pinqueue } = config;
   const informers: Informer[] = [];
   if (disk !== undefined) {
@@ -252,7 +252,10 @@ async function restOptions(config: HttpApiConfig, folder: string): Promise<RestO
   const tls =
     config.sslCertFile === ''
       ? undefined
-      : { cert: await readFile(resolve(folder, config.sslCertFile)), key: await readFile(resolve(folder, config.sslKeyFile)) };
+      : {
+          cert: await readFile(resolve(folder, config.sslCertFile)),
+          key: await readFile(resolve(folder, config.sslKeyFile)),
+        };
   return {
     listen: config.httpListenMultiaddress,
     limits: config,

@@ -11,7 +11,11 @@ export interface EmbeddedNode {
 }
 
 /** Starts the node. Throws what its `start` throws. */
-export async function startEmbeddedNode(config: EmbeddedIpfsConfig, folder: string, log: Logger): Promise<EmbeddedNode> {
+export async function startEmbeddedNode(
+  config: EmbeddedIpfsConfig,
+  folder: string,
+  log: Logger,
+): Promise<EmbeddedNode> {
   const [{ createIpfsNode }, { createRpcServer }] = await Promise.all([
     import('../../ipfs-node/index.ts'),
     import('../../ipfs-node/rpc/index.ts'),

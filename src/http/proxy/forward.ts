@@ -3,7 +3,9 @@
  * Source: Go `net/http/httputil.ReverseProxy`, as set up in `api/ipfsproxy`.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { PassThrough } from 'node:stream';
 import { errorMessage, type Logger } from '../../base/index.ts';
+import { ProxyError } from './errors.ts';
 import type { Upstream, UpstreamAnswer } from './upstream.ts';
 
 /** Of one connection only (RFC 9110, 7.6.1); `expect` has been answered by our server. */
@@ -59,9 +61,28 @@ export async function sendOn(
     method: request.method ?? 'POST',
     path,
     headers: forwardedHeaders(request),
-    body: hasBody ? request : null,
+    body: hasBody ? bodyOf(request) : null,
     signal,
   });
+}
+
+/**
+ * The client's body as a stream of its own: it is destroyed when the node cannot be reached or answers early, and the
+ * client's connection, on which the answer is yet to be sent, must not be.
+ */
+function bodyOf(request: IncomingMessage): PassThrough {
+  const body = new PassThrough({ highWaterMark: 256 * 1024 });
+  body.on('error', () => {});
+  body.on('close', () => {
+    // What the client still sends is read and dropped, so that it gets to read the answer.
+    request.unpipe(body);
+    request.resume();
+  });
+  request.on('close', () => {
+    if (!request.complete) body.destroy(new ProxyError(400, 'the client has left'));
+  });
+  request.pipe(body);
+  return body;
 }
 
 /** Status 502 and nothing else; a body that has begun is cut off, so that it is not taken for a whole one. */

@@ -14,6 +14,7 @@ import { pinAdd, pinLs, pinRm, pinUpdate } from './pins.ts';
 import { repoGc, repoStat } from './repo.ts';
 import { createUpstream, type Upstream } from './upstream.ts';
 
+/** What the proxy works with. */
 export interface ProxyDeps {
   readonly cluster: ProxyCluster;
   readonly log: Logger;

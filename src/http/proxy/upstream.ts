@@ -4,7 +4,7 @@
  * A connection pool of undici, and not a ready-made proxy, because the trailers of the node's answers (`X-Stream-Error`
  * is how a stream tells that it failed) must reach the client.
  */
-import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
 import { type Dispatcher, Pool } from 'undici';
 import type { IpfsProxyConfig } from '../../model/config/index.ts';
 import { parseSocketAddress } from '../kit/index.ts';
@@ -23,7 +23,7 @@ export interface UpstreamRequest {
   readonly path: string;
   /** Flat list of names and values. */
   readonly headers: readonly string[];
-  readonly body: IncomingMessage | null;
+  readonly body: Readable | null;
   readonly signal: AbortSignal;
 }
 

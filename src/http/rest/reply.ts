@@ -18,7 +18,7 @@ export class RequestError extends OperatingError {
 }
 
 /** What a failed request is answered: 404 for a pin that is not there, what a refusal says, 500 for all else. */
-export function errorAnswer(error: unknown): { readonly status: number; readonly body: string } {
+function errorAnswer(error: unknown): { readonly status: number; readonly body: string } {
   const status = error instanceof RequestError ? error.status : errorCode(error) === 'cluster/not-pinned' ? 404 : 500;
   return { status, body: errorBody(status, errorMessage(error)) };
 }

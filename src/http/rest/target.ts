@@ -46,7 +46,7 @@ function withQuery(path: string, query: string): string {
 }
 
 /** Escapes what a path segment may not hold, so that decoding gives the path back. */
-export function encodePath(path: string): string {
+function encodePath(path: string): string {
   return path.split('/').map(encodeSegment).join('/');
 }
 

@@ -26,6 +26,7 @@ const readsMax = 32;
 /** Keys judged and removed together. */
 const removeMax = 1000;
 
+/** What it marks and sweeps. */
 export interface GcDeps {
   readonly repo: BlockRepo;
   readonly index: PinIndex;
@@ -38,6 +39,7 @@ export interface GcScope {
   readonly keyPages: AsyncIterable<readonly Uint8Array[]>;
 }
 
+/** Removes the blocks that no pin and no running operation needs. */
 export class GarbageCollector implements Gc {
   readonly #deps: GcDeps;
   #last: Promise<void> = Promise.resolve();

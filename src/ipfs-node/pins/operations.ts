@@ -18,6 +18,7 @@ const putManyBlocksMax = 512;
 /** Called after a block has been stored. */
 export type OnStored = (cid: CID, bytes: Uint8Array) => void;
 
+/** Running operations with the blocks that each has touched. */
 export class Operations {
   readonly #repo: BlockRepo;
   readonly #onStored: OnStored;

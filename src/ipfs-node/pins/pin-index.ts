@@ -7,6 +7,7 @@ import { type ByteLevel, diskError, openLevel } from '../repo/index.ts';
 
 const pageEntriesMax = 1000;
 
+/** The pins of the node, roots only. */
 export class PinIndex {
   readonly #level: ByteLevel;
 

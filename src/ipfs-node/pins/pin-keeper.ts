@@ -22,6 +22,7 @@ import { walkWith } from './walk.ts';
 const nameBytesMax = 255;
 const pageCidsMax = 1000;
 
+/** What it works on. */
 export interface PinKeeperDeps {
   readonly repo: BlockRepo;
   readonly index: PinIndex;
@@ -29,6 +30,7 @@ export interface PinKeeperDeps {
   readonly reader: (options: ReaderOptions) => BlockReader;
 }
 
+/** Makes, moves and removes pins. */
 export class PinKeeper implements Pins {
   readonly #deps: PinKeeperDeps;
   /** Changes of records, one after the other: each looks before it writes. */

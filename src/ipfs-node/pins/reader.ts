@@ -6,6 +6,7 @@ import type { AbortOptions, BlockReader, Operation, ReaderOptions } from '../por
 import type { BlockRepo } from '../repo/index.ts';
 import type { OnStored } from './operations.ts';
 
+/** Where blocks come from. */
 export interface ReaderDeps {
   readonly repo: BlockRepo;
   /** Opens a session when the first block is missing here. */

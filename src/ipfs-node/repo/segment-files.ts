@@ -15,7 +15,7 @@ const syncFile = promisify(fdatasync);
 const truncateFile = promisify(ftruncate);
 
 /** A new file begins when the present one is this large; an offset always fits 32 bits. */
-export const segmentBytesMax: number = 256 * 1024 * 1024;
+const segmentBytesMax: number = 256 * 1024 * 1024;
 
 interface Segment {
   readonly number: number;

@@ -27,7 +27,7 @@ export interface BytesHead {
 }
 
 /** Body of an error answer, with the fields that every Kubo client reads. */
-export function errorBody(message: string): string {
+function errorBody(message: string): string {
   return `${JSON.stringify({ Message: message, Code: 0, Type: 'error' })}\n`;
 }
 

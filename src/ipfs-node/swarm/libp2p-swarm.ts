@@ -28,6 +28,7 @@ const stopTimeoutMs = 2_000;
 /** Go opens a stream for each message. */
 const inboundStreamsMax = 4096;
 
+/** Who the node is, and where it listens. */
 export interface SwarmOptions {
   /** Protobuf of the private key. */
   readonly privateKey: Uint8Array;

@@ -21,7 +21,7 @@ export interface AddedDirectory {
 }
 
 /** Regular files below a directory, in a fixed order. */
-export async function listFiles(directory: string): Promise<string[]> {
+async function listFiles(directory: string): Promise<string[]> {
   const entries = await readdir(directory, { withFileTypes: true });
   const found: string[] = [];
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {

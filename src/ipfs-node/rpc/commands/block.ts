@@ -10,9 +10,9 @@ import { codecCode, hasher } from '../multicodec.ts';
 import { resolveAll, withOperation, withReader } from '../reading.ts';
 
 /** Bytes of a block that other nodes take; boxo `BlockSizeLimit`. */
-export const blockSizeSoftMax: number = 2 * 1024 * 1024;
+const blockSizeSoftMax: number = 2 * 1024 * 1024;
 /** Bytes with `allow-big-block`: held in memory as a whole. */
-export const blockSizeHardMax: number = 64 * 1024 * 1024;
+const blockSizeHardMax: number = 64 * 1024 * 1024;
 
 /** `block/*`. */
 export const blockCommands: readonly Command[] = [
