@@ -1,26 +1,5 @@
 /** The contract of the Kubo RPC, checked on the embedded node. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createIpfsNode, createRpcServer } from '../../src/ipfs-node/index.ts';
-import { kuboRpcSuite, type RpcTarget } from './kubo-rpc.ts';
+import { startEmbeddedNode } from './embedded-node.ts';
+import { kuboRpcSuite } from './kubo-rpc.ts';
 
-async function startNode(): Promise<RpcTarget> {
-  const folder = await mkdtemp(join(tmpdir(), 'ipfs-node-'));
-  const node = createIpfsNode({
-    folder,
-    rpcListen: '/ip4/127.0.0.1/tcp/0',
-    swarmListen: ['/ip4/127.0.0.1/tcp/0'],
-    createRpc: createRpcServer,
-  });
-  await node.start();
-  return {
-    url: node.rpcUrl() ?? '',
-    stop: async () => {
-      await node.stop();
-      await rm(folder, { recursive: true, force: true });
-    },
-  };
-}
-
-kuboRpcSuite('the embedded node', startNode);
+kuboRpcSuite('the embedded node', startEmbeddedNode);

@@ -21,7 +21,7 @@ export interface ProxyDeps {
 }
 
 /** The proxy, listening. */
-export interface Proxy {
+export interface IpfsProxy {
   /** Multiaddrs with their real ports. */
   addresses(): readonly string[];
   /** Begins to answer; requests that came before wait until then. */
@@ -52,7 +52,7 @@ const routes: ReadonlyMap<string, Route> = new Map<string, Route>([
 ]);
 
 /** Takes the configured addresses. Throws `http/listen`, `http/bad-address`. */
-export async function bindProxy(config: IpfsProxyConfig): Promise<Proxy> {
+export async function bindProxy(config: IpfsProxyConfig): Promise<IpfsProxy> {
   const upstream = createUpstream(config);
   const server = await bindServer({
     listen: config.listenMultiaddress,

@@ -1,0 +1,76 @@
+/** The part of a cluster that the IPFS proxy uses, in memory: one pinset, no peers. */
+import { OperatingError } from '../../src/base/index.ts';
+import type { ProxyCluster } from '../../src/http/proxy/index.ts';
+import { Cid, type Pin, type PinOptions, type PinPath } from '../../src/model/index.ts';
+
+export class PinsetStandIn implements ProxyCluster {
+  readonly all: Map<string, Pin> = new Map();
+  /** CIDs that are refused. */
+  readonly refused: Set<string> = new Set();
+
+  async pin(cid: Cid, options: PinOptions): Promise<Pin> {
+    if (this.refused.has(cid.key)) throw new OperatingError('cluster/bad-pin', 'refused by the test');
+    if (options.pinUpdate !== null) this.pinGet(options.pinUpdate);
+    const pin: Pin = {
+      ...options,
+      cid,
+      type: 'pin',
+      allocations: null,
+      maxDepth: options.mode === 'direct' ? 0 : -1,
+      reference: null,
+      timestamp: null,
+    };
+    this.all.set(cid.key, pin);
+    return pin;
+  }
+
+  async pinPath({ path, ...options }: PinPath): Promise<Pin> {
+    return await this.pin(rootOf(path), options);
+  }
+
+  async unpin(cid: Cid): Promise<Pin> {
+    const pin = this.pinGet(cid);
+    this.all.delete(cid.key);
+    return pin;
+  }
+
+  async unpinPath(path: string): Promise<Pin> {
+    return await this.unpin(rootOf(path));
+  }
+
+  pinGet(cid: Cid): Pin {
+    const pin = this.all.get(cid.key);
+    if (pin === undefined) throw new OperatingError('cluster/not-pinned', 'pin is not part of the pinset');
+    return pin;
+  }
+
+  async *pins(): AsyncGenerator<readonly Pin[]> {
+    yield [...this.all.values()];
+  }
+
+  async repoStat(): Promise<{ repoSize: number; storageMax: number }> {
+    return { repoSize: 11, storageMax: 22 };
+  }
+
+  async repoGc(): ReturnType<ProxyCluster['repoGc']> {
+    const key = Cid.parse('QmZULkCELmmk5XNfCgTnCyFgAVxBRBXyDHGGMVoLFLiXEN');
+    return {
+      peerMap: {
+        a: {
+          peer: 'a',
+          peername: '',
+          keys: [
+            { key, error: '' },
+            { key: null, error: 'e1' },
+          ],
+          error: '',
+        },
+        b: { peer: 'b', peername: '', keys: null, error: 'e2' },
+      },
+    };
+  }
+}
+
+function rootOf(path: string): Cid {
+  return Cid.parse(path.split('/')[2] ?? '');
+}
