@@ -39,7 +39,9 @@ export async function readExchanges(name: string): Promise<readonly Exchange[]> 
 /** Sends the request as it was recorded: `path` goes out as it is. */
 export async function send(base: string, { method, path, headers, body }: Exchange['request']): Promise<Answer> {
   const { hostname, port } = new URL(base);
-  const request = httpRequest({ hostname, port, method, path, headers: { ...headers }, agent: false });
+  // Node sends no length with the body of a GET by itself.
+  const length = body === undefined ? {} : { 'Content-Length': Buffer.byteLength(body) };
+  const request = httpRequest({ hostname, port, method, path, headers: { ...length, ...headers }, agent: false });
   request.end(body);
   const [response] = (await once(request, 'response')) as [import('node:http').IncomingMessage];
   const chunks: Buffer[] = [];

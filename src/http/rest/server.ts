@@ -65,15 +65,19 @@ function createHandler(options: RestOptions, deps: RestDeps): RequestListener {
     ...more,
   });
   return async (request, response) => {
-    logWhenDone(deps.log, request, response);
     const method = request.method ?? '';
     const target = parseTarget(request.url ?? '/');
+    if (target === undefined) {
+      // Go's net/http refuses such a request before any handler sees it: no log line, no authentication, no `Vary`.
+      response.sendDate = false;
+      response
+        .writeHead(400, { 'Content-Type': 'text/plain; charset=utf-8', Connection: 'close' })
+        .end('400 Bad Request');
+      return;
+    }
+    logWhenDone(deps.log, request, response);
 
-    if (
-      options.credentials !== undefined &&
-      method !== 'OPTIONS' &&
-      !(method === 'GET' && target?.path === '/health')
-    ) {
+    if (options.credentials !== undefined && method !== 'OPTIONS' && !(method === 'GET' && target.path === '/health')) {
       const result = checkBasicAuth(options.credentials, request.headers.authorization);
       if (!result.isAllowed) {
         response.writeHead(401, headersWithError({ 'WWW-Authenticate': [...result.challenges] }));
@@ -94,12 +98,6 @@ function createHandler(options: RestOptions, deps: RestDeps): RequestListener {
       return;
     }
 
-    if (target === undefined) {
-      response
-        .writeHead(400, { 'Content-Type': 'text/plain; charset=utf-8', Connection: 'close' })
-        .end('400 Bad Request');
-      return;
-    }
     const redirect = redirectOf(target);
     if (redirect !== undefined) {
       sendRedirect(response, method, redirect);
