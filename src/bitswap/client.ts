@@ -9,7 +9,7 @@ import type { CID } from 'multiformats/cid';
 import type { Cancel, Clock } from '../base/index.ts';
 import { bitswapError } from './errors.ts';
 import type { BlockEntry, Presence } from './message.ts';
-import { blockKey, cidFromPrefix, isCheckable } from './multihash.ts';
+import { blockKey, cidFromPrefix, isBlockEmpty, isCheckable } from './multihash.ts';
 import type { PeerLink } from './peer-link.ts';
 
 /** A peer that was asked for a block is passed over after so long, or 8 times its usual delay if that is more. */
@@ -354,6 +354,8 @@ class WantSession implements BitswapSession {
     if (this.isClosed) return Promise.reject(closed(cid));
     if (signal?.aborted === true) return Promise.reject(signal.reason);
     if (cid.multihash.code === 0) return Promise.resolve(cid.multihash.digest);
+    // Go answers HAVE for an empty block and never sends it (boxo `Engine.MessageReceived`); there is but one.
+    if (isBlockEmpty(cid)) return Promise.resolve(new Uint8Array(0));
     if (!isCheckable(cid)) {
       const text = `Cannot fetch "${cid}": its hash function 0x${cid.multihash.code.toString(16)} cannot be verified`;
       return Promise.reject(bitswapError('bitswap/unknown-hash', text));

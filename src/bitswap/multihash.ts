@@ -49,6 +49,13 @@ export function isBlockOf(cid: CID, data: Uint8Array): boolean {
   return full !== undefined && bytesEqual(full.length > digest.length ? full.subarray(0, digest.length) : full, digest);
 }
 
+const emptySha256 = hash('sha256', new Uint8Array(0), 'buffer');
+
+/** Whether the block of `cid` is the one without any bytes (under the usual hash function). */
+export function isBlockEmpty(cid: CID): boolean {
+  return cid.multihash.code === 0x12 && bytesEqual(cid.multihash.digest, emptySha256);
+}
+
 /** The prefix of a CID: version, codec, hash function and digest length as varints. */
 export function cidPrefix(cid: CID): Uint8Array {
   return cid.version === 0 ? v0Prefix : cid.bytes.subarray(0, cid.bytes.length - cid.multihash.digest.length);

@@ -56,6 +56,7 @@ export interface Operation {
 }
 
 /** Where a reader may look. */
+/** Where a reader may read from. */
 export interface ReaderOptions extends AbortOptions {
   /** Only blocks on this disk; a missing one fails with `ipfs-node/block-not-found`. Default false. */
   readonly offline?: boolean;
@@ -75,6 +76,7 @@ export interface BlockReader {
 }
 
 /** How a graph is walked. */
+/** How far and how thoroughly to walk. */
 export interface WalkOptions extends AbortOptions {
   /** Levels below the roots; default unlimited. 0 visits the roots only. */
   readonly maxDepth?: number;
@@ -95,9 +97,11 @@ export interface Visit {
 }
 
 /** With everything below, or the block alone. */
+/** Whether only the block itself is kept, or everything below it too. */
 export type PinType = 'recursive' | 'direct';
 
 /** One pin of the node. */
+/** A pinned root. */
 export interface PinEntry {
   /** As it was pinned: version and codec are kept. */
   readonly cid: CID;
@@ -107,6 +111,7 @@ export interface PinEntry {
 }
 
 /** How far a running pin is. */
+/** How far a pin has come. */
 export interface PinProgress {
   /** Blocks fetched or found so far. */
   readonly blocks: number;
@@ -114,6 +119,7 @@ export interface PinProgress {
 }
 
 /** How a pin is made. */
+/** How to pin. */
 export interface PinAddOptions extends AbortOptions {
   /** Default true. */
   readonly recursive?: boolean;
@@ -164,6 +170,7 @@ export interface Gc {
 }
 
 /** A peer that the node is connected to. */
+/** A connected IPFS node. */
 export interface SwarmPeer {
   readonly peerId: string;
   /** Remote address without `/p2p/…`. */
@@ -191,6 +198,7 @@ export interface Swarm {
 }
 
 /** What the repo holds. */
+/** What the repo takes and may take. */
 export interface RepoStat {
   /** Bytes on disk that blocks and indexes take. */
   readonly repoSizeBytes: number;
@@ -219,6 +227,7 @@ export interface NodeConfig {
 }
 
 /** Counts since the start. */
+/** What bitswap waits for, and what it has moved since the start. */
 export interface BitswapStat {
   readonly wantlist: readonly CID[];
   readonly peers: readonly string[];
