@@ -38,7 +38,7 @@ export class Availability {
 
   /** Why calls fail at once; `undefined` while they may go out. */
   get refusal(): Error | undefined {
-    return this.#state === 'down' && !this.#isProbing ? this.#cause : undefined;
+    return this.#state === 'down' ? this.#cause : undefined;
   }
 
   onUp(listener: () => void): void {

@@ -211,6 +211,22 @@ test('IpfsConnector without IPFS: says once what to do, fails at once, and resum
   assert.equal((await fresh.id()).id.length > 0, true);
 });
 
+test('IpfsConnector fails at once while it asks a node that accepts and says nothing', async (t) => {
+  const { ipfs, connector } = await connected(t);
+  await ipfs.stop();
+  await assert.rejects(connector.id(), { code: 'ipfs/unreachable' });
+  const asked = new Promise<void>((resolve) => {
+    ipfs.fault = ({ path }) => {
+      if (path === 'id') resolve();
+      return true;
+    };
+  });
+  await ipfs.start();
+  await asked;
+  await assert.rejects(connector.repoStat(), { code: 'ipfs/unreachable' });
+  assert.equal(ipfs.asked.includes('repo/stat'), false);
+});
+
 test('IpfsConnector speaks over a unix socket', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'ipfs-connector-'));
   t.after(() => rm(folder, { recursive: true }));
