@@ -22,12 +22,16 @@ export async function* carSections(
   let lengthSize = 0;
   let remaining = 0;
   let isHeader = true;
+  let header = '';
   for await (const bytes of source) {
     let position = 0;
     while (position < bytes.length) {
       if (remaining > 0) {
         const taken = Math.min(remaining, bytes.length - position);
-        if (isHeader && remaining === pragma2.length / 2) checkVersion(bytes.subarray(position, position + taken));
+        if (isHeader && header.length < pragma2.length) {
+          header += Buffer.from(bytes.subarray(position, position + taken)).toString('hex');
+          checkVersion(header);
+        }
         remaining -= taken;
         position += taken;
         if (remaining === 0) isHeader = false;
@@ -55,7 +59,7 @@ export async function* carSections(
   if (remaining > 0 || lengthSize > 0 || isHeader) throw rpcError('ipfs-rpc/bad-car', 'unexpected EOF');
 }
 
-function checkVersion(header: Uint8Array): void {
-  if (Buffer.from(header).toString('hex') !== pragma2) return;
+function checkVersion(header: string): void {
+  if (header !== pragma2) return;
   throw rpcError('ipfs-rpc/bad-car', 'CAR version 2 is not supported by this node: expected version 1');
 }
