@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import * as dagCbor from '@ipld/dag-cbor';
 import * as dagPb from '@ipld/dag-pb';
 import { CID } from 'multiformats/cid';
 import { create } from 'multiformats/hashes/digest';
@@ -87,6 +88,30 @@ test('a started node has nothing left of its self-check, and keeps its identity 
   await third.stop();
   await rm(folder, { recursive: true, force: true });
 });
+
+test('removeBlock leaves a block that is pinned while the pins are being looked through', () =>
+  withNodes(1, async (node) => {
+    const child = leaf(new SeededRandom(3), 100);
+    const root = parent([child]);
+    await put(node, [child, root]);
+    const { pins } = node;
+    const indirectRoots = pins.indirectRoots.bind(pins);
+    pins.indirectRoots = async (cids, options) => {
+      const roots = await indirectRoots(cids, options);
+      await pins.add(root.cid, { offline: true });
+      return roots;
+    };
+    await assert.rejects(node.removeBlock(child.cid), { code: 'ipfs-node/block-pinned' });
+    assert.equal(await node.blocks.has(child.cid), true);
+  }));
+
+test('a list with more items than a call can have arguments is pinned', () =>
+  withNodes(1, async (node) => {
+    const block = blockOf(dagCbor.code, dagCbor.encode(Array.from({ length: 300_000 }, () => 1)));
+    await put(node, [block]);
+    await node.pins.add(block.cid, { offline: true });
+    assert.deepEqual(await runGc(node), []);
+  }));
 
 test('pins: recursive, direct, update, rm and indirect ones, with the texts of Kubo', () =>
   withNodes(1, async (node) => {

@@ -151,16 +151,23 @@ class EmbeddedNode implements IpfsNode {
     if (!repo.has(cid.multihash.bytes)) {
       throw nodeError('ipfs-node/block-not-found', `block not found: ipld: could not find ${cid}`);
     }
-    for await (const page of pins.pages()) {
-      const pin = page.find((entry) => blockKey(entry.cid) === key);
-      if (pin !== undefined) throw nodeError('ipfs-node/block-pinned', `pinned: ${pin.type}`);
+    // Before the first look at the pins: one that is made meanwhile has touched its blocks.
+    const touched = operations.watch();
+    try {
+      for await (const page of pins.pages()) {
+        const pin = page.find((entry) => blockKey(entry.cid) === key);
+        if (pin !== undefined) throw nodeError('ipfs-node/block-pinned', `pinned: ${pin.type}`);
+      }
+      const root = (await pins.indirectRoots([cid], options)).get(cid.toString());
+      if (root !== undefined) throw nodeError('ipfs-node/block-pinned', `pinned via ${root}`);
+      if (touched.has(key)) {
+        throw nodeError('ipfs-node/block-pinned', `Cannot remove block "${cid}": an operation needs it`);
+      }
+      // Hidden from operations in the turn of the last look.
+      await repo.remove([cid.multihash.bytes]);
+    } finally {
+      operations.unwatch(touched);
     }
-    const root = (await pins.indirectRoots([cid], options)).get(cid.toString());
-    if (root !== undefined) throw nodeError('ipfs-node/block-pinned', `pinned via ${root}`);
-    if (operations.isTouched(key)) {
-      throw nodeError('ipfs-node/block-pinned', `Cannot remove block "${cid}": a running operation needs it`);
-    }
-    await repo.remove([cid.multihash.bytes]);
   }
 
   repoStat(): RepoStat {

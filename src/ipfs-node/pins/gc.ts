@@ -78,7 +78,7 @@ export class GarbageCollector implements Gc {
   async *#collect(scope: () => GcScope, signal: AbortSignal | undefined): AsyncIterable<CID[]> {
     const { operations } = this.#deps;
     signal?.throwIfAborted();
-    const touched = operations.gcBegin();
+    const touched = operations.watch();
     try {
       const pending = operations.pinRoots();
       const { pins, keyPages } = scope();
@@ -108,7 +108,7 @@ export class GarbageCollector implements Gc {
         }
       }
     } finally {
-      operations.gcEnd();
+      operations.unwatch(touched);
     }
   }
 

@@ -67,7 +67,11 @@ function collectLinks(root: unknown): CID[] {
     if (typeof value !== 'object' || value === null || value instanceof Uint8Array) continue;
     const cid = CID.asCID(value);
     if (cid !== null) links.push(CID.decode(cid.bytes.slice()));
-    else stack.push(...(Array.isArray(value) ? value : Object.values(value)).reverse());
+    else {
+      // One by one: the arguments of one call are limited, the items of a list are not.
+      const children: readonly unknown[] = Array.isArray(value) ? value : Object.values(value);
+      for (let i = children.length - 1; i >= 0; i--) stack.push(children[i]);
+    }
   }
   return links;
 }

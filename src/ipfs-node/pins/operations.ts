@@ -2,7 +2,7 @@
  * Running operations and what gc must not take from them.
  *
  * Every operation keeps the blocks that it has put or met ("touched") until it ends. When gc begins, all these are
- * copied into the set of the run, and while it runs every touch is added to that set at once. Touching comes before
+ * copied into the set of the run, and while it runs every touch is added to that set at once (`watch`). Touching comes before
  * looking or writing, so that a block is either seen as touched by the sweep, or seen as being removed by the operation,
  * which then writes it anew.
  */
@@ -23,7 +23,7 @@ export class Operations {
   readonly #repo: BlockRepo;
   readonly #onStored: OnStored;
   readonly #running = new Set<RunningOperation>();
-  #gcTouched: Set<string> | undefined;
+  readonly #watches = new Set<Set<string>>();
 
   constructor(repo: BlockRepo, onStored: OnStored) {
     this.#repo = repo;
@@ -33,34 +33,34 @@ export class Operations {
   begin(): RunningOperation {
     const operation: RunningOperation = new RunningOperation(this.#repo, {
       onStored: this.#onStored,
-      onTouch: (key) => this.#gcTouched?.add(key),
+      onTouch: (key) => {
+        for (const touched of this.#watches) touched.add(key);
+      },
       onEnd: () => this.#running.delete(operation),
     });
     this.#running.add(operation);
     return operation;
   }
 
-  /** What running operations hold, from now on kept up to date until `gcEnd`. */
-  gcBegin(): ReadonlySet<string> {
+  /**
+   * What running operations hold, and what operations touch until `unwatch`, those that end in between included. Whoever
+   * removes blocks watches before it looks at the pins: each block of a pin is then either watched or under a pin.
+   */
+  watch(): ReadonlySet<string> {
     const touched = new Set<string>();
     for (const operation of this.#running) for (const key of operation.touched) touched.add(key);
-    this.#gcTouched = touched;
+    this.#watches.add(touched);
     return touched;
   }
 
-  gcEnd(): void {
-    this.#gcTouched = undefined;
+  unwatch(touched: ReadonlySet<string>): void {
+    // Proof of the cast: made by `watch`; a set that is not is simply not in there.
+    this.#watches.delete(touched as Set<string>);
   }
 
   /** Roots that are being pinned; blocks below them may still be missing. */
   pinRoots(): CID[] {
     return [...this.#running].flatMap((operation) => [...operation.pinRoots]);
-  }
-
-  /** Whether a running operation needs the block. */
-  isTouched(key: string): boolean {
-    for (const operation of this.#running) if (operation.touched.has(key)) return true;
-    return false;
   }
 }
 
