@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import { pin, pinset, status, waitFor } from '../../src/cmd/service/demo/cluster-api.ts';
 import { addText } from '../../src/cmd/service/demo/content.ts';
 import { createIpfsNode } from '../../src/ipfs-node/index.ts';
+import { createRpcServer } from '../../src/ipfs-node/rpc/index.ts';
 import { serviceProgram, startPeers, type TestPeer } from '../support/peers.ts';
 
 const limitMs = 60_000;
@@ -75,10 +76,10 @@ describe('a peer without its IPFS node', () => {
         folder: join(peer.folder, 'later'),
         rpcListen: peer.ipfsAddress,
         swarmListen: ['/ip4/127.0.0.1/tcp/0'],
+        createRpc: createRpcServer,
       });
       await node.start();
-      const cid = await addText(peer.ipfsUrl, 'content');
-      await node.stop();
+      const cid = await addText(peer.ipfsUrl, 'content').finally(() => node.stop());
       await pin(peer.apiUrl, cid, 'later');
       const [state] = await status(peer.apiUrl, cid);
       assert.ok(state !== undefined && state.status !== 'pinned', `status is ${state?.status}`);
@@ -87,6 +88,7 @@ describe('a peer without its IPFS node', () => {
         folder: join(peer.folder, 'later'),
         rpcListen: peer.ipfsAddress,
         swarmListen: ['/ip4/127.0.0.1/tcp/0'],
+        createRpc: createRpcServer,
       });
       await again.start();
       try {
