@@ -122,6 +122,37 @@ function suite(name: string, startNode: () => Promise<RpcTarget>): void {
         assert.equal((await rpc(`pin/rm?arg=${hello}&arg=${large}`)).text(), `{"Pins":["${hello}","${large}"]}`);
         assert.deepEqual(pinned(), []);
       });
+      it('a path means the same in every spelling', async () => {
+        assert.equal((await rpc(`%70in/add?arg=${hello}`)).text(), `{"Pins":["${hello}"]}`);
+        assert.equal((await rpc(`pin%2Fadd%2F${large}`)).text(), `{"Pins":["${large}"]}`);
+        assert.deepEqual(pinned(), [hello, large].sort());
+        front.cluster.all.clear();
+      });
+      it('pages that the node keeps away change nothing here either', async () => {
+        await rpc(`pin/add?arg=${hello}`);
+        const strangers = [
+          { origin: 'http://page.example' },
+          { origin: 'null' },
+          { referer: 'http://page.example/x' },
+          { 'user-agent': 'Mozilla/5.0' },
+        ];
+        for (const headers of strangers) {
+          for (const method of ['POST', 'GET'] as const) {
+            const paths = [
+              `pin/rm?arg=${hello}`,
+              `pin/add?arg=${large}`,
+              `pin/update?arg=${hello}&arg=${large}`,
+              'repo/gc',
+            ];
+            for (const path of paths) assert.equal((await rpc(path, { method, headers })).status, 403, path);
+          }
+          for (const path of ['add', 'block/put?pin=true']) {
+            assert.equal((await rpc(path, { headers, parts: folderParts })).status, 403, path);
+          }
+        }
+        assert.deepEqual(pinned(), [hello]);
+        assert.equal((await rpc(`pin/rm?arg=${hello}`, { headers: { origin: front.url } })).status, 200);
+      });
       it('pin/add pins all arguments, or none when one is bad', async () => {
         const bad = await rpc(`pin/add?arg=${hello}&arg=junk`);
         assert.equal(bad.status, 500);

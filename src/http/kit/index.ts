@@ -2,6 +2,7 @@
 export { formatSocketAddress, parseSocketAddress, type SocketAddress } from './address.ts';
 export { type CorsAnswer, type CorsOptions, type CorsRequest, corsAnswer } from './cors.ts';
 export { HttpError } from './errors.ts';
+export { isOriginAllowed } from './origin.ts';
 export {
   type BoundServer,
   bindServer,

@@ -5,7 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { errorMessage, type Logger } from '../../base/index.ts';
 import type { IpfsProxyConfig } from '../../model/config/index.ts';
-import { bindServer } from '../kit/index.ts';
+import { bindServer, isOriginAllowed } from '../kit/index.ts';
 import { forward } from './forward.ts';
 import { type Hijacked, type ProxyCluster, sendError } from './hijacked.ts';
 import { NodeHeaders } from './node-headers.ts';
@@ -34,21 +34,23 @@ interface Route {
   readonly handle: (call: Hijacked) => Promise<void>;
   /** Whether an argument may be the rest of the path. */
   readonly hasPathArg: boolean;
+  /** Whether it changes something: then pages that the node keeps away are kept away here too. */
+  readonly isChange: boolean;
 }
 
 const prefix = '/api/v0/';
 const hijackedMethods = new Set(['POST', 'GET', 'PUT']);
 
 const routes: ReadonlyMap<string, Route> = new Map<string, Route>([
-  ['pin/add', { handle: pinAdd, hasPathArg: true }],
-  ['pin/rm', { handle: pinRm, hasPathArg: true }],
-  ['pin/ls', { handle: pinLs, hasPathArg: true }],
-  ['pin/update', { handle: pinUpdate, hasPathArg: false }],
-  ['add', { handle: add, hasPathArg: false }],
-  ['repo/stat', { handle: repoStat, hasPathArg: false }],
-  ['repo/gc', { handle: repoGc, hasPathArg: false }],
-  ['block/put', { handle: blockPut, hasPathArg: false }],
-  ['dag/put', { handle: dagPut, hasPathArg: false }],
+  ['pin/add', { handle: pinAdd, hasPathArg: true, isChange: true }],
+  ['pin/rm', { handle: pinRm, hasPathArg: true, isChange: true }],
+  ['pin/ls', { handle: pinLs, hasPathArg: true, isChange: false }],
+  ['pin/update', { handle: pinUpdate, hasPathArg: false, isChange: true }],
+  ['add', { handle: add, hasPathArg: false, isChange: true }],
+  ['repo/stat', { handle: repoStat, hasPathArg: false, isChange: false }],
+  ['repo/gc', { handle: repoGc, hasPathArg: false, isChange: true }],
+  ['block/put', { handle: blockPut, hasPathArg: false, isChange: true }],
+  ['dag/put', { handle: dagPut, hasPathArg: false, isChange: true }],
 ]);
 
 /** Takes the configured addresses. Throws `http/listen`, `http/bad-address`. */
@@ -99,13 +101,18 @@ async function answer(serving: Serving, request: IncomingMessage, response: Serv
   }
   const query = new URLSearchParams(found.search);
   const args = query.getAll('arg');
+  const headers = await nodeHeaders.of(request);
+  if (found.route.isChange && !isPageAllowed(request, headers)) {
+    response.writeHead(403, { ...headers, 'Content-Type': 'text/plain; charset=utf-8' }).end('403 - Forbidden\n');
+    return;
+  }
   const call: Hijacked = {
     cluster,
     log,
     upstream,
     request,
     response,
-    headers: await nodeHeaders.of(request),
+    headers,
     args: found.pathArg === undefined ? args : [found.pathArg, ...args],
     query,
     search: found.search,
@@ -123,19 +130,25 @@ interface FoundRoute {
   readonly search: string;
 }
 
-/** The hijacked route of a request, if it is one. */
+/** What the node does itself for what is passed on: only pages of origins that it allows may change anything. */
+function isPageAllowed(request: IncomingMessage, headers: Readonly<Record<string, string>>): boolean {
+  if (request.headers.origin !== undefined && headers['Access-Control-Allow-Origin'] !== undefined) return true;
+  return isOriginAllowed(request.headers, request.socket.localPort);
+}
+
+/** The hijacked route of a request, if it is one. The path counts as the node reads it: decoded, so no spelling leads past. */
 function routeOf(request: IncomingMessage): FoundRoute | undefined {
-  const url = request.url ?? '';
-  const [path = '', search = ''] = splitOnce(url, '?');
-  if (!hijackedMethods.has(request.method ?? '') || !path.startsWith(prefix)) return undefined;
+  const [rawPath = '', search = ''] = splitOnce(request.url ?? '', '?');
+  const path = decoded(rawPath);
+  if (!hijackedMethods.has(request.method ?? '') || !path?.startsWith(prefix)) return undefined;
   const rest = path.slice(prefix.length);
   const route = routes.get(rest);
   if (route !== undefined) return { route, pathArg: undefined, search };
   const [group = '', name = '', ...argument] = rest.split('/');
   const withArg = routes.get(`${group}/${name}`);
   if (withArg?.hasPathArg !== true || argument.length === 0) return undefined;
-  const pathArg = decoded(argument.join('/'));
-  return pathArg === undefined ? undefined : { route: withArg, pathArg: pathArg === '' ? undefined : pathArg, search };
+  const pathArg = argument.join('/');
+  return { route: withArg, pathArg: pathArg === '' ? undefined : pathArg, search };
 }
 
 function splitOnce(text: string, separator: string): string[] {

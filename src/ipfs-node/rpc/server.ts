@@ -8,7 +8,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import fastify, { type FastifyInstance } from 'fastify';
 import { errorMessage, type Logger, silentLogger } from '../../base/index.ts';
-import { type BoundServer, bindServer, type HttpLimits, parseSocketAddress } from '../../http/kit/index.ts';
+import {
+  type BoundServer,
+  bindServer,
+  type HttpLimits,
+  isOriginAllowed,
+  parseSocketAddress,
+} from '../../http/kit/index.ts';
 import { parseGoDuration } from '../../model/index.ts';
 import type { IpfsNode, RpcServer } from '../ports.ts';
 import { Answer, sendText } from './answer.ts';
@@ -16,7 +22,6 @@ import type { Command } from './command.ts';
 import { commands } from './commands/index.ts';
 import { rpcError } from './errors.ts';
 import { readParts, requireUpload } from './multipart.ts';
-import { isOriginAllowed } from './origin.ts';
 import { Query } from './query.ts';
 
 const prefix = '/api/v0/';
