@@ -21,6 +21,8 @@ export const bitswapProtocols: readonly string[] = [
 const messageWantsMax = 512;
 /** A message is filled up to this many bytes of blocks; one larger block goes alone. */
 const messageBlockBytes = 1024 * 1024;
+/** Small blocks of one message, so that the first ones are not held up by the reading of many. */
+const messageBlocksMax = 128;
 /** Bytes handed to the stream at once, so that other streams get their turn. */
 const pieceBytes = 64 * 1024;
 /** Answers waiting for one peer; further ones are dropped, and the peer asks again. */
@@ -206,21 +208,23 @@ export class PeerLink {
     return wants;
   }
 
+  /** Reads what fits into one message, all at once: one read after the other would be as slow as the disk's queue. */
   async #takeBlocks(): Promise<OutgoingBlock[]> {
-    const blocks: OutgoingBlock[] = [];
+    const taken: [text: string, block: { readonly cid: CID; readonly sendDontHave: boolean }][] = [];
     let bytes = 0;
-    for (const [text, { cid, sendDontHave }] of this.#blocks) {
-      const size = this.#deps.source.size(cid) ?? 0;
-      if (blocks.length > 0 && bytes + size > messageBlockBytes) break;
+    for (const [text, block] of this.#blocks) {
+      bytes += this.#deps.source.size(block.cid) ?? 0;
+      if (taken.length > 0 && (bytes > messageBlockBytes || taken.length >= messageBlocksMax)) break;
       this.#blocks.delete(text);
-      const data = await this.#deps.source.get(cid);
-      if (data === undefined) {
-        // Removed since it was promised.
-        if (sendDontHave) this.#presences.set(text, { cid, has: false });
-        continue;
-      }
-      blocks.push({ cid, data });
-      bytes += data.length;
+      taken.push([text, block]);
+    }
+    const read = await Promise.all(taken.map(([, { cid }]) => this.#deps.source.get(cid)));
+    const blocks: OutgoingBlock[] = [];
+    for (const [i, [text, { cid, sendDontHave }]] of taken.entries()) {
+      const data = read[i];
+      if (data !== undefined) blocks.push({ cid, data });
+      // Removed since it was promised.
+      else if (sendDontHave) this.#presences.set(text, { cid, has: false });
     }
     return blocks;
   }

@@ -74,7 +74,10 @@ export async function* walkWith(
 class ReadAhead {
   readonly #load: Load;
   readonly #signal: AbortSignal;
+  /** Reads that are not finished. Finished ones that wait for their turn count by their bytes only: the inner nodes
+   * beside the present one wait long, and must not take the places of the leaves below it. */
   #running = 0;
+  #waitingBytes = 0;
   /** Smoothed size of the blocks so far. */
   #blockBytes = 0;
 
@@ -89,31 +92,48 @@ class ReadAhead {
     seen: ReadonlyMap<string, number>,
   ): Promise<Uint8Array | undefined> {
     this.#start(item);
-    const limit = Math.max(readsMin, Math.min(readsMax, Math.floor(readBytesMax / (this.#blockBytes + 1))));
-    for (let i = stack.length - 1; i >= 0 && this.#running < limit && stack.length - i <= limit; i--) {
+    for (let i = stack.length - 1; i >= 0 && stack.length - i <= readsMax && this.#hasRoom(); i--) {
       const ahead = stack[i];
       if (ahead !== undefined && ahead.bytes === undefined && !seen.has(ahead.key)) this.#start(ahead);
     }
-    try {
-      const bytes = await item.bytes;
-      if (bytes !== undefined) this.#blockBytes = this.#blockBytes * 0.9 + bytes.length * 0.1;
-      return bytes;
-    } finally {
-      this.#running -= 1;
-    }
+    const bytes = await item.bytes;
+    this.#waitingBytes -= bytes?.length ?? 0;
+    return bytes;
   }
 
   /** The item will not be taken. */
   drop(item: Pending): void {
-    if (item.bytes !== undefined) this.#running -= 1;
+    // A failed read ends the walk when it is taken, and is of no interest otherwise.
+    item.bytes?.then(
+      (bytes) => {
+        this.#waitingBytes -= bytes?.length ?? 0;
+      },
+      () => {},
+    );
   }
 
-  /** Counts until it is taken, so that blocks that wait for their turn count as well. */
+  #hasRoom(): boolean {
+    if (this.#running < readsMin) return true;
+    return this.#running < readsMax && this.#waitingBytes + this.#running * this.#blockBytes < readBytesMax;
+  }
+
   #start(item: Pending): void {
     if (item.bytes !== undefined) return;
     this.#running += 1;
-    item.bytes = this.#load(item.cid, this.#signal);
+    item.bytes = this.#read(item.cid);
     // A failure is met when the item is taken; the walk may have ended before.
     item.bytes.catch(() => {});
+  }
+
+  async #read(cid: CID): Promise<Uint8Array | undefined> {
+    try {
+      const bytes = await this.#load(cid, this.#signal);
+      const size = bytes?.length ?? 0;
+      this.#waitingBytes += size;
+      this.#blockBytes = this.#blockBytes * 0.9 + size * 0.1;
+      return bytes;
+    } finally {
+      this.#running -= 1;
+    }
   }
 }
