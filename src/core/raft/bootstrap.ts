@@ -1,9 +1,9 @@
 import type { PeerId } from '../../model/index.ts';
-import type { LogOp } from './types.ts';
+import type { LogImage, LogOp } from './types.ts';
 
 /**
  * What the first peer of a cluster writes into its empty log: entry 1 of term 1 is the configuration, all voters.
- * A peer that joins a running cluster writes nothing; it is told.
+ * A peer that joins a running cluster writes no entry; it is told.
  *
  * Source: hashicorp/raft `api.go` `BootstrapCluster`; the same bytes of the same peers on each of them agree.
  */
@@ -13,4 +13,12 @@ export function bootstrapOps(voters: readonly PeerId[]): readonly LogOp[] {
     { type: 'hard', state: { term: 1, votedFor: undefined } },
     { type: 'put', entries: [{ index: 1, term: 1, type: 'configuration', configuration: { servers } }] },
   ];
+}
+
+/**
+ * What a peer that joins writes into its empty log: a term, so that the log is not taken for that of a first peer after a
+ * restart. A peer that may be a member already must not make a cluster of its own.
+ */
+export function joinOps({ hard, entries }: LogImage): readonly LogOp[] {
+  return hard.term > 0 || entries.length > 0 ? [] : [{ type: 'hard', state: { term: 1, votedFor: undefined } }];
 }

@@ -1,6 +1,6 @@
 /** The Raft engine: pure, synchronous, driven by ticks and messages. See README.md. */
 
-export { bootstrapOps } from './bootstrap.ts';
+export { bootstrapOps, joinOps } from './bootstrap.ts';
 export { createRaft, raftDefaults } from './raft.ts';
 export type { Rules } from './rules.ts';
 export { rules } from './rules.ts';

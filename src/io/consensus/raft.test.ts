@@ -254,6 +254,39 @@ test('a single peer leads itself, refuses to remove itself, and keeps its data',
   }
 });
 
+test('a peer that joins and ends before it was told anything does not come back as a cluster of its own', async () => {
+  const cluster = await RaftCluster.make();
+  try {
+    for (const isJoining of [true, true, false]) {
+      const peer = await cluster.start(a, { isJoining });
+      const waiting = peer.consensus.ready();
+      await assert.rejects(cluster.until(waiting), { message: 'error waiting for leader: context deadline exceeded' });
+      assert.deepEqual(await peer.consensus.peers(), []);
+      await cluster.kill(a);
+    }
+    assert.deepEqual(await readdir(join(cluster.folder, a)), ['raft'], 'there was nothing to keep as a backup');
+  } finally {
+    await cluster.end();
+  }
+});
+
+test('a peer that is stopped while it starts gives its files back and stays stopped', async () => {
+  const cluster = await RaftCluster.make();
+  try {
+    const { consensus } = cluster.prepare(a);
+    const starting = consensus.start();
+    const stopping = consensus.stop();
+    await assert.rejects(starting, { code: 'consensus/stopped' });
+    await stopping;
+    assert.equal(cluster.clock.pendingCount, 0);
+    cluster.peer(a).isDead = true;
+    const again = await cluster.start(a);
+    await cluster.until(again.consensus.ready());
+  } finally {
+    await cluster.end();
+  }
+});
+
 test('a peer whose log or state cannot be written becomes read-only, and says so', async () => {
   const cluster = await RaftCluster.make();
   try {

@@ -4,7 +4,13 @@
  */
 import { type Clock, errorMessage, type Logger, OperatingError, type Random } from '../../base/index.ts';
 import type { CallOptions, Consensus, Datastore, Pinset, Rpc } from '../../cluster/ports.ts';
-import { bootstrapOps, type createRaft as createEngine, type LogImage, type Status } from '../../core/raft/index.ts';
+import {
+  bootstrapOps,
+  type createRaft as createEngine,
+  joinOps,
+  type LogImage,
+  type Status,
+} from '../../core/raft/index.ts';
 import type { RaftConfig } from '../../model/config/index.ts';
 import {
   type LogPosition,
@@ -73,6 +79,7 @@ class RaftConsensus implements Consensus {
   readonly #deps: RaftConsensusDeps;
   readonly #pinset = new LatePinset();
   #running: Running | undefined;
+  #starting: Promise<void> | undefined;
   #life: 'new' | 'starting' | 'started' | 'stopped' = 'new';
 
   constructor(options: RaftConsensusOptions, deps: RaftConsensusDeps) {
@@ -87,9 +94,18 @@ class RaftConsensus implements Consensus {
   async start(): Promise<void> {
     if (this.#life !== 'new') return;
     this.#life = 'starting';
+    this.#starting = this.#start();
+    await this.#starting;
+  }
+
+  async #start(): Promise<void> {
     const { storage, clock, random, transport, rpc, logger, onFailure } = this.#deps;
     const { self, config } = this.#options;
     const { data, image } = await this.#open();
+    if (this.#life === 'stopped') {
+      await Promise.all([data.log.close(), data.state.close()]);
+      throw stopped();
+    }
     try {
       const state = this.#deps.openPinset(data.state);
       const driver = new RaftDriver(
@@ -128,7 +144,8 @@ class RaftConsensus implements Consensus {
     this.#life = 'stopped';
     this.#pinset.end();
     const running = this.#running;
-    if (running === undefined) return;
+    // A start that is under way finds out when its files are open, and closes them.
+    if (running === undefined) return this.#atMost(stopTimeoutMs, this.#starting?.catch(() => {}) ?? Promise.resolve());
     this.#deps.transport.close();
     const { data, driver } = running;
     const closed = driver.stop().then(() => Promise.all([data.log.close(), data.state.close()]));
@@ -248,15 +265,22 @@ class RaftConsensus implements Consensus {
     try {
       let image = await data.log.load();
       const isEmpty = image.entries.length === 0 && image.hard.term === 0;
-      if (isJoining && !isEmpty) {
+      if (isJoining && image.entries.length > 0) {
         logger.warn('joining with data of an earlier life, which is kept as a backup', { path: storage.path });
         await Promise.all([data.log.close(), data.state.close()]);
         await storage.moveAway();
         data = await storage.open();
         image = await data.log.load();
-      } else if (!isJoining && isEmpty) {
-        await data.log.write(bootstrapOps([...config.initPeerset, self]));
+      }
+      const ops = isJoining ? joinOps(image) : isEmpty ? bootstrapOps([...config.initPeerset, self]) : [];
+      if (ops.length > 0) {
+        await data.log.write(ops);
         image = await data.log.load();
+      }
+      if (!isJoining && image.entries.length === 0) {
+        logger.warn(
+          'this peer was to join a cluster that has not answered yet: start it with --bootstrap to ask again',
+        );
       }
       return { data, image };
     } catch (error) {
