@@ -135,12 +135,14 @@ function showHowToGoOn(
   }
   const host = peers[0]?.apiAddress ?? '';
   screen.title('Go on in another terminal');
-  const ctl = `node ${join(packageFolder(program), 'bin', 'ipfs-cluster-ctl.cjs')} --host ${host}`;
-  screen.command(`${ctl} peers ls`);
-  screen.command(`${ctl} status ${added.root}`);
-  screen.command(`${ctl} pin ls`);
-  screen.command(`${ctl} pin rm ${added.root}`);
-  screen.command(`${ctl} --help`);
+  // By full names: the Node that runs this may not be the one that the next terminal finds.
+  const ctl = [process.execPath, join(packageFolder(program), 'bin', 'ipfs-cluster-ctl.cjs'), '--host', host];
+  screen.command(`alias ctl="${ctl.map((word) => `'${word}'`).join(' ')}"`);
+  screen.command('ctl peers ls');
+  screen.command(`ctl status ${added.root}`);
+  screen.command('ctl pin ls');
+  screen.command(`ctl pin rm ${added.root}`);
+  screen.command('ctl --help');
   screen.line('');
   screen.line('The peers run until you press Ctrl-C. `npm start -- --tour` kills one and shows that nothing is lost.');
 }
