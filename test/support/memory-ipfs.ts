@@ -20,6 +20,8 @@ export class MemoryIpfs implements IpfsConnector {
   readonly connected: Multiaddr[] = [];
   pinningCount = 0;
   pinningCountMax = 0;
+  /** Runs before a listing; reject to fail it. */
+  onList: () => Promise<void> = async () => {};
   /** Runs inside of each pin and unpin; reject to fail it, wait to delay it. */
   onAct: (act: 'pin' | 'unpin', cid: Cid, signal: AbortSignal) => Promise<void> | void = () => {};
   identity: IpfsId = { id: '12D3KooWIpfs', addresses: ['/ip4/127.0.0.1/tcp/4001/p2p/12D3KooWIpfs'], error: '' };
@@ -82,6 +84,7 @@ export class MemoryIpfs implements IpfsConnector {
   ): AsyncGenerator<readonly IpfsPinInfo[], void> {
     this.#reach();
     this.acts.push('list');
+    await this.onList();
     const all = [...this.held];
     for (let at = 0; at < all.length; at += 100) {
       await null;

@@ -364,3 +364,18 @@ test('PinTracker reconciles 20,000 pins without an object each', async (t) => {
   while (b.ipfs.held.size < 20_000) await settle();
   assert.equal(b.ipfs.acts.filter((act) => act.startsWith('pin ')).length, 10_000);
 });
+
+test('PinTracker does not list again after each operation while listings fail', async (t) => {
+  const b = await bench(t, { isUp: false });
+  b.ipfs.onList = () => refuse('no listing');
+  for (let n = 0; n < 50; n += 1) b.pin(pinOf(cidNumber(n)));
+  b.ipfs.setUp(true);
+  await settle();
+  await settle();
+  assert.equal(b.ipfs.held.size, 50);
+  assert.equal(b.ipfs.acts.filter((act) => act === 'list').length, 1);
+  b.ipfs.onList = async () => {};
+  await b.clock.advance(5000);
+  await settle();
+  assert.equal(b.ipfs.acts.filter((act) => act === 'list').length, 2);
+});

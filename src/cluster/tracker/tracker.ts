@@ -117,6 +117,8 @@ class Tracker implements PinTracker {
   #isDirty = true;
   /** A reconciliation that started for this reason has not passed all pins yet. */
   #isCatchingUp = false;
+  /** The last reconciliation failed: the next one waits for its delay, or for IPFS to come up again. */
+  #isBackingOff = false;
   /** The interval has passed while a reconciliation could not run. */
   #isDue = false;
   /** Pins refused since the last reconciliation began. */
@@ -157,6 +159,7 @@ class Tracker implements PinTracker {
     this.#deps.ipfs.onUp(() => {
       // The node may have lost pins while it was away, or be another one.
       this.#isDirty = true;
+      this.#isBackingOff = false;
       this.#pump();
       this.#reconcile();
     });
@@ -314,7 +317,7 @@ class Tracker implements PinTracker {
     this.#runningCount[ticket.kind] -= 1;
     if (this.#operations.hasRoom || this.#stopping.signal.aborted) this.#wakeRoomWaiters();
     this.#pump();
-    if (this.#isDirty || this.#isDue) this.#reconcile();
+    if ((this.#isDirty || this.#isDue) && !this.#isBackingOff) this.#reconcile();
   }
 
   async #act({ kind, pin, operation }: Ticket, signal: AbortSignal): Promise<void> {
@@ -380,6 +383,7 @@ class Tracker implements PinTracker {
       this.#reconcileRetryMs = reconcileRetryMinMs;
     } catch (error) {
       this.#isDirty = true;
+      this.#isBackingOff = true;
       this.#reconcileRetryMs = Math.min(reconcileRetryMaxMs, this.#reconcileRetryMs * 2);
       if (!this.#stopping.signal.aborted && this.#logLimit.allows('reconcile')) {
         this.#deps.logger.warn('cannot compare the pinset with IPFS, trying again', { error: errorMessage(error) });
@@ -391,6 +395,7 @@ class Tracker implements PinTracker {
     const delayMs = this.#isDirty ? this.#reconcileRetryMs : this.#options.reconcileIntervalMs;
     this.#reconcileTimer = this.#deps.clock.after(delayMs, () => {
       this.#isDue = true;
+      this.#isBackingOff = false;
       this.#reconcile();
     });
   }
