@@ -98,7 +98,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
       onFailure: (error) => failed.resolve(error),
       openPinset: (store) =>
         openPinset(store, {
-          log,
+          log: log.scope('state'),
           observer: {
             onPin: (pin) => tracker.track(pin),
             onUnpin: (pin) => tracker.untrack(pin),
@@ -119,14 +119,14 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
       store: trackerStore,
       clock,
       random: random.derive('tracker'),
-      logger: log,
+      logger: log.scope('pintracker'),
       identity: () =>
         peer?.identity() ?? { peer: self, peername: config.cluster.peername, ipfsId: '', ipfsAddresses: [] },
     },
   );
   const monitor = createPeerMonitor(
     { self, checkIntervalMs: config.pubsubmon.checkIntervalMs },
-    { pubsub: host.pubsub, clock, logger: log, members: () => consensus.peers() },
+    { pubsub: host.pubsub, clock, logger: log.scope('monitor'), members: () => consensus.peers() },
   );
   peer = createPeer(
     {
@@ -146,7 +146,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
       informers: createInformers(config, self, ipfs, tracker),
       clock,
       random: random.derive('peer'),
-      logger: log,
+      logger: log.scope('cluster'),
       answersInOrder: (id) => host.streams.protocolsOf(id)?.includes(multiplexedProtocol) ?? false,
     },
   );
@@ -223,7 +223,7 @@ function createConnector(config: ServiceConfig, nodeMultiaddress: string, log: A
       unpinDisable: ipfshttp.unpinDisable,
       concurrentPins: stateless.concurrentPins,
     },
-    { clock, logger: log },
+    { clock, logger: log.scope('ipfshttp') },
   );
 }
 
