@@ -23,8 +23,8 @@ import type { PinIndex } from './pin-index.ts';
 const rawCode = 0x55;
 /** Blocks read at once while marking. */
 const readsMax = 32;
-/** Keys judged and removed together. */
-const removeMax = 1000;
+/** Keys judged and removed together; each is looked up in the index in one turn, which must stay short. */
+const removeMax = 250;
 
 /** What it marks and sweeps. */
 export interface GcDeps {

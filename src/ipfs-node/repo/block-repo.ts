@@ -32,7 +32,7 @@ const deadShareMin = 0.25;
 /** Small segments are rewritten for any dead byte: it costs nothing and the repo is seen to shrink. */
 const smallSegmentBytes = 16 * 1024 * 1024;
 /** Blocks moved by one writer job; short enough for puts in between. */
-const moveBlocksMax = 512;
+const moveBlocksMax = 256;
 
 /** Where the blocks are kept. */
 export interface BlockRepoOptions {
@@ -149,11 +149,12 @@ export class BlockRepo {
   async get(key: Uint8Array): Promise<Uint8Array | undefined> {
     // Compaction may take the file away between the look and the read; the index then has the new place.
     for (let attempt = 0; attempt < 4; attempt++) {
+      // Absent and unreadable must not look the same: a walk would take what lies below for garbage.
+      if (this.#isClosed) throw stopped();
       const location = this.#locate(key);
       if (location === undefined) return undefined;
       const data = await this.#files.read(location);
       if (data !== undefined) return data;
-      if (this.#isClosed) throw stopped();
     }
     throw nodeError('ipfs-node/damaged', `Cannot read block ${keyHex(key)}: its segment file is missing or too short`);
   }
