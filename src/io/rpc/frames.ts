@@ -97,10 +97,14 @@ export function decodeFailure(body: Buffer): Failure {
   };
 }
 
-/** Reads frames until the stream ends; `onFrame` is called for all frames of a piece in one turn. */
+/**
+ * Reads frames until the stream ends; `onFrame` is called for all frames of a piece in one turn. `room` holds the next
+ * piece back: who answers must not read on while the answers are not taken, or a caller that never reads fills the memory.
+ */
 export async function readFrames(
   stream: ByteStream,
   onFrame: (kind: number, id: number, body: Buffer) => void,
+  room: () => Promise<void> | undefined = () => undefined,
 ): Promise<void> {
   let rest: Buffer | undefined;
   for (let piece = await stream.read(); piece !== null; piece = await stream.read()) {
@@ -118,14 +122,22 @@ export async function readFrames(
       at = end;
     }
     rest = at === bytes.length ? undefined : bytes.subarray(at);
+    const held = room();
+    if (held !== undefined) await held;
   }
 }
+
+/** Frames that a stream has not taken from which on whoever answers a peer should read no more of it. */
+const waitingFramesMax = 1024;
 
 /** Writes frames: short ones at once, bulk one after the other as the stream takes them. */
 export class FrameWriter {
   readonly #stream: ByteStream;
   #bulk: Uint8Array[] = [];
   #isPumping = false;
+  /** Frames that the stream has not taken. */
+  #waiting = 0;
+  #onRoom: (() => void) | undefined;
 
   constructor(stream: ByteStream) {
     this.#stream = stream;
@@ -133,15 +145,17 @@ export class FrameWriter {
 
   /** Ahead of all bulk that waits. A stream that is gone tells its reader; the frame is dropped then. */
   send(frame: Uint8Array): void {
-    this.#stream.write(frame).catch(ignoreLost);
+    this.#waiting += 1;
+    this.#stream.write(frame).then(this.#onTaken, this.#onTaken);
   }
 
   /** Behind all bulk that waits. */
   sendBulk(frame: Uint8Array): void {
+    this.#waiting += 1;
     this.#bulk.push(frame);
     if (!this.#isPumping) {
       this.#isPumping = true;
-      this.#pump().catch(ignoreLost);
+      this.#pump().catch(this.#onLost);
     }
   }
 
@@ -158,49 +172,87 @@ export class FrameWriter {
     this.sendBulk(encodeFrame(kind, id, head, body.subarray(at)));
   }
 
+  /** Resolves when few frames wait, or when the stream is gone. One caller. */
+  room(): Promise<void> | undefined {
+    if (this.#waiting <= waitingFramesMax) return undefined;
+    return new Promise((resolve) => {
+      this.#onRoom = resolve;
+    });
+  }
+
   async #pump(): Promise<void> {
     while (this.#bulk.length > 0) {
       const batch = this.#bulk;
       this.#bulk = [];
-      for (const frame of batch) await this.#stream.write(frame);
+      for (const frame of batch) {
+        await this.#stream.write(frame);
+        this.#onTaken();
+      }
     }
     this.#isPumping = false;
   }
+
+  readonly #onTaken = (): void => {
+    this.#waiting -= 1;
+    if (this.#onRoom !== undefined && this.#waiting <= waitingFramesMax) this.#wake();
+  };
+
+  /** The reader of the same stream gets the same failure and ends all calls with it. */
+  readonly #onLost = (): void => {
+    this.#bulk = [];
+    this.#waiting = Number.NEGATIVE_INFINITY;
+    this.#wake();
+  };
+
+  #wake(): void {
+    this.#onRoom?.();
+    this.#onRoom = undefined;
+  }
 }
 
-/** The reader of the same stream gets the same failure and ends all calls with it. */
-function ignoreLost(): void {}
+/** What a piece takes beside its bytes, so that a message of very many tiny pieces is refused too. */
+const pieceBytesExtra = 256;
 
-/** Pieces of messages that are not complete, by call. */
+/** The message of which pieces have come. There is one at most: `FrameWriter` sends the pieces of a message in a row. */
 export class PartStore {
-  readonly #parts = new Map<number, { bytes: number; pieces: Uint8Array[] }>();
   readonly #messageBytesMax: number;
+  #id: number | undefined;
+  #bytes = 0;
+  #pieces: Uint8Array[] = [];
+  #isDropped = false;
 
   constructor(messageBytesMax: number) {
     this.#messageBytesMax = messageBytesMax;
   }
 
-  /** Throws `rpc/too-large`. */
+  /** Throws `rpc/too-large`, and `rpc/server` for a piece of another message than the one under way. */
   add(id: number, piece: Uint8Array): void {
-    const parts = this.#parts.get(id) ?? { bytes: 0, pieces: [] };
-    parts.bytes += piece.length;
-    if (parts.bytes > this.#messageBytesMax) {
+    if (this.#id !== undefined && this.#id !== id) {
+      throw rpcError('server', `Cannot read a piece of message ${id}: message ${this.#id} is not complete`);
+    }
+    this.#id = id;
+    this.#bytes += piece.length + pieceBytesExtra;
+    if (this.#bytes > this.#messageBytesMax) {
       throw rpcError('too-large', `Cannot read a message above ${this.#messageBytesMax} bytes`);
     }
-    parts.pieces.push(piece);
-    this.#parts.set(id, parts);
+    if (!this.#isDropped) this.#pieces.push(piece);
   }
 
-  /** The whole message, of which `last` is the end. */
-  complete(id: number, last: Uint8Array): Uint8Array {
-    if (this.#parts.size === 0) return last;
-    const parts = this.#parts.get(id);
-    if (parts === undefined) return last;
-    this.#parts.delete(id);
-    return Buffer.concat([...parts.pieces, last]);
+  /** The whole message, of which `last` is the end; `undefined` for one that was dropped. */
+  complete(id: number, last: Uint8Array): Uint8Array | undefined {
+    if (this.#id !== id) return last;
+    const message = this.#isDropped ? undefined : Buffer.concat([...this.#pieces, last]);
+    this.#id = undefined;
+    this.#bytes = 0;
+    this.#pieces = [];
+    this.#isDropped = false;
+    return message;
   }
 
+  /** Nobody waits for the message any more; the rest of it still comes. */
   drop(id: number): void {
-    this.#parts.delete(id);
+    if (this.#id !== id) return;
+    this.#isDropped = true;
+    this.#pieces = [];
   }
 }

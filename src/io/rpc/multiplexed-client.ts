@@ -189,8 +189,8 @@ export class Link {
         if (this.#calls.has(id)) this.#parts.add(id, body);
         return;
       case frameKinds.reply: {
-        const call = this.#take(id);
-        if (call !== undefined) call.decode(this.#parts.complete(id, body));
+        const reply = this.#parts.complete(id, body);
+        if (reply !== undefined) this.#take(id)?.decode(reply);
         return;
       }
       case frameKinds.error: {

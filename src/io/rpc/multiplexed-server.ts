@@ -79,7 +79,11 @@ class Session {
   }
 
   run(): Promise<void> {
-    return readFrames(this.#stream, (kind, id, body) => this.#onFrame(kind, id, body));
+    return readFrames(
+      this.#stream,
+      (kind, id, body) => this.#onFrame(kind, id, body),
+      () => this.#writer.room(),
+    );
   }
 
   cancelAll(): void {
@@ -93,7 +97,8 @@ class Session {
         return;
       case frameKinds.call: {
         const { name, rest } = decodeName(body);
-        this.#begin(id, name, this.#parts.complete(id, rest));
+        const argument = this.#parts.complete(id, rest);
+        if (argument !== undefined) this.#begin(id, name, argument);
         return;
       }
       case frameKinds.open:

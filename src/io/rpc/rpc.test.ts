@@ -3,9 +3,10 @@ import { after, before, describe, test } from 'node:test';
 import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys';
 import type { Clock } from '../../base/index.ts';
 import { OperatingError, silentLogger } from '../../base/index.ts';
-import type { Host, Streams } from '../../cluster/ports.ts';
+import type { ByteStream, Host, Streams } from '../../cluster/ports.ts';
 import type { Codec, RpcMethod, RpcStreamMethod } from '../../model/index.ts';
 import { createHost } from '../p2p/index.ts';
+import { encodeFrame, encodeName, frameKinds, PartStore } from './frames.ts';
 import { createRpc, type HandlersOf, multiplexedProtocol, type RpcNode } from './index.ts';
 
 /** Text as a raw string of 32 bits length. */
@@ -356,4 +357,75 @@ test('createRpc falls back to gorpc for a peer that offers nothing else', async 
   assert.equal(await modern.call(b.self, rows.Echo, 'y'), 'y');
   await Promise.all([modern.stop(), plain.stop()]);
   await Promise.all([a.stop(), b.stop()]);
+});
+
+/** A server of `rows`, and a raw stream of the protocol between our own peers to it. */
+async function withRawCaller(act: (stream: ByteStream, served: () => number) => Promise<void>): Promise<void> {
+  const [a, b] = await Promise.all([startHost(), startHost()]);
+  const deps = { streams: b.streams, clock: new TestClock(), logger: silentLogger, isTrusted: () => true };
+  const rpc = createRpc({}, deps);
+  let served = 0;
+  rpc.register(
+    { Echo: rows.Echo },
+    {
+      Echo: (argument) => {
+        served += 1;
+        return argument;
+      },
+    },
+  );
+  await rpc.start();
+  await a.addAddresses(b.addresses());
+  try {
+    await act(await a.streams.open(b.self, multiplexedProtocol), () => served);
+  } finally {
+    await rpc.stop();
+    await Promise.all([a.stop(), b.stop()]);
+  }
+}
+
+const echoCall = (id: number, bytes: number): Uint8Array =>
+  encodeFrame(frameKinds.call, id, encodeName('Test.Echo'), text.encode('x'.repeat(bytes)));
+
+test('a caller that never reads its replies is not served for ever', () =>
+  withRawCaller(async (stream, served) => {
+    const callCount = 10_000;
+    const send = async (): Promise<void> => {
+      for (let id = 1; id <= callCount; id++) await stream.write(echoCall(id, 16 * 1024));
+    };
+    send().catch(() => {});
+    let last = -1;
+    let calmTurns = 0;
+    await until(() => {
+      calmTurns = served() > 0 && served() === last ? calmTurns + 1 : 0;
+      last = served();
+      return calmTurns === 2000;
+    });
+    assert.ok(last < callCount / 2, `${last} of ${callCount} calls were served`);
+    stream.reset();
+  }));
+
+test('pieces of several messages at once end the stream', () =>
+  withRawCaller(async (stream) => {
+    await stream.write(encodeFrame(frameKinds.part, 1, new Uint8Array(10)));
+    await stream.write(encodeFrame(frameKinds.part, 2, new Uint8Array(10)));
+    await assert.rejects(stream.read(), { code: 'p2p/stream-reset' });
+  }));
+
+test('PartStore gives the message in one, and nothing of one that was dropped', () => {
+  const store = new PartStore(10_000);
+  store.add(7, Uint8Array.of(1));
+  store.add(7, Uint8Array.of(2));
+  assert.deepEqual([...(store.complete(7, Uint8Array.of(3)) ?? [])], [1, 2, 3]);
+  store.add(8, Uint8Array.of(1));
+  store.drop(8);
+  store.add(8, Uint8Array.of(2));
+  assert.equal(store.complete(8, Uint8Array.of(3)), undefined);
+  assert.deepEqual([...(store.complete(9, Uint8Array.of(4)) ?? [])], [4]);
+  assert.throws(
+    () => {
+      for (;;) store.add(10, new Uint8Array(0));
+    },
+    { code: 'rpc/too-large' },
+  );
 });
