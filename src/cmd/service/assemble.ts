@@ -196,19 +196,24 @@ function unreachable(): never {
 /** The first bootstrap peer that answers takes this peer in; one that is just starting is asked again. */
 async function joinAny(peer: Peer, { bootstrap, log }: AssembleOptions, signal: AbortSignal): Promise<void> {
   const cluster = log.scope('cluster');
+  const told = new Set<string>();
   for (let attempt = 0; attempt < joinTries && !signal.aborted; attempt++) {
     for (const address of bootstrap) {
-      cluster.info(`Bootstrapping to ${address}`);
+      if (attempt === 0) cluster.info(`Bootstrapping to ${address}`);
       try {
         await peer.join(address, { signal });
         return;
       } catch (error) {
         if (signal.aborted) return;
-        cluster.error(`bootstrap to ${address} failed: ${errorMessage(error)}`);
+        const line = `bootstrap to ${address} failed: ${errorMessage(error)}`;
+        if (!told.has(line)) cluster.error(line);
+        told.add(line);
       }
     }
     await new Promise<void>((done) => clock.after(joinRetryMs, done));
   }
+  if (!signal.aborted)
+    cluster.error(`no bootstrap peer took this peer in after ${joinTries} tries: start it again to go on`);
 }
 
 function createConnector(config: ServiceConfig, nodeMultiaddress: string, log: AssembleOptions['log']): IpfsConnector {
