@@ -1,5 +1,5 @@
 import type { PeerId } from '../../model/index.ts';
-import type { LogImage, LogOp } from './types.ts';
+import type { LogOp } from './types.ts';
 
 /**
  * What the first peer of a cluster writes into its empty log: entry 1 of term 1 is the configuration, all voters.
@@ -19,6 +19,4 @@ export function bootstrapOps(voters: readonly PeerId[]): readonly LogOp[] {
  * What a peer that joins writes into its empty log: a term, so that the log is not taken for that of a first peer after a
  * restart. A peer that may be a member already must not make a cluster of its own.
  */
-export function joinOps({ hard, entries }: LogImage): readonly LogOp[] {
-  return hard.term > 0 || entries.length > 0 ? [] : [{ type: 'hard', state: { term: 1, votedFor: undefined } }];
-}
+export const joinOps: readonly LogOp[] = [{ type: 'hard', state: { term: 1, votedFor: undefined } }];

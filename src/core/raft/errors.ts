@@ -5,7 +5,8 @@ import { OperatingError } from '../../base/index.ts';
 export function stateAhead(applied: number, last: number): OperatingError {
   return new OperatingError(
     'raft/state-ahead',
-    `Cannot start from this log: it ends at ${last}, and the state was applied up to ${applied}`,
+    `Cannot start from this log: it ends at ${last}, and the state was applied up to ${applied}; ` +
+      'restore the folder from a backup, or move it away and let this peer join again with --bootstrap',
   );
 }
 

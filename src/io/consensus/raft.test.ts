@@ -319,10 +319,16 @@ test('a peer refuses to start when its log has lost what the state had applied',
     assert.ok(existsSync(raft));
     const { rm } = await import('node:fs/promises');
     await rm(join(raft, 'log'), { recursive: true });
-    await assert.rejects(cluster.start(a, { initPeerset: [] }), {
-      code: 'raft/state-ahead',
-      message: new RegExp(`^Cannot start from "${raft}": .*ends at 1, and the state was applied up to 3`),
-    });
+    // Twice: nothing is written into the log that was lost.
+    for (let count = 0; count < 2; count++) {
+      await assert.rejects(cluster.start(a), {
+        code: 'raft/state-ahead',
+        message: new RegExp(
+          `^Cannot start from "${raft}": .*ends at 0, and the state was applied up to 3; ` +
+            'restore the folder from a backup, or move it away and let this peer join again with --bootstrap$',
+        ),
+      });
+    }
     cluster.peer(a).isDead = true;
   } finally {
     await cluster.end();

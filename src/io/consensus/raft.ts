@@ -9,6 +9,7 @@ import {
   type createRaft as createEngine,
   joinOps,
   type LogImage,
+  type LogIndex,
   type Status,
 } from '../../core/raft/index.ts';
 import type { RaftConfig } from '../../model/config/index.ts';
@@ -52,6 +53,8 @@ export interface RaftConsensusDeps {
   /** The disk, or an invariant, has failed: this peer is read-only from now on. Called at most once. */
   readonly onFailure: (cause: Error) => void;
 }
+
+const neverJoined = 'this peer was to join a cluster that has not answered yet: start it with --bootstrap to ask again';
 
 /** How long `stop` waits for a disk that does not answer. */
 const stopTimeoutMs = 3000;
@@ -101,13 +104,11 @@ class RaftConsensus implements Consensus {
   async #start(): Promise<void> {
     const { storage, clock, random, transport, rpc, logger, onFailure } = this.#deps;
     const { self, config } = this.#options;
-    const { data, image } = await this.#open();
-    if (this.#life === 'stopped') {
-      await Promise.all([data.log.close(), data.state.close()]);
-      throw stopped();
-    }
+    const { data, image: found } = await this.#open();
     try {
       const state = this.#deps.openPinset(data.state);
+      const image = await this.#begun(data.log, found, state.applied);
+      if (this.#life === 'stopped') throw stopped();
       const driver = new RaftDriver(
         {
           self,
@@ -260,11 +261,10 @@ class RaftConsensus implements Consensus {
 
   async #open(): Promise<{ readonly data: RaftData; readonly image: LogImage }> {
     const { storage, logger } = this.#deps;
-    const { self, isJoining, config } = this.#options;
+    const { isJoining } = this.#options;
     let data = await storage.open();
     try {
       let image = await data.log.load();
-      const isEmpty = image.entries.length === 0 && image.hard.term === 0;
       if (isJoining && image.entries.length > 0) {
         logger.warn('joining with data of an earlier life, which is kept as a backup', { path: storage.path });
         await Promise.all([data.log.close(), data.state.close()]);
@@ -272,22 +272,24 @@ class RaftConsensus implements Consensus {
         data = await storage.open();
         image = await data.log.load();
       }
-      const ops = isJoining ? joinOps(image) : isEmpty ? bootstrapOps([...config.initPeerset, self]) : [];
-      if (ops.length > 0) {
-        await data.log.write(ops);
-        image = await data.log.load();
-      }
-      if (!isJoining && image.entries.length === 0) {
-        logger.warn(
-          'this peer was to join a cluster that has not answered yet: start it with --bootstrap to ask again',
-        );
-      }
       return { data, image };
     } catch (error) {
       this.#life = 'stopped';
       await Promise.all([data.log.close(), data.state.close()]);
       throw error;
     }
+  }
+
+  /** The log with its first record. One that is empty below a state has been lost, and is left as it is. */
+  async #begun(log: RaftData['log'], image: LogImage, applied: LogIndex): Promise<LogImage> {
+    const { self, isJoining, config } = this.#options;
+    if (image.entries.length > 0 || applied > 0) return image;
+    if (image.hard.term > 0) {
+      if (!isJoining) this.#deps.logger.warn(neverJoined);
+      return image;
+    }
+    await log.write(isJoining ? joinOps : bootstrapOps([...config.initPeerset, self]));
+    return await log.load();
   }
 
   async #servePropose({ term, command }: ProposeRequest): Promise<LogPosition> {
