@@ -187,6 +187,43 @@ test('stop ends a pin that waits, within its bound', async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+test('gc keeps what lies below a pin although a running operation holds only the node above it', () =>
+  withNodes(1, async (node) => {
+    const random = new SeededRandom(5);
+    const leaves = [leaf(random, 100), leaf(random, 100)];
+    const inner = parent(leaves);
+    const root = parent([inner]);
+    await put(node, [...leaves, inner, root]);
+    await node.pins.add(root.cid);
+    const operation = node.begin();
+    assert.equal(await operation.touch(inner.cid), true);
+    assert.deepEqual(await runGc(node), []);
+    operation.end();
+  }));
+
+test('gc leaves what an operation puts while it runs, until the operation ends', () =>
+  withNodes(1, async (node) => {
+    const random = new SeededRandom(6);
+    const garbage = Array.from({ length: 400 }, () => leaf(random, 100));
+    await put(node, garbage);
+    const operation = node.begin();
+    const kept: Block[] = [];
+    for await (const _ of node.gc.run()) {
+      // One that is gone already and one that may be the next to go.
+      for (const block of [garbage[kept.length], garbage.at(-1 - kept.length), leaf(random, 100)]) {
+        if (block === undefined) continue;
+        await operation.put(block.cid, block.bytes);
+        kept.push(block);
+      }
+    }
+    for (const { cid, bytes } of kept) {
+      assert.deepEqual(Buffer.from((await node.blocks.get(cid)) ?? []), Buffer.from(bytes));
+    }
+    operation.end();
+    await runGc(node);
+    assert.equal(node.repoStat().blockCount, 0);
+  }));
+
 for (const seed of [1, 2, 3]) {
   test(`gc beside adds, pins and unpins loses nothing that is pinned (seed ${seed})`, () =>
     withNodes(1, async (node) => {
