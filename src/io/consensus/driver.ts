@@ -325,7 +325,6 @@ export class RaftDriver {
   #fail(cause: unknown): void {
     if (this.#ended !== undefined) return;
     const error = readOnly(cause);
-    this.#deps.logger.error(error.message);
     this.#end(error);
     this.#deps.onFailure(error);
   }

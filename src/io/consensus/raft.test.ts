@@ -7,6 +7,7 @@ import { consensusConformance } from '../../../test/conformance/consensus.ts';
 import { collect } from '../../../test/support/collect.ts';
 import { cidNumber, pinOf } from '../../../test/support/pins.ts';
 import { peerIds, RaftCluster, type TestPeer } from '../../../test/support/raft-cluster.ts';
+import { type Logger, silentLogger } from '../../base/index.ts';
 import type { Pin } from '../../model/index.ts';
 
 const [a = '', b = '', c = '', d = ''] = peerIds(4);
@@ -289,6 +290,9 @@ test('a peer that is stopped while it starts gives its files back and stays stop
 
 test('a peer whose log or state cannot be written becomes read-only, and says so', async () => {
   const cluster = await RaftCluster.make();
+  const errors: string[] = [];
+  const logger: Logger = { ...silentLogger, error: (message) => void errors.push(message), scope: () => logger };
+  cluster.logger = logger;
   try {
     const peer = await cluster.start(a);
     await cluster.until(peer.consensus.ready());
@@ -302,6 +306,7 @@ test('a peer whose log or state cannot be written becomes read-only, and says so
       message: /^This peer is read-only since its raft log or state failed: /,
     });
     assert.equal(peer.failures.length, 1);
+    assert.deepEqual(errors, [], 'whoever is told of the failure says it, once');
     assert.deepEqual(await names(peer), ['pin 1']);
   } finally {
     await cluster.end();
