@@ -101,8 +101,9 @@ async function answer(serving: Serving, request: IncomingMessage, response: Serv
   }
   const query = new URLSearchParams(found.search);
   const args = query.getAll('arg');
+  const { localPort } = request.socket;
   const headers = await nodeHeaders.of(request);
-  if (found.route.isChange && !isPageAllowed(request, headers)) {
+  if (found.route.isChange && !isPageAllowed(request, localPort, headers)) {
     response.writeHead(403, { ...headers, 'Content-Type': 'text/plain; charset=utf-8' }).end('403 - Forbidden\n');
     return;
   }
@@ -131,9 +132,13 @@ interface FoundRoute {
 }
 
 /** What the node does itself for what is passed on: only pages of origins that it allows may change anything. */
-function isPageAllowed(request: IncomingMessage, headers: Readonly<Record<string, string>>): boolean {
+function isPageAllowed(
+  request: IncomingMessage,
+  port: number | undefined,
+  headers: Readonly<Record<string, string>>,
+): boolean {
   if (request.headers.origin !== undefined && headers['Access-Control-Allow-Origin'] !== undefined) return true;
-  return isOriginAllowed(request.headers, request.socket.localPort);
+  return isOriginAllowed(request.headers, port);
 }
 
 /** The hijacked route of a request, if it is one. The path counts as the node reads it: decoded, so no spelling leads past. */

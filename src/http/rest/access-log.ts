@@ -2,8 +2,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 /** `host "request line" status`. */
-export function accessLine(request: IncomingMessage, response: ServerResponse): string {
-  const host = request.socket.remoteAddress?.replace(/^::ffff:/, '') ?? '@';
+export function accessLine(
+  request: IncomingMessage,
+  response: ServerResponse,
+  remoteAddress: string | undefined,
+): string {
+  const host = remoteAddress?.replace(/^::ffff:/, '') ?? '@';
   // `JSON.stringify` escapes what could forge a line.
   return `${host} ${JSON.stringify(`${request.method ?? ''} ${request.url ?? ''} HTTP/${request.httpVersion}`)} ${response.statusCode}`;
 }

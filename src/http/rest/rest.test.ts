@@ -94,3 +94,21 @@ describe('basic authentication as recorded', async () => {
     });
   }
 });
+
+it('a body that is too long is answered, and what it asks for is not done', async () => {
+  const { api, base } = await serve(defaults);
+  const body = `{"peer_id":"${'x'.repeat(200_000)}"}`;
+  const answer = await fetch(`${base}/peers`, { method: 'POST', body });
+  assert.equal(answer.status, 400);
+  assert.match(await answer.text(), /error decoding request body/);
+  assert.equal((await fetch(`${base}/version`)).status, 200);
+  await api.close();
+});
+
+it('a redirect never leads to another host', async () => {
+  const { api, base } = await serve(defaults);
+  const answer = await fetch(`${base}//page.example/`, { redirect: 'manual' });
+  assert.equal(answer.status, 307);
+  assert.equal(answer.headers.get('location'), '/page.example');
+  await api.close();
+});

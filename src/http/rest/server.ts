@@ -149,11 +149,14 @@ async function readBody(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
   try {
-    for await (const chunk of request) {
+    // The end of an ordinary iteration would take the connection with it, and the answer.
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
       size += (chunk as Buffer).length;
       if (size > bodySizeBytesMax) break;
       chunks.push(chunk as Buffer);
     }
+    // What is still to come is dropped, so that the client gets to read the answer.
+    request.resume();
   } catch {
     // The client is gone or sent a broken body; the handler decides on what came.
   }
@@ -184,5 +187,7 @@ function oneValue(header: string | string[] | undefined): string | undefined {
 }
 
 function logWhenDone(log: Logger, request: IncomingMessage, response: ServerResponse): void {
-  response.once('close', () => log.info(accessLine(request, response)));
+  // Asked now: a request that was broken off has no socket any more.
+  const { remoteAddress } = request.socket;
+  response.once('close', () => log.info(accessLine(request, response, remoteAddress)));
 }

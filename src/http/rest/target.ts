@@ -41,7 +41,8 @@ export function redirectOf(target: RequestTarget): Redirect | undefined {
 }
 
 function withQuery(path: string, query: string): string {
-  const escaped = encodePath(path);
+  // Two slashes at the start would name a host.
+  const escaped = encodePath(path).replace(/^\/{2,}/, '/');
   return query === '' ? escaped : `${escaped}?${query}`;
 }
 
