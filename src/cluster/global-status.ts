@@ -52,10 +52,11 @@ export class GlobalStatus {
 
   /** Only members that the pin is allocated to are asked. */
   async one(act: 'Status' | 'Recover', cid: Cid, call: CallOptions): Promise<GlobalPinInfo> {
-    const { consensus, self, followerMode } = this.#deps;
+    const { consensus, self, followerMode, clock } = this.#deps;
     const members = followerMode ? [self] : await consensus.peers();
     const known = consensus.pinset().get(cid);
-    const pin = known ?? barePin(cid);
+    // What is not in the pinset is dated at the question and has no allocations rather than unknown ones.
+    const pin = known ?? { ...barePin(cid), allocations: [], timestamp: timeFromNanos(clock.wallNanos()) };
     const peerMap: Record<PeerId, PinInfoShort> = {};
     const answers = members.map(async (peer): Promise<void> => {
       const isElsewhere = known !== undefined && pin.type !== 'meta-pin' && !isHere(pin, peer);

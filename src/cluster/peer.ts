@@ -43,6 +43,7 @@ import {
   type Version,
 } from '../model/index.ts';
 import { ClosestPeer } from './closest.ts';
+import { notPinned } from './errors.ts';
 import { GlobalStatus } from './global-status.ts';
 import { Loop } from './loop.ts';
 import { Members } from './members.ts';
@@ -320,7 +321,10 @@ class ClusterPeer implements Peer {
   }
 
   async recoverLocal(cid: Cid, call: CallOptions = {}): Promise<PinInfo> {
-    return await this.#deps.tracker.recover(cid, call);
+    const info = await this.#deps.tracker.recover(cid, call);
+    // Neither pinned nor on its way out: an unpin that failed is recovered by CID too.
+    if (info.status === 'unpinned') throw notPinned();
+    return info;
   }
 
   recoverAll(call: CallOptions = {}): AsyncIterable<GlobalPinInfo> {

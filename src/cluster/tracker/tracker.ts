@@ -188,7 +188,9 @@ class Tracker implements PinTracker {
     if (pin.type === 'meta-pin') return;
     const key = stateKey(pin.cid);
     if (isHere(pin, this.#self)) {
-      this.#want('pin', key, pin);
+      // As the pinset gives it back: a status reads the same while the operation runs and after it.
+      const timestamp = pin.timestamp && { ...pin.timestamp, nanos: 0 };
+      this.#want('pin', key, { ...pin, origins: pin.origins ?? [], timestamp });
       return;
     }
     // Held elsewhere. Only what the cluster has put here goes away; a pin made by others under this CID stays.

@@ -1,7 +1,7 @@
 /** Health, metrics, garbage collection. Source: Go `api/rest/restapi.go`. */
 import { alertsJson, connectGraphJson, globalRepoGcJson, metricsJson, textsJson } from '../../model/index.ts';
 import type { Context } from './context.ts';
-import { sendJson, sendNothing } from './reply.ts';
+import { RequestError, sendJson, sendNothing } from './reply.ts';
 
 export function getHealth(context: Context): Promise<unknown> {
   return sendNothing(context);
@@ -28,5 +28,7 @@ export async function postGc(context: Context): Promise<unknown> {
   if (context.query.get('local') !== 'true')
     return sendJson(context, globalRepoGcJson.print(await context.cluster.repoGc(call)));
   const own = await context.cluster.repoGcLocal(call);
+  // A failure of this peer alone is the answer; among others it is one entry.
+  if (own.error !== '') throw new RequestError(500, own.error);
   return sendJson(context, globalRepoGcJson.print({ peerMap: { [own.peer]: own } }));
 }

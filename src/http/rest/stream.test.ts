@@ -1,0 +1,137 @@
+/** Long lists: flat memory, no faster than the client reads, and an end when it goes. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type ClientRequest, type IncomingMessage, request } from 'node:http';
+import { test } from 'node:test';
+import { OperatingError, silentLogger } from '../../base/index.ts';
+import type { ClusterApi } from '../../cluster/ports.ts';
+import { Cid, type Pin } from '../../model/index.ts';
+import { bindRestApi } from './index.ts';
+
+const pin: Pin = {
+  cid: Cid.parse('bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy'),
+  type: 'pin',
+  allocations: [],
+  maxDepth: -1,
+  reference: null,
+  timestamp: { seconds: 1_700_000_000, nanos: 0 },
+  replicationFactorMin: -1,
+  replicationFactorMax: -1,
+  name: 'x'.repeat(100),
+  mode: 'recursive',
+  shardSize: 0,
+  userAllocations: null,
+  expireAt: null,
+  metadata: null,
+  pinUpdate: null,
+  origins: [],
+};
+const pageSize = 100;
+
+interface Source {
+  /** Pins handed out. */
+  count: number;
+  readonly ended: Promise<void>;
+  readonly cluster: ClusterApi;
+}
+
+/** A pinset of so many pins, which may fail at its end. */
+function source(total: number, failure?: Error): Source {
+  const { promise: ended, resolve } = Promise.withResolvers<void>();
+  const state = { count: 0 };
+  async function* pins(): AsyncIterable<readonly Pin[]> {
+    try {
+      while (state.count < total) {
+        state.count += pageSize;
+        yield Array.from({ length: pageSize }, () => pin);
+      }
+      if (failure !== undefined) throw failure;
+    } finally {
+      resolve();
+    }
+  }
+  return Object.assign(state, { ended, cluster: { pins } as Partial<ClusterApi> as ClusterApi });
+}
+
+async function get(
+  cluster: ClusterApi,
+  use: (response: IncomingMessage, sent: ClientRequest) => Promise<void>,
+): Promise<void> {
+  const api = await bindRestApi({
+    listen: ['/ip4/127.0.0.1/tcp/0'],
+    limits: {
+      readTimeoutMs: 0,
+      readHeaderTimeoutMs: 5_000,
+      writeTimeoutMs: 0,
+      idleTimeoutMs: 120_000,
+      maxHeaderBytes: 4_096,
+    },
+    cors: {
+      allowedOrigins: ['*'],
+      allowedMethods: ['GET'],
+      allowedHeaders: [],
+      exposedHeaders: [],
+      allowCredentials: true,
+      maxAgeSeconds: 0,
+    },
+    headers: {},
+  });
+  try {
+    api.serve({ cluster, log: silentLogger, now: () => ({ seconds: 1_767_225_600, nanos: 0 }) });
+    const port = Number(/tcp\/(\d+)/.exec(api.addresses()[0] ?? '')?.[1]);
+    const sent = request({ host: '127.0.0.1', port, path: '/allocations', agent: false });
+    sent.end();
+    const [response] = (await once(sent, 'response')) as [IncomingMessage];
+    await use(response, sent);
+  } finally {
+    await api.close();
+  }
+}
+
+test('sendPages: 100,000 pins pass without being collected, and the trailer is empty', async () => {
+  const total = 100_000;
+  const { cluster } = source(total);
+  await get(cluster, async (response) => {
+    const heapBefore = process.memoryUsage().heapUsed;
+    let heapMost = 0;
+    let size = 0;
+    let lineCount = 0;
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      for (const byte of chunk) if (byte === 10) lineCount += 1;
+      heapMost = Math.max(heapMost, process.memoryUsage().heapUsed);
+    }
+    assert.equal(lineCount, total);
+    assert.deepEqual(response.rawTrailers, ['X-Stream-Error', '']);
+    // Collected, the list would be held as text at least once.
+    assert.ok(size > 45_000_000);
+    assert.ok(heapMost - heapBefore < size, `heap grew by ${heapMost - heapBefore} bytes for a list of ${size}`);
+  });
+});
+
+test('sendPages: a client that does not read stops the source', async () => {
+  const held = source(Number.POSITIVE_INFINITY);
+  await get(held.cluster, async (response, sent) => {
+    response.pause();
+    // The source stands still when a turn of the loop after another passes without a page.
+    let last = -1;
+    let quietTurns = 0;
+    while (quietTurns < 200) {
+      quietTurns = held.count === last ? quietTurns + 1 : 0;
+      last = held.count;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    sent.destroy();
+    await held.ended;
+    assert.ok(held.count < 1_000_000, `${held.count} pins were taken for a client that reads none`);
+  });
+});
+
+test('sendPages: a failure after the first item is told in the trailer', async () => {
+  const { cluster } = source(pageSize, new OperatingError('test/lost', 'the rest is\nlost'));
+  await get(cluster, async (response) => {
+    assert.equal(response.statusCode, 200);
+    for await (const chunk of response) void chunk;
+    assert.deepEqual(response.rawTrailers, ['X-Stream-Error', 'the rest is lost']);
+  });
+});
