@@ -28,7 +28,7 @@ const testLimitMs = 180_000;
 const groupLimitMs = 15 * 60_000;
 
 const pureRoom = /^src\/(base|model|core|cluster)\//;
-const heavyFolder = /^test\/(e2e|interop|crash)\//;
+const heavyFolder = /^test\/(contract|e2e|interop|crash)\//;
 
 function groupsOf(files: readonly string[]): Group[] {
   const groups: Group[] = [
