@@ -52,6 +52,8 @@ async function run(group: Group): Promise<Counts> {
     `--test-reporter=${join(root, 'tools', 'test-reporter.ts')}`,
     `--test-timeout=${testLimitMs}`,
     ...(group.isShared ? ['--test-isolation=none'] : [`--test-concurrency=${group.concurrency}`]),
+    // A failed test of programs can leave sockets and children behind, which must not hold up the rest.
+    ...(group.name === 'programs' ? ['--test-force-exit'] : []),
     ...group.files,
   ];
   const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
