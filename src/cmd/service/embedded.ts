@@ -1,8 +1,13 @@
 /** The embedded IPFS node: its code is loaded only by a peer that is configured to have one. */
-import type { Logger } from '../../base/index.ts';
+import { errorMessage, type Logger } from '../../base/index.ts';
 import { formatSocketAddress } from '../../http/kit/index.ts';
+import type { IpfsNode } from '../../ipfs-node/index.ts';
 import type { EmbeddedIpfsConfig } from '../../model/config/index.ts';
-import type { Multiaddr } from '../../model/index.ts';
+import { type Multiaddr, peerIdOfMultiaddr } from '../../model/index.ts';
+import { systemClock } from './clock.ts';
+
+/** Between looks at the node's neighbours and at its size. */
+const careIntervalMs = 60_000;
 
 export interface EmbeddedNode {
   /** Where it serves the Kubo RPC, with the real port. */
@@ -29,9 +34,59 @@ export async function startEmbeddedNode(
     createRpc: (ipfs, { listen }) => createRpcServer(ipfs, { listen, logger: log }),
   });
   await node.start();
+  const stopping = new AbortController();
+  void takeCare(node, config, log.scope('ipfs-node'), stopping.signal);
   const url = new URL(node.rpcUrl() ?? '');
   return {
     rpcAddress: formatSocketAddress({ host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port) }),
-    stop: () => node.stop(),
+    stop: () => {
+      stopping.abort();
+      return node.stop();
+    },
   };
+}
+
+/** Keeps the configured neighbours connected, and collects garbage when the repo is nearly full. Until stopped. */
+async function takeCare(node: IpfsNode, config: EmbeddedIpfsConfig, log: Logger, signal: AbortSignal): Promise<void> {
+  const told = new Set<string>();
+  const warnOnce = (line: string): void => {
+    if (!told.has(line) && !signal.aborted) log.warn(line);
+    told.add(line);
+  };
+  while (!signal.aborted) {
+    const connected = new Set(node.swarm.peers().map(({ peerId }) => peerId));
+    for (const address of config.swarmPeers) {
+      if (connected.has(peerIdOfMultiaddr(address) ?? '')) continue;
+      await node.swarm.connect(address, { signal }).catch((error: unknown) => {
+        warnOnce(`cannot connect to the IPFS node at ${address}: ${errorMessage(error)}`);
+      });
+    }
+    const { repoSizeBytes, storageMaxBytes } = node.repoStat();
+    if (config.gcWatermark > 0 && repoSizeBytes > storageMaxBytes * config.gcWatermark) {
+      await collectGarbage(node, log, signal).catch((error: unknown) => {
+        warnOnce(`garbage collection failed: ${errorMessage(error)}`);
+      });
+    }
+    await pause(careIntervalMs, signal);
+  }
+}
+
+async function collectGarbage(node: IpfsNode, log: Logger, signal: AbortSignal): Promise<void> {
+  let blocks = 0;
+  for await (const page of node.gc.run({ signal })) blocks += page.length;
+  log.info('the repo is nearly full: garbage collected', { blocks });
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = systemClock.after(ms, resolve);
+    signal.addEventListener(
+      'abort',
+      () => {
+        cancel();
+        resolve();
+      },
+      { once: true },
+    );
+  });
 }

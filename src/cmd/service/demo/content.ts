@@ -8,7 +8,8 @@ const skippedNames: ReadonlySet<string> = new Set(['node_modules', 'dist', '.git
 export interface SourceFile {
   /** Path inside the directory, with `/`. */
   readonly path: string;
-  readonly sizeBytes: number;
+  /** As it was added: the file itself may be changed while the demo runs. */
+  readonly bytes: Uint8Array;
 }
 
 export interface AddedDirectory {
@@ -41,7 +42,7 @@ export async function addDirectory(ipfsUrl: string, directory: string): Promise<
   for (const path of await listFiles(directory)) {
     const inside = relative(directory, path).split(sep).join('/');
     const bytes = await readFile(path);
-    files.push({ path: inside, sizeBytes: bytes.length });
+    files.push({ path: inside, bytes });
     form.append('file', new Blob([new Uint8Array(bytes)]), encodeURIComponent(`${name}/${inside}`));
   }
   const lines = await postForLines(`${ipfsUrl}/api/v0/add?pin=false&cid-version=1`, form);
@@ -49,7 +50,7 @@ export async function addDirectory(ipfsUrl: string, directory: string): Promise<
     .map((line) => JSON.parse(line) as { Name: string; Hash: string })
     .find((added) => added.Name === name);
   if (root === undefined) throw new Error(`IPFS node did not answer with the CID of "${name}"`);
-  return { root: root.Hash, name, files, sizeBytes: files.reduce((sum, file) => sum + file.sizeBytes, 0) };
+  return { root: root.Hash, name, files, sizeBytes: files.reduce((sum, file) => sum + file.bytes.length, 0) };
 }
 
 /** Adds one small text. */

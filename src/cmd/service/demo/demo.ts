@@ -3,7 +3,7 @@
  * and with `--tour` the death and return of the leader.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { type ChildPeer, createChildPeer } from './child.ts';
@@ -40,6 +40,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   const screen = createScreen(options.output);
   const folder = options.dir === undefined ? await mkdtemp(join(tmpdir(), 'ipfs-cluster-demo-')) : resolve(options.dir);
   const peers: DemoPeer[] = [];
+  let isFailed = false;
   const died = Promise.withResolvers<never>();
   died.promise.catch(() => {});
   const interrupted = new Promise<'interrupted'>((resolve) => {
@@ -54,6 +55,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     if (end !== 'interrupted' && !options.isTour) await Promise.race([interrupted, died.promise]);
     return 0;
   } catch (error) {
+    isFailed = true;
     screen.line('');
     screen.line(error instanceof Error ? error.message : String(error));
     if (peers.length > 0) screen.line(`Logs: ${peers.map((peer) => join(peer.folder, 'daemon.log')).join(', ')}`);
@@ -63,7 +65,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     await screen.step('Stopping the peers', async () => {
       await Promise.all(peers.map((peer) => peer.process.stop()));
     });
-    if (options.dir === undefined) await rm(folder, { recursive: true, force: true });
+    if (options.dir === undefined && !isFailed) await rm(folder, { recursive: true, force: true });
   }
 }
 
@@ -111,7 +113,7 @@ async function show(options: ShowOptions): Promise<void> {
     waitPinned(first.apiUrl, added.root, peerCount, pinLimitMs),
   );
   await showStatus(screen, first, added.root);
-  if (options.isTour) await tour(screen, peers, added, directory);
+  if (options.isTour) await tour(screen, peers, added);
   else showHowToGoOn(screen, peers, added, options.program);
 }
 
@@ -147,12 +149,7 @@ function showHowToGoOn(
   screen.line('The peers run until you press Ctrl-C. `npm start -- --tour` kills one and shows that nothing is lost.');
 }
 
-async function tour(
-  screen: Screen,
-  peers: readonly DemoPeer[],
-  added: AddedDirectory,
-  directory: string,
-): Promise<void> {
+async function tour(screen: Screen, peers: readonly DemoPeer[], added: AddedDirectory): Promise<void> {
   screen.title('The leader dies');
   const leader = await screen.step(
     'Asking who leads',
@@ -207,7 +204,7 @@ async function tour(
   });
   await screen.step(
     `Reading every pinned file from the IPFS node of ${leader.name}, without help from the network`,
-    () => compareFiles(leader, added, directory, new Map(cids.map((cid, i) => [cid, texts[i] ?? '']))),
+    () => compareFiles(leader, added, new Map(cids.map((cid, i) => [cid, texts[i] ?? '']))),
     ({ fileCount, sizeBytes }) => `${fileCount} files, ${formatSize(sizeBytes)}, byte for byte equal`,
   );
 
@@ -240,7 +237,6 @@ async function findLeader(peers: readonly DemoPeer[]): Promise<DemoPeer> {
 async function compareFiles(
   peer: DemoPeer,
   added: AddedDirectory,
-  directory: string,
   texts: ReadonlyMap<string, string>,
 ): Promise<{ readonly fileCount: number; readonly sizeBytes: number }> {
   let sizeBytes = 0;
@@ -249,8 +245,7 @@ async function compareFiles(
     if (!Buffer.from(found).equals(expected)) throw new Error(`"${path}" differs on ${peer.name}`);
     sizeBytes += found.length;
   };
-  for (const file of added.files)
-    await compare(`/ipfs/${added.root}/${file.path}`, await readFile(join(directory, file.path)));
+  for (const file of added.files) await compare(`/ipfs/${added.root}/${file.path}`, file.bytes);
   for (const [cid, text] of texts) await compare(`/ipfs/${cid}`, Buffer.from(text));
   return { fileCount: added.files.length + texts.size, sizeBytes };
 }
