@@ -2,6 +2,11 @@
 
 /** Between two questions for a state that is still coming. */
 const pollMs = 100;
+/**
+ * Longer than a peer waits for a new leader. Without a limit, a call to the port of a dead peer can hang for ever: on
+ * loopback a connection to a free port can happen to get that very port as its own and be connected to itself.
+ */
+const requestLimitMs = 30_000;
 
 export interface PeerState {
   readonly peername: string;
@@ -17,20 +22,23 @@ interface GlobalPinInfo {
 
 /** Pins by CID or path; resolves when the cluster has agreed on it. */
 export async function pin(apiUrl: string, cid: string, name: string): Promise<void> {
-  const response = await fetch(`${apiUrl}/pins/${cid}?name=${encodeURIComponent(name)}`, { method: 'POST' });
+  const response = await fetch(`${apiUrl}/pins/${cid}?name=${encodeURIComponent(name)}`, {
+    method: 'POST',
+    signal: AbortSignal.timeout(requestLimitMs),
+  });
   if (!response.ok) throw new Error(`Cannot pin ${cid}: ${await response.text()}`);
   await response.body?.cancel();
 }
 
 export async function status(apiUrl: string, cid: string): Promise<readonly PeerState[]> {
-  const response = await fetch(`${apiUrl}/pins/${cid}`);
+  const response = await fetch(`${apiUrl}/pins/${cid}`, { signal: AbortSignal.timeout(requestLimitMs) });
   if (!response.ok) throw new Error(`Cannot read the status of ${cid}: ${await response.text()}`);
   return Object.values(((await response.json()) as GlobalPinInfo).peer_map);
 }
 
 /** CIDs in the pinset of one peer. */
 export async function pinset(apiUrl: string): Promise<string[]> {
-  const response = await fetch(`${apiUrl}/allocations`);
+  const response = await fetch(`${apiUrl}/allocations`, { signal: AbortSignal.timeout(requestLimitMs) });
   const text = await response.text();
   if (!response.ok) throw new Error(`Cannot list the pinset of ${apiUrl}: ${text}`);
   return text
