@@ -1,10 +1,19 @@
 /** What is on a virtual disk: a log image that takes writes, and complains when one would leave a gap. */
 import { assert } from '../base/index.ts';
-import type { Base, Entry, HardState, LogImage, LogIndex, LogOp, Term } from '../core/raft/index.ts';
+import {
+  type Base,
+  type Entry,
+  type HardState,
+  type LogImage,
+  type LogIndex,
+  type LogOp,
+  originBase,
+  type Term,
+} from '../core/raft/index.ts';
 
 export class DiskImage implements LogImage {
   hard: HardState = { term: 0, votedFor: undefined };
-  readonly base: Base = { index: 0, term: 0, configuration: { servers: [] } };
+  base: Base = originBase;
   readonly entries: Entry[] = [];
 
   get lastIndex(): LogIndex {
@@ -44,6 +53,17 @@ export class DiskImage implements LogImage {
           assert(entry.index === this.lastIndex + 1, 'the log on disk has no gap');
           this.entries.push(entry);
         }
+        break;
+      case 'compact':
+        assert(op.base.index >= this.base.index && op.base.index <= this.lastIndex, 'a log is compacted inside itself');
+        assert(this.termAt(op.base.index) === op.base.term, 'a log is compacted at an entry it has');
+        this.entries.splice(0, op.base.index - this.base.index);
+        this.base = op.base;
+        break;
+      case 'reset':
+        assert(op.base.index >= this.base.index, 'the base never goes back');
+        this.entries.length = 0;
+        this.base = op.base;
         break;
     }
   }

@@ -1,15 +1,13 @@
 /** What every implementation of the Raft engine's `LogStore` port must do. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Entry, LogImage, LogStore } from '../../src/core/raft/index.ts';
+import { type Entry, type LogImage, type LogStore, originBase } from '../../src/core/raft/index.ts';
 
 /** A place that outlives the stores opened on it. */
 export interface LogStorePlace {
   /** A store on what the last one left; that one is closed, or has crashed, before. */
   open(): Promise<LogStore & { close(): Promise<void> }>;
 }
-
-const none = { index: 0, term: 0, configuration: { servers: [] } };
 
 /** An entry with data of its own. */
 export function command(index: number, term: number, text: string = `${term}.${index}`): Entry {
@@ -36,7 +34,7 @@ export function logStoreConformance(
       await before.close();
       const after = await at.open();
       const image = await after.load();
-      assert.deepEqual(image, { hard: { term: 0, votedFor: undefined }, base: none, entries: [], ...expected });
+      assert.deepEqual(image, { hard: { term: 0, votedFor: undefined }, base: originBase, entries: [], ...expected });
       await after.close();
     });
   };

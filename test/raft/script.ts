@@ -244,6 +244,9 @@ function describeOp(op: LogOp): string {
       return `cut from ${op.from}`;
     case 'put':
       return op.entries.map(describeEntry).join(' ');
+    case 'compact':
+    case 'reset':
+      return `${op.type} to ${op.base.index}/${op.base.term}`;
   }
 }
 

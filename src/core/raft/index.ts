@@ -40,3 +40,4 @@ export type {
   VoteRequest,
   VoteResponse,
 } from './types.ts';
+export { originBase } from './types.ts';

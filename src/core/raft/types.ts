@@ -61,12 +61,17 @@ export interface HardState {
   readonly votedFor: PeerId | undefined;
 }
 
-/** The last entry that is not in the log any more; index 0 when nothing was ever compacted. */
+/**
+ * A point of the log at which the state stands in for all entries up to it: where a snapshot ends and a compacted log begins.
+ * Index 0 when nothing was ever compacted.
+ */
 export interface Base {
   readonly index: LogIndex;
   readonly term: Term;
   /** As of `index`. Empty at index 0: the first configuration is log entry 1. */
   readonly configuration: Configuration;
+  /** The entry that made `configuration`: `configurationIndex <= index`. */
+  readonly configurationIndex: LogIndex;
 }
 
 /** One step of a write. `put` entries follow what is there without a gap, after the cuts before it. */
@@ -74,7 +79,14 @@ export type LogOp =
   | { readonly type: 'hard'; readonly state: HardState }
   /** Removes the entries at `from` and after. */
   | { readonly type: 'cut'; readonly from: LogIndex }
-  | { readonly type: 'put'; readonly entries: readonly Entry[] };
+  | { readonly type: 'put'; readonly entries: readonly Entry[] }
+  /** Forgets the entries up to `base`, keeps those after it: `base.index` is in the log, or is its base. */
+  | { readonly type: 'compact'; readonly base: Base }
+  /** Forgets all entries; the log begins after `base`. */
+  | { readonly type: 'reset'; readonly base: Base };
+
+/** Of a log that was never compacted. */
+export const originBase: Base = { index: 0, term: 0, configuration: { servers: [] }, configurationIndex: 0 };
 
 /** All that a peer knows after a restart. `entries` are contiguous, the first at `base.index + 1`. */
 export interface LogImage {

@@ -1,6 +1,14 @@
 /** The durable Raft log over LevelDB, in a database of its own so that its syncs wait for nothing else. */
 import { assert, errorMessage, OperatingError } from '../../base/index.ts';
-import type { Entry, HardState, LogImage, LogIndex, LogOp, LogStore } from '../../core/raft/index.ts';
+import {
+  type Entry,
+  type HardState,
+  type LogImage,
+  type LogIndex,
+  type LogOp,
+  type LogStore,
+  originBase,
+} from '../../core/raft/index.ts';
 import { type Level, levelError, openLevel } from './level.ts';
 import { decodeEntry, decodeHardState, encodeEntry, encodeHardState } from './log-record.ts';
 
@@ -61,7 +69,7 @@ class LevelLogStore implements ClosableLogStore {
       throw this.#damage(`entry ${last.index} has term ${last.term}, later than the saved term ${hard.term}`);
     }
     this.#last = entries.length;
-    return { hard, base: { index: 0, term: 0, configuration: { servers: [] } }, entries };
+    return { hard, base: originBase, entries };
   }
 
   async write(ops: readonly LogOp[]): Promise<void> {
@@ -98,6 +106,7 @@ class LevelLogStore implements ClosableLogStore {
         for (let index = op.from; index <= last; index++) batch.del(entryKey(index));
         last = Math.min(last, op.from - 1);
       } else {
+        assert(op.type === 'put', 'this log is never compacted');
         for (const entry of op.entries) {
           assert(entry.index === last + 1, `entry ${entry.index} follows entry ${last}`);
           batch.put(entryKey(entry.index), encodeEntry(entry));
