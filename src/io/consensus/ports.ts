@@ -1,6 +1,6 @@
 /** What the Raft peer needs from others, beside the ports of `cluster`: the simulator and the real world give their own. */
 import type { Datastore, Pinset } from '../../cluster/ports.ts';
-import type { LogStore, Request, Response } from '../../core/raft/index.ts';
+import type { Base, LogIndex, LogStore, Request, Response } from '../../core/raft/index.ts';
 import type { PeerId, RaftCommand } from '../../model/index.ts';
 
 /**
@@ -16,12 +16,49 @@ export interface RaftTransport {
   close(): void;
 }
 
-/** The state that the log makes; `openPinset` of `cluster` is it. */
+/**
+ * The state that the log makes; `openPinset` of `cluster` is it. `apply`, `restore` and `sync` come one at a time; a rejection
+ * is a failure of the disk.
+ */
 export interface ReplicatedPinset extends Pinset {
   /** Index of the last entry that is applied. */
-  readonly applied: number;
-  /** Applies commands in order, up to the entry of that index. One call at a time; a rejection is a failure of the disk. */
-  apply(commands: readonly RaftCommand[], index: number): Promise<void>;
+  readonly applied: LogIndex;
+  /** Applies commands in order, up to the entry of that index. */
+  apply(commands: readonly RaftCommand[], index: LogIndex): Promise<void>;
+}
+
+/** The state as of `applied`. Chunks are made while they are read; what is applied meanwhile is not in them. */
+export interface StateSnapshot {
+  readonly applied: LogIndex;
+  readonly chunks: AsyncIterable<Uint8Array>;
+}
+
+/** A snapshot on disk: the state as of `base.index`. */
+export interface StoredSnapshot {
+  readonly base: Base;
+  readonly sizeBytes: number;
+}
+
+/**
+ * The snapshots of a peer; `createRaftFolder` of `store` has them. The newest few are kept, older ones deleted when a new one is
+ * finished. What a crash left unfinished is gone after the next open.
+ */
+export interface SnapshotStore {
+  /** The newest first. */
+  list(): readonly StoredSnapshot[];
+  /** One writer at a time. */
+  create(base: Base): Promise<SnapshotWriter>;
+  /** Its bytes, in chunks; rejects with `store/damaged` at the end when the checksum is wrong. */
+  read(snapshot: StoredSnapshot): AsyncIterable<Uint8Array>;
+}
+
+/** A snapshot that is being written. */
+export interface SnapshotWriter {
+  write(bytes: Uint8Array): Promise<void>;
+  /** Durable and listed when it resolves. */
+  finish(): Promise<StoredSnapshot>;
+  /** Instead of `finish`: leaves nothing. */
+  discard(): Promise<void>;
 }
 
 /** The data of one Raft peer on its disk; `createRaftFolder` of `store` is it. */
