@@ -260,6 +260,8 @@ function describeRequest(request: Request): string {
     case 'vote':
     case 'preVote':
       return `${request.type} for term ${request.term}, last ${request.lastIndex}/${request.lastTerm}`;
+    case 'snapshot':
+      return `snapshot in term ${request.term} up to ${request.base.index}/${request.base.term}`;
     case 'timeoutNow':
       return 'timeoutNow';
   }
@@ -272,6 +274,8 @@ function describeAnswer(response: Response): string {
     case 'vote':
     case 'preVote':
       return `${response.type} ${response.granted ? 'yes' : 'no'} in term ${response.term}`;
+    case 'snapshot':
+      return `snapshot ${response.success ? 'yes' : 'no'} in term ${response.term}`;
     case 'timeoutNow':
       return 'timeoutNow';
   }
@@ -279,5 +283,5 @@ function describeAnswer(response: Response): string {
 
 function describeResult(result: Result): string {
   if (result.outcome === 'applied') return `#${result.id}: applied at ${result.index}/${result.term}`;
-  return `#${result.id}: refused, ${result.reason}`;
+  return result.outcome === 'unknown' ? `#${result.id}: unknown` : `#${result.id}: refused, ${result.reason}`;
 }

@@ -14,7 +14,8 @@ export function campaign(state: State): void {
     return;
   }
   const { lastIndex, lastTerm } = state.journal;
-  const role = { kind: 'preCandidate' as const, timer: state.newTimer(), grants: new Set([state.self]) };
+  const { candidateTicks } = state.options;
+  const role = { kind: 'preCandidate' as const, timer: state.newTimer(candidateTicks), grants: new Set([state.self]) };
   state.role = role;
   if (isWon(state, role.grants)) {
     standForElection(state, false);
@@ -25,8 +26,15 @@ export function campaign(state: State): void {
 
 /** `isTransfer`: the leader asked for it, so peers that still hear it should not mind. */
 export function standForElection(state: State, isTransfer: boolean): void {
+  const { candidateTicks } = state.options;
   state.journal.setHard({ term: state.term + 1, votedFor: state.self });
-  state.role = { kind: 'candidate', timer: state.newTimer(), grants: new Set(), isTransfer, isOpen: false };
+  state.role = {
+    kind: 'candidate',
+    timer: state.newTimer(candidateTicks),
+    grants: new Set(),
+    isTransfer,
+    isOpen: false,
+  };
   if (!state.rules.waitsForDisk) openElection(state);
 }
 

@@ -32,6 +32,8 @@ export type {
   Result,
   RoleName,
   Server,
+  SnapshotRequest,
+  SnapshotResponse,
   Status,
   Suffrage,
   Term,

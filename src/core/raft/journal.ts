@@ -14,7 +14,7 @@ interface ConfigurationAt {
 }
 
 export class Journal {
-  readonly base: Base;
+  base: Base;
   /** Entries up to here are on disk, as they are in memory. */
   durable: LogIndex;
   /** How many writes are done. */
@@ -24,7 +24,7 @@ export class Journal {
   hard: HardState;
   readonly #entries: Entry[];
   /** Every configuration in the log, the oldest being the base's, so that a cut can go back. Never empty. */
-  readonly #configurations: ConfigurationAt[];
+  #configurations: ConfigurationAt[];
   #pending: LogOp[] = [];
   /** While a write is under way: the last index it makes durable. */
   #writing: LogIndex | undefined;
@@ -33,7 +33,7 @@ export class Journal {
     this.base = image.base;
     this.hard = image.hard;
     this.#entries = [];
-    this.#configurations = [{ index: image.base.index, configuration: image.base.configuration }];
+    this.#configurations = [{ index: image.base.configurationIndex, configuration: image.base.configuration }];
     this.#push(image.entries);
     this.durable = this.lastIndex;
   }
@@ -62,6 +62,14 @@ export class Journal {
   /** `undefined` for what is not known any more, or not yet. */
   termAt(index: LogIndex): Term | undefined {
     return index === this.base.index ? this.base.term : this.entry(index)?.term;
+  }
+
+  /** What stands in for the log up to `index`, which is in it, or its base. */
+  baseAt(index: LogIndex): Base {
+    const term = this.termAt(index);
+    const made = this.#configurations.findLast((at) => at.index <= index);
+    assert(term !== undefined && made !== undefined, 'a base is a point of the log');
+    return { index, term, configuration: made.configuration, configurationIndex: made.index };
   }
 
   /** Entries from `from` on, at least one if there is one, at most `countMax`, and `bytesMax` data bytes. */
@@ -109,6 +117,30 @@ export class Journal {
     this.durable = Math.min(this.durable, from - 1);
     if (this.#writing !== undefined) this.#writing = Math.min(this.#writing, from - 1);
     this.#pending.push({ type: 'cut', from });
+  }
+
+  /** Forgets the entries up to `base`, at which the state is durable: in its stead a crash needs no log. */
+  compact(base: Base): void {
+    assert(this.termAt(base.index) === base.term, 'a log is compacted at an entry it has');
+    this.#entries.splice(0, base.index - this.base.index);
+    const later = this.#configurations.filter(({ index }) => index > base.index);
+    this.#begin(base, later);
+    this.#pending.push({ type: 'compact', base });
+  }
+
+  /** Forgets everything: the log goes on after `base`, at which the state is durable. */
+  reset(base: Base): void {
+    this.#entries.length = 0;
+    if (this.#writing !== undefined) this.#writing = base.index;
+    this.durable = base.index;
+    this.#begin(base, []);
+    this.#pending.push({ type: 'reset', base });
+  }
+
+  #begin(base: Base, later: readonly ConfigurationAt[]): void {
+    this.base = base;
+    this.#configurations = [{ index: base.configurationIndex, configuration: base.configuration }, ...later];
+    this.durable = Math.max(this.durable, base.index);
   }
 
   /** The number of the write after which all that was said so far is on disk. */

@@ -5,7 +5,9 @@ import { entryBytes } from './journal.ts';
 import { reachedBy, serverOf, votersOf } from './quorum.ts';
 import { confirmReads } from './reads.ts';
 import { heartbeat, newProgress, sendAppends } from './replication.ts';
+import { nextStagingChange } from './staging.ts';
 import type { Leader, State } from './state.ts';
+import { continueTransfer } from './transfer.ts';
 import type { Configuration, ConfigurationChange, Entry, Input, RefusalReason } from './types.ts';
 
 type Change = Extract<Input, { type: 'change' }>;
@@ -28,6 +30,8 @@ export function lead(state: State): void {
     uncommittedBytes: 0,
     round: 0,
     reads: [],
+    staging: undefined,
+    transfer: undefined,
   };
   state.role = role;
   for (let index = state.commit + 1; index <= journal.lastIndex; index++) {
@@ -43,7 +47,7 @@ export function propose(state: State, { proposals }: Propose): void {
   const { role, journal, waiting } = state;
   const entries: Entry[] = [];
   for (const { id, data, appendedAt } of proposals) {
-    if (role.kind !== 'leader') state.refuse(id, 'not-leader');
+    if (role.kind !== 'leader' || role.transfer !== undefined) state.refuse(id, 'not-leader');
     else if (isFull(state, role)) state.refuse(id, 'busy');
     else {
       const index = journal.lastIndex + entries.length + 1;
@@ -57,23 +61,57 @@ export function propose(state: State, { proposals }: Propose): void {
   replicate(state, role);
 }
 
-/** Adds or removes one member: quorums of configurations that differ by one voter always overlap (thesis 4.1). */
+/**
+ * Adds or removes one member: quorums of configurations that differ by one voter always overlap (thesis 4.1). A new voter is
+ * staged first, see `staging.ts`.
+ */
 export function changeConfiguration(state: State, { id, change, appendedAt }: Change): void {
   const { role, journal } = state;
   if (role.kind !== 'leader') {
     state.refuse(id, 'not-leader');
     return;
   }
-  const refusal = isFull(state, role) ? 'busy' : refusalOfChange(state, change);
+  const isNewVoter = change.type === 'add' && change.server.suffrage === 'voter';
+  const isStaged = isNewVoter && role.staging?.peer === change.server.id;
+  const refusal = isFull(state, role) ? 'busy' : isStaged ? undefined : refusalOfChange(state, role, change);
   if (refusal !== undefined) {
     state.refuse(id, refusal);
     return;
   }
-  const index = journal.lastIndex + 1;
-  state.waiting.place(id, index, state.term);
+  if (isStaged) {
+    role.staging?.ids.push(id);
+    return;
+  }
+  if (!isNewVoter || !state.rules.stagesVoters) {
+    state.waiting.place(id, journal.lastIndex + 1, state.term);
+    appendChange(state, role, change, appendedAt);
+    return;
+  }
+  const { server } = change;
+  role.staging = { peer: server.id, ids: [id], appendedAt };
+  if (serverOf(journal.configuration, server.id) !== undefined) continueStaging(state, role);
+  else appendChange(state, role, { type: 'add', server: { ...server, suffrage: 'nonvoter' } }, appendedAt);
+}
+
+/** Makes the staged peer a voter, or one that has lost its log a nonvoter, as soon as that is possible. */
+export function continueStaging(state: State, role: Leader): void {
+  if (state.role !== role || role.transfer !== undefined || !mayChange(state)) return;
+  const change = nextStagingChange(state, role);
+  if (change === undefined) return;
+  const { staging } = role;
+  const { id: peer } = change.server;
+  const follower = role.followers.get(peer);
+  if (follower !== undefined) follower.hasForgotten = false;
+  role.staging = staging === undefined ? { peer, ids: [], appendedAt: undefined } : undefined;
+  for (const id of staging?.ids ?? []) state.waiting.place(id, state.journal.lastIndex + 1, state.term);
+  appendChange(state, role, change, staging?.appendedAt);
+}
+
+function appendChange(state: State, role: Leader, change: ConfigurationChange, appendedAt: bigint | undefined): void {
+  const { journal } = state;
   append(state, role, [
     {
-      index,
+      index: journal.lastIndex + 1,
       term: state.term,
       type: 'configuration',
       configuration: changed(journal.configuration, change),
@@ -96,9 +134,12 @@ export function tickLeader(state: State, role: Leader): void {
       role.followers.delete(peer);
     }
   }
-  if (role.ticks % state.options.heartbeatTicks !== 0) return;
-  role.round++;
-  for (const [peer, follower] of role.followers) heartbeat(state, role, peer, follower);
+  if (role.ticks % state.options.heartbeatTicks === 0) {
+    role.round++;
+    for (const [peer, follower] of role.followers) heartbeat(state, role, peer, follower);
+  }
+  continueTransfer(state, role);
+  continueStaging(state, role);
 }
 
 /** Commits what a quorum has on disk, and goes on from there. Called whenever a `match` or the own disk has advanced. */
@@ -137,19 +178,26 @@ function isFull(state: State, role: Leader): boolean {
   return state.countWaiting() >= waitingMax || role.uncommittedBytes >= uncommittedBytesMax;
 }
 
-/** Whether enough voters have answered something, a "no" included, within the last election timeout. */
+/** Whether enough voters have answered something, a "no" included, within the lease. */
 function hearsQuorum(state: State, role: Leader): boolean {
   const heard = votersOf(state.journal.configuration).filter((voter) => {
     const contact = voter === state.self ? role.ticks : role.followers.get(voter)?.contact;
-    return contact !== undefined && role.ticks - contact <= state.options.electionTicks;
+    return contact !== undefined && role.ticks - contact <= state.options.leaseTicks;
   });
   return heard.length >= state.quorum;
 }
 
-function refusalOfChange(state: State, change: ConfigurationChange): RefusalReason | undefined {
-  const { configuration, configurationIndex } = state.journal;
-  const isPending = state.rules.oneChangeAtATime && configurationIndex > state.commit;
-  if (isPending || !state.isEstablished) return 'change-pending';
+/** One change at a time, and none before the term has committed anything (thesis 4.1, and its later correction). */
+function mayChange({ rules, journal, commit, isEstablished }: State): boolean {
+  return isEstablished && !(rules.oneChangeAtATime && journal.configurationIndex > commit);
+}
+
+function refusalOfChange(state: State, role: Leader, change: ConfigurationChange): RefusalReason | undefined {
+  const { configuration } = state.journal;
+  if (!mayChange(state) || role.transfer !== undefined) return 'change-pending';
+  // The staged peer may be given up; anything else waits for it.
+  if (role.staging !== undefined && (change.type === 'add' || change.peer !== role.staging.peer))
+    return 'change-pending';
   const peer = change.type === 'add' ? change.server.id : change.peer;
   const present = serverOf(configuration, peer);
   const wanted = change.type === 'add' ? change.server.suffrage : undefined;
@@ -173,9 +221,11 @@ function updateFollowers(state: State, role: Leader): void {
   peers.delete(state.self);
   for (const peer of [...peers].sort()) {
     const isMember = serverOf(configuration, peer) !== undefined;
-    const follower = followers.get(peer) ?? newProgress(lastIndex, role.ticks);
-    if (isMember) follower.removedAt = undefined;
-    else follower.removedAt ??= { index: configurationIndex, tick: role.ticks };
+    const known = followers.get(peer);
+    // One that was removed and comes back may have thrown its log away meanwhile.
+    const isNew = known === undefined || (isMember && known.removedAt !== undefined);
+    const follower = isNew ? newProgress(lastIndex, role.ticks) : known;
+    if (!isMember) follower.removedAt ??= { index: configurationIndex, tick: role.ticks };
     role.followers.set(peer, follower);
   }
 }

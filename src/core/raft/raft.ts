@@ -4,14 +4,16 @@ import type { PeerId } from '../../model/index.ts';
 import { campaign, onPreVoteResponse, onVoteResponse, openElection, standForElection } from './election.ts';
 import { stateAhead, stateBehind } from './errors.ts';
 import { onAppend } from './follower.ts';
+import { nextRestore, onReceived, onRestored, onSnapshot } from './install.ts';
 import { Journal } from './journal.ts';
-import { advanceCommit, changeConfiguration, propose, tickLeader } from './leader.ts';
+import { advanceCommit, changeConfiguration, continueStaging, propose, tickLeader } from './leader.ts';
 import { beginRead, confirmReads } from './reads.ts';
-import { isFarewellDone, onAppendFailed, onAppendResponse, sendAppends } from './replication.ts';
+import { isFarewellDone, onAppendFailed, onAppendResponse, onSnapshotAnswer, sendAppends } from './replication.ts';
 import { rules } from './rules.ts';
-import { type CallContext, State } from './state.ts';
+import { type CallContext, type Leader, State } from './state.ts';
+import { beginTransfer, continueTransfer, onTransferFailed } from './transfer.ts';
 import type {
-  AppendResponse,
+  Base,
   Entry,
   Input,
   LogIndex,
@@ -30,8 +32,11 @@ import { Waiting } from './waiting.ts';
 export const raftDefaults: RaftOptions = {
   electionTicks: 10,
   electionSpreadTicks: 10,
+  candidateTicks: 10,
+  leaseTicks: 10,
   heartbeatTicks: 1,
   appendTimeoutTicks: 100,
+  snapshotTimeoutTicks: 36_000,
   entriesPerAppendMax: 64,
   bytesPerAppendMax: 1 << 20,
   appendsInFlightMax: 2,
@@ -52,12 +57,13 @@ class Engine implements Raft {
   readonly #state: State;
   #lastStatus: Status;
 
-  constructor({ self, random, image, applied, rules: planted }: RaftDeps, options: RaftOptions) {
+  constructor({ self, random, image, applied, snapshot, rules: planted }: RaftDeps, options: RaftOptions) {
     assert(options.electionSpreadTicks >= 3, 'election timeouts spread over at least 3 ticks, or peers tie for ever');
     assert(
       options.heartbeatTicks >= 1 && options.heartbeatTicks < options.electionTicks,
       'heartbeats come within an election timeout',
     );
+    assert(options.leaseTicks <= options.electionTicks, 'a leader steps down before another one is elected');
     const journal = new Journal(image);
     if (applied > journal.lastIndex) throw stateAhead(applied, journal.lastIndex);
     if (applied < journal.base.index) throw stateBehind(applied, journal.base.index);
@@ -69,6 +75,7 @@ class Engine implements Raft {
       journal,
       waiting: new Waiting(),
       applied,
+      snapshot,
     });
     this.#lastStatus = this.status();
   }
@@ -103,26 +110,43 @@ class Engine implements Raft {
       case 'applied':
         onApplied(state, input.index);
         break;
+      case 'transfer':
+        beginTransfer(state, input.id, input.to);
+        break;
+      case 'snapshotted':
+        onSnapshotted(state, input.base);
+        break;
+      case 'compact':
+        compact(state, input.index, input.trailing);
+        break;
+      case 'received':
+        onReceived(state, input.token, input.isWhole);
+        break;
+      case 'restored':
+        onRestored(state, input.isDone);
+        break;
     }
   }
 
   take(): Output {
     const state = this.#state;
     const write = state.journal.startWrite();
+    const restore = nextRestore(state);
     state.releaseReplies();
     state.waiting.settleReads(state.applied, state.term, state.outbox.results);
-    return { write, apply: nextToApply(state), ...state.emptyOutbox(), status: this.#changedStatus() };
+    return { write, apply: nextToApply(state), restore, ...state.emptyOutbox(), status: this.#changedStatus() };
   }
 
   status(): Status {
     const { journal, role, term, leader, commit, applied, isEstablished } = this.#state;
-    const { configuration, configurationIndex, lastIndex, durable } = journal;
+    const { configuration, configurationIndex, lastIndex, durable, base } = journal;
     return {
       role: role.kind,
       term,
       leader,
       configuration,
       configurationIndex,
+      baseIndex: base.index,
       commit,
       applied,
       lastIndex,
@@ -139,6 +163,11 @@ class Engine implements Raft {
 
   entry(index: LogIndex): Entry | undefined {
     return this.#state.journal.entry(index);
+  }
+
+  baseAt(index: LogIndex): Base {
+    assert(index <= this.#state.applied, 'a snapshot is of an applied index');
+    return this.#state.journal.baseAt(index);
   }
 
   #changedStatus(): Status | undefined {
@@ -164,7 +193,7 @@ function tick(state: State): void {
     tickLeader(state, role);
     return;
   }
-  if (++role.timer.elapsed < role.timer.timeout) return;
+  if (++role.timer.elapsed < role.timer.timeout || state.install?.phase === 'restoring') return;
   if (state.isVoter) campaign(state);
   else state.follow(state.term, undefined);
 }
@@ -180,10 +209,17 @@ function onRequest(state: State, from: PeerId, request: Request, token: number):
     case 'preVote':
       onPreVote(state, from, request, token);
       break;
+    case 'snapshot':
+      onSnapshot(state, request, token);
+      break;
     case 'timeoutNow':
       state.reply(token, { type: 'timeoutNow' }, 0);
-      if (state.role.kind === 'follower' && state.role.leader === from && state.isVoter) standForElection(state, true);
+      if (mayStandNow(state, from)) standForElection(state, true);
   }
+}
+
+function mayStandNow({ role, isVoter, install }: State, from: PeerId): boolean {
+  return role.kind === 'follower' && role.leader === from && isVoter && install?.phase !== 'restoring';
 }
 
 /** Gives an answer to the request it belongs to; `undefined`, or an answer of another kind: none came. */
@@ -198,38 +234,53 @@ function onAnswer(state: State, callId: number, response: Response | undefined):
     case 'preVote':
       if (response?.type === 'preVote') onPreVoteResponse(state, context.to, context.term, response);
       break;
+    case 'timeoutNow':
+      if (response?.type !== 'timeoutNow') onTransferFailed(state, context.to);
+      break;
     default:
-      onFollowerAnswer(state, context, response?.type === 'append' ? response : undefined);
+      onFollowerAnswer(state, context, response);
       break;
   }
 }
 
 function onFollowerAnswer(
   state: State,
-  context: Extract<CallContext, { type: 'append' | 'heartbeat' }>,
-  response: AppendResponse | undefined,
+  context: Extract<CallContext, { type: 'append' | 'heartbeat' | 'snapshot' }>,
+  answer: Response | undefined,
 ): void {
   const { to, follower } = context;
+  const response = answer?.type === 'append' || answer?.type === 'snapshot' ? answer : undefined;
   if (context.type === 'append') follower.appendsInFlight--;
-  else follower.heartbeatsInFlight--;
+  else if (context.type === 'heartbeat') follower.heartbeatsInFlight--;
   if (response !== undefined && state.followIfNewer(response.term)) return;
 
   // What was sent in an earlier term, or to an earlier membership of the peer, tells nothing about the present one.
   const { role } = state;
   if (role.kind !== 'leader' || context.term !== state.term || role.followers.get(to) !== follower) return;
-  if (response === undefined) {
-    if (context.type === 'append') onAppendFailed(follower, context);
-    return;
+  if (response !== undefined) {
+    follower.contact = role.ticks;
+    if (response.term === state.term) follower.round = Math.max(follower.round, context.round);
   }
-  follower.contact = role.ticks;
-  if (response.term === state.term) follower.round = Math.max(follower.round, context.round);
+  let hasAdvanced = false;
   if (context.type === 'append') {
-    const hasAdvanced = onAppendResponse(follower, context, response);
+    if (response?.type === 'append') hasAdvanced = onAppendResponse(follower, context, response);
+    else onAppendFailed(follower, context);
+  } else if (context.type === 'snapshot') {
+    hasAdvanced = onSnapshotAnswer(state, role, context, response?.type === 'snapshot' && response.success);
+  }
+  if (context.type !== 'heartbeat' && response !== undefined) {
     if (isFarewellDone(follower)) role.followers.delete(to);
     else sendAppends(state, role, to, follower);
-    if (hasAdvanced) advanceCommit(state, role);
   }
+  if (hasAdvanced) onAdvanced(state, role);
   if (state.role === role) confirmReads(state, role);
+}
+
+/** A follower has more of the log than before. */
+function onAdvanced(state: State, role: Leader): void {
+  advanceCommit(state, role);
+  continueTransfer(state, role);
+  continueStaging(state, role);
 }
 
 function onWritten(state: State): void {
@@ -238,8 +289,29 @@ function onWritten(state: State): void {
   if (state.role.kind === 'leader') advanceCommit(state, state.role);
 }
 
+function onSnapshotted(state: State, base: Base): void {
+  assert(base.index <= state.applied, 'a snapshot is of an applied index');
+  if (state.snapshot === undefined || base.index > state.snapshot.index) state.snapshot = base;
+}
+
+/** The log lets go of what the state on disk stands for. */
+function compact(state: State, index: LogIndex, trailing: number): void {
+  assert(index <= state.applied, 'what is compacted is applied');
+  const { journal, role } = state;
+  let end = Math.min(index, journal.lastIndex - trailing);
+  if (role.kind === 'leader') {
+    for (const { installing, match, contact } of role.followers.values()) {
+      const isHeard = role.ticks - contact <= state.options.leaseTicks;
+      if (installing !== undefined) end = Math.min(end, installing);
+      else if (isHeard && match >= journal.lastIndex - 2 * trailing) end = Math.min(end, match);
+    }
+  }
+  if (end > journal.base.index) journal.compact(journal.baseAt(end));
+}
+
 /** Only what is on the own disk too: else a crash would leave a state that is ahead of the log. */
 function nextToApply(state: State): readonly Entry[] {
+  if (state.install?.phase === 'restoring') return [];
   const end = Math.min(state.commit, state.journal.durable);
   if (state.applying > state.applied || end <= state.applied) return [];
   const entries = state.journal.slice(

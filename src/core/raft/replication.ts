@@ -10,6 +10,7 @@ import type { CallContext, Leader, Progress, State } from './state.ts';
 import type { AppendResponse, Entry, LogIndex } from './types.ts';
 
 type AppendContext = Extract<CallContext, { type: 'append' }>;
+type SnapshotContext = Extract<CallContext, { type: 'snapshot' }>;
 
 /** In election timeouts of heartbeats: they end after one by their own deadline, this only bounds a shell that is late. */
 const heartbeatsInFlightTimeouts = 2;
@@ -22,6 +23,9 @@ export function newProgress(next: LogIndex, tick: number): Progress {
     isPaused: false,
     appendsInFlight: 0,
     heartbeatsInFlight: 0,
+    installing: undefined,
+    snapshotFrom: 0,
+    hasForgotten: false,
     toldCommit: 0,
     contact: tick,
     round: 0,
@@ -31,7 +35,10 @@ export function newProgress(next: LogIndex, tick: number): Progress {
 
 /** Sends what may be sent now. */
 export function sendAppends(state: State, role: Leader, peer: PeerId, follower: Progress): void {
-  if (needsSnapshot(state, follower)) return;
+  if (needsSnapshot(state, follower)) {
+    sendSnapshot(state, role, peer, follower);
+    return;
+  }
   const { entriesPerAppendMax, bytesPerAppendMax, appendsInFlightMax } = state.options;
   if (follower.isProbing) {
     if (follower.appendsInFlight === 0 && !follower.isPaused) sendAppend(state, role, peer, follower, []);
@@ -56,15 +63,52 @@ export function heartbeat(state: State, role: Leader, peer: PeerId, follower: Pr
   follower.isPaused = false;
   if (follower.appendsInFlight > 0 || needsSnapshot(state, follower)) {
     sendHeartbeat(state, role, peer, follower);
+    if (needsSnapshot(state, follower)) sendSnapshot(state, role, peer, follower);
     return;
   }
   sendAppends(state, role, peer, follower);
   if (follower.appendsInFlight === 0) sendAppend(state, role, peer, follower, []);
 }
 
-/** What it needs next was compacted away: here a snapshot is sent, once there are snapshots. Until then it gets heartbeats. */
+/** What it needs next was compacted away, or a snapshot is on its way already. */
 function needsSnapshot({ journal }: State, follower: Progress): boolean {
-  return follower.next <= journal.base.index;
+  return follower.installing !== undefined || follower.next <= journal.base.index;
+}
+
+/** Not to a peer that was removed: all it could learn is that it was. */
+function sendSnapshot(state: State, role: Leader, to: PeerId, follower: Progress): void {
+  const { snapshot, term, self } = state;
+  if (follower.installing !== undefined || follower.removedAt !== undefined) return;
+  if (role.ticks < follower.snapshotFrom) return;
+  if (snapshot === undefined || snapshot.index < state.journal.base.index) {
+    state.outbox.needsSnapshot = true;
+    return;
+  }
+  follower.installing = snapshot.index;
+  state.call(
+    { type: 'snapshot', term, leader: self, base: snapshot },
+    { type: 'snapshot', to, term, follower, round: role.round, lastIndex: snapshot.index },
+  );
+}
+
+/** It goes on with the entries after the snapshot, or the next one is sent after an election timeout. Returns whether `match` advanced. */
+export function onSnapshotAnswer(
+  state: State,
+  role: Leader,
+  { follower, lastIndex }: SnapshotContext,
+  isTaken: boolean,
+): boolean {
+  follower.installing = undefined;
+  if (!isTaken) {
+    follower.snapshotFrom = role.ticks + state.options.electionTicks;
+    return false;
+  }
+  const hasAdvanced = lastIndex > follower.match;
+  follower.match = Math.max(follower.match, lastIndex);
+  follower.next = Math.max(follower.next, follower.match + 1);
+  follower.isProbing = false;
+  follower.toldCommit = 0;
+  return hasAdvanced;
 }
 
 export function sendHeartbeat(state: State, role: Leader, peer: PeerId, follower: Progress): void {
@@ -90,7 +134,7 @@ function sendAppend(state: State, role: Leader, to: PeerId, follower: Progress, 
   }
   state.call(
     { type: 'append', term, leader: self, prevIndex, prevTerm, entries, commit },
-    { type: 'append', to, term, follower, round: role.round, prevIndex, lastIndex },
+    { type: 'append', to, term, follower, round: role.round, prevIndex, lastIndex, match: follower.match },
   );
 }
 
@@ -103,8 +147,13 @@ export function onAppendResponse(follower: Progress, context: AppendContext, res
     follower.next = Math.max(follower.next, follower.match + 1);
     return hasAdvanced;
   }
-  // An old "no" about what was agreed since then tells nothing.
-  if (context.prevIndex <= follower.match) return false;
+  if (context.prevIndex <= follower.match) {
+    // An old "no" about what was agreed since then tells nothing. One about what was agreed before tells that the follower has
+    // lost its log; Go peers also say "no" when they cannot write, and then name an index that is not lower.
+    if (context.prevIndex > context.match || response.lastLog >= context.prevIndex) return false;
+    follower.hasForgotten = true;
+    follower.match = 0;
+  }
   const next = Math.max(follower.match + 1, Math.min(context.prevIndex, response.lastLog + 1));
   follower.next = Math.min(follower.next, next);
   follower.isProbing = true;

@@ -44,6 +44,10 @@ export interface Rules {
   cutsOnlyConflicts: boolean;
   /** Whether an election is preceded by a pre-vote. */
   preVotes: boolean;
+  /** Whether a new voter receives the log before it counts. */
+  stagesVoters: boolean;
+  /** Whether a snapshot leaves the entries after it where the log agrees with it. */
+  keepsMatchingSuffix: boolean;
 }
 
 /** Raft's own. */
@@ -64,4 +68,6 @@ export const rules: Rules = {
   waitsForDisk: true,
   cutsOnlyConflicts: true,
   preVotes: true,
+  stagesVoters: true,
+  keepsMatchingSuffix: true,
 };

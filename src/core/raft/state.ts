@@ -4,10 +4,24 @@
  */
 import type { Random } from '../../base/index.ts';
 import type { PeerId } from '../../model/index.ts';
+import type { Install } from './install.ts';
 import type { Journal } from './journal.ts';
 import { isVoter, votersOf } from './quorum.ts';
 import type { Rules } from './rules.ts';
-import type { Call, LogIndex, RaftOptions, RefusalReason, Reply, Request, Response, Result, Term } from './types.ts';
+import { endStaging, type Staging } from './staging.ts';
+import type { Transfer } from './transfer.ts';
+import type {
+  Base,
+  Call,
+  LogIndex,
+  RaftOptions,
+  RefusalReason,
+  Reply,
+  Request,
+  Response,
+  Result,
+  Term,
+} from './types.ts';
 import type { Waiting } from './waiting.ts';
 
 /** Counts ticks up to a random election timeout. */
@@ -52,6 +66,10 @@ export interface Leader {
   /** Messages carry the number of the round they were sent in; see `reads.ts`. */
   round: number;
   readonly reads: Read[];
+  /** A nonvoter on its way to becoming a voter, one at a time. */
+  staging: Staging | undefined;
+  /** Meanwhile nothing new is taken. */
+  transfer: Transfer | undefined;
 }
 
 export type Role = Follower | PreCandidate | Candidate | Leader;
@@ -68,6 +86,12 @@ export interface Progress {
   isPaused: boolean;
   appendsInFlight: number;
   heartbeatsInFlight: number;
+  /** A snapshot as of this index is on its way: nothing else but heartbeats is sent. */
+  installing: LogIndex | undefined;
+  /** After a snapshot that did not arrive: the leader's `ticks` from which on another is sent. */
+  snapshotFrom: number;
+  /** It lacks entries that it had acknowledged. */
+  hasForgotten: boolean;
   /** The commit index it was sent last. */
   toldCommit: LogIndex;
   /** The leader's `ticks` when it last answered anything. */
@@ -97,6 +121,8 @@ export type CallContext =
       readonly round: number;
       readonly prevIndex: LogIndex;
       readonly lastIndex: LogIndex;
+      /** The follower's `match` when it was sent. */
+      readonly match: LogIndex;
     }
   | {
       readonly type: 'heartbeat';
@@ -105,7 +131,15 @@ export type CallContext =
       readonly follower: Progress;
       readonly round: number;
     }
-  | { readonly type: 'vote' | 'preVote'; readonly to: PeerId; readonly term: Term };
+  | {
+      readonly type: 'snapshot';
+      readonly to: PeerId;
+      readonly term: Term;
+      readonly follower: Progress;
+      readonly round: number;
+      readonly lastIndex: LogIndex;
+    }
+  | { readonly type: 'vote' | 'preVote' | 'timeoutNow'; readonly to: PeerId; readonly term: Term };
 
 /** A reply that waits for a write. */
 interface HeldReply {
@@ -118,6 +152,8 @@ interface Outbox {
   readonly calls: Call[];
   readonly replies: Reply[];
   readonly results: Result[];
+  receive: { readonly token: number; readonly base: Base } | undefined;
+  needsSnapshot: boolean;
 }
 
 export class State {
@@ -134,7 +170,11 @@ export class State {
   applied: LogIndex;
   /** The end of the batch that is being applied. */
   applying: LogIndex;
-  outbox: Outbox = { calls: [], replies: [], results: [] };
+  outbox: Outbox = emptyOutbox();
+  /** The newest snapshot on this peer's disk; it reaches to the base of the log at least. */
+  snapshot: Base | undefined;
+  /** A snapshot on its way into this peer. */
+  install: Install | undefined;
   readonly #random: Random;
   #held: HeldReply[] = [];
   #callId = 0;
@@ -147,6 +187,7 @@ export class State {
     journal: Journal;
     waiting: Waiting;
     applied: LogIndex;
+    snapshot: Base | undefined;
   }) {
     this.self = parts.self;
     this.#random = parts.random;
@@ -157,6 +198,7 @@ export class State {
     this.commit = parts.applied;
     this.applied = parts.applied;
     this.applying = parts.applied;
+    this.snapshot = parts.snapshot;
     this.role = { kind: 'follower', leader: undefined, timer: this.newTimer() };
   }
 
@@ -184,12 +226,13 @@ export class State {
   }
 
   countWaiting(): number {
-    return this.waiting.size + (this.role.kind === 'leader' ? this.role.reads.length : 0);
+    const { role, waiting } = this;
+    if (role.kind !== 'leader') return waiting.size;
+    return waiting.size + role.reads.length + (role.staging?.ids.length ?? 0);
   }
 
-  newTimer(): ElectionTimer {
-    const { electionTicks, electionSpreadTicks } = this.options;
-    return { elapsed: 0, timeout: electionTicks + this.#random.integer(electionSpreadTicks) };
+  newTimer(timeoutTicks: number = this.options.electionTicks): ElectionTimer {
+    return { elapsed: 0, timeout: timeoutTicks + this.#random.integer(this.options.electionSpreadTicks) };
   }
 
   /** Follows: in a newer term without a vote given, or in the present one. */
@@ -199,7 +242,16 @@ export class State {
     // Only a leader's message puts an election off: a newer term by itself does not.
     const timer = leader === undefined && before.kind !== 'leader' ? before.timer : this.newTimer();
     this.role = { kind: 'follower', leader, timer };
-    if (before.kind === 'leader') for (const read of before.reads) this.refuse(read.id, 'not-leader');
+    if (before.kind !== 'leader') return;
+    for (const read of before.reads) this.refuse(read.id, 'not-leader');
+    endStaging(this, before);
+    // Whoever leads now, or nobody: it is not this peer any more.
+    const { transfer } = before;
+    if (transfer !== undefined) this.#answerTransfer(transfer.id);
+  }
+
+  #answerTransfer(id: number): void {
+    this.outbox.results.push({ id, outcome: 'applied', index: this.commit, term: this.term });
   }
 
   /** A newer term was seen in an answer: whatever this peer was, it is a follower now. */
@@ -212,7 +264,10 @@ export class State {
   call(request: Request, context: CallContext): void {
     const callId = ++this.#callId;
     this.calls.set(callId, context);
-    const timeoutTicks = context.type === 'append' ? this.options.appendTimeoutTicks : this.options.electionTicks;
+    const { appendTimeoutTicks, snapshotTimeoutTicks, electionTicks } = this.options;
+    const limits = { append: appendTimeoutTicks, snapshot: snapshotTimeoutTicks };
+    const timeoutTicks =
+      context.type === 'append' || context.type === 'snapshot' ? limits[context.type] : electionTicks;
     this.outbox.calls.push({ callId, to: context.to, request, timeoutTicks });
   }
 
@@ -238,7 +293,7 @@ export class State {
 
   emptyOutbox(): Outbox {
     const full = this.outbox;
-    this.outbox = { calls: [], replies: [], results: [] };
+    this.outbox = emptyOutbox();
     return full;
   }
 
@@ -247,6 +302,11 @@ export class State {
   }
 }
 
+function emptyOutbox(): Outbox {
+  return { calls: [], replies: [], results: [], receive: undefined, needsSnapshot: false };
+}
+
+/** A snapshot that was taken is committed, whatever the term. */
 function isPromise(response: Response): boolean {
   return (response.type === 'append' && response.success) || (response.type === 'vote' && response.granted);
 }

@@ -6,8 +6,8 @@
  * 1. feeds inputs with `step`, as many as there are in one turn of the event loop,
  * 2. calls `take` and carries out *everything* in the output, **at once and in any order**: what must wait for the disk
  *    is held back inside the engine until the write it depends on was reported with `written`,
- * 3. reports back: `written` when the write is durable, `applied` when the entries are applied, exactly one `response`
- *    or `failed` for each call.
+ * 3. reports back: `written` when the write is durable, `applied` when the entries are applied, `received` and `restored` for
+ *    snapshots, exactly one `response` or `failed` for each call.
  *
  * Messages have the shape of hashicorp/raft's RPCs (protocol version 3), so that one engine talks to our own peers and to
  * Go peers: a response carries nothing that tells which request it answers, the leader remembers that by `callId`.
@@ -148,8 +148,16 @@ export interface TimeoutNowRequest {
   readonly type: 'timeoutNow';
 }
 
-/** InstallSnapshot joins here with compaction. */
-export type Request = AppendRequest | VoteRequest | PreVoteRequest | TimeoutNowRequest;
+/** Go on from here: the entries before are compacted away. The bytes of the state travel beside the message, from shell to shell. */
+export interface SnapshotRequest {
+  readonly type: 'snapshot';
+  readonly term: Term;
+  readonly leader: PeerId;
+  readonly base: Base;
+}
+
+/** What peers ask of each other. */
+export type Request = AppendRequest | VoteRequest | PreVoteRequest | TimeoutNowRequest | SnapshotRequest;
 
 /**
  * `lastLog` matters on failure only: the leader goes on from `min(prevIndex, lastLog + 1)`. We answer the last index that may
@@ -184,8 +192,15 @@ export interface TimeoutNowResponse {
   readonly type: 'timeoutNow';
 }
 
+/** Whether the state is, durably, at least that of the snapshot. */
+export interface SnapshotResponse {
+  readonly type: 'snapshot';
+  readonly term: Term;
+  readonly success: boolean;
+}
+
 /** Has the type of its request. */
-export type Response = AppendResponse | VoteResponse | PreVoteResponse | TimeoutNowResponse;
+export type Response = AppendResponse | VoteResponse | PreVoteResponse | TimeoutNowResponse | SnapshotResponse;
 
 // ------------------------------------------------------------------------------------------------ inputs
 
@@ -196,7 +211,10 @@ export interface Proposal {
   readonly appendedAt?: bigint;
 }
 
-/** One member more or less; Raft changes one at a time. */
+/**
+ * One member more or less; Raft changes one at a time. A new voter is *staged*: a nonvoter at first, and a voter once it has the
+ * log, so that a peer which is empty or far behind never holds up commitment.
+ */
 export type ConfigurationChange =
   | { readonly type: 'add'; readonly server: Server }
   | { readonly type: 'remove'; readonly peer: PeerId };
@@ -212,14 +230,30 @@ export type Input =
   | { readonly type: 'failed'; readonly callId: number }
   /** Answered in `results`, one by one. */
   | { readonly type: 'propose'; readonly proposals: readonly Proposal[] }
-  /** Adds or removes one member. Answered in `results`. */
+  /** Adds or removes one member. Answered in `results`; an `add` of a voter when it is one. */
   | { readonly type: 'change'; readonly id: number; readonly change: ConfigurationChange; readonly appendedAt?: bigint }
+  /** Hands leadership to `to`, or to the voter that is furthest. Answered in `results`: `applied` when this peer leads no more. */
+  | { readonly type: 'transfer'; readonly id: number; readonly to?: PeerId }
   /** Asks for a linearizable read. Answered in `results`: reads made after `applied` see all that was committed before. */
   | { readonly type: 'read'; readonly id: number }
   /** The write of the last output is durable. */
   | { readonly type: 'written' }
   /** The `apply` of the last output is applied, and reads of the state see it. */
-  | { readonly type: 'applied'; readonly index: LogIndex };
+  | { readonly type: 'applied'; readonly index: LogIndex }
+  /** A snapshot as of `base`, of `baseAt`, is on disk: those who need what was compacted away can be sent it. */
+  | { readonly type: 'snapshotted'; readonly base: Base }
+  /**
+   * The state is on disk up to `index`: the log forgets what is before, but for its last `trailing` entries, and for what followers
+   * that are being sent to need next, up to as many again.
+   */
+  | { readonly type: 'compact'; readonly index: LogIndex; readonly trailing: number }
+  /** The bytes asked for by `receive` are on disk, or, when not `isWhole`, will not come. */
+  | { readonly type: 'received'; readonly token: number; readonly isWhole: boolean }
+  /**
+   * The `restore` of the last output is done: reads see the state of the snapshot, and a crash no longer takes it. Not `isDone`: it
+   * was no snapshot, and the state is as before.
+   */
+  | { readonly type: 'restored'; readonly isDone: boolean };
 
 // ------------------------------------------------------------------------------------------------ outputs
 
@@ -245,20 +279,23 @@ export type RefusalReason =
   | 'busy'
   /** The index the proposal had was taken by another leader's entry. */
   | 'superseded'
-  /** A change of members is under way, or the term has not committed anything yet. */
+  /** A change of members, or of the leader, is under way, or the term has not committed anything yet. */
   | 'change-pending'
+  /** Nobody could take the leadership over, or not in time. */
+  | 'no-successor'
   /** The configuration is as asked for already. */
   | 'unchanged'
   /** The last voter cannot be removed. */
   | 'last-voter';
 
 /**
- * The answer to a proposal, change or read, by its `id`.
+ * The answer to a proposal, change, transfer or read, by its `id`.
  *
  * `applied`: in the log at `index` with `term`, committed, and applied here; a read: everything up to `index` is applied here.
- * `refused`: it is not in the log and never will be, so that trying again elsewhere cannot make it happen twice.
- * There is no third answer: a leader that steps down keeps its proposals waiting until their index is applied. The shell's
- * own deadline, when it comes first, means *unknown*.
+ * `refused`: it is not in the log and never will be, so that trying again elsewhere cannot make it happen twice. A refused `add`
+ * may have made the peer a nonvoter.
+ * `unknown`: the state was replaced by a snapshot that reaches over its index. Nothing else is: a leader that steps down keeps
+ * its proposals waiting until their index is applied. The shell's own deadline, when it comes first, means the same.
  */
 export type Result =
   | { readonly id: number; readonly outcome: 'applied'; readonly index: LogIndex; readonly term: Term }
@@ -267,7 +304,8 @@ export type Result =
       readonly outcome: 'refused';
       readonly reason: RefusalReason;
       readonly leader: PeerId | undefined;
-    };
+    }
+  | { readonly id: number; readonly outcome: 'unknown' };
 
 /** What a node is at the moment. */
 export type RoleName = 'follower' | 'preCandidate' | 'candidate' | 'leader';
@@ -280,6 +318,8 @@ export interface Status {
   /** The last one in the log, committed or not. */
   readonly configuration: Configuration;
   readonly configurationIndex: LogIndex;
+  /** The log begins after it. */
+  readonly baseIndex: LogIndex;
   readonly commit: LogIndex;
   readonly applied: LogIndex;
   readonly lastIndex: LogIndex;
@@ -297,6 +337,15 @@ export interface Output {
   readonly replies: readonly Reply[];
   /** Committed entries in order, all types, durable here. Apply them in one batch with the last index; report `applied`. No more come before. */
   readonly apply: readonly Entry[];
+  /**
+   * Take the bytes that follow the request with this token to disk; report `received`. A later `receive`, or a reply to that
+   * request, means that they are not wanted any more.
+   */
+  readonly receive: { readonly token: number; readonly base: Base } | undefined;
+  /** Replace the whole state by the snapshot that was received; report `restored`. No `apply` comes before. */
+  readonly restore: Base | undefined;
+  /** A follower needs a snapshot, and there is none that is new enough: take one now. */
+  readonly needsSnapshot: boolean;
   readonly results: readonly Result[];
   /** Set when role, term, leader, configuration or `isEstablished` has changed. */
   readonly status: Status | undefined;
@@ -306,14 +355,20 @@ export interface Output {
 
 /** All counts and times of the engine. Ticks are the shell's: 100 ms each unless it says otherwise. */
 export interface RaftOptions {
-  /** A follower that hears nothing this long stands for election, a leader whose quorum is silent this long steps down. Default 10. */
+  /** A follower that hears nothing this long stands for election. Default 10. */
   readonly electionTicks: number;
+  /** A candidate that has not won after this long, and a random part, stands again. Default 10. */
+  readonly candidateTicks: number;
+  /** A leader whose quorum is silent this long steps down. At most `electionTicks`. Default 10. */
+  readonly leaseTicks: number;
   /** The election timeout is drawn from `electionTicks + [0, this)`. At least 3: with less, peers tie for ever. Default 10. */
   readonly electionSpreadTicks: number;
   /** Default 1. Below `electionTicks`. */
   readonly heartbeatTicks: number;
   /** How long an append may take. Heartbeats and votes get `electionTicks`. Default 100. */
   readonly appendTimeoutTicks: number;
+  /** How long the sending of a snapshot may take; the shell gives up earlier when nothing moves. Default 36,000. */
+  readonly snapshotTimeoutTicks: number;
   /** Default 64, which is Go's `max_append_entries`. */
   readonly entriesPerAppendMax: number;
   /** Data bytes; a single larger entry travels alone. Default 1 MiB. */
@@ -334,6 +389,8 @@ export interface RaftDeps {
   readonly random: Random;
   /** What `LogStore.load` returned. */
   readonly image: LogImage;
+  /** The newest snapshot on disk, for those who need what was compacted away. */
+  readonly snapshot?: Base;
   /** Index up to which the state has been applied, as the state says: `base.index <= applied <= last index`. */
   readonly applied: LogIndex;
   /** Planted bugs, in tests. */
@@ -351,4 +408,6 @@ export interface Raft {
   matches(): ReadonlyMap<PeerId, LogIndex>;
   /** An entry of the log in memory. */
   entry(index: LogIndex): Entry | undefined;
+  /** What a snapshot of the state at `index` is of; `index` is applied, and not before the base of the log. */
+  baseAt(index: LogIndex): Base;
 }

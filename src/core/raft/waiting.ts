@@ -39,6 +39,16 @@ export class Waiting {
     }
   }
 
+  /** The state was replaced by one that reaches up to `index`: what became of those who waited there cannot be told. */
+  skipTo(index: LogIndex, results: Result[]): void {
+    for (const [at, waiters] of this.#at) {
+      if (at > index) continue;
+      this.#at.delete(at);
+      this.#size -= waiters.length;
+      for (const { id } of waiters) results.push({ id, outcome: 'unknown' });
+    }
+  }
+
   placeRead(id: number, index: LogIndex): void {
     this.#reads.push({ id, index });
   }

@@ -26,7 +26,7 @@ import {
   type Term,
 } from '../../core/raft/index.ts';
 import { type PeerId, type RaftCommand, raftCommandCodec } from '../../model/index.ts';
-import { readOnly, stopped } from './errors.ts';
+import { overtaken, readOnly, stopped } from './errors.ts';
 import type { RaftTransport, ReplicatedPinset } from './ports.ts';
 import { Watch } from './watch.ts';
 
@@ -297,9 +297,11 @@ export class RaftDriver {
     this.#requests.delete(token);
   }
 
-  #answer(id: number, answer: Answer): void {
-    this.#waiters.get(id)?.resolve(answer);
+  #answer(id: number, answer: Answer | { readonly outcome: 'unknown' }): void {
+    const waiter = this.#waiters.get(id);
     this.#waiters.delete(id);
+    if (answer.outcome === 'unknown') waiter?.reject(overtaken());
+    else waiter?.resolve(answer);
   }
 
   #planTick(): void {

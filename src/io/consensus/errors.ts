@@ -31,6 +31,12 @@ export function stopped(outcome: Outcome = 'refused'): OperatingError {
   return new OperatingError('consensus/stopped', 'consensus is shutdown', { outcome });
 }
 
+/** A snapshot has gone over the entry that was waited for: it may be in it, or not. */
+export function overtaken(): OperatingError {
+  const text = 'Cannot tell what became of the operation: a snapshot of the leader has replaced the state';
+  return new OperatingError('consensus/overtaken', text, { outcome: 'unknown' });
+}
+
 /** The disk, or an invariant, failed: reads go on, nothing is written any more. */
 export function readOnly(cause: unknown): OperatingError {
   const text = `This peer is read-only since its raft log or state failed: ${errorMessage(cause)}`;
@@ -48,6 +54,7 @@ export function refusal(reason: RefusalReason, leader: PeerId | undefined): Oper
     busy: 'Cannot log the operation: too many operations wait to be committed',
     superseded: 'leadership lost while committing log',
     'change-pending': 'Cannot change the peerset: another change is under way',
+    'no-successor': 'Cannot hand the leadership over: no other voter took it in time',
     unchanged: 'The peerset is as asked for already',
   };
   return new OperatingError(`consensus/${reason}`, texts[reason]);

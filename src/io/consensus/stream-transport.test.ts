@@ -57,6 +57,7 @@ describe('the Raft transport over streams', () => {
       if (request.type === 'append')
         return { type: 'append', term: 3, lastLog: 7, success: true, noRetryBackoff: false };
       if (request.type === 'timeoutNow') return { type: 'timeoutNow' };
+      if (request.type === 'snapshot') return { type: 'snapshot', term: 4, success: true };
       return { type: request.type, term: 4, granted: true };
     };
     const requests: Request[] = [

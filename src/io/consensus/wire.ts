@@ -6,10 +6,20 @@
  * Source: hashicorp/raft `net_transport.go`, `commands.go`, `raft.go`.
  */
 import { noBytes, OperatingError } from '../../base/index.ts';
-import type { AppendRequest, Configuration, Entry, Request, Response, Suffrage } from '../../core/raft/index.ts';
+import type {
+  AppendRequest,
+  Configuration,
+  Entry,
+  Request,
+  Response,
+  SnapshotRequest,
+  Suffrage,
+} from '../../core/raft/index.ts';
 import {
   appendEntriesRequestCodec,
   appendEntriesResponseCodec,
+  installSnapshotRequestCodec,
+  installSnapshotResponseCodec,
   type PeerId,
   parsePeerId,
   type RaftHeader,
@@ -17,6 +27,7 @@ import {
   raftConfigurationCodec,
   raftErrorCodec,
   raftLogTypes,
+  raftPeersCodec,
   raftRpcTypes,
   raftSuffrages,
   requestPreVoteRequestCodec,
@@ -29,11 +40,13 @@ import {
 } from '../../model/index.ts';
 
 const protocolVersion = 3;
+/** Go `SnapshotVersionMax`: peers and configuration beside the state. */
+const snapshotVersion = 1;
 /** The oldest that hashicorp/raft speaks with us, `raft.go` `checkRPCHeader`. */
 const protocolVersionMin = 2;
 
-/** Type byte and struct. */
-export function encodeRequest(self: PeerId, request: Request): Uint8Array {
+/** Type byte and struct. Those of a snapshot announce the `sizeBytes` that follow on the stream. */
+export function encodeRequest(self: PeerId, request: Request, sizeBytes: number = 0): Uint8Array {
   const header = headerOf(self);
   switch (request.type) {
     case 'append':
@@ -48,6 +61,11 @@ export function encodeRequest(self: PeerId, request: Request): Uint8Array {
       const preVote = { ...header, term, lastLogIndex: lastIndex, lastLogTerm: lastTerm };
       return framed(raftRpcTypes.requestPreVote, requestPreVoteRequestCodec.encode(preVote));
     }
+    case 'snapshot':
+      return framed(
+        raftRpcTypes.installSnapshot,
+        installSnapshotRequestCodec.encode(wireSnapshot(header, request, sizeBytes)),
+      );
     case 'timeoutNow':
       return framed(raftRpcTypes.timeoutNow, timeoutNowCodec.encode(header));
   }
@@ -90,12 +108,38 @@ export function decodeRequest(rpcType: number, bytes: Uint8Array): Request {
       checkVersion(wire);
       return { type: 'preVote', term: wire.term, lastIndex: wire.lastLogIndex, lastTerm: wire.lastLogTerm };
     }
+    case raftRpcTypes.installSnapshot:
+      return decodeSnapshotRequest(bytes).request;
     case raftRpcTypes.timeoutNow:
       checkVersion(timeoutNowCodec.decode(bytes));
       return { type: 'timeoutNow' };
     default:
       throw new OperatingError('consensus/unsupported', `unknown rpc type ${rpcType}`);
   }
+}
+
+/** With the number of bytes that follow. Throws as `decodeRequest` does. */
+function decodeSnapshotRequest(bytes: Uint8Array): { request: SnapshotRequest; sizeBytes: number } {
+  const wire = installSnapshotRequestCodec.decode(bytes);
+  checkVersion(wire);
+  if (wire.snapshotVersion !== snapshotVersion) {
+    throw new OperatingError('consensus/unsupported', `unsupported snapshot version ${wire.snapshotVersion}`);
+  }
+  if (wire.size < 0) throw new OperatingError('consensus/unsupported', `a snapshot of ${wire.size} bytes`);
+  return {
+    sizeBytes: wire.size,
+    request: {
+      type: 'snapshot',
+      term: wire.term,
+      leader: wire.addr === '' ? wire.leader : wire.addr,
+      base: {
+        index: wire.lastLogIndex,
+        term: wire.lastLogTerm,
+        configuration: configurationOf(wire.configuration ?? noBytes),
+        configurationIndex: wire.configurationIndex,
+      },
+    },
+  };
 }
 
 /** Empty error and struct. */
@@ -125,6 +169,10 @@ export function decodeResponse(type: Request['type'], error: Uint8Array, body: U
       const { term, granted } = requestPreVoteResponseCodec.decode(body);
       return { type, term, granted };
     }
+    case 'snapshot': {
+      const { term, success } = installSnapshotResponseCodec.decode(body);
+      return { type, term, success };
+    }
     case 'timeoutNow':
       return { type };
   }
@@ -149,9 +197,28 @@ function encodeBody(header: RaftHeader, response: Response): Uint8Array {
       const { term, granted } = response;
       return requestPreVoteResponseCodec.encode({ ...header, term, granted });
     }
+    case 'snapshot': {
+      const { term, success } = response;
+      return installSnapshotResponseCodec.encode({ ...header, term, success });
+    }
     case 'timeoutNow':
       return timeoutNowCodec.encode(header);
   }
+}
+
+function wireSnapshot(header: RaftHeader, { term, leader, base }: SnapshotRequest, sizeBytes: number) {
+  return {
+    ...header,
+    snapshotVersion,
+    term,
+    leader,
+    lastLogIndex: base.index,
+    lastLogTerm: base.term,
+    peers: raftPeersCodec.encode(base.configuration.servers.map(({ id }) => id)),
+    configuration: configurationData(base.configuration),
+    configurationIndex: base.configurationIndex,
+    size: sizeBytes,
+  };
 }
 
 function wireAppend(header: RaftHeader, request: AppendRequest) {
@@ -180,13 +247,13 @@ function entryToWire(entry: Entry): RaftLogEntry {
 
 function entryData(entry: Entry): Uint8Array | null {
   if (entry.type === 'command') return entry.data;
-  if (entry.type !== 'configuration') return null;
-  const servers = entry.configuration.servers.map(({ id, suffrage }) => ({
-    suffrage: raftSuffrages[suffrage],
-    id,
-    address: id,
-  }));
-  return raftConfigurationCodec.encode({ servers });
+  return entry.type === 'configuration' ? configurationData(entry.configuration) : null;
+}
+
+function configurationData({ servers }: Configuration): Uint8Array {
+  return raftConfigurationCodec.encode({
+    servers: servers.map(({ id, suffrage }) => ({ suffrage: raftSuffrages[suffrage], id, address: id })),
+  });
 }
 
 function entryOfWire(wire: RaftLogEntry): Entry {

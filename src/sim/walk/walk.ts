@@ -414,6 +414,8 @@ function describeRequest({ request }: Call): string {
     case 'vote':
     case 'preVote':
       return `${request.type} of term ${request.term}, last ${request.lastIndex}/${request.lastTerm}`;
+    case 'snapshot':
+      return `snapshot of term ${request.term} up to ${request.base.index}/${request.base.term}`;
     case 'timeoutNow':
       return request.type;
   }
@@ -421,7 +423,7 @@ function describeRequest({ request }: Call): string {
 
 function describeResponse(response: Response): string {
   if (response.type === 'timeoutNow') return response.type;
-  const isYes = response.type === 'append' ? response.success : response.granted;
+  const isYes = 'success' in response ? response.success : response.granted;
   return `${response.type} ${isYes ? 'yes' : 'no'} in term ${response.term}`;
 }
 

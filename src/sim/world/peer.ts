@@ -167,6 +167,7 @@ export class WorldPeer implements PeerView {
       status: () => raft.status(),
       matches: () => raft.matches(),
       entry: (index) => raft.entry(index),
+      baseAt: (index) => raft.baseAt(index),
     };
   }
 }
