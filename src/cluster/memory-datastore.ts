@@ -1,5 +1,5 @@
 /** The `Datastore` port in memory, for simulations, tests and peers that shall leave no trace. */
-import { assert, compareBytes } from '../base/index.ts';
+import { assert, compareBytes, copyBytes } from '../base/index.ts';
 import type { Datastore, DatastoreEntry, DatastoreOp, KeyRange } from './ports.ts';
 
 const pageSizeDefault = 1000;
@@ -75,7 +75,7 @@ function merge(entries: readonly DatastoreEntry[], ops: readonly DatastoreOp[]):
     const old = entries[at];
     if (old !== undefined && compareBytes(old[0], op.key) === 0) from++;
     // Copies: the caller may use its arrays again.
-    if (op.type === 'put') merged.push([op.key.slice(), op.value.slice()]);
+    if (op.type === 'put') merged.push([copyBytes(op.key), copyBytes(op.value)]);
   }
   for (; from < entries.length; from++) merged.push(entries[from] as DatastoreEntry); // from < entries.length
   return merged;

@@ -1,47 +1,90 @@
-/** Where pins lie in the store: the reference's keys under the reference's namespace, and one record of our own beside them. */
-import { utf8Decode, utf8Encode } from '../base/index.ts';
+/**
+ * Where the state lies in the store:
+ *
+ * | key | value |
+ * |---|---|
+ * | `/applied` | the progress record, below |
+ * | `/r/<state key>`, `/r2/<state key>` | a pin as `encodePin` makes it, in the namespace that is in use; what is in the other one is left over from a restore |
+ * | `/restored` | the tag of the last restore |
+ *
+ * The progress record, integers big-endian: its version (u8, 1), the namespace in use (u8, 0 or 1), index of the last log entry
+ * that is applied (u64), number of pins (u64). It sorts before the pins, so that one scan sees what they are of.
+ */
+import { concatBytes, utf8Decode, utf8Encode } from '../base/index.ts';
 import { type Cid, cidOfStateKey, stateKey } from '../model/index.ts';
 import type { KeyRange } from './ports.ts';
 
-/** Go `consensus/raft/config.go` `DefaultDatastoreNamespace`. */
-const namespace = '/r/';
+/** Two, of which a restore fills the one that is not in use. */
+export type Namespace = 0 | 1;
 
-/** Every key of a pin, and nothing else. */
-export const pinKeys: KeyRange = { start: utf8Encode(namespace), end: utf8Encode('/r0') };
+/** The first is Go's: `consensus/raft/config.go` `DefaultDatastoreNamespace`. */
+const prefixes = ['/r/', '/r2/'] as const;
 
-/** Outside of `pinKeys`. */
+const prefixBytes = [utf8Encode(prefixes[0]), utf8Encode(prefixes[1])] as const;
+
+/** Every key of a pin in one namespace, and nothing else. */
+export const pinKeys: readonly [KeyRange, KeyRange] = [
+  { start: utf8Encode('/r/'), end: utf8Encode('/r0') },
+  { start: utf8Encode('/r2/'), end: utf8Encode('/r20') },
+];
+
 export const progressKey: Uint8Array = utf8Encode('/applied');
 
+export const restoredKey: Uint8Array = utf8Encode('/restored');
+
+/** The progress record and the pins of both namespaces. */
+export const stateKeys: KeyRange = { start: progressKey, end: pinKeys[1].end };
+
 /** The key of a pin's record. */
-export function pinKey(cid: Cid): Uint8Array {
-  return utf8Encode(namespace + stateKey(cid));
+export function pinKey(namespace: Namespace, cid: Cid): Uint8Array {
+  return utf8Encode(prefixes[namespace] + stateKey(cid));
+}
+
+/** The same from the bytes of the state key. */
+export function pinKeyOfStateKey(namespace: Namespace, key: Uint8Array): Uint8Array {
+  return concatBytes([prefixBytes[namespace], key]);
 }
 
 /** Throws `OperatingError` `model/bad-cid`. */
-export function cidOfPinKey(key: Uint8Array): Cid {
-  return cidOfStateKey(utf8Decode(key.subarray(namespace.length)));
+export function cidOfPinKey(namespace: Namespace, key: Uint8Array): Cid {
+  return cidOfStateKey(utf8Decode(stateKeyOfPinKey(namespace, key)));
+}
+
+/** A view. */
+export function stateKeyOfPinKey(namespace: Namespace, key: Uint8Array): Uint8Array {
+  return key.subarray(prefixes[namespace].length);
 }
 
 /** How far the state is. */
 export interface Progress {
+  readonly namespace: Namespace;
   /** Index of the last log entry whose effects are in the state. */
   readonly applied: number;
   /** Number of pins. */
   readonly count: number;
 }
 
-/** Both as u64 big-endian. */
-export function encodeProgress({ applied, count }: Progress): Uint8Array {
-  const bytes = new Uint8Array(16);
+/** Of a store that holds nothing. */
+export const noProgress: Progress = { namespace: 0, applied: 0, count: 0 };
+
+const recordVersion = 1;
+export const progressSizeBytes = 18;
+
+export function encodeProgress({ namespace, applied, count }: Progress): Uint8Array {
+  const bytes = new Uint8Array(progressSizeBytes);
   const view = new DataView(bytes.buffer);
-  view.setBigUint64(0, BigInt(applied));
-  view.setBigUint64(8, BigInt(count));
+  view.setUint8(0, recordVersion);
+  view.setUint8(1, namespace);
+  view.setBigUint64(2, BigInt(applied));
+  view.setBigUint64(10, BigInt(count));
   return bytes;
 }
 
 /** `undefined` for what `encodeProgress` has not made. */
 export function decodeProgress(bytes: Uint8Array): Progress | undefined {
-  if (bytes.length !== 16) return undefined;
+  if (bytes.length !== progressSizeBytes || bytes[0] !== recordVersion) return undefined;
+  const namespace = bytes[1];
+  if (namespace !== 0 && namespace !== 1) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  return { applied: Number(view.getBigUint64(0)), count: Number(view.getBigUint64(8)) };
+  return { namespace, applied: Number(view.getBigUint64(2)), count: Number(view.getBigUint64(10)) };
 }

@@ -100,5 +100,5 @@ test('PinsetState skips what nobody can apply and goes on', async () => {
 test('openPinset refuses a damaged progress record', async () => {
   const store = createMemoryDatastore();
   await store.batch([{ type: 'put', key: utf8Encode('/applied'), value: utf8Encode('12') }], { durable: true });
-  assert.throws(() => openPinset(store, deps), { code: 'cluster/damaged-state', message: /has 2 bytes, expected 16/ });
+  assert.throws(() => openPinset(store, deps), { code: 'cluster/damaged-state', message: /has 2 bytes, expected 18/ });
 });

@@ -1,38 +1,82 @@
 /**
  * The agreed pinset over a `Datastore`: each batch of committed commands is one batch of the store, together with the index of
  * the last log entry in it. A restart goes on after that index; what an unclean end takes from the end of the store is applied
- * again from the log, so the batches need not be durable.
+ * again from the log, so the batches need not be durable. A restore fills a namespace beside the one in use and then changes
+ * over, in one batch.
  */
-import { assert, errorMessage, type Logger, OperatingError } from '../base/index.ts';
-import { type Cid, decodePin, encodePin, type Pin, type RaftCommand } from '../model/index.ts';
+import {
+  assert,
+  compareBytes,
+  copyBytes,
+  errorMessage,
+  type Logger,
+  noBytes,
+  OperatingError,
+  utf8Decode,
+} from '../base/index.ts';
+import { type Cid, cidOfStateKey, decodePin, encodePin, type Pin, type RaftCommand, stateKey } from '../model/index.ts';
 import {
   cidOfPinKey,
   decodeProgress,
   encodeProgress,
+  type Namespace,
+  noProgress,
   type Progress,
   pinKey,
+  pinKeyOfStateKey,
   pinKeys,
   progressKey,
+  progressSizeBytes,
+  restoredKey,
+  stateKeyOfPinKey,
+  stateKeys,
 } from './pinset-keys.ts';
-import type { Datastore, DatastoreOp, Pinset, PinsetObserver } from './ports.ts';
+import { ChunkWriter, readRecords } from './pinset-snapshot.ts';
+import type { Datastore, DatastoreEntry, DatastoreOp, Pinset, PinsetObserver } from './ports.ts';
 
-/** The pinset that consensus writes and everyone reads. */
+/** The pinset that consensus writes and everyone reads. `apply`, `sync` and `restore` come one at a time. */
 export interface PinsetState extends Pinset {
   /** Index of the last log entry whose effects are here. Reads after `apply` resolved see them. */
   readonly applied: number;
+  /** What came with the last `restore`; `undefined` when the log alone has made the state. */
+  readonly restoredTag: Uint8Array | undefined;
   /**
-   * Applies the commands up to log entry `index`, those of entries without a command being absent. One call at a time.
+   * Applies the commands up to log entry `index`, those of entries without a command being absent.
    * A failed pin has no effect on the others; a rejection is a failure of the store, and then nothing was applied.
    */
   apply(commands: readonly RaftCommand[], index: number): Promise<void>;
+  /** @returns an index up to which the state is on disk, at least what `applied` was when it was called. */
+  sync(): Promise<number>;
+  /**
+   * The whole state of one moment, in the bytes of the reference's snapshots, and the index it is of. The chunks can be read
+   * once; until they are, or the reader leaves early, the store keeps what they are made of.
+   */
+  snapshot(): Promise<{ readonly applied: number; readonly chunks: AsyncGenerator<Uint8Array, void, undefined> }>;
+  /**
+   * Replaces the whole state by that of a snapshot, of which `applied` and `tag` are kept beside it. Durable when it resolves; a
+   * crash leaves the old state or the new one. Of several records of one pin the last counts; a record whose key names no
+   * CID is left out, as nobody can ask for it; a pin that cannot be read is kept as it is.
+   * Rejects with `cluster/bad-snapshot`, with what `chunks` throws, or with a failure of the store, and has then changed nothing.
+   */
+  restore(
+    chunks: AsyncIterable<Uint8Array>,
+    kept: { readonly applied: number; readonly tag: Uint8Array },
+  ): Promise<void>;
 }
 
 /** Who is told of changes. */
 export interface PinsetDeps {
   readonly log: Logger;
-  /** Told of what an applied batch has changed, in log order, when readers can see it. After a restart some are told again. */
+  /**
+   * Told of what an applied batch or a restore has changed, in log order, when readers can see it. After a restart some are
+   * told again.
+   */
   readonly observer: PinsetObserver;
 }
+
+/** A batch of a restore is not longer: a store holds batches in memory. */
+const batchOpsMax = 4096;
+const batchBytesMax = 1_048_576;
 
 /** Reads how far the store is. Throws `OperatingError` `cluster/damaged-state`. */
 export function openPinset(store: Datastore, deps: PinsetDeps): PinsetState {
@@ -44,25 +88,32 @@ class StoredPinset implements PinsetState {
   readonly #log: Logger;
   readonly #observer: PinsetObserver;
   #progress: Progress;
+  #restoredTag: Uint8Array | undefined;
 
   constructor(store: Datastore, { log, observer }: PinsetDeps) {
     this.#store = store;
     this.#log = log;
     this.#observer = observer;
     this.#progress = loadProgress(store);
+    const tag = store.get(restoredKey);
+    this.#restoredTag = tag && copyBytes(tag);
   }
 
   get applied(): number {
     return this.#progress.applied;
   }
 
+  get restoredTag(): Uint8Array | undefined {
+    return this.#restoredTag;
+  }
+
   get(cid: Cid): Pin | undefined {
-    const value = this.#store.get(pinKey(cid));
+    const value = this.#store.get(this.#key(cid));
     return value === undefined ? undefined : this.#decode(value, () => cid);
   }
 
   has(cid: Cid): boolean {
-    return this.#store.get(pinKey(cid)) !== undefined;
+    return this.#store.get(this.#key(cid)) !== undefined;
   }
 
   count(): number {
@@ -72,10 +123,11 @@ class StoredPinset implements PinsetState {
   async *pages(
     options: { readonly signal?: AbortSignal; readonly pageSize?: number } = {},
   ): AsyncGenerator<readonly Pin[], void, undefined> {
-    for await (const entries of this.#store.scan(pinKeys, options)) {
+    const { namespace } = this.#progress;
+    for await (const entries of this.#store.scan(pinKeys[namespace], options)) {
       const pins: Pin[] = [];
       for (const [key, value] of entries) {
-        const pin = this.#decode(value, () => cidOfPinKey(key));
+        const pin = this.#decode(value, () => cidOfPinKey(namespace, key));
         if (pin !== undefined) pins.push(pin);
       }
       if (pins.length > 0) yield pins;
@@ -99,7 +151,7 @@ class StoredPinset implements PinsetState {
       ops.push(op);
       changed.push(command);
     }
-    const progress = { applied: index, count };
+    const progress = { ...this.#progress, applied: index, count };
     ops.push({ type: 'put', key: progressKey, value: encodeProgress(progress) });
     await this.#store.batch(ops, { durable: false });
     this.#progress = progress;
@@ -109,12 +161,104 @@ class StoredPinset implements PinsetState {
     }
   }
 
+  async sync(): Promise<number> {
+    const progress = this.#progress;
+    // What is there already: a batch of nothing might not be written at all.
+    await this.#store.batch([{ type: 'put', key: progressKey, value: encodeProgress(progress) }], { durable: true });
+    return progress.applied;
+  }
+
+  async snapshot(): ReturnType<PinsetState['snapshot']> {
+    let { applied } = noProgress;
+    const chunks = snapshotChunks(this.#store, (progress) => {
+      applied = progress.applied;
+    });
+    await chunks.next();
+    return { applied, chunks };
+  }
+
+  async restore(
+    chunks: AsyncIterable<Uint8Array>,
+    { applied, tag }: { readonly applied: number; readonly tag: Uint8Array },
+  ): Promise<void> {
+    const old = this.#progress.namespace;
+    const namespace = old === 0 ? 1 : 0;
+    // What a restore has left behind that a crash, or a failure of the disk, has ended.
+    await this.#clear(namespace);
+    let count: number;
+    try {
+      count = await this.#fill(namespace, chunks);
+    } catch (error) {
+      await this.#clear(namespace);
+      throw error;
+    }
+    const progress = { namespace, applied, count } as const;
+    const ops: DatastoreOp[] = [
+      { type: 'put', key: progressKey, value: encodeProgress(progress) },
+      { type: 'put', key: restoredKey, value: tag },
+    ];
+    await this.#store.batch(ops, { durable: true });
+    this.#progress = progress;
+    this.#restoredTag = copyBytes(tag);
+    this.#observer.onReplaced();
+    try {
+      await this.#clear(old);
+    } catch (error) {
+      // Nobody reads it, and the next restore begins with this. A disk that fails says so at the next write.
+      this.#log.warn('could not remove the state that a snapshot has replaced', { error: errorMessage(error) });
+    }
+  }
+
+  /** @returns the number of pins that are there now. */
+  async #fill(namespace: Namespace, chunks: AsyncIterable<Uint8Array>): Promise<number> {
+    const batch = new BoundedBatch(this.#store);
+    let [count, skipped] = [0, 0];
+    let last = noBytes;
+    let isAscending = true;
+    for await (const records of readRecords(chunks)) {
+      for (const { key, value } of records) {
+        if (!isStateKey(key)) {
+          skipped++;
+          continue;
+        }
+        isAscending &&= compareBytes(last, key) < 0;
+        last = key;
+        count++;
+        batch.add({ type: 'put', key: pinKeyOfStateKey(namespace, key), value });
+        if (batch.isFull) await batch.write();
+      }
+    }
+    await batch.write();
+    if (skipped > 0) this.#log.error('left out records of a snapshot whose keys name no CID', { count: skipped });
+    // Snapshots of ours ascend; in others a pin could be twice.
+    return isAscending ? count : await this.#countOf(namespace);
+  }
+
+  async #countOf(namespace: Namespace): Promise<number> {
+    let count = 0;
+    for await (const entries of this.#store.scan(pinKeys[namespace])) count += entries.length;
+    return count;
+  }
+
+  async #clear(namespace: Namespace): Promise<void> {
+    const batch = new BoundedBatch(this.#store);
+    for await (const entries of this.#store.scan(pinKeys[namespace])) {
+      for (const [key] of entries) batch.add({ type: 'del', key });
+      if (batch.isFull) await batch.write();
+    }
+    await batch.write();
+  }
+
+  #key(cid: Cid): Uint8Array {
+    return pinKey(this.#progress.namespace, cid);
+  }
+
   /** `undefined` for what no peer can apply: they all skip it alike. */
   #operation({ type, pin }: RaftCommand): DatastoreOp | undefined {
     try {
       if (type === 'unknown') throw new OperatingError('cluster/unknown-command', 'the type of the command is unknown');
       if (!pin.cid.isDefined) throw new OperatingError('cluster/bad-pin', 'the pin has no cid');
-      const key = pinKey(pin.cid);
+      const key = this.#key(pin.cid);
       return type === 'pin' ? { type: 'put', key, value: encodePin(pin) } : { type: 'del', key };
     } catch (error) {
       this.#log.error('skipped a committed command that cannot be applied', { type, error: errorMessage(error) });
@@ -132,11 +276,90 @@ class StoredPinset implements PinsetState {
   }
 }
 
+/** Writes that are bounded in number and bytes, and not durable. */
+class BoundedBatch {
+  readonly #store: Datastore;
+  #ops: DatastoreOp[] = [];
+  #sizeBytes = 0;
+
+  constructor(store: Datastore) {
+    this.#store = store;
+  }
+
+  get isFull(): boolean {
+    return this.#ops.length >= batchOpsMax || this.#sizeBytes >= batchBytesMax;
+  }
+
+  add(op: DatastoreOp): void {
+    this.#ops.push(op);
+    this.#sizeBytes += op.key.length + (op.type === 'put' ? op.value.length : 0);
+  }
+
+  async write(): Promise<void> {
+    if (this.#ops.length === 0) return;
+    await this.#store.batch(this.#ops, { durable: false });
+    this.#ops = [];
+    this.#sizeBytes = 0;
+  }
+}
+
+/** The first chunk is empty and comes when the view of the store is taken and `onProgress` was called. */
+async function* snapshotChunks(
+  store: Datastore,
+  onProgress: (progress: Progress) => void,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const writer = new ChunkWriter();
+  let progress: Progress | undefined;
+  for await (const entries of store.scan(stateKeys)) {
+    let pins: readonly DatastoreEntry[] = entries;
+    if (progress === undefined) {
+      [progress, pins] = splitProgress(entries);
+      onProgress(progress);
+      yield noBytes;
+    }
+    const { namespace } = progress;
+    for (const [key, value] of pins) {
+      if (!isWithin(namespace, key)) continue;
+      const chunk = writer.add({ key: stateKeyOfPinKey(namespace, key), value });
+      if (chunk !== undefined) yield chunk;
+    }
+  }
+  const chunk = writer.end();
+  if (chunk !== undefined) yield chunk;
+}
+
+/** The progress record is the first of all keys; where it is missing nothing was ever applied. */
+function splitProgress(entries: readonly DatastoreEntry[]): [Progress, readonly DatastoreEntry[]] {
+  const [first, ...pins] = entries;
+  if (first === undefined || compareBytes(first[0], progressKey) !== 0) return [noProgress, entries];
+  return [progressOf(first[1]), pins];
+}
+
+/** Of a key within `stateKeys`. */
+function isWithin(namespace: Namespace, key: Uint8Array): boolean {
+  const { start, end } = pinKeys[namespace];
+  return compareBytes(key, start) >= 0 && compareBytes(key, end) < 0;
+}
+
+/** Whether it is the key under which a pin is looked for. */
+function isStateKey(key: Uint8Array): boolean {
+  const text = utf8Decode(key);
+  try {
+    return stateKey(cidOfStateKey(text)) === text;
+  } catch {
+    return false;
+  }
+}
+
 function loadProgress(store: Datastore): Progress {
   const bytes = store.get(progressKey);
-  if (bytes === undefined) return { applied: 0, count: 0 };
+  return bytes === undefined ? noProgress : progressOf(bytes);
+}
+
+function progressOf(bytes: Uint8Array): Progress {
   const progress = decodeProgress(bytes);
   if (progress !== undefined) return progress;
-  const text = `The pinset is damaged: its progress record has ${bytes.length} bytes, expected 16`;
+  const what = bytes.length === progressSizeBytes ? `begins with ${bytes[0]} ${bytes[1]}` : `has ${bytes.length} bytes`;
+  const text = `The pinset is damaged: its progress record ${what}, expected ${progressSizeBytes} bytes of version 1`;
   throw new OperatingError('cluster/damaged-state', text);
 }

@@ -74,6 +74,7 @@ export {
   timeoutNowCodec,
 } from './raft-wire.ts';
 export { type ReplyKind, type Route, type RouteId, type RouteParameter, routes } from './routes.ts';
+export { type SnapshotRecord, snapshotRecordCodec } from './snapshot-record.ts';
 export {
   type GlobalPinInfo,
   type GlobalRepoGc,

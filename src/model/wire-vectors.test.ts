@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { hexDecode, hexEncode } from '../base/index.ts';
+import { hexDecode, hexEncode, utf8Decode } from '../base/index.ts';
 import { serviceIdCodec } from './codecs.ts';
 import {
   type Cid,
@@ -21,6 +21,8 @@ import {
   peerIdToBytes,
   raftCommandCodec,
   rpcResponseCodec,
+  type SnapshotRecord,
+  snapshotRecordCodec,
   stateKey,
   type Time,
 } from './index.ts';
@@ -292,6 +294,29 @@ test('state: export lines are printed as recorded and read back', () => {
   for (const vector of lines) {
     const pin = pinType.parse(JSON.parse(String(vector.decoded)));
     assert.equal(`${pinType.print(pin)}\n`, vector.decoded, vector.name);
+  }
+});
+
+test('state: snapshots are records of key and value, encoded to the same bytes', () => {
+  const snapshots = vectors('state').filter((vector) => vector.type === 'dsstate.Marshal');
+  assert.equal(snapshots.length, 3);
+  for (const vector of snapshots) {
+    const bytes = hexDecode(vector.hex);
+    const records: SnapshotRecord[] = [];
+    for (let at = 0; at < bytes.length; ) {
+      const found = snapshotRecordCodec.decodeAt(bytes, at);
+      if (found === undefined) assert.fail(`${vector.name} ends within a record`);
+      records.push(found.value);
+      at = found.end;
+    }
+    const expected = [vector.decoded ?? []].flat();
+    assert.equal(records.length, expected.length, vector.name);
+    for (const [index, { key, value }] of records.entries()) {
+      const cid = cidOfStateKey(utf8Decode(key));
+      assert.equal(cid.toString(), (expected[index] as { cid: string }).cid);
+      assert.equal(hexEncode(encodePin(decodePin(value, cid))), hexEncode(value));
+    }
+    assert.equal(records.map((record) => hexEncode(snapshotRecordCodec.encode(record))).join(''), vector.hex);
   }
 });
 

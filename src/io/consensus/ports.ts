@@ -23,11 +23,28 @@ export interface RaftTransport {
 export interface ReplicatedPinset extends Pinset {
   /** Index of the last entry that is applied. */
   readonly applied: LogIndex;
+  /** What came with the last `restore`; `undefined` when the log alone has made the state. */
+  readonly restoredTag: Uint8Array | undefined;
   /** Applies commands in order, up to the entry of that index. */
   apply(commands: readonly RaftCommand[], index: LogIndex): Promise<void>;
+  /** @returns an index up to which the state is on disk, at least what `applied` was when it was called. */
+  sync(): Promise<LogIndex>;
+  /** The whole state of one moment, in the bytes of the reference's snapshots, and the index it is of. */
+  snapshot(): Promise<StateSnapshot>;
+  /**
+   * Replaces the whole state by that of a snapshot, of which `applied` and `tag` are kept beside it. Durable when it resolves; a
+   * crash leaves the old state or the new one. Rejects with `cluster/bad-snapshot`, and changes nothing, when the bytes are none.
+   */
+  restore(
+    chunks: AsyncIterable<Uint8Array>,
+    kept: { readonly applied: LogIndex; readonly tag: Uint8Array },
+  ): Promise<void>;
 }
 
-/** The state as of `applied`. Chunks are made while they are read; what is applied meanwhile is not in them. */
+/**
+ * The state as of `applied`. Chunks are made while they are read, once; what is applied meanwhile is not in them. Who does not
+ * read them to the end leaves the iteration.
+ */
 export interface StateSnapshot {
   readonly applied: LogIndex;
   readonly chunks: AsyncIterable<Uint8Array>;

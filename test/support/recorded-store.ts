@@ -1,0 +1,50 @@
+/** A `Datastore` in memory that remembers its batches, to be opened again as a crash would have left it. */
+import { createMemoryDatastore } from '../../src/cluster/index.ts';
+import type { Datastore, DatastoreEntry, DatastoreOp, KeyRange } from '../../src/cluster/ports.ts';
+
+interface Batch {
+  readonly ops: readonly DatastoreOp[];
+  readonly durable: boolean;
+}
+
+export class RecordedStore implements Datastore {
+  readonly batches: Batch[] = [];
+  /** The batch of this number and all after it fail, as on a full disk. */
+  failsFrom: number = Number.POSITIVE_INFINITY;
+  readonly #store = createMemoryDatastore();
+
+  /** What a crash leaves: the first `count` batches. Any prefix that holds all durable ones may be left. */
+  async after(count: number): Promise<RecordedStore> {
+    const store = new RecordedStore();
+    for (const { ops, durable } of this.batches.slice(0, count)) await store.batch(ops, { durable });
+    return store;
+  }
+
+  /** Everything that is in it. */
+  async entries(): Promise<DatastoreEntry[]> {
+    const all: DatastoreEntry[] = [];
+    for await (const page of this.scan({ start: new Uint8Array(0), end: new Uint8Array([0xff]) })) all.push(...page);
+    return all;
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    return this.#store.get(key);
+  }
+
+  async batch(ops: readonly DatastoreOp[], options: { readonly durable: boolean }): Promise<void> {
+    if (this.batches.length >= this.failsFrom) throw new Error('no space left on device');
+    this.batches.push({ ops: structuredClone(ops), durable: options.durable });
+    await this.#store.batch(ops, options);
+  }
+
+  scan(
+    range: KeyRange,
+    options?: { readonly pageSize?: number; readonly signal?: AbortSignal },
+  ): AsyncIterable<DatastoreEntry[]> {
+    return this.#store.scan(range, options);
+  }
+
+  close(): Promise<void> {
+    return this.#store.close();
+  }
+}
