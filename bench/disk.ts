@@ -4,21 +4,42 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const syncCount = 300;
+const sequentialBytes = 128 << 20;
+const chunkBytes = 1 << 20;
 
-/** Sequential syncs of 200-byte appends per second: the most that a writer without group commit could acknowledge. */
-export async function syncsPerSecond(): Promise<number> {
-  const folder = await mkdtemp(join(tmpdir(), 'ipfs-cluster-bench-'));
-  try {
-    const file = await open(join(folder, 'log'), 'w');
-    const bytes = new Uint8Array(200);
+/** Sequential syncs of appends, of 200 bytes unless said otherwise: the most that a writer without group commit could do. */
+export async function syncsPerSecond(bytesPerSync: number = 200): Promise<number> {
+  return inNewFile(async (file) => {
+    const bytes = new Uint8Array(bytesPerSync);
     const startedAt = performance.now();
     for (let i = 0; i < syncCount; i++) {
       await file.write(bytes);
       await file.datasync();
     }
-    const seconds = (performance.now() - startedAt) / 1000;
-    await file.close();
-    return syncCount / seconds;
+    return (syncCount * 1000) / (performance.now() - startedAt);
+  });
+}
+
+/** Bytes written one after the other and synced once. */
+export async function bytesPerSecond(): Promise<number> {
+  return inNewFile(async (file) => {
+    const bytes = new Uint8Array(chunkBytes).fill(1);
+    const startedAt = performance.now();
+    for (let written = 0; written < sequentialBytes; written += chunkBytes) await file.write(bytes);
+    await file.datasync();
+    return (sequentialBytes * 1000) / (performance.now() - startedAt);
+  });
+}
+
+async function inNewFile<T>(act: (file: Awaited<ReturnType<typeof open>>) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'ipfs-cluster-bench-'));
+  try {
+    const file = await open(join(folder, 'log'), 'w');
+    try {
+      return await act(file);
+    } finally {
+      await file.close();
+    }
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

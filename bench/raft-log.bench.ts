@@ -1,6 +1,10 @@
 /**
- * Writes per second that one Raft peer acknowledges, log and state on this disk, beside the syncs per second of the same disk:
- * one in flight (each waits for its own sync) and 64 (group commit: one sync for all that wait).
+ * The Raft log on this disk, beside what the disk itself does in the same run.
+ *
+ * - The log alone: small and large entries, in writes of 1, 8 and 64, as a share of syncs of as many bytes, or of the bandwidth
+ *   of plain sequential writing; CPU of a write; how long a log of 100,000 entries takes to load.
+ * - One Raft peer, log and state: writes acknowledged per second, one in flight (each waits for its own sync) and 64 (group
+ *   commit: one sync for all that wait).
  *
  *     npm run bench -- raft-log [--writes 20000]
  */
@@ -11,14 +15,24 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Clock, SeededRandom, silentLogger } from '../src/base/index.ts';
 import { openPinset } from '../src/cluster/index.ts';
+import type { Entry } from '../src/core/raft/index.ts';
 import { createRaft, type RaftTransport } from '../src/io/consensus/index.ts';
 import { createRaftFolder } from '../src/io/store/index.ts';
 import { initialService } from '../src/model/config/index.ts';
 import { Cid, type Pin } from '../src/model/index.ts';
-import { syncsPerSecond } from './disk.ts';
+import { bytesPerSecond, syncsPerSecond } from './disk.ts';
 import { report } from './report.ts';
 
 const inFlight = 64;
+const groupSizes = [1, 8, 64];
+const entrySizes = [
+  { name: 'small', dataBytes: 200 },
+  { name: 'large', dataBytes: 64 << 10 },
+];
+/** Writes of one measurement: enough entries, but not more than so many bytes. */
+const groupsMax = 1000;
+const logBytesMax = 256 << 20;
+const loadedCount = 100_000;
 const sequentialCount = 500;
 
 const { values } = parseArgs({ options: { writes: { type: 'string', default: '20000' } } });
@@ -97,7 +111,81 @@ async function writesPerSecond(count: number, concurrency: number, first: number
   return (count * 1000) / (performance.now() - startedAt);
 }
 
+async function measureLog(): Promise<void> {
+  const bandwidth = await bytesPerSecond();
+  report({ name: 'disk bandwidth', value: bandwidth / 1e6, unit: 'MB/s' });
+  for (const { name, dataBytes } of entrySizes) {
+    for (const size of groupSizes) await measureGroups(`${size} ${name}`, dataBytes, size, bandwidth);
+  }
+  await measureLoad();
+}
+
+async function measureGroups(name: string, dataBytes: number, size: number, bandwidth: number): Promise<void> {
+  const path = join(folder, `log ${name}`);
+  const { log, state } = await createRaftFolder(path, { backupsRotate: 1 }).open();
+  await log.load();
+  await log.write([{ type: 'hard', state: { term: 1, votedFor: 'bench' } }]);
+  const bytes = size * dataBytes;
+  const groups = Math.min(groupsMax, Math.floor(logBytesMax / bytes));
+  const data = new Uint8Array(dataBytes).fill(7);
+  const syncs = await syncsPerSecond(bytes);
+  const cpu = process.cpuUsage();
+  const startedAt = performance.now();
+  for (let group = 0; group < groups; group++) {
+    const entries = Array.from(
+      { length: size },
+      (_, i): Entry => ({ type: 'command', index: group * size + i + 1, term: 1, data, appendedAt: 1n }),
+    );
+    await log.write([{ type: 'put', entries }]);
+  }
+  const seconds = (performance.now() - startedAt) / 1000;
+  const { user, system } = process.cpuUsage(cpu);
+  report({
+    name: `log writes of ${name}`,
+    value: groups / seconds,
+    unit: '1/s',
+    ratio: groups / seconds / syncs,
+    of: 'syncs',
+  });
+  const rate = (groups * bytes) / seconds;
+  report({
+    name: `log bytes in writes of ${name}`,
+    value: rate / 1e6,
+    unit: 'MB/s',
+    ratio: rate / bandwidth,
+    of: 'disk bandwidth',
+  });
+  report({ name: `log CPU of a write of ${name}`, value: (user + system) / groups, unit: 'µs' });
+  await Promise.all([log.close(), state.close()]);
+  await rm(path, { recursive: true, force: true });
+}
+
+async function measureLoad(): Promise<void> {
+  const path = join(folder, 'log to load');
+  const raftFolder = createRaftFolder(path, { backupsRotate: 1 });
+  const first = await raftFolder.open();
+  await first.log.load();
+  await first.log.write([{ type: 'hard', state: { term: 1, votedFor: 'bench' } }]);
+  const data = new Uint8Array(200).fill(7);
+  for (let index = 1; index <= loadedCount; index += 100) {
+    const entries = Array.from(
+      { length: 100 },
+      (_, i): Entry => ({ type: 'command', index: index + i, term: 1, data }),
+    );
+    await first.log.write([{ type: 'put', entries }]);
+  }
+  await Promise.all([first.log.close(), first.state.close()]);
+  const again = await raftFolder.open();
+  const startedAt = performance.now();
+  const { entries } = await again.log.load();
+  const ms = performance.now() - startedAt;
+  if (entries.length !== loadedCount) throw new TypeError(`${entries.length} entries loaded`);
+  report({ name: `log load of ${loadedCount}`, value: ms, unit: 'ms' });
+  await Promise.all([again.log.close(), again.state.close()]);
+}
+
 try {
+  await measureLog();
   await consensus.start();
   await consensus.ready();
   const syncs = await syncsPerSecond();

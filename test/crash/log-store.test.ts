@@ -10,7 +10,7 @@ import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { errorCode, utf8Decode } from '../../src/base/index.ts';
 import type { LogImage } from '../../src/core/raft/index.ts';
-import { openLogStore } from '../../src/io/store/index.ts';
+import { openLogStore } from '../../src/io/store/log-store.ts';
 
 const writer = fileURLToPath(new URL('log-writer.ts', import.meta.url));
 const root = await mkdtemp(join(tmpdir(), 'log-crash-'));

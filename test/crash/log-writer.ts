@@ -6,7 +6,7 @@
 import { writeSync } from 'node:fs';
 import { errorCode } from '../../src/base/index.ts';
 import type { LogOp } from '../../src/core/raft/index.ts';
-import { openLogStore } from '../../src/io/store/index.ts';
+import { openLogStore } from '../../src/io/store/log-store.ts';
 import { command } from '../conformance/log-store.ts';
 
 const store = await openLogStore(process.argv[2] ?? '');

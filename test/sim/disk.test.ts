@@ -5,6 +5,7 @@ import { VirtualDisk } from '../../src/sim/world/disk.ts';
 import { Scheduler } from '../../src/sim/world/scheduler.ts';
 import { datastoreConformance } from '../conformance/datastore.ts';
 import { logStoreConformance } from '../conformance/log-store.ts';
+import { snapshotStoreConformance } from '../conformance/snapshot-store.ts';
 
 /** A disk whose time passes whenever something is under way. */
 function newDisk(): { readonly open: () => Promise<RaftData> } {
@@ -20,7 +21,7 @@ function newDisk(): { readonly open: () => Promise<RaftData> } {
   };
   return {
     open: async () => {
-      const { log, state } = await disk.open();
+      const { log, state, snapshots } = await disk.open();
       return {
         log: { load: () => log.load(), write: (ops) => timed(() => log.write(ops)), close: () => log.close() },
         state: {
@@ -28,6 +29,18 @@ function newDisk(): { readonly open: () => Promise<RaftData> } {
           batch: (ops, options) => timed(() => state.batch(ops, options)),
           scan: (range, options) => state.scan(range, options),
           close: () => state.close(),
+        },
+        snapshots: {
+          list: () => snapshots.list(),
+          read: (snapshot) => snapshots.read(snapshot),
+          create: async (base) => {
+            const writer = await snapshots.create(base);
+            return {
+              write: (bytes) => writer.write(bytes),
+              finish: async () => (await Promise.all([writer.finish(), scheduler.run(() => false)]))[0],
+              discard: () => writer.discard(),
+            };
+          },
         },
       };
     },
@@ -44,3 +57,8 @@ logStoreConformance(
 );
 
 datastoreConformance('the virtual disk of the simulator', async () => (await newDisk().open()).state);
+
+snapshotStoreConformance('the virtual disk of the simulator', async () => {
+  const disk = newDisk();
+  return { open: async () => (await disk.open()).snapshots };
+});

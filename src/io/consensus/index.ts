@@ -1,4 +1,12 @@
 /** Agreement between the peers of a cluster, over the pure engines of `core`. */
-export type { RaftData, RaftStorage, RaftTransport, ReplicatedPinset } from './ports.ts';
+export type {
+  RaftData,
+  RaftStorage,
+  RaftTransport,
+  ReplicatedPinset,
+  SnapshotStore,
+  SnapshotWriter,
+  StoredSnapshot,
+} from './ports.ts';
 export { createRaft, type RaftConsensusDeps, type RaftConsensusOptions } from './raft.ts';
 export { createStreamTransport, raftProtocol, type StreamTransportDeps } from './stream-transport.ts';

@@ -82,14 +82,15 @@ export interface SnapshotWriter {
 export interface RaftStorage {
   /** For texts. */
   readonly path: string;
-  /** Opens both, made when absent. */
+  /** Opens everything, made when absent. */
   open(): Promise<RaftData>;
   /** Keeps everything as the newest backup and leaves nothing in its place; only while closed. */
   moveAway(): Promise<void>;
 }
 
-/** An open log and an open state, of one peer. */
+/** An open log, an open state and the snapshots, of one peer. */
 export interface RaftData {
   readonly log: LogStore & { close(): Promise<void> };
   readonly state: Datastore;
+  readonly snapshots: SnapshotStore;
 }

@@ -1,4 +1,5 @@
-/** Durable storage: the ordered key-value store, the Raft log, and the folder that holds both. */
+/** Durable storage: the ordered key-value store, the Raft log, snapshots, and the folder that holds them. */
 export { openDatastore } from './level-datastore.ts';
-export { type ClosableLogStore, openLogStore } from './level-log-store.ts';
-export { createRaftFolder, type RaftData, type RaftFolder } from './raft-folder.ts';
+export type { ClosableLogStore } from './log-store.ts';
+export { createRaftFolder, type RaftData, type RaftFolder, type RaftFolderOptions } from './raft-folder.ts';
+export type { SnapshotStore, SnapshotWriter, StoredSnapshot } from './snapshot-store.ts';

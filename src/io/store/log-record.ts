@@ -1,105 +1,321 @@
 /**
- * How entries and the hard state of the Raft log lie on disk.
+ * The records of the Raft log, as bytes. `README.md` beside this file has the tables.
  *
- * | record | after the frame |
- * |---|---|
- * | entry | u64 index, u64 term, u8 type, u64 appendedAt + 1 (0: absent), data |
- * | hard state | u64 term, UTF-8 votedFor (empty: nobody) |
- *
- * The frame is u8 format, u32 CRC-32 of all behind it. Integers are big-endian. The index is under the checksum, so that an
- * entry under the wrong key is found out too. Data of a configuration is JSON: rare, small, and readable in a dump.
+ * A record is one write: whole or not there. Each checksum is seeded by the one before it, so that a record that is lost,
+ * repeated or in another's place is found out as well as one whose bits have changed.
  */
 import { crc32 } from 'node:zlib';
-import { noBytes, OperatingError, utf8Decode, utf8Encode } from '../../base/index.ts';
-import type { Configuration, Entry, HardState, Server } from '../../core/raft/index.ts';
+import { assert, bytesEqual, copyBytes, noBytes, utf8Decode, utf8Encode } from '../../base/index.ts';
+import type { Base, Entry, HardState, LogOp, Server } from '../../core/raft/index.ts';
+import type { LogBounds } from './log-bounds.ts';
 
-const format = 1;
-const frameSize = 5;
-const entryHeadSize = 25;
-/** Position is the value on disk. */
+/** Of the layout below; a segment says it. */
+const logFormat = 1;
+/** Length of the mark that begins each record: random, one for the whole log, so that no entry's data can look like it. */
+export const markSize = 8;
+const frameSize = markSize + 8;
+const checksummedFrom = markSize + 4;
+
+/** Where everything starts that a segment holds: what the log was before its first write. */
+export interface SegmentStart {
+  /** Of the first segment 1, then one more each. */
+  readonly sequence: number;
+  /** Where the segment before this one ends: its size and its last checksum. 0 and 0 in the first. */
+  readonly previous: { readonly size: number; readonly checksum: number };
+  readonly bounds: LogBounds;
+}
+
+/** `sealed` ends a segment that another one follows; `closed` says that the store was closed, and writes may follow. */
+export type LogRecord =
+  | { readonly kind: 'segment'; readonly start: SegmentStart }
+  | { readonly kind: 'write'; readonly ops: readonly LogOp[] }
+  | { readonly kind: 'sealed' }
+  | { readonly kind: 'closed' };
+
+/** A record in its frame. */
+export interface FramedRecord {
+  readonly bytes: Uint8Array;
+  readonly checksum: number;
+}
+
+/** Position is the value on disk; so in the lists below. */
+const kinds = ['segment', 'write', 'sealed', 'closed'] as const;
+const opTypes = ['hard', 'cut', 'put', 'compact', 'reset'] as const;
 const entryTypes = ['command', 'noop', 'barrier', 'configuration'] as const;
 
-/** The record of one entry. */
-export function encodeEntry(entry: Entry): Uint8Array {
-  const data = entryData(entry);
-  const record = new Uint8Array(frameSize + entryHeadSize + data.length);
-  const view = new DataView(record.buffer);
-  view.setBigUint64(frameSize, BigInt(entry.index));
-  view.setBigUint64(frameSize + 8, BigInt(entry.term));
-  view.setUint8(frameSize + 16, entryTypes.indexOf(entry.type));
-  view.setBigUint64(frameSize + 17, entry.appendedAt === undefined ? 0n : entry.appendedAt + 1n);
-  record.set(data, frameSize + entryHeadSize);
-  return framed(record, view);
-}
+/** Makes records, all in one buffer: the bytes are good until the next call. */
+export class RecordEncoder {
+  readonly #writer = new Writer();
 
-/** The record of the hard state. */
-export function encodeHardState(state: HardState): Uint8Array {
-  const votedFor = utf8Encode(state.votedFor ?? '');
-  const record = new Uint8Array(frameSize + 8 + votedFor.length);
-  const view = new DataView(record.buffer);
-  view.setBigUint64(frameSize, BigInt(state.term));
-  record.set(votedFor, frameSize + 8);
-  return framed(record, view);
-}
-
-/** Throws `OperatingError` `store/damaged` with what is wrong with the record. */
-export function decodeEntry(record: Uint8Array): Entry {
-  const body = unframed(record, entryHeadSize);
-  const view = new DataView(body.buffer, body.byteOffset, body.length);
-  const index = Number(view.getBigUint64(0));
-  const term = Number(view.getBigUint64(8));
-  const type = entryTypes[view.getUint8(16)];
-  const appendedAt = view.getBigUint64(17);
-  const data = body.subarray(entryHeadSize);
-  const base = appendedAt === 0n ? { index, term } : { index, term, appendedAt: appendedAt - 1n };
-  switch (type) {
-    case 'command':
-      return { ...base, type, data };
-    case 'noop':
-    case 'barrier':
-      return { ...base, type };
-    case 'configuration':
-      return { ...base, type, configuration: decodeConfiguration(data) };
-    default:
-      throw damaged(`entry type ${view.getUint8(16)} is unknown`);
+  /** `seed`: the checksum of the record before; 0 for the first of a segment. */
+  encode(record: LogRecord, mark: Uint8Array, seed: number): FramedRecord {
+    const writer = this.#writer;
+    writer.start(mark);
+    writer.u32(0);
+    writer.u32(0);
+    writer.u8(kinds.indexOf(record.kind));
+    if (record.kind === 'segment') writeStart(writer, record.start);
+    else if (record.kind === 'write') for (const op of record.ops) writeOp(writer, op);
+    const bytes = writer.bytes();
+    assert(bytes.length < u32Range, 'a write of the log is below 4 GiB');
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    view.setUint32(checksummedFrom, bytes.length - frameSize);
+    const checksum = crc32(bytes.subarray(checksummedFrom), seed);
+    view.setUint32(markSize, checksum);
+    return { bytes, checksum };
   }
 }
 
-/** Throws `OperatingError` `store/damaged`. */
-export function decodeHardState(record: Uint8Array): HardState {
-  const body = unframed(record, 8);
-  const term = Number(new DataView(body.buffer, body.byteOffset, body.length).getBigUint64(0));
-  const votedFor = utf8Decode(body.subarray(8));
+/** The whole record that begins there, or what is wrong with it. */
+export type FoundRecord = { readonly end: number; readonly checksum: number; readonly body: Uint8Array } | string;
+
+/** Looks for a record at a place of a segment's bytes. The body is a view. */
+export function findRecord(bytes: Uint8Array, at: number, mark: Uint8Array, seed: number): FoundRecord {
+  if (bytes.length < at + frameSize) return 'the file ends in the head of a record';
+  if (!bytesEqual(bytes.subarray(at, at + markSize), mark)) return 'there is no record';
+  const view = new DataView(bytes.buffer, bytes.byteOffset + at, frameSize);
+  const end = at + frameSize + view.getUint32(checksummedFrom);
+  if (end > bytes.length) return 'the file ends in a record';
+  const checksum = view.getUint32(markSize);
+  if (crc32(bytes.subarray(at + checksummedFrom, end), seed) !== checksum) return 'a checksum does not match';
+  return { end, checksum, body: bytes.subarray(at + frameSize, end) };
+}
+
+/**
+ * Reads a body whose checksum held. Entries' data are views of a copy of it: nothing holds on to the rest of the segment. A string
+ * is what is wrong with it: it was written by another program, or another version.
+ */
+export function decodeRecord(body: Uint8Array): LogRecord | string {
+  const reader = new Reader(copyBytes(body));
+  try {
+    const kind = kinds[reader.u8()];
+    if (kind === undefined) return `records of kind ${body[0]} are unknown`;
+    if (kind === 'segment') return readStart(reader);
+    if (kind !== 'write') return { kind };
+    const ops: LogOp[] = [];
+    while (!reader.isAtEnd) ops.push(readOp(reader));
+    return { kind, ops };
+  } catch (error) {
+    if (error instanceof RangeError || error instanceof SyntaxError) return 'a record has an unknown form';
+    throw error;
+  }
+}
+
+function writeStart(writer: Writer, { sequence, previous, bounds }: SegmentStart): void {
+  writer.u32(logFormat);
+  writer.u64(sequence);
+  writer.u64(previous.size);
+  writer.u32(previous.checksum);
+  writeHard(writer, bounds.hard);
+  writeBase(writer, bounds.base);
+  writer.u64(bounds.last);
+}
+
+function readStart(reader: Reader): LogRecord | string {
+  const format = reader.u32();
+  if (format !== logFormat) return `log format ${format} is unknown, expected ${logFormat}`;
+  const sequence = reader.u64();
+  const previous = { size: reader.u64(), checksum: reader.u32() };
+  const bounds = { hard: readHard(reader), base: readBase(reader), last: reader.u64() };
+  return { kind: 'segment', start: { sequence, previous, bounds } };
+}
+
+function writeOp(writer: Writer, op: LogOp): void {
+  writer.u8(opTypes.indexOf(op.type));
+  switch (op.type) {
+    case 'hard':
+      writeHard(writer, op.state);
+      break;
+    case 'cut':
+      writer.u64(op.from);
+      break;
+    case 'put':
+      writer.u32(op.entries.length);
+      for (const entry of op.entries) writeEntry(writer, entry);
+      break;
+    case 'compact':
+    case 'reset':
+      writeBase(writer, op.base);
+      break;
+  }
+}
+
+function readOp(reader: Reader): LogOp {
+  const type = opTypes[reader.u8()];
+  switch (type) {
+    case 'hard':
+      return { type, state: readHard(reader) };
+    case 'cut':
+      return { type, from: reader.u64() };
+    case 'put': {
+      const count = reader.u32();
+      const entries: Entry[] = [];
+      for (let i = 0; i < count; i++) entries.push(readEntry(reader));
+      return { type, entries };
+    }
+    case 'compact':
+    case 'reset':
+      return { type, base: readBase(reader) };
+    default:
+      throw new RangeError('unknown op');
+  }
+}
+
+function writeEntry(writer: Writer, entry: Entry): void {
+  writer.u64(entry.index);
+  writer.u64(entry.term);
+  writer.u8(entryTypes.indexOf(entry.type));
+  writer.bigU64(entry.appendedAt === undefined ? 0n : entry.appendedAt + 1n);
+  if (entry.type === 'command') writer.sized(entry.data);
+  else if (entry.type === 'configuration') writer.sized(utf8Encode(JSON.stringify(entry.configuration.servers)));
+  else writer.sized(noBytes);
+}
+
+function readEntry(reader: Reader): Entry {
+  const index = reader.u64();
+  const term = reader.u64();
+  const type = entryTypes[reader.u8()];
+  const appendedAt = reader.bigU64();
+  const data = reader.sized();
+  const base = appendedAt === 0n ? { index, term } : { index, term, appendedAt: appendedAt - 1n };
+  switch (type) {
+    case 'command':
+      return { type, ...base, data };
+    case 'noop':
+    case 'barrier':
+      return { type, ...base };
+    case 'configuration':
+      return { type, ...base, configuration: { servers: serversOf(data) } };
+    default:
+      throw new RangeError('unknown entry');
+  }
+}
+
+function writeHard(writer: Writer, { term, votedFor }: HardState): void {
+  writer.u64(term);
+  writer.sized(utf8Encode(votedFor ?? ''));
+}
+
+function readHard(reader: Reader): HardState {
+  const term = reader.u64();
+  const votedFor = utf8Decode(reader.sized());
   return { term, votedFor: votedFor === '' ? undefined : votedFor };
 }
 
-function entryData(entry: Entry): Uint8Array {
-  if (entry.type === 'command') return entry.data;
-  if (entry.type === 'configuration') return utf8Encode(JSON.stringify(entry.configuration.servers));
-  return noBytes;
+function writeBase(writer: Writer, { index, term, configuration, configurationIndex }: Base): void {
+  writer.u64(index);
+  writer.u64(term);
+  writer.u64(configurationIndex);
+  writer.sized(utf8Encode(JSON.stringify(configuration.servers)));
 }
 
-function decodeConfiguration(data: Uint8Array): Configuration {
-  // The checksum held, so these are bytes of `entryData`.
-  return { servers: JSON.parse(utf8Decode(data)) as Server[] };
+function readBase(reader: Reader): Base {
+  const index = reader.u64();
+  const term = reader.u64();
+  const configurationIndex = reader.u64();
+  return { index, term, configuration: { servers: serversOf(reader.sized()) }, configurationIndex };
 }
 
-function framed(record: Uint8Array, view: DataView): Uint8Array {
-  view.setUint8(0, format);
-  view.setUint32(1, crc32(record.subarray(frameSize)));
-  return record;
+function serversOf(data: Uint8Array): readonly Server[] {
+  // Proof: the checksum held, so these are the bytes of `JSON.stringify(servers)`.
+  return JSON.parse(utf8Decode(data)) as Server[];
 }
 
-function unframed(record: Uint8Array, sizeMin: number): Uint8Array {
-  if (record.length < frameSize + sizeMin) throw damaged(`the record has ${record.length} bytes only`);
-  if (record[0] !== format) throw damaged(`record format ${record[0]} is unknown, expected ${format}`);
-  // A plain view: LevelDB hands out Buffers, whose `slice` does not copy.
-  const body = new Uint8Array(record.buffer, record.byteOffset + frameSize, record.length - frameSize);
-  const expected = new DataView(record.buffer, record.byteOffset, record.length).getUint32(1);
-  if (crc32(body) !== expected) throw damaged('its checksum does not match');
-  return body;
+const u32Range = 2 ** 32;
+/** Larger buffers, which one large write has needed, are given back. */
+const keptBytesMax = 4 << 20;
+
+/** Appends to a buffer that grows. Big-endian. */
+class Writer {
+  #buffer = Buffer.allocUnsafe(64 << 10);
+  #size = 0;
+
+  start(mark: Uint8Array): void {
+    if (this.#buffer.length > keptBytesMax) this.#buffer = Buffer.allocUnsafe(keptBytesMax);
+    this.#buffer.set(mark, 0);
+    this.#size = mark.length;
+  }
+
+  bytes(): Uint8Array {
+    return this.#buffer.subarray(0, this.#size);
+  }
+
+  u8(value: number): void {
+    this.#grow(1);
+    this.#buffer[this.#size++] = value;
+  }
+
+  u32(value: number): void {
+    this.#grow(4);
+    this.#size = this.#buffer.writeUInt32BE(value, this.#size);
+  }
+
+  u64(value: number): void {
+    this.u32(Math.floor(value / u32Range));
+    this.u32(value % u32Range);
+  }
+
+  bigU64(value: bigint): void {
+    this.#grow(8);
+    this.#size = this.#buffer.writeBigUInt64BE(value, this.#size);
+  }
+
+  /** u32 length and the bytes. */
+  sized(bytes: Uint8Array): void {
+    this.u32(bytes.length);
+    this.#grow(bytes.length);
+    this.#buffer.set(bytes, this.#size);
+    this.#size += bytes.length;
+  }
+
+  #grow(count: number): void {
+    if (this.#size + count <= this.#buffer.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(this.#buffer.length * 2, this.#size + count));
+    larger.set(this.bytes(), 0);
+    this.#buffer = larger;
+  }
 }
 
-function damaged(text: string): OperatingError {
-  return new OperatingError('store/damaged', text);
+/** Throws `RangeError` at the end of the bytes, and for integers that are not safe. */
+class Reader {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+
+  get isAtEnd(): boolean {
+    return this.#at === this.#bytes.length;
+  }
+
+  u8(): number {
+    return this.#view.getUint8(this.#at++);
+  }
+
+  u32(): number {
+    this.#at += 4;
+    return this.#view.getUint32(this.#at - 4);
+  }
+
+  u64(): number {
+    const value = this.u32() * u32Range + this.u32();
+    if (!Number.isSafeInteger(value)) throw new RangeError('not a safe integer');
+    return value;
+  }
+
+  bigU64(): bigint {
+    this.#at += 8;
+    return this.#view.getBigUint64(this.#at - 8);
+  }
+
+  sized(): Uint8Array {
+    const length = this.u32();
+    const from = this.#at;
+    this.#at += length;
+    if (this.#at > this.#bytes.length) throw new RangeError('past the end');
+    return this.#bytes.subarray(from, this.#at);
+  }
 }

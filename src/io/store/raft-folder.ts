@@ -1,81 +1,123 @@
 /**
- * The folder of a Raft peer: `log` and `state`, always moved together, for a state without its log is worth nothing.
+ * The folder of a Raft peer: `log`, `state` and `snapshots`, always moved together, for a state without its log is worth nothing.
  * Backups are siblings `<folder>.old.0` (the newest) and up. Source: Go `consensus/raft/data_helper.go`.
  */
-import { access, mkdir, readdir, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
-import { errorCode, errorMessage, OperatingError } from '../../base/index.ts';
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errorCode, type Logger, OperatingError, silentLogger } from '../../base/index.ts';
 import type { Datastore } from '../../cluster/ports.ts';
+import { rotateBackups } from './backups.ts';
+import { attempt } from './errors.ts';
+import { systemFiles } from './files.ts';
 import { openDatastore } from './level-datastore.ts';
-import { type ClosableLogStore, openLogStore } from './level-log-store.ts';
+import { type ClosableLogStore, openLogStore } from './log-store.ts';
+import { openSnapshotStore, type SnapshotStore } from './snapshot-store.ts';
 
-/** Both databases of a Raft peer. */
+/** All that a Raft peer has on disk. */
 export interface RaftData {
   readonly log: ClosableLogStore;
+  /** Closes the log as well: its lock is that of the folder. */
   readonly state: Datastore;
+  readonly snapshots: SnapshotStore;
 }
 
-/** The place of a peer's log and state. */
+/** The place of a peer's data. */
 export interface RaftFolder {
   readonly path: string;
   /**
-   * Opens both databases, made when absent; the caller closes them.
-   * Errors: `store/locked`, `store/damaged`, `store/io`, and `store/foreign` when the folder holds data of the Go program.
+   * Opens everything, made when absent; the caller closes log and state.
+   * Errors: `store/locked`, `store/damaged`, `store/full`, `store/io`, and `store/foreign` when the folder holds data of the Go
+   * program.
    */
   open(): Promise<RaftData>;
   /**
-   * Renames the folder to the newest backup and drops the oldest ones; only while closed. Nothing there is success.
-   * Errors: `store/io`.
+   * Renames the folder to the newest backup and drops the oldest ones; only while closed. Nothing there is success. A crash in the
+   * middle leaves every backup that is to be kept, and the folder under its name or as the newest backup.
+   * Errors: `store/full`, `store/io`.
    */
   moveAway(): Promise<void>;
+  /**
+   * Writes a file of 1 MiB beside the data, syncs it, and removes it: whether the disk takes writes again.
+   * Errors: `store/full`, `store/io`.
+   */
+  probe(): Promise<void>;
 }
 
-/** `backupsRotate`: how many backups are kept, at least 1; Go's default is 6. */
-export function createRaftFolder(path: string, options: { readonly backupsRotate: number }): RaftFolder {
+/** How a folder is kept. */
+export interface RaftFolderOptions {
+  /** How many backups are kept, at least 1; Go's default is 6. */
+  readonly backupsRotate: number;
+  /** How many snapshots are kept, at least 1. Default 5. Source: Go `raft.go` `RaftMaxSnapshots`. */
+  readonly snapshotsRetained?: number;
+  /** Is told of snapshots that cannot be read. */
+  readonly logger?: Logger;
+}
+
+const snapshotsRetainedDefault = 5;
+const probeBytes = 1 << 20;
+
+/** Names the folder; nothing is read or made before `open`. */
+export function createRaftFolder(path: string, options: RaftFolderOptions): RaftFolder {
   return {
     path,
-    open: () => openRaftData(path),
-    moveAway: () => rotate(path, options.backupsRotate),
+    open: () => openRaftData(path, options),
+    moveAway: () => attempt(`Cannot back up "${path}"`, () => rotateBackups(path, options.backupsRotate, systemFiles)),
+    probe: () => attempt(`Cannot write to "${path}"`, () => probe(path)),
   };
 }
 
-async function openRaftData(path: string): Promise<RaftData> {
+async function openRaftData(path: string, options: RaftFolderOptions): Promise<RaftData> {
+  const { snapshotsRetained = snapshotsRetainedDefault, logger = silentLogger } = options;
   if (await exists(join(path, 'raft.db'))) {
     const text = `Cannot open "${path}": it holds raft.db of the Go program; export its state there and import it here`;
     throw new OperatingError('store/foreign', text);
   }
-  await attempt(`Cannot make "${path}"`, () => mkdir(path, { recursive: true, mode: 0o700 }));
-  const log = await openLogStore(join(path, 'log'));
+  await attempt(`Cannot make "${path}"`, () => systemFiles.makeFolder(path));
+  // First, because LevelDB locks its folder, and thereby all of this one.
+  const state = await openDatastore(join(path, 'state'));
   try {
-    return { log, state: await openDatastore(join(path, 'state')) };
+    const log = await openLogStore(join(path, 'log'));
+    const deps = { files: systemFiles, logger, wallMs: Date.now };
+    const snapshots = await openSnapshotStore(join(path, 'snapshots'), { snapshotsRetained }, deps);
+    return { log, state: closingAfter(log, state), snapshots };
   } catch (error) {
-    await log.close();
+    await state.close();
     throw error;
   }
 }
 
-async function rotate(path: string, backupsRotate: number): Promise<void> {
-  await attempt(`Cannot back up "${path}"`, async () => {
-    if (!(await exists(path))) return;
-    const numbers = await backupNumbers(path);
-    // The oldest first, so that no name is taken when it is needed.
-    for (const number of numbers.sort((a, b) => b - a)) {
-      const from = `${path}.old.${number}`;
-      if (number + 1 >= backupsRotate) await rm(from, { recursive: true, force: true });
-      else await rename(from, `${path}.old.${number + 1}`);
-    }
-    await rename(path, `${path}.old.0`);
-  });
+/** The same state, which gives its lock back when the log is closed. */
+function closingAfter(log: ClosableLogStore, state: Datastore): Datastore {
+  return {
+    get: (key) => state.get(key),
+    batch: (ops, options) => state.batch(ops, options),
+    scan: (range, options) => state.scan(range, options),
+    async close() {
+      try {
+        await log.close();
+      } finally {
+        await state.close();
+      }
+    },
+  };
 }
 
-async function backupNumbers(path: string): Promise<number[]> {
-  const prefix = `${basename(path)}.old.`;
-  const numbers: number[] = [];
-  for (const name of await readdir(dirname(path))) {
-    const suffix = name.startsWith(prefix) ? name.slice(prefix.length) : '';
-    if (/^\d{1,6}$/.test(suffix)) numbers.push(Number(suffix));
+async function probe(path: string): Promise<void> {
+  const name = join(path, 'probe.tmp');
+  await systemFiles.makeFolder(path);
+  await systemFiles.remove(name);
+  try {
+    const file = await systemFiles.open(name, 'create');
+    try {
+      await file.write([new Uint8Array(probeBytes)], 0);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  } finally {
+    await systemFiles.remove(name);
   }
-  return numbers;
+  await systemFiles.syncFolder(path);
 }
 
 async function exists(path: string): Promise<boolean> {
@@ -83,12 +125,4 @@ async function exists(path: string): Promise<boolean> {
     () => true,
     (error: unknown) => errorCode(error) !== 'ENOENT' && errorCode(error) !== 'ENOTDIR',
   );
-}
-
-async function attempt<T>(action: string, act: () => Promise<T>): Promise<T> {
-  try {
-    return await act();
-  } catch (error) {
-    throw new OperatingError('store/io', `${action}: ${errorMessage(error)}`, { cause: error });
-  }
 }

@@ -9,6 +9,7 @@ import type { LogImage, LogOp } from '../../core/raft/index.ts';
 import type { RaftData, RaftStorage } from '../../io/consensus/index.ts';
 import { DiskImage } from '../image.ts';
 import type { Scheduler } from './scheduler.ts';
+import { type VirtualSnapshot, VirtualSnapshots } from './snapshots.ts';
 
 export interface DiskOptions {
   readonly syncMs: number;
@@ -35,6 +36,7 @@ export class VirtualDisk implements RaftStorage {
   /** Batches of the state store, in order; the first `#synced` survive a crash. */
   #batches: (readonly DatastoreOp[])[] = [];
   #synced = 0;
+  readonly #snapshots: VirtualSnapshot[] = [];
 
   constructor(path: string, options: DiskOptions, deps: DiskDeps) {
     this.path = path;
@@ -50,7 +52,11 @@ export class VirtualDisk implements RaftStorage {
     const life = this.#life;
     const visible = createMemoryDatastore();
     for (const ops of this.#batches) await visible.batch(ops, { durable: true });
-    return { log: new VirtualLog(this, life), state: new VirtualState(this, life, visible) };
+    return {
+      log: new VirtualLog(this, life),
+      state: new VirtualState(this, life, visible),
+      snapshots: new VirtualSnapshots(this.#snapshots, (act) => this.sync(life, act)),
+    };
   }
 
   moveAway(): Promise<void> {
@@ -84,6 +90,11 @@ export class VirtualDisk implements RaftStorage {
       this.#batches.push(ops);
       if (isDurable || this.#deps.random.integer(10) === 0) this.#synced = this.#batches.length;
     }).then(show);
+  }
+
+  /** Something else that is durable when the disk is done. */
+  sync(life: number, act: () => void): Promise<void> {
+    return life === this.#life ? this.#later(life, this.#options.syncMs, act) : never();
   }
 
   #perform(): void {
