@@ -242,6 +242,8 @@ export interface PinTracker extends Startable {
   /** Never waits and never fails: work is queued or found again by the next reconciliation. */
   track(pin: Pin): void;
   untrack(pin: Pin): void;
+  /** The whole pinset may be another one: compares it with IPFS as soon as it can. */
+  pinsetReplaced(): void;
   status(cid: Cid, options?: CallOptions): Promise<PinInfo>;
   /** In state-key order. */
   statusAll(filter: StatusFilter, options?: CallOptions): AsyncIterable<PinInfo>;

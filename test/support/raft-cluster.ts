@@ -9,8 +9,12 @@ import { join } from 'node:path';
 import { type Clock, type Logger, OperatingError, SeededRandom, silentLogger } from '../../src/base/index.ts';
 import { openPinset } from '../../src/cluster/index.ts';
 import type { CallOptions, Consensus, PinsetObserver, Rpc } from '../../src/cluster/ports.ts';
-import type { Request, Response } from '../../src/core/raft/index.ts';
-import { createRaft, type RaftTransport } from '../../src/io/consensus/index.ts';
+import {
+  createRaft,
+  type RaftConsensusOptions,
+  type RaftHandler,
+  type RaftTransport,
+} from '../../src/io/consensus/index.ts';
 import { createRaftFolder } from '../../src/io/store/index.ts';
 import type { RaftConfig } from '../../src/model/config/index.ts';
 import { type PeerId, peerIdFromBytes, type RpcMethod } from '../../src/model/index.ts';
@@ -45,7 +49,6 @@ export function peerIds(count: number): readonly PeerId[] {
 }
 
 type Handler = (argument: never, context: never) => unknown;
-type RaftHandler = (from: PeerId, request: Request) => Promise<Response>;
 
 export interface TestPeer {
   readonly id: PeerId;
@@ -53,14 +56,18 @@ export interface TestPeer {
   /** What the observer was told. */
   readonly seen: string[];
   readonly failures: Error[];
-  /** Close the logs that it has opened, behind its back. */
-  readonly closers: (() => Promise<void>)[];
   /** Messages and calls end here from now on. */
   isDead: boolean;
+  /** Its log cannot be written. */
+  isDiskFull: boolean;
 }
 
 /** How one request or call between two peers fares. `lose-answer`: it is handled, and the asker hears nothing of it. */
 export type Fate = 'deliver' | 'lose' | 'lose-answer';
+
+interface StartOptions extends Partial<Pick<RaftConsensusOptions, 'isJoining' | 'bootstrapPeers'>> {
+  readonly initPeerset?: readonly PeerId[];
+}
 
 export interface RaftClusterOptions {
   /** Default: a new one. */
@@ -83,6 +90,8 @@ export class RaftCluster {
   logger: Logger = silentLogger;
   readonly folder: string;
   readonly #config: RaftConfig;
+  /** Acts of disks under way: time stands still meanwhile. */
+  #diskActs = 0;
   readonly #clock: Clock;
   #generation = 0;
 
@@ -97,21 +106,15 @@ export class RaftCluster {
   }
 
   /** Starts a peer on what the last one of that name left. */
-  async start(
-    id: PeerId,
-    options: { readonly initPeerset?: readonly PeerId[]; readonly isJoining?: boolean } = {},
-  ): Promise<TestPeer> {
+  async start(id: PeerId, options: StartOptions = {}): Promise<TestPeer> {
     const peer = this.prepare(id, options);
     await peer.consensus.start();
     return peer;
   }
 
   /** Makes a peer without starting it. */
-  prepare(
-    id: PeerId,
-    options: { readonly initPeerset?: readonly PeerId[]; readonly isJoining?: boolean } = {},
-  ): TestPeer {
-    const { initPeerset = [], isJoining = false } = options;
+  prepare(id: PeerId, options: StartOptions = {}): TestPeer {
+    const { initPeerset = [], isJoining = false, bootstrapPeers = [] } = options;
     const seen: string[] = [];
     const failures: Error[] = [];
     const observer: PinsetObserver = {
@@ -120,18 +123,31 @@ export class RaftCluster {
       onReplaced: () => seen.push('replaced'),
     };
     const handlers = new Map<string, Handler>();
-    const closers: (() => Promise<void>)[] = [];
     const folder = createRaftFolder(join(this.folder, id, 'raft'), { backupsRotate: raftConfig.backupsRotate });
-    const peer: { isDead: boolean } = { isDead: false };
+    const peer: { isDead: boolean; isDiskFull: boolean } = { isDead: false, isDiskFull: false };
     const consensus = createRaft(
-      { self: id, isJoining, config: { ...this.#config, initPeerset } },
+      { self: id, isJoining, bootstrapPeers, config: { ...this.#config, initPeerset } },
       {
         storage: {
           ...folder,
           open: async () => {
-            const data = await folder.open();
-            closers.push(() => data.log.close());
-            return data;
+            const data = await this.#timed(folder.open());
+            const { log, state } = data;
+            const write: typeof log.write = (ops) =>
+              peer.isDiskFull ? Promise.reject(noRoom()) : this.#timed(log.write(ops));
+            return {
+              snapshots: data.snapshots,
+              log: { load: () => this.#timed(log.load()), write, close: () => this.#timed(log.close()) },
+              state: {
+                get: (key) => state.get(key),
+                batch: (ops, options) => this.#timed(state.batch(ops, options)),
+                scan: (range, options) => state.scan(range, options),
+                close: () => this.#timed(state.close()),
+              },
+            };
+          },
+          probe: async () => {
+            if (peer.isDiskFull) throw noRoom();
           },
         },
         transport: this.#transport(id, peer),
@@ -146,7 +162,7 @@ export class RaftCluster {
     this.rpcHandlers.set(id, handlers);
     handlers.set('Consensus.AddPeer', (other: PeerId) => consensus.addPeer(other));
     handlers.set('Consensus.RmPeer', (other: PeerId) => consensus.rmPeer(other));
-    const made: TestPeer = Object.assign(peer, { id, consensus, seen, failures, closers });
+    const made: TestPeer = Object.assign(peer, { id, consensus, seen, failures });
     this.peers.set(id, made);
     return made;
   }
@@ -213,14 +229,25 @@ export class RaftCluster {
     await rm(this.folder, { recursive: true, force: true });
   }
 
-  /** A few turns of the event loop are longer than a write takes on most disks, and nothing breaks where they are not. */
+  /** Turns of the event loop until nothing is under way on a disk, and a few more for what follows from it. */
   async #diskTime(): Promise<void> {
-    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    for (let calm = 0; calm < 20; calm = this.#diskActs === 0 ? calm + 1 : 0) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  async #timed<T>(act: Promise<T>): Promise<T> {
+    this.#diskActs++;
+    try {
+      return await act;
+    } finally {
+      this.#diskActs--;
+    }
   }
 
   #transport(self: PeerId, peer: { readonly isDead: boolean }): RaftTransport {
     return {
-      call: (to, request, { signal }) =>
+      call: (to, request, { signal, body }) =>
         new Promise((resolve, reject) => {
           const lost = (): void => reject(new OperatingError('test/lost', 'lost', { outcome: 'unknown' }));
           signal.addEventListener('abort', lost, { once: true });
@@ -228,7 +255,7 @@ export class RaftCluster {
           const handler = this.raftHandlers.get(to);
           if (peer.isDead || fate === 'lose' || handler === undefined || this.peers.get(to)?.isDead !== false) return;
           // As bytes would be: nobody shares what he sent.
-          handler(self, structuredClone(request)).then((response) => {
+          handler(self, structuredClone(request), body).then((response) => {
             if (this.fate(to, self, 'raft') !== 'lose' && fate === 'deliver') resolve(structuredClone(response));
           }, lost);
         }),
@@ -288,6 +315,10 @@ export class RaftCluster {
       );
     });
   }
+}
+
+function noRoom(): OperatingError {
+  return new OperatingError('store/full', 'no room');
 }
 
 function leaderOf(consensus: Consensus): PeerId | undefined {

@@ -156,13 +156,19 @@ class Tracker implements PinTracker {
 
   async start(): Promise<void> {
     this.#isStarted = true;
-    this.#deps.ipfs.onUp(() => {
-      // The node may have lost pins while it was away, or be another one.
-      this.#isDirty = true;
-      this.#isBackingOff = false;
-      this.#pump();
-      this.#reconcile();
-    });
+    // The node may have lost pins while it was away, or be another one.
+    this.#deps.ipfs.onUp(() => this.#compareAll());
+  }
+
+  pinsetReplaced(): void {
+    if (this.#isStarted) this.#compareAll();
+  }
+
+  #compareAll(): void {
+    this.#isDirty = true;
+    this.#isBackingOff = false;
+    this.#pump();
+    this.#reconcile();
   }
 
   async stop(): Promise<void> {

@@ -21,7 +21,7 @@ import { createHost } from '../../io/p2p/index.ts';
 import { createRpc, multiplexedProtocol, registerServices } from '../../io/rpc/index.ts';
 import { createRaftFolder, openDatastore } from '../../io/store/index.ts';
 import type { HttpApiConfig, ServiceConfig } from '../../model/config/index.ts';
-import { timeFromNanos } from '../../model/index.ts';
+import { peerIdOfMultiaddr, timeFromNanos } from '../../model/index.ts';
 import type { AssembleOptions, RunningPeer } from './assemble-types.ts';
 import { systemClock as clock } from './clock.ts';
 import { startEmbeddedNode } from './embedded.ts';
@@ -87,7 +87,12 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
   );
   const ipfs = createConnector(config, nodeMultiaddress, log);
   const consensus = createRaft(
-    { self, isJoining: bootstrap.length > 0, config: config.raft ?? unreachable() },
+    {
+      self,
+      isJoining: bootstrap.length > 0,
+      bootstrapPeers: bootstrap.flatMap((address) => peerIdOfMultiaddr(address) ?? []),
+      config: config.raft ?? unreachable(),
+    },
     {
       storage: createRaftFolder(folder.raftFolder, { backupsRotate: config.raft?.backupsRotate ?? 1 }),
       transport: createStreamTransport({ streams: host.streams, logger: log }),
@@ -102,8 +107,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
           observer: {
             onPin: (pin) => tracker.track(pin),
             onUnpin: (pin) => tracker.untrack(pin),
-            // The tracker's reconciliation finds what a snapshot changed.
-            onReplaced: () => {},
+            onReplaced: () => tracker.pinsetReplaced(),
           },
         }),
     },

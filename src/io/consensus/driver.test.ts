@@ -7,6 +7,7 @@ import { createMemoryDatastore, openPinset } from '../../cluster/index.ts';
 import { bootstrapOps, type LogOp, type Request, type Response } from '../../core/raft/index.ts';
 import { raftCommandCodec } from '../../model/index.ts';
 import { DiskImage } from '../../sim/image.ts';
+import { VirtualSnapshots } from '../../sim/world/snapshots.ts';
 import { RaftDriver } from './driver.ts';
 
 /** Time and timers that a test moves one by one. */
@@ -67,6 +68,7 @@ function makeDriver(voters: readonly string[]) {
         log: silentLogger,
         observer: { onPin: () => {}, onUnpin: () => {}, onReplaced: () => {} },
       }),
+      snapshots: new VirtualSnapshots([], async (act) => act()),
       transport: {
         call: (_, request) => {
           sent.push(request);
@@ -78,7 +80,11 @@ function makeDriver(voters: readonly string[]) {
       logger: silentLogger,
       onFailure: (cause) => failures.push(cause),
     },
-    { tickMs: 100, engine: { electionTicks: 10, electionSpreadTicks: 10 } },
+    {
+      tickMs: 100,
+      engine: { electionTicks: 10, electionSpreadTicks: 10 },
+      snapshots: { intervalMs: 120_000, threshold: 8192, trailing: 10_240, networkTimeoutMs: 10_000 },
+    },
   );
   /** The write under way becomes durable. */
   const sync = async (): Promise<void> => {

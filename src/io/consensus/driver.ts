@@ -2,11 +2,23 @@
  * Runs the Raft engine: feeds it what happens, carries out what it wants.
  *
  * One log write is under way at a time and carries everything that came meanwhile: group commit without a timer. Messages go
- * out without waiting for it; the engine holds back what must wait. A failure of disk or engine is final: from then on this
- * peer answers nobody, writes nothing, and its state can still be read.
+ * out without waiting for it; the engine holds back what must wait. A failure of disk or engine is final for this driver: from
+ * then on it answers nobody, writes nothing, and the state can still be read.
+ *
+ * The state is durable by itself, so the log is compacted whenever the state was synced, once for many batches. Snapshots, which
+ * only followers need, go their own way (`snapshots.ts`).
  */
-import { type Cancel, type Clock, errorMessage, type Logger, type Random } from '../../base/index.ts';
 import {
+  assert,
+  type Cancel,
+  type Clock,
+  errorMessage,
+  type Logger,
+  type OperatingError,
+  type Random,
+} from '../../base/index.ts';
+import {
+  type Base,
   type Call,
   type ConfigurationChange,
   createRaft,
@@ -27,7 +39,8 @@ import {
 } from '../../core/raft/index.ts';
 import { type PeerId, type RaftCommand, raftCommandCodec } from '../../model/index.ts';
 import { overtaken, readOnly, stopped } from './errors.ts';
-import type { RaftTransport, ReplicatedPinset } from './ports.ts';
+import type { RaftTransport, ReplicatedPinset, SnapshotBody, SnapshotStore } from './ports.ts';
+import { Snapshots } from './snapshots.ts';
 import { Watch } from './watch.ts';
 
 export interface DriverDeps {
@@ -38,12 +51,13 @@ export interface DriverDeps {
   /** What `log.load` has returned. */
   readonly image: LogImage;
   readonly state: ReplicatedPinset;
+  readonly snapshots: SnapshotStore;
   readonly transport: RaftTransport;
   readonly logger: Logger;
   /** Makes the engine; default `createRaft` of the engine. The simulator looks on through it. */
   readonly createEngine?: typeof createRaft;
   /** Called once, when this peer has become read-only. */
-  readonly onFailure: (cause: Error) => void;
+  readonly onFailure: (error: OperatingError) => void;
 }
 
 export interface DriverOptions {
@@ -51,7 +65,25 @@ export interface DriverOptions {
   readonly tickMs: number;
   /** The spread of the election timeout is at most the timeout itself. */
   readonly engine: Partial<RaftOptions> & Pick<RaftOptions, 'electionTicks'>;
+  readonly snapshots: SnapshotSettings;
 }
+
+export interface SnapshotSettings {
+  /** Milliseconds between two looks whether a snapshot is due. */
+  readonly intervalMs: number;
+  /** Entries since the last snapshot that make the next one due; and about as many are compacted at a time. */
+  readonly threshold: number;
+  /** Entries that stay in the log for followers that are a little behind. */
+  readonly trailing: number;
+  /** A snapshot that is sent may take this long for every `networkBytes`; a sender that is silent this long has given up. */
+  readonly networkTimeoutMs: number;
+}
+
+/** Go hashicorp/raft `DefaultTimeoutScale`. */
+const networkBytes = 256 * 1024;
+
+/** The state is synced at most once in so many entries, but for settings below. */
+const entriesPerSyncMax = 8192;
 
 /** Without the engine's id. */
 export type Answer =
@@ -83,6 +115,13 @@ export class RaftDriver {
   readonly #calls = new Map<AbortController, Cancel>();
   readonly #background = new Set<Promise<void>>();
   readonly #appliers = new Set<(entry: Entry) => void>();
+  readonly #snapshots: Snapshots;
+  readonly #snapshotSettings: SnapshotSettings;
+  /** Of snapshots that leaders are sending, by the token of their request. */
+  readonly #bodies = new Map<number, SnapshotBody>();
+  /** Ends the one that is being received. */
+  #receiving = new AbortController();
+  #restores = 0;
   #proposals: PendingProposal[] = [];
   #lastId = 0;
   #isPumpPlanned = false;
@@ -96,8 +135,26 @@ export class RaftDriver {
     this.#deps = deps;
     this.#tickMs = options.tickMs;
     this.#electionTicks = options.engine.electionTicks;
+    this.#snapshotSettings = options.snapshots;
+    const { intervalMs, threshold, networkTimeoutMs } = options.snapshots;
+    this.#snapshots = new Snapshots(
+      { intervalMs, threshold, stallMs: networkTimeoutMs },
+      {
+        store: deps.snapshots,
+        state,
+        clock,
+        random,
+        logger: deps.logger,
+        baseAt: (index) => this.#baseAt(index),
+        onTaken: (base) => this.#step({ type: 'snapshotted', base }),
+      },
+    );
     const create = deps.createEngine ?? createRaft;
-    this.#raft = create({ self, random, image, applied: state.applied }, options.engine);
+    const { newest } = this.#snapshots;
+    this.#raft = create(
+      { self, random, image, applied: state.applied, ...(newest && { snapshot: newest }) },
+      options.engine,
+    );
     this.#lastAppliedTerm = image.entries[state.applied - image.base.index - 1]?.term ?? image.base.term;
     this.changes = new Watch(clock);
   }
@@ -113,12 +170,13 @@ export class RaftDriver {
     for (let count = 0; count < ticks && this.#raft.status().role === 'follower'; count++) this.#step({ type: 'tick' });
     this.#planTick();
     this.#planPump();
+    this.#snapshots.start();
   }
 
   /** Resolves when no write is under way any more. Who waits for an answer is rejected, outcome unknown. */
   async stop(): Promise<void> {
     this.#end(stopped());
-    await Promise.all(this.#background);
+    await Promise.all([...this.#background, this.#snapshots.stop()]);
   }
 
   get status(): Status {
@@ -140,6 +198,11 @@ export class RaftDriver {
     return this.#lastAppliedTerm;
   }
 
+  /** How often the state was replaced by a snapshot: what was applied then nobody has seen. */
+  get restores(): number {
+    return this.#restores;
+  }
+
   /** Proposals of one turn go into the log together. With `fence`, only the leader of that term takes it. */
   propose(data: Uint8Array, fence?: Term): Promise<Answer> {
     return this.#ask((id) => {
@@ -152,19 +215,37 @@ export class RaftDriver {
     return this.#ask((id) => this.#step({ type: 'change', id, change, appendedAt }));
   }
 
+  /** Hands the leadership to the voter that is furthest: `applied` when this peer leads no more. */
+  transfer(): Promise<Answer> {
+    return this.#ask((id) => this.#step({ type: 'transfer', id }));
+  }
+
   /** Resolves when all that was committed before is applied here; refused unless this peer leads. */
   read(): Promise<Answer> {
     return this.#ask((id) => this.#step({ type: 'read', id }));
   }
 
   /** A message of another peer. Rejects, so that no answer is sent, when this peer has ended. */
-  handle(from: PeerId, request: Request): Promise<Response> {
+  handle(from: PeerId, request: Request, body?: SnapshotBody): Promise<Response> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     const token = ++this.#lastId;
-    return new Promise((resolve, reject) => {
+    if (body !== undefined) this.#bodies.set(token, body);
+    const response = new Promise<Response>((resolve, reject) => {
       this.#requests.set(token, { resolve, reject });
       this.#step({ type: 'request', from, request, token });
     });
+    return body === undefined ? response : this.#afterBody(token, body, response);
+  }
+
+  /** Whoever sends a snapshot listens only when all of it is sent: what nobody wanted is read and dropped. */
+  async #afterBody(token: number, { chunks }: SnapshotBody, response: Promise<Response>): Promise<Response> {
+    try {
+      const answer = await response;
+      for await (const _ of this.#snapshots.lively(chunks));
+      return answer;
+    } finally {
+      this.#bodies.delete(token);
+    }
   }
 
   /** Calls back for every entry that is applied from now on. @returns what ends that. */
@@ -209,12 +290,16 @@ export class RaftDriver {
 
   #pump(): void {
     if (this.#proposals.length > 0) this.#giveProposals();
-    const { write, calls, replies, apply, results, status } = this.#raft.take();
+    const output = this.#raft.take();
+    const { write, calls, replies, apply, results, status } = output;
     if (write !== undefined) {
       this.#track(this.#deps.log.write(write).then(() => this.#step({ type: 'written' })));
     }
     for (const call of calls) this.#send(call);
     for (const reply of replies) this.#reply(reply);
+    if (output.receive !== undefined) this.#receive(output.receive.token, output.receive.base);
+    if (output.restore !== undefined) this.#track(this.#restore(output.restore));
+    if (output.needsSnapshot) this.#snapshots.take();
     if (apply.length > 0) this.#track(this.#apply(apply));
     for (const { id, ...answer } of results) this.#answer(id, answer);
     if (status !== undefined) this.#logStatus(status);
@@ -256,9 +341,60 @@ export class RaftDriver {
     if (last === undefined) return;
     await this.#deps.state.apply(commands, last.index);
     if (this.#ended !== undefined) return;
+    const isSyncDue = this.#isSyncDue(last.index);
+    if (isSyncDue) await this.#deps.state.sync();
+    if (this.#ended !== undefined) return;
     for (const listener of this.#appliers) for (const entry of entries) listener(entry);
     this.#lastAppliedTerm = last.term;
     this.#step({ type: 'applied', index: last.index });
+    if (isSyncDue) this.#compact(last.index);
+    this.changes.notify();
+  }
+
+  /** Whether the log has grown so much that the state is worth a sync. */
+  #isSyncDue(applied: LogIndex): boolean {
+    const { trailing, threshold } = this.#snapshotSettings;
+    const batch = Math.min(Math.max(threshold, 1), entriesPerSyncMax);
+    return applied - this.#raft.status().baseIndex >= trailing + batch;
+  }
+
+  /** What follows a snapshot that is being taken stays: whoever needs the snapshot needs that next. */
+  #compact(synced: LogIndex): void {
+    const index = Math.min(synced, this.#snapshots.takingIndex ?? synced);
+    this.#step({ type: 'compact', index, trailing: this.#snapshotSettings.trailing });
+  }
+
+  async #baseAt(index: LogIndex): Promise<Base> {
+    // A batch is in the state a little before the engine knows.
+    return await this.changes.until(
+      () => (this.#raft.status().applied >= index ? this.#raft.baseAt(index) : undefined),
+      {
+        timeoutMs: this.#snapshotSettings.networkTimeoutMs,
+        onTimeout: stopped,
+        onAbort: stopped,
+      },
+    );
+  }
+
+  #receive(token: number, base: Base): void {
+    const body = this.#bodies.get(token);
+    assert(body !== undefined, 'a snapshot that is to be received has a body');
+    this.#receiving.abort(stopped());
+    this.#receiving = new AbortController();
+    const { signal } = this.#receiving;
+    this.#track(
+      this.#snapshots.receive(base, body, signal).then((isWhole) => this.#step({ type: 'received', token, isWhole })),
+    );
+  }
+
+  async #restore(base: Base): Promise<void> {
+    const isDone = await this.#snapshots.restore(base);
+    if (this.#ended !== undefined) return;
+    if (isDone) {
+      this.#restores++;
+      this.#lastAppliedTerm = base.term;
+    }
+    this.#step({ type: 'restored', isDone });
     this.changes.notify();
   }
 
@@ -273,17 +409,20 @@ export class RaftDriver {
   }
 
   #send({ callId, to, request, timeoutTicks }: Call): void {
+    const body = request.type === 'snapshot' ? this.#snapshots.body(request.base) : undefined;
     const aborter = new AbortController();
     const end = (input: Input): void => {
       this.#calls.get(aborter)?.();
       if (this.#calls.delete(aborter)) this.#step(input);
     };
-    const cancel = this.#deps.clock.after(timeoutTicks * this.#tickMs, () => {
+    const { networkTimeoutMs } = this.#snapshotSettings;
+    const limitMs = body && networkTimeoutMs * Math.max(1, Math.ceil(body.sizeBytes / networkBytes));
+    const cancel = this.#deps.clock.after(Math.min(timeoutTicks * this.#tickMs, limitMs ?? Infinity), () => {
       end({ type: 'failed', callId });
       aborter.abort(stopped());
     });
     this.#calls.set(aborter, cancel);
-    this.#deps.transport.call(to, request, { signal: aborter.signal }).then(
+    this.#deps.transport.call(to, request, { signal: aborter.signal, ...(body && { body }) }).then(
       (response) => end({ type: 'response', callId, response }),
       (error: unknown) => {
         this.#deps.logger.debug('no answer to a raft message', { to, type: request.type, error: errorMessage(error) });
@@ -335,6 +474,7 @@ export class RaftDriver {
     if (this.#ended !== undefined) return;
     this.#ended = error;
     this.#cancelTick();
+    this.#receiving.abort(error);
     const calls = [...this.#calls];
     this.#calls.clear();
     for (const [aborter, cancel] of calls) {

@@ -31,6 +31,11 @@ export function stopped(outcome: Outcome = 'refused'): OperatingError {
   return new OperatingError('consensus/stopped', 'consensus is shutdown', { outcome });
 }
 
+/** The state is being opened anew after its disk had failed. */
+export function reopening(): OperatingError {
+  return new OperatingError('consensus/reopening', 'Cannot read the pinset: it is being opened anew, try again');
+}
+
 /** A snapshot has gone over the entry that was waited for: it may be in it, or not. */
 export function overtaken(): OperatingError {
   const text = 'Cannot tell what became of the operation: a snapshot of the leader has replaced the state';

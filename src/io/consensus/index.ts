@@ -1,6 +1,7 @@
 /** Agreement between the peers of a cluster, over the pure engines of `core`. */
 export type {
   RaftData,
+  RaftHandler,
   RaftStorage,
   RaftTransport,
   ReplicatedPinset,

@@ -1,15 +1,22 @@
-/** A pinset that others can hold before there is one: empty until consensus has started. */
+/** A pinset that others can hold before there is one, and while it is opened anew: empty until consensus has started. */
 import type { Pinset } from '../../cluster/ports.ts';
 import type { Cid, Pin } from '../../model/index.ts';
-import { stopped } from './errors.ts';
+import { reopening, stopped } from './errors.ts';
 
 /** Reads of a stopped one throw `consensus/stopped`. */
 export class LatePinset implements Pinset {
   #pinset: Pinset | undefined;
+  #isSuspended = false;
   #hasEnded = false;
 
   become(pinset: Pinset): void {
     this.#pinset = pinset;
+    this.#isSuspended = false;
+  }
+
+  /** Until the next `become`, for moments; reads throw `consensus/reopening`. */
+  suspend(): void {
+    this.#isSuspended = true;
   }
 
   end(): void {
@@ -38,6 +45,7 @@ export class LatePinset implements Pinset {
 
   #now(): Pinset | undefined {
     if (this.#hasEnded) throw stopped();
+    if (this.#isSuspended) throw reopening();
     return this.#pinset;
   }
 }

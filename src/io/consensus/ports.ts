@@ -8,12 +8,26 @@ import type { PeerId, RaftCommand } from '../../model/index.ts';
  * handled. Messages may come late, overtaken, twice or never.
  */
 export interface RaftTransport {
-  /** The caller limits the time and aborts; the transport may then cut the stream that the call is on. */
-  call(peer: PeerId, request: Request, options: { readonly signal: AbortSignal }): Promise<Response>;
-  /** Installed once, before the first call. A rejection of the handler means no answer. */
-  handle(handler: (from: PeerId, request: Request) => Promise<Response>): void;
+  /** The caller limits the time and aborts; the transport may then cut the stream that the call is on. A snapshot has a `body`. */
+  call(peer: PeerId, request: Request, options: RaftCallOptions): Promise<Response>;
+  /** Installed before the first call; a later one takes its place. A rejection of the handler means no answer. */
+  handle(handler: RaftHandler): void;
   /** Ends what is under way; no calls afterwards. */
   close(): void;
+}
+
+export interface RaftCallOptions {
+  readonly signal: AbortSignal;
+  readonly body?: SnapshotBody;
+}
+
+/** A snapshot has a `body`; it is read to its end before the answer, or the handler rejects. */
+export type RaftHandler = (from: PeerId, request: Request, body?: SnapshotBody) => Promise<Response>;
+
+/** The bytes of a snapshot on their way: `sizeBytes` in all, read once. */
+export interface SnapshotBody {
+  readonly sizeBytes: number;
+  readonly chunks: AsyncIterable<Uint8Array>;
 }
 
 /**
@@ -84,6 +98,8 @@ export interface RaftStorage {
   readonly path: string;
   /** Opens everything, made when absent. */
   open(): Promise<RaftData>;
+  /** Resolves when there is room, and the disk takes writes. */
+  probe(): Promise<void>;
   /** Keeps everything as the newest backup and leaves nothing in its place; only while closed. */
   moveAway(): Promise<void>;
 }

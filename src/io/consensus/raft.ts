@@ -2,15 +2,17 @@
  * Agreement by Raft: the port `Consensus` over the engine, a durable log and a pinset.
  * Source: Go `consensus/raft/consensus.go`, `raft.go`; the texts of errors are theirs.
  */
-import { type Clock, errorMessage, type Logger, OperatingError, type Random } from '../../base/index.ts';
+import { type Cancel, type Clock, errorMessage, type Logger, OperatingError, type Random } from '../../base/index.ts';
 import type { CallOptions, Consensus, Datastore, Pinset, Rpc } from '../../cluster/ports.ts';
 import {
+  type Base,
   bootstrapOps,
   type createRaft as createEngine,
   joinOps,
   type LogImage,
-  type LogIndex,
+  type LogOp,
   type Status,
+  type Term,
 } from '../../core/raft/index.ts';
 import type { RaftConfig } from '../../model/config/index.ts';
 import {
@@ -23,6 +25,7 @@ import {
   raftLeaderMethods,
 } from '../../model/index.ts';
 import type { RpcNode } from '../rpc/index.ts';
+import { decodeBase } from './base-tag.ts';
 import { type Answer, type DriverOptions, RaftDriver } from './driver.ts';
 import { givenUp, noLeader, noLeaderInTime, refusal, stopped } from './errors.ts';
 import { LatePinset } from './late-pinset.ts';
@@ -32,8 +35,13 @@ import { Writes } from './writes.ts';
 /** Who the peer is and how it starts. */
 export interface RaftConsensusOptions {
   readonly self: PeerId;
-  /** Join a running cluster: data of an earlier life is moved away, and the peer waits to be added. */
+  /** Join a running cluster: data of another cluster is moved away, and the peer waits to be added. */
   readonly isJoining: boolean;
+  /**
+   * Peers of the cluster to be joined. Data that names one of them as a fellow member is kept: a voter that threw it away would
+   * forget what it has acknowledged, and whom it gave its vote.
+   */
+  readonly bootstrapPeers?: readonly PeerId[];
   readonly config: RaftConfig;
 }
 
@@ -50,7 +58,7 @@ export interface RaftConsensusDeps {
   readonly createEngine?: typeof createEngine;
   /** Opens the pinset over the store of `storage`; it tells its observer of what is applied. */
   readonly openPinset: (store: Datastore) => ReplicatedPinset;
-  /** The disk, or an invariant, has failed: this peer is read-only from now on. Called at most once. */
+  /** An invariant is broken: this peer is read-only, and must end. Called at most once. A failed disk is waited for. */
   readonly onFailure: (cause: Error) => void;
 }
 
@@ -58,6 +66,10 @@ const neverJoined = 'this peer was to join a cluster that has not answered yet: 
 
 /** How long `stop` waits for a disk that does not answer. */
 const stopTimeoutMs = 3000;
+
+/** Between looks whether a failed disk takes writes again: the first, and, doubled each time, the longest. */
+const reopenDelayMinMs = 1000;
+const reopenDelayMaxMs = 30_000;
 
 /**
  * Makes the consensus of a peer.
@@ -68,6 +80,11 @@ const stopTimeoutMs = 3000;
  */
 export function createRaft(options: RaftConsensusOptions, deps: RaftConsensusDeps): Consensus {
   return new RaftConsensus(options, { ...deps, logger: deps.logger.scope('raft') });
+}
+
+interface Opened {
+  readonly data: RaftData;
+  readonly image: LogImage;
 }
 
 interface Running {
@@ -83,6 +100,9 @@ class RaftConsensus implements Consensus {
   readonly #pinset = new LatePinset();
   #running: Running | undefined;
   #starting: Promise<void> | undefined;
+  /** Waits for a failed disk. */
+  #reopening: Promise<void> | undefined;
+  #wake: () => void = () => {};
   #life: 'new' | 'starting' | 'started' | 'stopped' = 'new';
 
   constructor(options: RaftConsensusOptions, deps: RaftConsensusDeps) {
@@ -102,14 +122,24 @@ class RaftConsensus implements Consensus {
   }
 
   async #start(): Promise<void> {
-    const { storage, clock, random, transport, rpc, logger, onFailure } = this.#deps;
+    try {
+      await this.#run(await this.#openToStart());
+    } catch (error) {
+      this.#life = 'stopped';
+      throw error;
+    }
+    this.#life = 'started';
+  }
+
+  /** Takes part with this data, or closes it again and rejects. */
+  async #run({ data, image: found }: Opened): Promise<void> {
+    const { storage, clock, random, transport, rpc, logger, createEngine } = this.#deps;
     const { self, config } = this.#options;
-    const { data, image: found } = await this.#open();
     try {
       const state = this.#deps.openPinset(data.state);
-      const image = await this.#begun(data.log, found, state.applied);
+      const image = await this.#begun(data.log, found, state);
       if (this.#life === 'stopped') throw stopped();
-      const driver = new RaftDriver(
+      const driver: RaftDriver = new RaftDriver(
         {
           self,
           clock,
@@ -117,40 +147,98 @@ class RaftConsensus implements Consensus {
           log: data.log,
           image,
           state,
+          snapshots: data.snapshots,
           transport,
           logger,
-          onFailure,
-          ...(this.#deps.createEngine && { createEngine: this.#deps.createEngine }),
+          onFailure: (error) => this.#onFailure(error),
+          ...(createEngine && { createEngine }),
         },
         driverOptions(config),
       );
       const writes = new Writes(writesOptions(self, config), { driver, pinset: state, rpc, clock, logger });
       this.#running = { data, driver, state, writes };
       this.#pinset.become(state);
-      transport.handle((from, request) => driver.handle(from, request));
+      transport.handle((from, request, body) => driver.handle(from, request, body));
       driver.start();
     } catch (error) {
-      await Promise.all([data.log.close(), data.state.close()]);
-      this.#life = 'stopped';
+      await closeData(data);
       if (error instanceof OperatingError) {
         throw new OperatingError(error.code, `Cannot start from "${storage.path}": ${error.message}`, { cause: error });
       }
       throw error;
     }
-    this.#life = 'started';
+  }
+
+  /** A broken invariant ends the peer; a disk may be full for a while. */
+  #onFailure(error: OperatingError): void {
+    if (!(error.cause instanceof OperatingError)) {
+      this.#deps.onFailure(error);
+      return;
+    }
+    const { storage, logger } = this.#deps;
+    logger.error('this peer is read-only until its disk takes writes again', {
+      path: storage.path,
+      cause: error.cause.message,
+    });
+    this.#reopening ??= this.#reopen().finally(() => {
+      this.#reopening = undefined;
+    });
+  }
+
+  /**
+   * Waits until the disk takes writes, then opens everything anew: what a failed write has left behind is found out as after a
+   * crash. Meanwhile the state is there to be read.
+   */
+  async #reopen(): Promise<void> {
+    const { storage, logger } = this.#deps;
+    for (let delayMs = reopenDelayMinMs; ; delayMs = Math.min(2 * delayMs, reopenDelayMaxMs)) {
+      await this.#sleep(delayMs);
+      if (this.#life !== 'started' || this.#running === undefined) return;
+      try {
+        await storage.probe();
+        await this.#running.driver.stop();
+        this.#pinset.suspend();
+        await closeData(this.#running.data);
+        await this.#run(await this.#open());
+        logger.info('the disk takes writes again: this peer takes part again', { path: storage.path });
+        return;
+      } catch (error) {
+        logger.debug('the disk still fails', { error: errorMessage(error) });
+      }
+    }
+  }
+
+  async #sleep(delayMs: number): Promise<void> {
+    let cancel: Cancel = () => {};
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      cancel = this.#deps.clock.after(delayMs, resolve);
+    });
+    cancel();
   }
 
   async stop(): Promise<void> {
     if (this.#life === 'stopped') return;
     this.#life = 'stopped';
-    this.#pinset.end();
-    const running = this.#running;
+    this.#wake();
     // A start that is under way finds out when its files are open, and closes them.
-    if (running === undefined) return this.#atMost(stopTimeoutMs, this.#starting?.catch(() => {}) ?? Promise.resolve());
+    await this.#atMost(stopTimeoutMs, Promise.all([this.#starting?.catch(() => {}), this.#reopening]));
+    const running = this.#running;
+    if (running !== undefined) await this.#handOver(running.driver);
+    this.#pinset.end();
     this.#deps.transport.close();
-    const { data, driver } = running;
-    const closed = driver.stop().then(() => Promise.all([data.log.close(), data.state.close()]));
-    await this.#atMost(stopTimeoutMs, closed);
+    if (running === undefined) return;
+    await this.#atMost(
+      stopTimeoutMs,
+      running.driver.stop().then(() => closeData(running.data)),
+    );
+  }
+
+  /** A leader that goes sees to it that there is another one: nobody has to wait for an election timeout. */
+  async #handOver(driver: RaftDriver): Promise<void> {
+    const { role, configuration } = driver.status;
+    if (role !== 'leader' || configuration.servers.length < 2 || driver.ended !== undefined) return;
+    await this.#atMost(this.#options.config.heartbeatTimeoutMs, driver.transfer());
   }
 
   async ready({ timeoutMs, signal }: CallOptions = {}): Promise<void> {
@@ -204,8 +292,9 @@ class RaftConsensus implements Consensus {
   }
 
   leader(): PeerId {
-    const { leader } = this.#use().driver.status;
-    if (leader === undefined) throw noLeader();
+    const { driver } = this.#use();
+    const { leader } = driver.status;
+    if (leader === undefined || driver.ended !== undefined) throw noLeader();
     return leader;
   }
 
@@ -259,31 +348,49 @@ class RaftConsensus implements Consensus {
       );
   }
 
-  async #open(): Promise<{ readonly data: RaftData; readonly image: LogImage }> {
-    const { storage, logger } = this.#deps;
-    const { isJoining } = this.#options;
-    let data = await storage.open();
+  async #open(): Promise<Opened> {
+    const data = await this.#deps.storage.open();
     try {
-      let image = await data.log.load();
-      if (isJoining && image.entries.length > 0) {
-        logger.warn('joining with data of an earlier life, which is kept as a backup', { path: storage.path });
-        await Promise.all([data.log.close(), data.state.close()]);
-        await storage.moveAway();
-        data = await storage.open();
-        image = await data.log.load();
-      }
-      return { data, image };
+      return { data, image: await data.log.load() };
     } catch (error) {
-      this.#life = 'stopped';
-      await Promise.all([data.log.close(), data.state.close()]);
+      await closeData(data);
       throw error;
     }
   }
 
+  /** Data of another cluster is moved away. */
+  async #openToStart(): Promise<Opened> {
+    const { storage, logger } = this.#deps;
+    const opened = await this.#open();
+    if (!this.#options.isJoining || isEmpty(opened.image)) return opened;
+    if (this.#isFellow(opened.image)) {
+      logger.warn('this peer is a member already and keeps its data: --bootstrap is for the first start');
+      return opened;
+    }
+    logger.warn('joining with data of another cluster, which is kept as a backup', { path: storage.path });
+    await closeData(opened.data);
+    await storage.moveAway();
+    return await this.#open();
+  }
+
+  /** Whether the log is of a cluster that this peer and a bootstrap peer are members of. */
+  #isFellow({ base, entries }: LogImage): boolean {
+    const last = entries.findLast((entry) => entry.type === 'configuration');
+    const { servers } = last?.type === 'configuration' ? last.configuration : base.configuration;
+    const isMember = (peer: PeerId): boolean => servers.some(({ id }) => id === peer);
+    return isMember(this.#options.self) && (this.#options.bootstrapPeers ?? []).some(isMember);
+  }
+
   /** The log with its first record. One that is empty below a state has been lost, and is left as it is. */
-  async #begun(log: RaftData['log'], image: LogImage, applied: LogIndex): Promise<LogImage> {
+  async #begun(log: RaftData['log'], image: LogImage, state: ReplicatedPinset): Promise<LogImage> {
     const { self, isJoining, config } = this.#options;
-    if (image.entries.length > 0 || applied > 0) return image;
+    const restored = state.restoredTag && decodeBase(state.restoredTag);
+    if (restored !== undefined && state.applied === restored.index && isAhead(restored, image)) {
+      this.#deps.logger.info('finishing the installation of a snapshot', { index: restored.index });
+      await log.write(resetOps(restored, image.hard.term));
+      return await log.load();
+    }
+    if (!isEmpty(image) || state.applied > 0) return image;
     if (image.hard.term > 0) {
       if (!isJoining) this.#deps.logger.warn(neverJoined);
       return image;
@@ -306,6 +413,7 @@ class RaftConsensus implements Consensus {
     return positionOf(await this.#use().driver.read());
   }
 
+  /** Whatever comes of it, but not longer. */
   async #atMost(limitMs: number, act: Promise<unknown>): Promise<void> {
     await new Promise<void>((resolve) => {
       const cancel = this.#deps.clock.after(limitMs, resolve);
@@ -326,22 +434,58 @@ function positionOf(answer: Answer): LogPosition {
   return { index: answer.index };
 }
 
+/** Both, whatever the other does. */
+async function closeData({ log, state }: RaftData): Promise<void> {
+  await Promise.all([log.close(), state.close()]);
+}
+
+function isEmpty({ base, entries }: LogImage): boolean {
+  return entries.length === 0 && base.index === 0;
+}
+
+/** Whether a crash has come between a restored state and its log: the log does not know the entry that the state is of. */
+function isAhead({ index, term }: Base, { base, entries }: LogImage): boolean {
+  if (index < base.index) return false;
+  const known: Term | undefined = index === base.index ? base.term : entries[index - base.index - 1]?.term;
+  return known !== term;
+}
+
+/** The log goes on after the snapshot; its term was heard of before, but perhaps not written. */
+function resetOps(base: Base, term: Term): readonly LogOp[] {
+  const reset = { type: 'reset', base } as const;
+  if (term >= base.term) return [reset];
+  return [{ type: 'hard', state: { term: base.term, votedFor: undefined } }, reset];
+}
+
 function isVoter({ configuration }: Status, peer: PeerId): boolean {
   return configuration.servers.some(({ id, suffrage }) => id === peer && suffrage === 'voter');
 }
 
-/** The reference's times: a follower waits between one and two heartbeat timeouts, a leader sends ten in one. */
+/**
+ * The reference's times: a follower waits between one and two heartbeat timeouts, a candidate between one and two election
+ * timeouts, a leader sends ten heartbeats in a timeout. `commit_timeout` bounds how late a follower learns of a commit when
+ * nothing else is sent; here it is told at once.
+ */
 function driverOptions(config: RaftConfig): DriverOptions {
   const tickMs = Math.max(1, config.heartbeatTimeoutMs / 10);
-  const electionTicks = Math.max(3, Math.round(config.heartbeatTimeoutMs / tickMs));
+  const ticks = (ms: number): number => Math.round(ms / tickMs);
+  const electionTicks = Math.max(3, ticks(config.heartbeatTimeoutMs));
   return {
     tickMs,
     engine: {
       electionTicks,
       electionSpreadTicks: electionTicks,
+      candidateTicks: Math.max(electionTicks, ticks(config.electionTimeoutMs)),
+      leaseTicks: Math.min(Math.max(2, ticks(config.leaderLeaseTimeoutMs)), electionTicks),
       heartbeatTicks: 1,
       appendTimeoutTicks: Math.max(electionTicks, Math.ceil(config.networkTimeoutMs / tickMs)),
       entriesPerAppendMax: config.maxAppendEntries,
+    },
+    snapshots: {
+      intervalMs: config.snapshotIntervalMs,
+      threshold: config.snapshotThreshold,
+      trailing: config.trailingLogs,
+      networkTimeoutMs: config.networkTimeoutMs,
     },
   };
 }

@@ -7,6 +7,7 @@ import type { Entry, Request, Response } from '../../core/raft/index.ts';
 import { createHost } from '../p2p/index.ts';
 import { ValueReader } from '../rpc/index.ts';
 import { createStreamTransport, type RaftTransport, raftProtocol } from './index.ts';
+import type { RaftHandler } from './ports.ts';
 import { encodeRequest } from './wire.ts';
 
 async function startHost(): Promise<Host> {
@@ -25,7 +26,7 @@ describe('the Raft transport over streams', () => {
   let client: Host;
   let server: Host;
   let calls: RaftTransport;
-  let handle: (from: string, request: Request) => Promise<Response>;
+  let handle: RaftHandler;
   const append = (text: string, prevIndex = 1): Request => ({
     type: 'append',
     term: 3,
@@ -43,7 +44,7 @@ describe('the Raft transport over streams', () => {
     await client.addAddresses(server.addresses());
     calls = createStreamTransport({ streams: client.streams, logger: silentLogger });
     const serving = createStreamTransport({ streams: server.streams, logger: silentLogger });
-    serving.handle((from, request) => handle(from, request));
+    serving.handle((from, request, body) => handle(from, request, body));
   });
   after(async () => {
     calls.close();
@@ -137,7 +138,7 @@ describe('the Raft transport over streams', () => {
     await assert.rejects(calls.call(self, { type: 'timeoutNow' }, { signal: never }));
   });
 
-  test('requests in the name of another peer, unknown ones and snapshots are not handled', async () => {
+  test('requests in the name of another peer and unknown ones are not handled; bytes that are none end the stream', async () => {
     let handled = 0;
     handle = async () => {
       handled++;
@@ -151,8 +152,70 @@ describe('the Raft transport over streams', () => {
     await stream.write(Uint8Array.of(7, 0x80));
     assert.match(Buffer.from((await reader.next()) ?? []).toString(), /unknown rpc type 7/);
     await reader.next();
-    await stream.write(Uint8Array.of(2, 0x80));
+    await stream.write(Uint8Array.of(0, 0xc1));
     await assert.rejects(reader.next());
     assert.equal(handled, 0);
+  });
+
+  function snapshotOf(leader: string): Request {
+    const configuration = { servers: [{ id: leader, suffrage: 'nonvoter' as const }] };
+    return { type: 'snapshot', term: 3, leader, base: { index: 7, term: 2, configuration, configurationIndex: 4 } };
+  }
+
+  async function* bytesOf(...sizes: readonly number[]): AsyncGenerator<Uint8Array, void, undefined> {
+    for (const [at, size] of sizes.entries()) yield new Uint8Array(size).fill(at + 1);
+  }
+
+  test('a snapshot travels with its bytes, which are not held in memory', async () => {
+    const sizes = [0, 1, 300_000, 65_536, 2_000_000];
+    const sizeBytes = sizes.reduce((sum, size) => sum + size);
+    let received = 0;
+    let sum = 0;
+    let seen: Request | undefined;
+    handle = async (_, request, body) => {
+      seen = request;
+      assert(body !== undefined);
+      assert.equal(body.sizeBytes, sizeBytes);
+      for await (const chunk of body.chunks) {
+        received += chunk.length;
+        for (const byte of chunk) sum += byte;
+      }
+      return { type: 'snapshot', term: 3, success: true };
+    };
+    const request = snapshotOf(client.self);
+    const body = { sizeBytes, chunks: bytesOf(...sizes) };
+    const response = await calls.call(server.self, request, { signal: never, body });
+    assert.deepEqual(response, { type: 'snapshot', term: 3, success: true });
+    assert.deepEqual(seen, request);
+    assert.deepEqual([received, sum], [sizeBytes, 2 + 3 * 300_000 + 4 * 65_536 + 5 * 2_000_000]);
+  });
+
+  test('a snapshot that breaks off is an error on both sides', async () => {
+    let failure: unknown;
+    const failed = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<void>();
+    handle = async (_, __, body) => {
+      try {
+        for await (const _ of body?.chunks ?? []) begun.resolve();
+      } catch (error) {
+        failure = error;
+        failed.resolve();
+        throw error;
+      }
+      return answered(1);
+    };
+    async function* broken(): AsyncGenerator<Uint8Array, void, undefined> {
+      yield new Uint8Array(1000);
+      await begun.promise;
+      throw new Error('the file is gone');
+    }
+    const sending = calls.call(server.self, snapshotOf(client.self), {
+      signal: never,
+      body: { sizeBytes: 5000, chunks: broken() },
+    });
+    await assert.rejects(sending, /the file is gone/);
+    await failed.promise;
+    assert(failure instanceof Error);
+    await assert.rejects(calls.call(server.self, snapshotOf(client.self), { signal: never }), /not there any more/);
   });
 });

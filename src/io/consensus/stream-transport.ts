@@ -2,7 +2,8 @@
  * Raft messages over streams, as Go peers send and expect them.
  *
  * To each peer there are two long-lived streams: appends travel on one, and what must never wait behind them (heartbeats,
- * votes) on the other. Requests on a stream are answered in order, so a request that is given up takes its stream with it.
+ * votes) on the other. Requests on a stream are answered in order, so a request that is given up takes its stream with it. Each
+ * snapshot has a stream of its own, which ends with the answer.
  * Source: hashicorp/raft `net_transport.go`; go-libp2p-raft `transport.go` for the protocol id.
  */
 import { errorCode, errorMessage, type Logger, OperatingError } from '../../base/index.ts';
@@ -10,8 +11,16 @@ import type { ByteStream, Streams } from '../../cluster/ports.ts';
 import type { Request, Response } from '../../core/raft/index.ts';
 import { type PeerId, raftRpcTypes } from '../../model/index.ts';
 import { ValueReader } from '../rpc/index.ts';
-import type { RaftTransport } from './ports.ts';
-import { decodeRequest, decodeResponse, encodeError, encodeRequest, encodeResponse, isHeartbeat } from './wire.ts';
+import type { RaftCallOptions, RaftHandler, RaftTransport, SnapshotBody } from './ports.ts';
+import {
+  decodeRequest,
+  decodeResponse,
+  decodeSnapshotRequest,
+  encodeError,
+  encodeRequest,
+  encodeResponse,
+  isHeartbeat,
+} from './wire.ts';
 
 /** Go go-libp2p-raft `RaftProtocol`. */
 export const raftProtocol = '/raft/1.0.0/rpc';
@@ -30,14 +39,14 @@ export function createStreamTransport({ streams, logger }: StreamTransportDeps):
   return new StreamTransport(streams, logger);
 }
 
-type Handler = (from: PeerId, request: Request) => Promise<Response>;
-
 class StreamTransport implements RaftTransport {
   readonly #streams: Streams;
   readonly #logger: Logger;
   readonly #lanes = new Map<string, Lane>();
   readonly #served = new Map<PeerId, Set<ByteStream>>();
-  #handler: Handler | undefined;
+  #handler: RaftHandler | undefined;
+  /** Snapshots under way. */
+  readonly #sending = new Set<ByteStream>();
 
   constructor(streams: Streams, logger: Logger) {
     this.#streams = streams;
@@ -45,7 +54,8 @@ class StreamTransport implements RaftTransport {
     streams.handle(raftProtocol, (stream) => this.#accept(stream));
   }
 
-  call(peer: PeerId, request: Request, { signal }: { readonly signal: AbortSignal }): Promise<Response> {
+  call(peer: PeerId, request: Request, { signal, body }: RaftCallOptions): Promise<Response> {
+    if (request.type === 'snapshot') return this.#sendSnapshot(peer, request, signal, body);
     const kind = request.type === 'append' && !isHeartbeat(request) ? 'bulk' : 'control';
     const key = `${kind} ${peer}`;
     let lane = this.#lanes.get(key);
@@ -56,14 +66,45 @@ class StreamTransport implements RaftTransport {
     return lane.call(request, signal);
   }
 
-  handle(handler: Handler): void {
+  handle(handler: RaftHandler): void {
     this.#handler = handler;
   }
 
   close(): void {
     this.#handler = undefined;
     for (const lane of [...this.#lanes.values()]) lane.close(lost('this peer is stopping'));
+    for (const stream of [...this.#sending]) stream.reset();
     for (const streams of [...this.#served.values()]) for (const stream of streams) stream.reset();
+  }
+
+  async #sendSnapshot(
+    peer: PeerId,
+    request: Request,
+    signal: AbortSignal,
+    body: SnapshotBody | undefined,
+  ): Promise<Response> {
+    if (body === undefined) throw lost('the snapshot is not there any more');
+    const stream = await this.#streams.open(peer, raftProtocol, { signal });
+    const abort = (): void => stream.reset();
+    this.#sending.add(stream);
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      if (signal.aborted) throw lost('the snapshot was given up');
+      await stream.write(encodeRequest(this.#streams.self, request, body.sizeBytes));
+      for await (const bytes of body.chunks) await stream.write(bytes);
+      const reader = new ValueReader(stream);
+      const [error, answer] = [await reader.next(), await reader.next()];
+      if (error === null || answer === null) throw lost('the peer ended the stream');
+      const response = decodeResponse('snapshot', error, answer);
+      await stream.closeWrite();
+      return response;
+    } catch (error) {
+      stream.reset();
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', abort);
+      this.#sending.delete(stream);
+    }
   }
 
   #accept(stream: ByteStream): void {
@@ -77,8 +118,7 @@ class StreamTransport implements RaftTransport {
     serve(stream, this.#streams.self, handler)
       .catch((error: unknown) => {
         stream.reset();
-        const level = errorCode(error) === 'consensus/no-snapshots' ? 'warn' : 'debug';
-        this.#logger[level]('raft stream ended', { peer: stream.remotePeer, error: errorMessage(error) });
+        this.#logger.debug('raft stream ended', { peer: stream.remotePeer, error: errorMessage(error) });
       })
       .finally(() => {
         streams.delete(stream);
@@ -88,14 +128,17 @@ class StreamTransport implements RaftTransport {
 }
 
 /** Answers the requests of a stream, one after the other, until it ends. */
-async function serve(stream: ByteStream, self: PeerId, handler: Handler): Promise<void> {
+async function serve(stream: ByteStream, self: PeerId, handler: RaftHandler): Promise<void> {
   const reader = new ValueReader(stream);
   for (;;) {
     const type = await reader.next();
     if (type === null) break;
     const body = await reader.next();
     if (body === null) throw lost('the stream ended within a request');
-    await stream.write(await answer(stream.remotePeer, self, type, body, handler));
+    const read = type.length === 1 && type[0] === raftRpcTypes.installSnapshot ? reader : undefined;
+    await stream.write(await answer(stream.remotePeer, self, type, body, handler, read));
+    // Nobody sends more after a snapshot, and after a refused one its bytes are still to come.
+    if (read !== undefined) break;
   }
   await stream.closeWrite();
 }
@@ -106,20 +149,24 @@ async function answer(
   self: PeerId,
   type: Uint8Array,
   body: Uint8Array,
-  handler: Handler,
+  handler: RaftHandler,
+  reader: ValueReader | undefined,
 ): Promise<Uint8Array> {
   let request: Request;
+  let snapshot: SnapshotBody | undefined;
   try {
-    // Raw bytes follow an InstallSnapshot: the stream cannot be used any more.
-    if (type[0] === raftRpcTypes.installSnapshot) throw noSnapshots(from);
+    if (reader !== undefined) {
+      const { sizeBytes } = decodeSnapshotRequest(body);
+      snapshot = { sizeBytes, chunks: reader.raw(sizeBytes) };
+    }
     request = decodeRequest(type.length === 1 ? (type[0] ?? 0xff) : 0xff, body);
   } catch (error) {
     if (errorCode(error) !== 'consensus/unsupported') throw error;
     return encodeError(errorMessage(error));
   }
-  const sender = request.type === 'append' ? request.leader : request.type === 'vote' ? request.candidate : from;
+  const sender = 'leader' in request ? request.leader : request.type === 'vote' ? request.candidate : from;
   if (sender !== from) return encodeError(`the request names "${sender}" as its sender, but "${from}" has sent it`);
-  return encodeResponse(self, await handler(from, request));
+  return encodeResponse(self, await handler(from, request, snapshot));
 }
 
 interface Pending {
@@ -214,12 +261,6 @@ class Lane {
 
 function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : lost(errorMessage(thrown));
-}
-
-/** A Go leader that has compacted its log tries again and again: a line each time, for this peer cannot catch up. */
-function noSnapshots(leader: PeerId): OperatingError {
-  const text = `Cannot take the snapshot of "${leader}": snapshots are not supported yet, and its log does not go back far enough`;
-  return new OperatingError('consensus/no-snapshots', text);
 }
 
 function lost(text: string): OperatingError {

@@ -119,7 +119,7 @@ export function decodeRequest(rpcType: number, bytes: Uint8Array): Request {
 }
 
 /** With the number of bytes that follow. Throws as `decodeRequest` does. */
-function decodeSnapshotRequest(bytes: Uint8Array): { request: SnapshotRequest; sizeBytes: number } {
+export function decodeSnapshotRequest(bytes: Uint8Array): { request: SnapshotRequest; sizeBytes: number } {
   const wire = installSnapshotRequestCodec.decode(bytes);
   checkVersion(wire);
   if (wire.snapshotVersion !== snapshotVersion) {

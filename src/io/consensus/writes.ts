@@ -187,6 +187,8 @@ export class Writes {
     const { term } = driver.status;
     // Listens before it asks: the entry can be applied here before the leader's answer comes.
     let isSeen = false;
+    // What a snapshot brought nobody has seen: it may be in there.
+    const { restores } = driver;
     const unlisten = driver.onApplied((entry) => {
       isSeen ||= entry.type === 'command' && entry.term === term && bytesEqual(entry.data, write.bytes);
     });
@@ -206,7 +208,7 @@ export class Writes {
       if (answer !== undefined && answer.outcome !== 'unknown') return answer;
       // Nothing of that term which is not applied here yet can ever be.
       const isOver = driver.lastAppliedTerm > term;
-      if (isSeen && (isOver || answer !== undefined)) return 'seen';
+      if ((isSeen || driver.restores > restores) && (isOver || answer !== undefined)) return 'seen';
       return isOver ? 'lost' : undefined;
     };
     try {

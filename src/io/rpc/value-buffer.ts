@@ -74,6 +74,16 @@ export class ValueBuffer {
     return value;
   }
 
+  /** Up to `count` bytes that belong to no value, a view; `undefined` when there are none. Only between values. */
+  raw(count: number): Uint8Array | undefined {
+    const end = Math.min(this.#length, this.#start + count);
+    if (end === this.#start) return undefined;
+    const bytes = this.#bytes.subarray(this.#start, end);
+    this.#start = end;
+    this.#at = end;
+    return bytes;
+  }
+
   #checkSize(): void {
     // Every pending value has at least one byte.
     const least = this.#at - this.#start + this.#pending;

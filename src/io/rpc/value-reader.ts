@@ -30,6 +30,21 @@ export class ValueReader {
     }
   }
 
+  /** Exactly `count` bytes that follow the last value, as they come. Throws `rpc/bad-reply` when the stream ends before. */
+  async *raw(count: number): AsyncGenerator<Uint8Array, void, undefined> {
+    for (let left = count; left > 0; ) {
+      const bytes = this.#buffer.raw(left);
+      if (bytes !== undefined) {
+        left -= bytes.length;
+        yield bytes;
+        continue;
+      }
+      const piece = await this.#stream.read();
+      if (piece === null) throw rpcError('bad-reply', `The stream ended ${left} bytes early`, { outcome: 'unknown' });
+      this.#buffer.push(piece);
+    }
+  }
+
   async nextOf<T>(codec: Codec<T>): Promise<T | null> {
     const bytes = await this.next();
     return bytes === null ? null : codec.decode(bytes);

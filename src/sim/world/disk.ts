@@ -59,6 +59,8 @@ export class VirtualDisk implements RaftStorage {
     };
   }
 
+  async probe(): Promise<void> {}
+
   moveAway(): Promise<void> {
     throw new TypeError('No peer of the simulation leaves its data behind');
   }
