@@ -13,8 +13,10 @@ import type { LogBounds } from './log-bounds.ts';
 const logFormat = 1;
 /** Length of the mark that begins each record: random, one for the whole log, so that no entry's data can look like it. */
 export const markSize = 8;
-const frameSize = markSize + 8;
-const checksummedFrom = markSize + 4;
+const checksumAt = markSize;
+/** The checksum is over everything from here on. */
+const lengthAt = checksumAt + 4;
+const frameSize = lengthAt + 4;
 
 /** Where everything starts that a segment holds: what the log was before its first write. */
 export interface SegmentStart {
@@ -32,9 +34,10 @@ export type LogRecord =
   | { readonly kind: 'sealed' }
   | { readonly kind: 'closed' };
 
-/** A record in its frame. */
+/** A record in its frame, in pieces that lie behind one another. */
 export interface FramedRecord {
-  readonly bytes: Uint8Array;
+  readonly chunks: readonly Uint8Array[];
+  readonly size: number;
   readonly checksum: number;
 }
 
@@ -43,27 +46,32 @@ const kinds = ['segment', 'write', 'sealed', 'closed'] as const;
 const opTypes = ['hard', 'cut', 'put', 'compact', 'reset'] as const;
 const entryTypes = ['command', 'noop', 'barrier', 'configuration'] as const;
 
-/** Makes records, all in one buffer: the bytes are good until the next call. */
+/** Makes records, all in the same memory: the chunks are good until the next call. */
 export class RecordEncoder {
   readonly #writer = new Writer();
 
   /** `seed`: the checksum of the record before; 0 for the first of a segment. */
   encode(record: LogRecord, mark: Uint8Array, seed: number): FramedRecord {
     const writer = this.#writer;
-    writer.start(mark);
-    writer.u32(0);
-    writer.u32(0);
+    const head = writer.start(frameSize);
     writer.u8(kinds.indexOf(record.kind));
     if (record.kind === 'segment') writeStart(writer, record.start);
     else if (record.kind === 'write') for (const op of record.ops) writeOp(writer, op);
-    const bytes = writer.bytes();
-    assert(bytes.length < u32Range, 'a write of the log is below 4 GiB');
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    view.setUint32(checksummedFrom, bytes.length - frameSize);
-    const checksum = crc32(bytes.subarray(checksummedFrom), seed);
-    view.setUint32(markSize, checksum);
-    return { bytes, checksum };
+    const { chunks, size } = writer.end();
+    assert(size < u32Range, 'a write of the log is below 4 GiB');
+    head.set(mark, 0);
+    const view = new DataView(head.buffer, head.byteOffset, head.length);
+    view.setUint32(lengthAt, size - frameSize);
+    const checksum = checksumOf(chunks, seed);
+    view.setUint32(checksumAt, checksum);
+    return { chunks, size, checksum };
   }
+}
+
+function checksumOf(chunks: readonly Uint8Array[], seed: number): number {
+  let checksum = seed;
+  for (const [i, chunk] of chunks.entries()) checksum = crc32(i === 0 ? chunk.subarray(lengthAt) : chunk, checksum);
+  return checksum;
 }
 
 /** The whole record that begins there, or what is wrong with it. */
@@ -74,10 +82,10 @@ export function findRecord(bytes: Uint8Array, at: number, mark: Uint8Array, seed
   if (bytes.length < at + frameSize) return 'the file ends in the head of a record';
   if (!bytesEqual(bytes.subarray(at, at + markSize), mark)) return 'there is no record';
   const view = new DataView(bytes.buffer, bytes.byteOffset + at, frameSize);
-  const end = at + frameSize + view.getUint32(checksummedFrom);
+  const end = at + frameSize + view.getUint32(lengthAt);
   if (end > bytes.length) return 'the file ends in a record';
-  const checksum = view.getUint32(markSize);
-  if (crc32(bytes.subarray(at + checksummedFrom, end), seed) !== checksum) return 'a checksum does not match';
+  const checksum = view.getUint32(checksumAt);
+  if (crc32(bytes.subarray(at + lengthAt, end), seed) !== checksum) return 'a checksum does not match';
   return { end, checksum, body: bytes.subarray(at + frameSize, end) };
 }
 
@@ -222,32 +230,44 @@ function serversOf(data: Uint8Array): readonly Server[] {
 }
 
 const u32Range = 2 ** 32;
-/** Larger buffers, which one large write has needed, are given back. */
-const keptBytesMax = 4 << 20;
+const bufferBytes = 64 << 10;
+/** Data from here on is not copied. */
+const referredBytesMin = 4 << 10;
 
-/** Appends to a buffer that grows. Big-endian. */
+/** Makes chunks out of values. Big-endian. */
 class Writer {
-  #buffer = Buffer.allocUnsafe(64 << 10);
+  /** Used again for every record; large ones need more. */
+  readonly #own: Buffer = Buffer.allocUnsafe(bufferBytes);
+  #buffer: Buffer = this.#own;
+  /** What is in the buffer and not yet in the chunks. */
+  #from = 0;
+  #to = 0;
+  #chunks: Uint8Array[] = [];
   #size = 0;
 
-  start(mark: Uint8Array): void {
-    if (this.#buffer.length > keptBytesMax) this.#buffer = Buffer.allocUnsafe(keptBytesMax);
-    this.#buffer.set(mark, 0);
-    this.#size = mark.length;
+  /** @returns the first bytes, to be filled in at the end. */
+  start(headSize: number): Uint8Array {
+    this.#buffer = this.#own;
+    this.#from = 0;
+    this.#to = headSize;
+    this.#chunks = [];
+    this.#size = 0;
+    return this.#own.subarray(0, headSize);
   }
 
-  bytes(): Uint8Array {
-    return this.#buffer.subarray(0, this.#size);
+  end(): { readonly chunks: readonly Uint8Array[]; readonly size: number } {
+    this.#flush();
+    return { chunks: this.#chunks, size: this.#size };
   }
 
   u8(value: number): void {
-    this.#grow(1);
-    this.#buffer[this.#size++] = value;
+    this.#reserve(1);
+    this.#to = this.#buffer.writeUInt8(value, this.#to);
   }
 
   u32(value: number): void {
-    this.#grow(4);
-    this.#size = this.#buffer.writeUInt32BE(value, this.#size);
+    this.#reserve(4);
+    this.#to = this.#buffer.writeUInt32BE(value, this.#to);
   }
 
   u64(value: number): void {
@@ -256,23 +276,40 @@ class Writer {
   }
 
   bigU64(value: bigint): void {
-    this.#grow(8);
-    this.#size = this.#buffer.writeBigUInt64BE(value, this.#size);
+    this.#reserve(8);
+    this.#to = this.#buffer.writeBigUInt64BE(value, this.#to);
   }
 
   /** u32 length and the bytes. */
   sized(bytes: Uint8Array): void {
     this.u32(bytes.length);
-    this.#grow(bytes.length);
-    this.#buffer.set(bytes, this.#size);
-    this.#size += bytes.length;
+    if (bytes.length >= referredBytesMin) {
+      this.#flush();
+      this.#add(bytes);
+      return;
+    }
+    this.#reserve(bytes.length);
+    this.#buffer.set(bytes, this.#to);
+    this.#to += bytes.length;
   }
 
-  #grow(count: number): void {
-    if (this.#size + count <= this.#buffer.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(this.#buffer.length * 2, this.#size + count));
-    larger.set(this.bytes(), 0);
-    this.#buffer = larger;
+  /** At most `referredBytesMin`. */
+  #reserve(count: number): void {
+    if (this.#to + count <= this.#buffer.length) return;
+    this.#flush();
+    this.#buffer = Buffer.allocUnsafe(bufferBytes);
+    this.#from = 0;
+    this.#to = 0;
+  }
+
+  #flush(): void {
+    if (this.#to > this.#from) this.#add(this.#buffer.subarray(this.#from, this.#to));
+    this.#from = this.#to;
+  }
+
+  #add(chunk: Uint8Array): void {
+    this.#chunks.push(chunk);
+    this.#size += chunk.length;
   }
 }
 

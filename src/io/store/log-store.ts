@@ -19,7 +19,7 @@ import {
   readSegmentName,
   type Segment,
 } from './log-reader.ts';
-import { type LogRecord, markSize, RecordEncoder } from './log-record.ts';
+import { type FramedRecord, type LogRecord, markSize, RecordEncoder } from './log-record.ts';
 
 /** A log that gives its files back. */
 export interface ClosableLogStore extends LogStore {
@@ -162,20 +162,20 @@ class SegmentedLogStore implements ClosableLogStore {
   async #append(record: LogRecord): Promise<void> {
     const file = this.#file;
     assert(file !== undefined, 'a segment is open');
-    const { bytes, checksum } = this.#encoder.encode(record, this.#mark, this.#end.checksum);
-    await this.#put(file, bytes, this.#end.position);
-    this.#end = { position: this.#end.position + bytes.length, checksum };
+    const framed = this.#encoder.encode(record, this.#mark, this.#end.checksum);
+    await this.#put(file, framed, this.#end.position);
+    this.#end = { position: this.#end.position + framed.size, checksum: framed.checksum };
     this.#isClosedMarked = record.kind === 'closed';
   }
 
-  async #put(file: OpenFile, bytes: Uint8Array, position: number): Promise<void> {
-    const end = position + bytes.length;
-    if (end <= this.#filled || bytes.length > paddedBytesMax) {
-      await file.write([bytes], position);
+  async #put(file: OpenFile, { chunks, size }: FramedRecord, position: number): Promise<void> {
+    const end = position + size;
+    if (end <= this.#filled || size > paddedBytesMax) {
+      await file.write(chunks, position);
       this.#filled = Math.max(this.#filled, end);
     } else {
       const filled = Math.ceil(end / growthBytes) * growthBytes;
-      await file.write([bytes, zeros.subarray(0, filled - end)], position);
+      await file.write([...chunks, zeros.subarray(0, filled - end)], position);
       this.#filled = filled;
     }
   }
@@ -188,16 +188,16 @@ class SegmentedLogStore implements ClosableLogStore {
     const sequence = (this.#segments.at(-1)?.sequence ?? 0) + 1;
     const name = nameOfSegment(sequence, this.#mark);
     const head: LogRecord = { kind: 'segment', start: { sequence, previous, bounds: this.#bounds } };
-    const { bytes, checksum } = this.#encoder.encode(head, this.#mark, 0);
-    const end = { position: bytes.length, checksum };
+    const framed = this.#encoder.encode(head, this.#mark, 0);
+    const end = { position: framed.size, checksum: framed.checksum };
     const file = await this.#files.open(join(this.#folder, name), 'create', { isDurable: true });
     try {
       this.#filled = 0;
-      await this.#put(file, bytes, 0);
+      await this.#put(file, framed, 0);
       await this.#files.syncFolder(this.#folder);
       if (old !== undefined) {
         const seal = this.#encoder.encode({ kind: 'sealed' }, this.#mark, previous.checksum);
-        await old.write([seal.bytes], previous.size);
+        await old.write(seal.chunks, previous.size);
         await old.close();
       }
     } catch (error) {
