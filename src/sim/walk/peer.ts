@@ -7,11 +7,11 @@ import {
   type Raft,
   type RaftOptions,
   type Request,
-  type Rules,
 } from '../../core/raft/index.ts';
 import type { PeerId } from '../../model/index.ts';
 import type { PeerView } from '../checkers/peer-view.ts';
 import { DiskImage } from '../image.ts';
+import type { Plants } from '../plants.ts';
 
 /** A request that has not been replied to. */
 export interface Incoming {
@@ -38,6 +38,7 @@ export class WalkPeer implements PeerView {
   readonly incoming: Map<number, Incoming> = new Map<number, Incoming>();
   /** Changes of members that were asked for here. */
   readonly changes: Set<number> = new Set<number>();
+  readonly reads: Set<number> = new Set<number>();
   nextToken = 1;
   readonly #make: (applied: LogIndex) => Raft;
 
@@ -46,14 +47,16 @@ export class WalkPeer implements PeerView {
     parts: {
       readonly random: Random;
       readonly options: Partial<RaftOptions>;
-      readonly rules: Partial<Rules>;
+      readonly plants: Plants;
       readonly ops: readonly LogOp[];
     },
   ) {
     this.id = id;
     this.disk.perform(parts.ops);
-    const { random, options, rules } = parts;
-    this.#make = (applied) => createRaft({ self: id, random, image: this.disk.load(), applied, rules }, options);
+    const { random, options, plants } = parts;
+    const { rules = {}, engine = same, image = same } = plants;
+    this.#make = (applied) =>
+      engine(createRaft({ self: id, random, image: image(this.disk.load()), applied, rules }, options));
     this.raft = this.#make(0);
   }
 
@@ -66,4 +69,8 @@ export class WalkPeer implements PeerView {
     this.incoming.clear();
     this.raft = this.#make(applied);
   }
+}
+
+function same<T>(value: T): T {
+  return value;
 }

@@ -14,27 +14,31 @@ import {
   type Output,
   type Response,
   type Result,
-  type Rules,
+  raftDefaults,
 } from '../../core/raft/index.ts';
 import { RaftChecker } from '../checkers/raft-checker.ts';
+import { describeRequest, describeResponse, isOutstanding } from '../describe.ts';
 import { asFinding, expect, type Finding } from '../finding.ts';
 import { mix } from '../hash.ts';
 import { pick } from '../pick.ts';
-import type { SeedResult } from '../runner.ts';
+import type { Plants } from '../plants.ts';
+import type { SeedResult } from '../result.ts';
 import { Trace } from '../trace.ts';
-import { type Action, actions, drawOptions, type WalkOptions } from './options.ts';
 import { WalkPeer } from './peer.ts';
+import type { Action, WalkOptions, WalkPlan } from './plan.ts';
+import { StepRandom } from './step-random.ts';
 
 /** Messages under way; the oldest is lost when there are more. */
 const messagesMax = 60;
+/** Of one peer: what is under way and lost, and what waits for a disk that stands still during a burst. */
+const callsMax = 400;
+const requestsMax = 400;
 /** Rounds of ticks and deliveries until progress must have been made, about 20 election timeouts. */
 const healRoundsMax = 400;
 
 export interface WalkInput {
-  readonly seed: number;
-  readonly steps: number;
-  /** Planted bugs. */
-  readonly rules?: Partial<Rules>;
+  readonly plan: WalkPlan;
+  readonly plants?: Plants;
   readonly traces?: boolean;
 }
 
@@ -50,7 +54,7 @@ export function walk(input: WalkInput): SeedResult {
   const simulation = new Walk(input);
   let finding: Finding | undefined;
   try {
-    simulation.run(input.steps);
+    simulation.run();
     simulation.heal();
   } catch (error) {
     finding = asFinding(error);
@@ -59,10 +63,11 @@ export function walk(input: WalkInput): SeedResult {
 }
 
 class Walk {
-  readonly #seed: number;
-  readonly #random: SeededRandom;
+  readonly #plan: WalkPlan;
   readonly #options: WalkOptions;
-  readonly #checker = new RaftChecker();
+  /** Of the step that is being made. */
+  readonly #random = new StepRandom();
+  readonly #checker: RaftChecker;
   readonly #trace: Trace;
   readonly #peers: WalkPeer[];
   #messages: Message[] = [];
@@ -71,37 +76,34 @@ class Walk {
   #burstLeft = 0;
   #nextId = 1;
   #hash = 0;
+  /** How many steps have been begun. */
   #steps = 0;
   #crashes = 0;
   #changes = 0;
 
-  constructor({ seed, rules = {}, traces = false }: WalkInput) {
-    this.#seed = seed;
-    this.#random = new SeededRandom(`walk/${seed}`);
-    this.#options = drawOptions(this.#random.derive('options'));
+  constructor({ plan, plants = {}, traces = false }: WalkInput) {
+    this.#plan = plan;
+    this.#options = plan.options;
     this.#trace = new Trace(traces);
+    const { waitingMax = raftDefaults.waitingMax } = plan.options.raft;
+    this.#checker = new RaftChecker({ waitingMax, callsMax, requestsMax });
+    const random = new SeededRandom(`walk/${plan.seed}`);
     const ids = ['n1', 'n2', 'n3', 'n4', 'n5', 'n6'].slice(0, this.#options.voters + 1);
     const voters = ids.slice(0, this.#options.voters);
     this.#peers = ids.map((id) => {
       const ops = voters.includes(id) ? bootstrapOps(voters) : [];
-      return new WalkPeer(id, { random: this.#random.derive(id), options: this.#options.raft, rules, ops });
+      return new WalkPeer(id, { random: random.derive(id), options: this.#options.raft, plants, ops });
     });
     for (const peer of this.#peers) if (voters.includes(peer.id)) this.#checker.writes(peer, bootstrapOps(voters));
     this.#awake = this.#peers;
   }
 
-  run(steps: number): void {
-    const weights = actions.map((action) => Math.round(this.#options.weights[action] * 10));
-    const total = weights.reduce((sum, weight) => sum + weight, 0);
-    for (this.#steps = 0; this.#steps < steps; this.#steps++) {
-      let draw = this.#random.integer(total);
-      const at = weights.findIndex((weight) => {
-        draw -= weight;
-        return draw < 0;
-      });
-      const action = actions[at];
+  run(): void {
+    for (const [action, draw] of this.#plan.steps) {
+      this.#steps++;
+      this.#random.begin(draw);
       const isHurried = this.#burstLeft > 0 && this.#random.integer(100) < this.#options.burstTickPercent;
-      if (action !== undefined) this.#act(isHurried ? 'tick' : action);
+      this.#act(isHurried ? 'tick' : action);
       if (this.#burstLeft > 0 && --this.#burstLeft === 0) this.#awake = this.#peers;
     }
   }
@@ -138,9 +140,9 @@ class Walk {
   result(finding: Finding | undefined): SeedResult {
     const { votes, clients, logs } = this.#checker;
     return {
-      seed: this.#seed,
-      drawn: { options: this.#options },
+      history: { simulation: 'walk', plan: this.#plan },
       finding,
+      at: `step ${this.#steps}`,
       hash: mix(this.#hash, this.#checker.hash),
       counts: {
         commits: logs.commit,
@@ -232,7 +234,7 @@ class Walk {
 
   #read(peer: WalkPeer): void {
     const id = this.#nextId++;
-    this.#checker.clients.readBegins(id, this.#checker.logs.commit);
+    peer.reads.add(id);
     this.#give(peer, { type: 'read', id });
   }
 
@@ -274,13 +276,13 @@ class Walk {
   #deliver({ to, from, life, call, response }: Message): void {
     if (response !== undefined) {
       if (to.life !== life || !to.open.delete(call.callId)) return;
-      this.#trace.add(() => `${from.id} > ${to.id} answers ${describeResponse(response)}`);
+      this.#trace.line(isOutstanding(response), () => `${from.id} > ${to.id} answers ${describeResponse(response)}`);
       this.#give(to, { type: 'response', callId: call.callId, response });
       return;
     }
     const token = to.nextToken++;
     to.incoming.set(token, { request: call.request, caller: from, callId: call.callId, life });
-    this.#trace.add(() => `${from.id} > ${to.id} ${describeRequest(call)}`);
+    this.#trace.line(isOutstanding(call.request), () => `${from.id} > ${to.id} ${describeRequest(call.request)}`);
     this.#give(to, { type: 'request', from: from.id, request: call.request, token });
   }
 
@@ -293,6 +295,7 @@ class Walk {
   }
 
   #give(peer: WalkPeer, input: Input): void {
+    this.#checker.given(peer, input);
     peer.raft.step(input);
     const output = peer.raft.take();
     const status = this.#checker.stepped(peer, output, this.#peers);
@@ -330,8 +333,8 @@ class Walk {
 
   #ends(peer: WalkPeer, result: Result): void {
     const { clients } = this.#checker;
-    if (clients.isRead(result.id)) clients.readEnds(result.id, result, peer.raft.status().applied);
-    else if (peer.changes.delete(result.id)) this.#changes += result.outcome === 'applied' ? 1 : 0;
+    if (peer.reads.delete(result.id)) return;
+    if (peer.changes.delete(result.id)) this.#changes += result.outcome === 'applied' ? 1 : 0;
     else clients.proposalEnds(result.id, result);
   }
 
@@ -362,7 +365,10 @@ class Walk {
     peer.writing = undefined;
     this.#checker.writes(peer, ops);
     peer.disk.perform(ops);
-    this.#trace.add(() => `${peer.id} has on disk ${ops.map(({ type }) => type)}, up to ${peer.disk.lastIndex}`);
+    this.#trace.line(
+      false,
+      () => `${peer.id} has on disk ${ops.map(({ type }) => type)}, up to ${peer.disk.lastIndex}`,
+    );
   }
 
   #finishApply(peer: WalkPeer): void {
@@ -403,28 +409,6 @@ function proposalIn(entry: Entry): number | undefined {
   if (entry.type !== 'command') return undefined;
   const [low = 0, middle = 0, high = 0] = entry.data;
   return low | (middle << 8) | (high << 16);
-}
-
-function describeRequest({ request }: Call): string {
-  switch (request.type) {
-    case 'append': {
-      const { prevIndex, prevTerm, entries, commit, term } = request;
-      return `append of term ${term} after ${prevIndex}/${prevTerm}: ${entries.length} entries, commit ${commit}`;
-    }
-    case 'vote':
-    case 'preVote':
-      return `${request.type} of term ${request.term}, last ${request.lastIndex}/${request.lastTerm}`;
-    case 'snapshot':
-      return `snapshot of term ${request.term} up to ${request.base.index}/${request.base.term}`;
-    case 'timeoutNow':
-      return request.type;
-  }
-}
-
-function describeResponse(response: Response): string {
-  if (response.type === 'timeoutNow') return response.type;
-  const isYes = 'success' in response ? response.success : response.granted;
-  return `${response.type} ${isYes ? 'yes' : 'no'} in term ${response.term}`;
 }
 
 function tableRow({ id, raft, disk }: WalkPeer): string {

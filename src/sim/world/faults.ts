@@ -56,6 +56,14 @@ export class Faults {
         });
         break;
       }
+      case 'failDisk': {
+        const peer = this.#world.target(act.peer);
+        if (peer === undefined) return;
+        this.#world.note(() => `the disk of ${peer.name} fails with ${act.error}`);
+        peer.storage.error = act.error;
+        this.#after(act.lengthMs, () => this.#world.repair(peer));
+        break;
+      }
       case 'drift': {
         const peer = this.#world.target(act.peer);
         peer?.setClockRate(act.rate);
@@ -64,7 +72,16 @@ export class Faults {
       }
       case 'addPeer':
       case 'removePeer':
-        this.#change(act);
+        this.#change(act.kind, act.peer, this.#world.target(act.via));
+        break;
+      case 'changeTwo':
+        for (const via of this.#world.leaders()) {
+          const { servers = [] } = via.status?.configuration ?? {};
+          for (const at of act.peers) {
+            const isMember = servers.some(({ id }) => id === peers[at]?.id);
+            this.#change(isMember ? 'removePeer' : 'addPeer', at, via);
+          }
+        }
         break;
     }
   }
@@ -108,19 +125,19 @@ export class Faults {
     });
   }
 
-  #change(act: Extract<FaultAct, { kind: 'addPeer' | 'removePeer' }>): void {
-    const target = this.#world.peers[act.peer];
-    const via = this.#world.target(act.via) ?? target;
+  #change(kind: 'addPeer' | 'removePeer', at: number, leader: WorldPeer | undefined): void {
+    const target = this.#world.peers[at];
+    const via = leader ?? target;
     if (target === undefined || via?.consensus === undefined) return;
     const members = via.status?.configuration.servers.length ?? 0;
-    if (act.kind === 'removePeer' && members <= 2) return;
-    this.#world.note(() => `${act.kind} ${target.name} through ${via.name}`);
-    const change = act.kind === 'addPeer' ? via.consensus.addPeer(target.id) : via.consensus.rmPeer(target.id);
+    if (kind === 'removePeer' && members <= 2) return;
+    this.#world.note(() => `${kind} ${target.name} through ${via.name}`);
+    const change = kind === 'addPeer' ? via.consensus.addPeer(target.id) : via.consensus.rmPeer(target.id);
     change.then(
       () => {
         this.changes++;
       },
-      (error: unknown) => this.#world.note(() => `${act.kind} ${target.name} fails: ${error}`),
+      (error: unknown) => this.#world.note(() => `${kind} ${target.name} fails: ${error}`),
     );
   }
 

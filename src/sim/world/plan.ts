@@ -11,10 +11,17 @@ export type FaultAct =
   | { readonly kind: 'deafen'; readonly from: Target; readonly to: number; readonly lengthMs: number }
   /** Nothing of what the peer sends arrives, or nothing arrives either way. */
   | { readonly kind: 'isolate'; readonly peer: Target; readonly isOneWay: boolean; readonly lengthMs: number }
+  /** Writes fail: `EIO`, and may have been done, or `ENOSPC`, and were not. The peer is read-only until there is a disk again. */
+  | { readonly kind: 'failDisk'; readonly peer: Target; readonly error: DiskError; readonly lengthMs: number }
   | { readonly kind: 'slowDisk'; readonly peer: Target; readonly factor: number; readonly lengthMs: number }
   | { readonly kind: 'drift'; readonly peer: Target; readonly rate: number; readonly lengthMs: number }
   | { readonly kind: 'addPeer'; readonly peer: number; readonly via: Target }
-  | { readonly kind: 'removePeer'; readonly peer: number; readonly via: Target };
+  | { readonly kind: 'removePeer'; readonly peer: number; readonly via: Target }
+  /** Both at once, through everyone who believes to lead: whoever is a member is removed, the other added. */
+  | { readonly kind: 'changeTwo'; readonly peers: readonly [number, number] };
+
+/** What the operating system says of a disk. */
+export type DiskError = 'EIO' | 'ENOSPC';
 
 /** A peer by its number, or whoever leads then. */
 export type Target = number | 'leader';
@@ -40,12 +47,15 @@ export interface ArmedFault {
 export interface Operation {
   readonly atMs: number;
   readonly kind: 'pin' | 'unpin' | 'read';
+  /** Of its own, so that it is found in the log: the pin's. */
+  readonly name: string;
   readonly peer: Target;
   /** Which CID. */
   readonly key: number;
 }
 
-export interface Plan {
+export interface WorldPlan {
+  readonly seed: number;
   readonly options: WorldOptions;
   readonly faults: readonly TimedFault[];
   readonly armed: readonly ArmedFault[];
@@ -57,6 +67,11 @@ export interface WorldOptions {
   readonly heartbeatTimeoutMs: number;
   readonly networkTimeoutMs: number;
   readonly maxAppendEntries: number;
+  readonly appendsInFlightMax: number;
+  readonly applyMax: number;
+  readonly electionSpreadTicks: number;
+  /** A small one makes clients hear that the leader is busy. */
+  readonly waitingMax: number;
   readonly latencyMs: number;
   readonly slowPercent: number;
   readonly slowMsMax: number;
@@ -69,14 +84,15 @@ export interface WorldOptions {
 /** Faults and operations happen in this time. */
 export const faultyMs = 10_000;
 const operationsMax = 80;
-const keys = 4;
+export const keys = 4;
 
-export function drawPlan(seed: number): Plan {
+export function drawWorld(seed: number): WorldPlan {
   const random = new SeededRandom(`world/${seed}`);
   const options = drawOptions(random.derive('options'));
   const isStorm = random.derive('mood').integer(2) === 0;
   const faults = random.derive('faults');
   return {
+    seed,
     options,
     faults: times(faults, isStorm ? 15 + faults.integer(20) : faults.integer(14)).map((atMs) => ({
       atMs,
@@ -94,6 +110,10 @@ function drawOptions(random: SeededRandom): WorldOptions {
     // Above the election timeout too: short ones hide all that is wrong about late answers.
     networkTimeoutMs: pick(random, [300, 2000, 8000]),
     maxAppendEntries: pick(random, [1, 1, 4, 64]),
+    appendsInFlightMax: pick(random, [1, 2, 2, 4]),
+    applyMax: pick(random, [1, 1024, 1024]),
+    electionSpreadTicks: pick(random, [3, 10, 10]),
+    waitingMax: pick(random, [3, 8192, 8192]),
     latencyMs: pick(random, [0.5, 2, 10]),
     slowPercent: pick(random, [0, 1, 5, 20]),
     slowMsMax: pick(random, [50, 300, 1500, 5000]),
@@ -112,7 +132,7 @@ function drawFault(random: SeededRandom, peers: number, isStorm: boolean): Fault
   const lengthMs = isStorm ? 30 + random.integer(1300) : 50 + random.integer(5000);
   const someone = random.integer(peers);
   const peer: Target = pick(random, ['leader' as const, someone]);
-  switch (random.integer(16)) {
+  switch (random.integer(19)) {
     case 0:
       return { kind: 'crashAll', downMs: lengthMs };
     case 1:
@@ -135,6 +155,11 @@ function drawFault(random: SeededRandom, peers: number, isStorm: boolean): Fault
       return { kind: 'drift', peer, rate: pick(random, [0.7, 1.4]), lengthMs };
     case 13:
       return { kind: 'removePeer', peer: someone, via: peer };
+    case 14:
+    case 15:
+      return { kind: 'failDisk', peer, error: pick(random, ['EIO' as const, 'ENOSPC' as const]), lengthMs };
+    case 16:
+      return { kind: 'changeTwo', peers: [someone, random.integer(peers)] };
     default:
       return { kind: 'addPeer', peer: someone, via: peer };
   }
@@ -151,10 +176,29 @@ function drawArmed(random: SeededRandom, atMs: number): ArmedFault {
 }
 
 function drawOperations(random: SeededRandom, voters: number): readonly Operation[] {
-  return times(random, operationsMax).map((atMs) => ({
+  return times(random, operationsMax).map((atMs, at) => ({
     atMs,
+    name: `p${at + 1}`,
     kind: pick(random, ['pin' as const, 'pin' as const, 'unpin' as const, 'read' as const]),
     peer: random.integer(voters),
     key: random.integer(keys),
   }));
 }
+
+/** What makes a world easier to read, one by one. */
+export const calmWorld: Partial<WorldOptions> = {
+  voters: 3,
+  slowPercent: 0,
+  lossPercent: 0,
+  copyPercent: 0,
+  latencyMs: 0.5,
+  syncMs: 1,
+  stateMs: 0.1,
+  waitingMax: 8192,
+  maxAppendEntries: 64,
+  appendsInFlightMax: 1,
+  applyMax: 1024,
+  electionSpreadTicks: 10,
+  networkTimeoutMs: 2000,
+  heartbeatTimeoutMs: 1000,
+};

@@ -1,5 +1,8 @@
-/** What a walk is drawn from: a profile that means well hides bugs, so every seed has its own. */
-import type { SeededRandom } from '../../base/index.ts';
+/**
+ * What happens in a walk: options and steps, drawn from the seed as plain data before anything is played. A profile that means well
+ * hides bugs, so every seed has options of its own.
+ */
+import { SeededRandom } from '../../base/index.ts';
 import type { RaftOptions } from '../../core/raft/index.ts';
 import { pick } from '../pick.ts';
 
@@ -20,6 +23,15 @@ export const actions = [
 
 export type Action = (typeof actions)[number];
 
+/** An action, and a number that all choices within it come from: steps can be left out without changing the others. */
+export type Step = readonly [Action, number];
+
+export interface WalkPlan {
+  readonly seed: number;
+  readonly options: WalkOptions;
+  readonly steps: readonly Step[];
+}
+
 export interface WalkOptions {
   readonly raft: Partial<RaftOptions>;
   readonly weights: Readonly<Record<Action, number>>;
@@ -31,13 +43,33 @@ export interface WalkOptions {
   readonly voters: number;
 }
 
-export function drawOptions(random: SeededRandom): WalkOptions {
+export function drawWalk(seed: number, steps: number): WalkPlan {
+  const random = new SeededRandom(`walk/${seed}`);
+  const options = drawOptions(random.derive('options'));
+  return { seed, options, steps: drawSteps(random.derive('steps'), options, steps) };
+}
+
+function drawSteps(random: SeededRandom, { weights }: WalkOptions, count: number): Step[] {
+  const shares = actions.map((action) => Math.round(weights[action] * 10));
+  const total = shares.reduce((sum, share) => sum + share, 0);
+  return Array.from({ length: count }, () => {
+    let draw = random.integer(total);
+    const at = shares.findIndex((share) => {
+      draw -= share;
+      return draw < 0;
+    });
+    return [actions[at] ?? 'tick', random.integer(2 ** 32)];
+  });
+}
+
+function drawOptions(random: SeededRandom): WalkOptions {
   return {
     raft: {
       entriesPerAppendMax: pick(random, [1, 1, 4, 32]),
       appendsInFlightMax: pick(random, [1, 2, 4]),
       electionSpreadTicks: pick(random, [3, 10, 10]),
       applyMax: pick(random, [1, 3, 1024]),
+      waitingMax: pick(random, [3, 8192, 8192]),
     },
     weights: {
       tick: pick(random, [2, 4, 10]),
@@ -57,3 +89,11 @@ export function drawOptions(random: SeededRandom): WalkOptions {
     voters: pick(random, [5, 5, 5, 3, 4]),
   };
 }
+
+/** What makes a walk easier to read, one by one. */
+export const calmWalk: Partial<WalkOptions> = {
+  voters: 3,
+  raft: { entriesPerAppendMax: 32, appendsInFlightMax: 1 },
+  inOrderPercent: 95,
+  burstTickPercent: 0,
+};
