@@ -7,7 +7,7 @@ import type { RaftOptions } from '../../core/raft/index.ts';
 import { pick } from '../pick.ts';
 
 /** What may happen next, each with its weight. */
-export const actions = [
+const actions = [
   'tick',
   'deliver',
   'fail',
