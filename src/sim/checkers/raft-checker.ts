@@ -40,19 +40,25 @@ export class RaftChecker {
 
   #leaves(peer: PeerView, { request }: Call): void {
     if (request.type === 'vote') this.votes.stands(peer, request.term);
+    if (request.type === 'snapshot') this.members.base(peer, request.base);
   }
 
   /** A reply is about to leave. */
   replies(peer: PeerView, request: Request, { response }: Reply): void {
     if (request.type === 'vote' && response.type === 'vote' && response.granted) this.votes.granted(peer, request);
     if (request.type === 'append' && response.type === 'append' && response.success) this.logs.accepts(peer, request);
+    if (request.type === 'snapshot' && response.type === 'snapshot' && response.success) {
+      this.logs.installed(peer, request);
+    }
   }
 
   writes(peer: PeerView, ops: readonly LogOp[]): void {
+    for (const op of ops) if (op.type === 'compact' || op.type === 'reset') this.members.base(peer, op.base);
     this.logs.writes(peer, ops);
   }
 
   applies(peer: PeerView, entries: readonly Entry[], numberOf: (entry: Entry) => number | undefined): void {
+    this.members.applies(entries);
     this.clients.applies(peer, entries, numberOf);
   }
 

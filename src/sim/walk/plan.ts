@@ -18,6 +18,11 @@ const actions = [
   'propose',
   'read',
   'change',
+  'transfer',
+  'compact',
+  'snapshot',
+  'receive',
+  'restore',
   'burst',
 ] as const;
 
@@ -39,6 +44,8 @@ export interface WalkOptions {
   readonly inOrderPercent: number;
   /** Of 100 steps of a burst, how many more are ticks: enough for elections on one side while the other stands still. */
   readonly burstTickPercent: number;
+  /** Entries that stay in the log when it is compacted. */
+  readonly trailing: number;
   /** Voters at the start; one more peer is there to be added. */
   readonly voters: number;
 }
@@ -63,6 +70,7 @@ function drawSteps(random: SeededRandom, { weights }: WalkOptions, count: number
 }
 
 function drawOptions(random: SeededRandom): WalkOptions {
+  const snapshot = pick(random, [0, 1, 4]);
   return {
     raft: {
       entriesPerAppendMax: pick(random, [1, 1, 4, 32]),
@@ -81,11 +89,17 @@ function drawOptions(random: SeededRandom): WalkOptions {
       crash: pick(random, [0, 0.3, 1.5]),
       propose: pick(random, [4, 16]),
       read: pick(random, [0, 3, 8]),
-      change: pick(random, [0, 0, 0.5, 2]),
+      change: pick(random, [0, 0.5, 2]),
+      transfer: pick(random, [0, 0.3]),
+      compact: snapshot,
+      snapshot,
+      receive: snapshot === 0 ? 0 : pick(random, [4, 40]),
+      restore: snapshot === 0 ? 0 : pick(random, [4, 40]),
       burst: pick(random, [0, 0.2, 1]),
     },
     inOrderPercent: pick(random, [0, 60, 95]),
     burstTickPercent: pick(random, [0, 15, 15]),
+    trailing: pick(random, [0, 0, 3, 20]),
     voters: pick(random, [5, 5, 5, 3, 4]),
   };
 }

@@ -6,11 +6,14 @@
  */
 import { SeededRandom } from '../../base/index.ts';
 import {
+  type Base,
   bootstrapOps,
   type Call,
   type ConfigurationChange,
   type Entry,
   type Input,
+  type LogIndex,
+  type LogOp,
   type Output,
   type Response,
   type Result,
@@ -80,6 +83,9 @@ class Walk {
   #steps = 0;
   #crashes = 0;
   #changes = 0;
+  #transfers = 0;
+  #snapshots = 0;
+  #installs = 0;
 
   constructor({ plan, plants = {}, traces = false }: WalkInput) {
     this.#plan = plan;
@@ -151,6 +157,9 @@ class Walk {
         reads: clients.reads,
         crashes: this.#crashes,
         changes: this.#changes,
+        transfers: this.#transfers,
+        snapshots: this.#snapshots,
+        installs: this.#installs,
       },
       trace: this.#trace,
       table: this.#peers.map(tableRow),
@@ -200,6 +209,21 @@ class Walk {
         break;
       case 'change':
         this.#change(this.#someLeaderOr(peer));
+        break;
+      case 'transfer':
+        this.#transfer(this.#someLeaderOr(peer));
+        break;
+      case 'compact':
+        this.#compact(peer);
+        break;
+      case 'snapshot':
+        this.#takeSnapshot(peer);
+        break;
+      case 'receive':
+        this.#finishReceive(peer, this.#random.integer(8) > 0);
+        break;
+      case 'restore':
+        this.#finishRestore(peer, this.#random.integer(8) > 0);
         break;
       case 'burst':
         this.#beginBurst();
@@ -257,18 +281,40 @@ class Walk {
     this.#give(peer, { type: 'change', id, change });
   }
 
+  #transfer(peer: WalkPeer): void {
+    const id = this.#nextId++;
+    peer.transfers.add(id);
+    this.#give(peer, { type: 'transfer', id });
+  }
+
   #crash(peer: WalkPeer): void {
     this.#crashes++;
     const isWritten = peer.writing !== undefined && this.#random.integer(2) === 0;
     if (isWritten) this.#perform(peer);
-    const { applied } = peer.raft.status();
-    const left = peer.appliedFloor + this.#random.integer(applied - peer.appliedFloor + 1);
+    const left = this.#stateAfterCrash(peer);
     // Whoever waits for this peer's answer learns that none comes.
     const lost = [...peer.incoming.values()];
+    const { restored } = peer;
+    // As its shell does, see `io/consensus`: a crash came between the state of a snapshot and its log.
+    if (restored?.index === left && isAhead(restored, peer.disk)) {
+      const { term } = peer.disk.hard;
+      const hard: LogOp = { type: 'hard', state: { term: restored.term, votedFor: undefined } };
+      this.#write(peer, [...(term < restored.term ? [hard] : []), { type: 'reset', base: restored }]);
+    }
     peer.restart(left);
     this.#checker.restarted(peer);
-    this.#trace.add(() => `${peer.id} crashes, write ${isWritten ? 'kept' : 'lost'}, applied ${applied} -> ${left}`);
+    this.#trace.add(() => `${peer.id} crashes, write ${isWritten ? 'kept' : 'lost'}, applied up to ${left}`);
     for (const { caller, callId, life } of lost) this.#failCall(caller, callId, life);
+  }
+
+  /** Up to where the state was applied that the crash leaves. */
+  #stateAfterCrash(peer: WalkPeer): LogIndex {
+    if (peer.restoring !== undefined && this.#random.integer(2) === 0) {
+      this.#replaceState(peer, peer.restoring);
+      return peer.appliedFloor;
+    }
+    const { applied } = peer.raft.status();
+    return peer.appliedFloor + this.#random.integer(applied - peer.appliedFloor + 1);
   }
 
   // ---------------------------------------------------------------------------------------------- messages
@@ -313,6 +359,9 @@ class Walk {
       expect(peer.writing === undefined, 'one write at a time', () => `${peer.id} starts a write during another`);
       peer.writing = output.write;
     }
+    if (output.receive !== undefined) peer.receiving = output.receive;
+    if (output.restore !== undefined) peer.restoring = output.restore;
+    if (output.needsSnapshot) peer.needsSnapshot = true;
     const last = output.apply.at(-1);
     if (last !== undefined) {
       this.#checker.applies(peer, output.apply, proposalIn);
@@ -334,6 +383,10 @@ class Walk {
   #ends(peer: WalkPeer, result: Result): void {
     const { clients } = this.#checker;
     if (peer.reads.delete(result.id)) return;
+    if (peer.transfers.delete(result.id)) {
+      this.#transfers += result.outcome === 'applied' ? 1 : 0;
+      return;
+    }
     if (peer.changes.delete(result.id)) this.#changes += result.outcome === 'applied' ? 1 : 0;
     else clients.proposalEnds(result.id, result);
   }
@@ -363,6 +416,10 @@ class Walk {
   #perform(peer: WalkPeer): void {
     const ops = peer.writing ?? [];
     peer.writing = undefined;
+    this.#write(peer, ops);
+  }
+
+  #write(peer: WalkPeer, ops: readonly LogOp[]): void {
     this.#checker.writes(peer, ops);
     peer.disk.perform(ops);
     this.#trace.line(
@@ -378,6 +435,50 @@ class Walk {
     this.#give(peer, { type: 'applied', index: applying });
   }
 
+  // ---------------------------------------------------------------------------------------------- snapshots
+
+  /** The state is synced, and the log lets go of what it stands for. */
+  #compact(peer: WalkPeer): void {
+    const { applied, baseIndex } = peer.raft.status();
+    if (peer.restoring !== undefined || applied < baseIndex) return;
+    peer.appliedFloor = applied;
+    this.#give(peer, { type: 'compact', index: applied, trailing: this.#options.trailing });
+  }
+
+  #takeSnapshot(peer: WalkPeer): void {
+    const { applied } = peer.raft.status();
+    peer.needsSnapshot = false;
+    if (peer.restoring !== undefined || applied <= (peer.snapshot?.index ?? 0)) return;
+    const base = peer.raft.baseAt(applied);
+    peer.snapshot = base;
+    this.#snapshots++;
+    this.#give(peer, { type: 'snapshotted', base });
+  }
+
+  #finishReceive(peer: WalkPeer, isWhole: boolean): void {
+    const { receiving } = peer;
+    if (receiving === undefined) return;
+    peer.receiving = undefined;
+    const { token, base } = receiving;
+    if (isWhole && base.index > (peer.snapshot?.index ?? 0)) peer.snapshot = base;
+    this.#give(peer, { type: 'received', token, isWhole });
+  }
+
+  #finishRestore(peer: WalkPeer, isDone: boolean): void {
+    const { restoring } = peer;
+    if (restoring === undefined) return;
+    peer.restoring = undefined;
+    if (isDone) this.#replaceState(peer, restoring);
+    this.#give(peer, { type: 'restored', isDone });
+  }
+
+  #replaceState(peer: WalkPeer, base: Base): void {
+    this.#installs++;
+    peer.appliedFloor = base.index;
+    peer.restored = base;
+    this.#trace.add(() => `${peer.id} has the state of ${base.index}, from a snapshot`);
+  }
+
   // ---------------------------------------------------------------------------------------------- healing
 
   #settle(what: string, isDone: () => boolean): void {
@@ -390,6 +491,9 @@ class Walk {
         for (const peer of this.#peers) {
           this.#finishWrite(peer);
           this.#finishApply(peer);
+          this.#finishReceive(peer, true);
+          this.#finishRestore(peer, true);
+          if (peer.needsSnapshot) this.#takeSnapshot(peer);
         }
         if (message === undefined && this.#messages.length === 0) break;
       }
@@ -409,6 +513,11 @@ function proposalIn(entry: Entry): number | undefined {
   if (entry.type !== 'command') return undefined;
   const [low = 0, middle = 0, high = 0] = entry.data;
   return low | (middle << 8) | (high << 16);
+}
+
+/** Whether the log does not know the entry that the state is of. */
+function isAhead({ index, term }: Base, disk: WalkPeer['disk']): boolean {
+  return index >= disk.base.index && disk.termAt(index) !== term;
 }
 
 function tableRow({ id, raft, disk }: WalkPeer): string {
