@@ -7,7 +7,7 @@ import type { PeerId } from '../../model/index.ts';
 import type { Install } from './install.ts';
 import type { Journal } from './journal.ts';
 import { isVoter, votersOf } from './quorum.ts';
-import type { Rules } from './rules.ts';
+import type { QuorumPurpose, Rules } from './rules.ts';
 import { endStaging, type Staging } from './staging.ts';
 import type { Transfer } from './transfer.ts';
 import type {
@@ -212,8 +212,8 @@ export class State {
   }
 
   /** How many voters decide. */
-  get quorum(): number {
-    return this.rules.quorum(votersOf(this.journal.configuration).length);
+  quorum(purpose: QuorumPurpose): number {
+    return this.rules.quorum(votersOf(this.journal.configuration).length, purpose);
   }
 
   get isVoter(): boolean {
@@ -222,7 +222,7 @@ export class State {
 
   /** This peer leads, and an entry of its own term is committed. */
   get isEstablished(): boolean {
-    return this.role.kind === 'leader' && (!this.rules.waitsForFirstCommit || this.commit >= this.role.firstIndex);
+    return this.role.kind === 'leader' && this.commit >= this.role.firstIndex;
   }
 
   countWaiting(): number {
