@@ -35,7 +35,10 @@ test('append: a heartbeat is answered while the disk is busy with entries, but n
 
 test('append: a heartbeat does not wait for the disk when the log is compacted either', () => {
   const peer = new SinglePeer({ terms: [1, 1] });
-  peer.ask('b', append(1, [3, 1], [], 3)).sync().nextReply();
+  peer
+    .ask('b', append(1, [3, 1], [], 3))
+    .sync()
+    .nextReply();
   peer.give({ type: 'compact', index: 3, trailing: 0 }).sync();
   peer.ask('b', append(1, [3, 1], [1], 3));
   peer.ask('b', append(1, [0, 0], []));
