@@ -194,7 +194,7 @@ function tick(state: State): void {
     return;
   }
   if (++role.timer.elapsed < role.timer.timeout || state.install?.phase === 'restoring') return;
-  if (state.isVoter) campaign(state);
+  if (state.isElectable) campaign(state);
   else state.follow(state.term, undefined);
 }
 
@@ -218,8 +218,8 @@ function onRequest(state: State, from: PeerId, request: Request, token: number):
   }
 }
 
-function mayStandNow({ role, isVoter, install }: State, from: PeerId): boolean {
-  return role.kind === 'follower' && role.leader === from && isVoter && install?.phase !== 'restoring';
+function mayStandNow({ role, isElectable, install }: State, from: PeerId): boolean {
+  return role.kind === 'follower' && role.leader === from && isElectable && install?.phase !== 'restoring';
 }
 
 /** Gives an answer to the request it belongs to; `undefined`, or an answer of another kind: none came. */

@@ -216,8 +216,13 @@ export class State {
     return this.rules.quorum(votersOf(this.journal.configuration).length, purpose);
   }
 
-  get isVoter(): boolean {
-    return isVoter(this.journal.configuration, this.self);
+  /**
+   * Whether this peer may stand for election: a voter, or one that was a voter until a change that is not known to be committed. It
+   * may be the only one that has the change, and without its log nobody can be elected (Raft thesis 4.2.2).
+   */
+  get isElectable(): boolean {
+    const { journal, self, commit } = this;
+    return isVoter(journal.configuration, self) || isVoter(journal.baseAt(commit).configuration, self);
   }
 
   /** This peer leads, and an entry of its own term is committed. */
