@@ -2,15 +2,37 @@
 import { OperatingError } from '../base/index.ts';
 import type { History } from './result.ts';
 
-/** One item a line, so that a difference between two can be read. */
+/** Of steps, which are short and many. */
+export const stepsPerLine = 6;
+
+/** One item a line, but for steps, so that a difference between two can be read. */
 export function formatHistory({ simulation, plan }: History): string {
-  const parts = Object.entries(plan).map(([name, value]) => `    ${JSON.stringify(name)}: ${formatPart(value)}`);
+  const perLine = simulation === 'walk' ? stepsPerLine : 1;
+  const parts = Object.entries(plan).map(
+    ([name, value]) => `    ${JSON.stringify(name)}: ${formatPart(value, perLine)}`,
+  );
   return `{\n  "simulation": "${simulation}",\n  "plan": {\n${parts.join(',\n')}\n  }\n}\n`;
 }
 
-function formatPart(value: unknown): string {
+function formatPart(value: unknown, perLine: number): string {
   if (!Array.isArray(value) || value.length === 0) return JSON.stringify(value);
-  return `[\n${value.map((item) => `      ${JSON.stringify(item)}`).join(',\n')}\n    ]`;
+  return `[\n${linesOf(value, perLine)
+    .map((line) => `      ${line}`)
+    .join(',\n')}\n    ]`;
+}
+
+/** Items as JSON, a few on a line. */
+export function linesOf(items: readonly unknown[], perLine: number): string[] {
+  const lines: string[] = [];
+  for (let at = 0; at < items.length; at += perLine) {
+    lines.push(
+      items
+        .slice(at, at + perLine)
+        .map((item) => JSON.stringify(item))
+        .join(', '),
+    );
+  }
+  return lines;
 }
 
 const partsOf: ReadonlyMap<unknown, readonly string[]> = new Map([

@@ -1,4 +1,5 @@
 /** What a failing history needs to be understood and repeated, ready to print. */
+import { linesOf, stepsPerLine } from './plan-file.ts';
 import type { History, SeedResult } from './result.ts';
 
 const traceLinesShown = 60;
@@ -37,7 +38,7 @@ function dataLines(original: History, shrunk: History): string[] {
   const before = new Map(listsOf(original));
   return listsOf(shrunk).flatMap(([name, items]) => [
     `${name}, ${items.length} of ${before.get(name)?.length}:`,
-    ...items.map((item) => `  ${JSON.stringify(item)}`),
+    ...linesOf(items, shrunk.simulation === 'walk' ? stepsPerLine : 1).map((line) => `  ${line}`),
   ]);
 }
 
