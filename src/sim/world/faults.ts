@@ -34,6 +34,13 @@ export class Faults {
       case 'crashAll':
         for (const peer of peers) this.#crash(peer, act.downMs);
         break;
+      case 'restart': {
+        const peer = this.#world.target(act.peer);
+        if (peer?.isUp !== true) return;
+        this.#world.note(() => `${peer.name} is stopped`);
+        void peer.stop().then(() => this.#world.scheduler.after(act.downMs, () => this.#world.boot(peer)));
+        break;
+      }
       case 'partition': {
         const isHere = (peer: WorldPeer): boolean => ((act.side >> peers.indexOf(peer)) & 1) === 1;
         this.#cut((from, to) => isHere(from) !== isHere(to), act.lengthMs, 'partition');
@@ -96,7 +103,8 @@ export class Faults {
       if (this.#isOver) return;
       this.#world.note(() => `struck: ${peer.name} when it ${fault.when}`);
       if (fault.strike === 'crash') this.#crash(peer, fault.lengthMs);
-      else this.#isolate(peer, false, fault.lengthMs);
+      else if (fault.strike === 'isolate') this.#isolate(peer, false, fault.lengthMs);
+      else this.#pair(peer, fault.lengthMs);
     });
   }
 
@@ -111,6 +119,13 @@ export class Faults {
   #isolate(peer: WorldPeer | undefined, isOneWay: boolean, lengthMs: number): void {
     if (peer === undefined) return;
     this.#cut((from, to) => from === peer || (!isOneWay && to === peer), lengthMs, `isolate ${peer.name}`);
+  }
+
+  #pair(peer: WorldPeer, lengthMs: number): void {
+    const { peers } = this.#world;
+    const other = peers[(peers.indexOf(peer) + 1) % peers.length];
+    const isIn = (at: WorldPeer): boolean => at === peer || at === other;
+    this.#cut((from, to) => isIn(from) !== isIn(to), lengthMs, `leave ${peer.name} with ${other?.name}`);
   }
 
   #cut(isCut: (from: WorldPeer, to: WorldPeer) => boolean, lengthMs: number, what: string): void {
@@ -149,7 +164,8 @@ export class Faults {
   }
 }
 
-function hasHappened(when: Trigger, { write, replies, apply, status }: Output, { role }: Status): boolean {
+function hasHappened(when: Trigger, output: Output, { role }: Status): boolean {
+  const { write, replies, apply, status } = output;
   switch (when) {
     case 'leads':
       return status !== undefined && role === 'leader';
@@ -167,5 +183,13 @@ function hasHappened(when: Trigger, { write, replies, apply, status }: Output, {
       );
     case 'applies':
       return apply.length > 0;
+    case 'compacts':
+      return write?.some(({ type }) => type === 'compact') ?? false;
+    case 'sends a snapshot':
+      return output.calls.some(({ request }) => request.type === 'snapshot');
+    case 'receives a snapshot':
+      return output.receive !== undefined;
+    case 'installs a snapshot':
+      return output.restore !== undefined;
   }
 }

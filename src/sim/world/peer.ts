@@ -171,15 +171,18 @@ export class WorldPeer implements PeerView {
     return this.#deps.disk.crash();
   }
 
-  /** @returns how many timers it has left behind. */
+  /** @returns how many timers it has left behind. Never resolves when it crashes meanwhile. */
   async stop(): Promise<number> {
     const life = this.#life;
     if (life === undefined) return 0;
     await life.consensus.stop();
+    if (this.#life !== life) return 0;
     const { timers } = life.clock;
     life.clock.stop();
     this.#deps.network.disconnect(life.port);
     this.#life = undefined;
+    // What a slow disk has not done by now it need not do; the process is gone.
+    this.#deps.disk.crash();
     return timers;
   }
 

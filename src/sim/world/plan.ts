@@ -5,6 +5,8 @@ import { pick } from '../pick.ts';
 export type FaultAct =
   | { readonly kind: 'crash'; readonly peer: Target; readonly downMs: number }
   | { readonly kind: 'crashAll'; readonly downMs: number }
+  /** Stopped in good order, as at an upgrade: a leader hands over. */
+  | { readonly kind: 'restart'; readonly peer: Target; readonly downMs: number }
   /** Two sides that do not hear each other; bit n of `side` is peer n. */
   | { readonly kind: 'partition'; readonly side: number; readonly lengthMs: number }
   /** One direction of one link. */
@@ -23,10 +25,22 @@ export type FaultAct =
 /** What the operating system says of a disk. */
 export type DiskError = 'EIO' | 'ENOSPC';
 
-/** A peer by its number, or whoever leads then. */
-export type Target = number | 'leader';
+/** A peer by its number, whoever leads then, or whoever has believed so the longest. */
+export type Target = number | 'leader' | 'oldestLeader';
 
-const triggers = ['leads', 'grants', 'saves', 'appends', 'cuts', 'changes', 'applies'] as const;
+const triggers = [
+  'leads',
+  'grants',
+  'saves',
+  'appends',
+  'cuts',
+  'changes',
+  'applies',
+  'compacts',
+  'sends a snapshot',
+  'receives a snapshot',
+  'installs a snapshot',
+] as const;
 /** What a peer does when an armed fault goes off. */
 export type Trigger = (typeof triggers)[number];
 
@@ -40,7 +54,8 @@ export interface ArmedFault {
   readonly atMs: number;
   readonly when: Trigger;
   readonly delayMs: number;
-  readonly strike: 'crash' | 'isolate';
+  /** `pair`: it hears and reaches only one other peer. */
+  readonly strike: 'crash' | 'isolate' | 'pair';
   readonly lengthMs: number;
 }
 
@@ -66,12 +81,21 @@ export interface WorldOptions {
   readonly voters: number;
   readonly heartbeatTimeoutMs: number;
   readonly networkTimeoutMs: number;
+  /** Of a leader that hears no quorum. */
+  readonly leaseTimeoutMs: number;
   readonly maxAppendEntries: number;
   readonly appendsInFlightMax: number;
   readonly applyMax: number;
   readonly electionSpreadTicks: number;
   /** A small one makes clients hear that the leader is busy. */
   readonly waitingMax: number;
+  /** Entries; a snapshot is taken after as many. */
+  readonly snapshotThreshold: number;
+  readonly snapshotIntervalMs: number;
+  /** Entries that stay in a compacted log. */
+  readonly trailingLogs: number;
+  /** Snapshots alone are up to so much later. */
+  readonly snapshotDelayMsMax: number;
   readonly latencyMs: number;
   readonly slowPercent: number;
   readonly slowMsMax: number;
@@ -104,9 +128,11 @@ export function drawWorld(seed: number): WorldPlan {
 }
 
 function drawOptions(random: SeededRandom): WorldOptions {
+  const heartbeatTimeoutMs = pick(random, [300, 1000, 1000]);
   return {
     voters: pick(random, [3, 5, 5]),
-    heartbeatTimeoutMs: pick(random, [300, 1000, 1000]),
+    heartbeatTimeoutMs,
+    leaseTimeoutMs: pick(random, [heartbeatTimeoutMs / 2, heartbeatTimeoutMs]),
     // Above the election timeout too: short ones hide all that is wrong about late answers.
     networkTimeoutMs: pick(random, [300, 2000, 8000]),
     maxAppendEntries: pick(random, [1, 1, 4, 64]),
@@ -114,6 +140,10 @@ function drawOptions(random: SeededRandom): WorldOptions {
     applyMax: pick(random, [1, 1024, 1024]),
     electionSpreadTicks: pick(random, [3, 10, 10]),
     waitingMax: pick(random, [3, 8192, 8192]),
+    snapshotThreshold: pick(random, [5, 5, 12, 20, 40, 8192]),
+    snapshotIntervalMs: pick(random, [100, 1000]),
+    trailingLogs: pick(random, [0, 0, 3, 10_240]),
+    snapshotDelayMsMax: pick(random, [0, 0, 300, 3000]),
     latencyMs: pick(random, [0.5, 2, 10]),
     slowPercent: pick(random, [0, 1, 5, 20]),
     slowMsMax: pick(random, [50, 300, 1500, 5000]),
@@ -132,7 +162,7 @@ function drawFault(random: SeededRandom, peers: number, isStorm: boolean): Fault
   const lengthMs = isStorm ? 30 + random.integer(1300) : 50 + random.integer(5000);
   const someone = random.integer(peers);
   const peer: Target = pick(random, ['leader' as const, someone]);
-  switch (random.integer(19)) {
+  switch (random.integer(21)) {
     case 0:
       return { kind: 'crashAll', downMs: lengthMs };
     case 1:
@@ -159,6 +189,11 @@ function drawFault(random: SeededRandom, peers: number, isStorm: boolean): Fault
     case 15:
       return { kind: 'failDisk', peer, error: pick(random, ['EIO' as const, 'ENOSPC' as const]), lengthMs };
     case 16:
+      return { kind: 'restart', peer, downMs: lengthMs };
+    case 17:
+      // Away so long that the log goes on without it.
+      return { kind: 'crash', peer: someone, downMs: 3000 + random.integer(4000) };
+    case 18:
       return { kind: 'changeTwo', peers: [someone, random.integer(peers)] };
     default:
       return { kind: 'addPeer', peer: someone, via: peer };
@@ -170,7 +205,7 @@ function drawArmed(random: SeededRandom, atMs: number): ArmedFault {
     atMs,
     when: pick(random, triggers),
     delayMs: random.integer(60),
-    strike: pick(random, ['crash' as const, 'isolate' as const]),
+    strike: pick(random, ['crash' as const, 'isolate' as const, 'pair' as const]),
     lengthMs: 30 + random.integer(1500),
   };
 }
@@ -179,10 +214,16 @@ function drawOperations(random: SeededRandom, voters: number): readonly Operatio
   return times(random, operationsMax).map((atMs, at) => ({
     atMs,
     name: `p${at + 1}`,
-    kind: pick(random, ['pin' as const, 'pin' as const, 'unpin' as const, 'read' as const]),
-    peer: random.integer(voters),
+    ...drawOperation(random, voters),
     key: random.integer(keys),
   }));
+}
+
+function drawOperation(random: SeededRandom, voters: number): Pick<Operation, 'kind' | 'peer'> {
+  const kind = pick(random, ['pin' as const, 'pin' as const, 'unpin' as const, 'read' as const]);
+  const peer = random.integer(voters);
+  // Clients stay with the peer that they know, whatever became of it.
+  return { kind, peer: kind === 'read' && random.integer(2) === 0 ? 'oldestLeader' : peer };
 }
 
 /** What makes a world easier to read, one by one. */

@@ -178,7 +178,8 @@ export class World {
   }
 
   target(target: Target): WorldPeer | undefined {
-    return target === 'leader' ? this.leader() : this.peers[target];
+    if (target === 'leader') return this.leader();
+    return target === 'oldestLeader' ? this.leaders().at(-1) : this.peers[target];
   }
 
   /** Who believe to lead, the newest term first. */
@@ -485,7 +486,8 @@ function configOf(
   { options }: WorldPlan,
   initPeerset: readonly string[],
 ): ConstructorParameters<typeof WorldPeer>[2]['config'] {
-  const { heartbeatTimeoutMs, networkTimeoutMs, maxAppendEntries } = options;
+  const { heartbeatTimeoutMs, networkTimeoutMs, maxAppendEntries, leaseTimeoutMs } = options;
+  const { snapshotThreshold, snapshotIntervalMs, trailingLogs } = options;
   return {
     dataFolder: '',
     initPeerset,
@@ -498,10 +500,10 @@ function configOf(
     electionTimeoutMs: heartbeatTimeoutMs,
     commitTimeoutMs: 50,
     maxAppendEntries,
-    trailingLogs: 10_240,
-    snapshotIntervalMs: 120_000,
-    snapshotThreshold: 8192,
-    leaderLeaseTimeoutMs: heartbeatTimeoutMs / 2,
+    trailingLogs,
+    snapshotIntervalMs,
+    snapshotThreshold,
+    leaderLeaseTimeoutMs: leaseTimeoutMs,
   };
 }
 
