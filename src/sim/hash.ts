@@ -12,10 +12,16 @@ export function mixText(hash: number, text: string): number {
   return result;
 }
 
+export function mixBytes(hash: number, bytes: Uint8Array): number {
+  let result = hash;
+  for (const byte of bytes) result = mix(result, byte);
+  return result;
+}
+
 /** What is in an entry, after everything in `before`. */
 export function mixEntry(before: number, entry: Entry): number {
   let hash = mix(mix(before, entry.index), entry.term);
-  if (entry.type === 'command') for (const byte of entry.data) hash = mix(hash, byte);
+  if (entry.type === 'command') hash = mixBytes(hash, entry.data);
   if (entry.type === 'configuration') {
     for (const { id, suffrage } of entry.configuration.servers) hash = mixText(mixText(hash, id), suffrage);
   }

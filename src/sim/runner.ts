@@ -1,51 +1,49 @@
-/** Runs many seeds of one kind of simulation, and tells what a failing one needs to be understood and repeated. */
-import type { Rules } from '../core/raft/index.ts';
-import type { Finding } from './finding.ts';
-import type { Trace } from './trace.ts';
+/** Runs seeds one after the other: two at a time in one process would hide whose a stray error is. */
+import type { Plants } from './plants.ts';
+import type { History, SeedResult, Simulation } from './result.ts';
+import { drawWalk } from './walk/plan.ts';
 import { walk } from './walk/walk.ts';
+import { drawWorld } from './world/plan.ts';
+import type { Drain } from './world/scheduler.ts';
 import { runWorld } from './world/world.ts';
-
-export const simulations = ['walk', 'world'] as const;
-/** `walk`: engines only, without time. `world`: whole peers under virtual time. */
-export type Simulation = (typeof simulations)[number];
 
 /** Of a walk, unless said otherwise. */
 const walkSteps = 3000;
-const traceLinesShown = 60;
-/** After this many failing seeds the rest is not run: they would tell the same. */
-const failuresMax = 5;
 
-/** What both simulations tell of a seed. */
-export interface SeedResult {
-  readonly seed: number;
-  readonly finding: Finding | undefined;
-  /** Equal whenever the seed is run again. */
-  readonly hash: number;
-  /** How much happened. */
-  readonly counts: Readonly<Record<string, number>>;
-  /** What was drawn from the seed, by name, as data. */
-  readonly drawn: Readonly<Record<string, unknown>>;
-  readonly trace: Trace;
-  /** The peers at the end. */
-  readonly table: readonly string[];
-}
+/** Enough must happen in a run, or it tests little: so much in a thousand seeds, about half of what does. */
+const floors: Readonly<Record<Simulation, Readonly<Record<string, number>>>> = {
+  walk: { commits: 24_000, elections: 1800, successes: 11_000, reads: 7000, crashes: 4500, changes: 350 },
+  world: {
+    commits: 20_000,
+    elections: 2500,
+    acknowledged: 8000,
+    reads: 6000,
+    crashes: 4500,
+    changes: 450,
+    diskFailures: 300,
+  },
+};
 
 export interface RunInput {
   readonly simulation: Simulation;
   readonly from: number;
   readonly count: number;
-  /** Of a walk. Default `walkSteps`. */
-  readonly steps?: number;
-  /** Planted bugs. */
-  readonly rules?: Partial<Rules>;
-  /** Default 5. */
+  /** Of a walk. Default 3,000. */
+  readonly steps?: number | undefined;
+  readonly plants?: Plants;
+  /** After this many failing seeds the rest is not run: they would tell the same. Default 5. */
   readonly failuresMax?: number;
-  /** Run every seed twice and compare. */
+  /** Run every seed twice and compare; a world is driven in two ways, see `Drain`. */
   readonly isTwice?: boolean;
 }
 
+export interface PlayOptions {
+  readonly plants?: Plants;
+  readonly traces?: boolean;
+  readonly drain?: Drain;
+}
+
 export interface RunReport {
-  readonly input: RunInput;
   readonly run: number;
   readonly failed: readonly SeedResult[];
   /** Seeds that did something else the second time. */
@@ -53,53 +51,47 @@ export interface RunReport {
   readonly totals: Readonly<Record<string, number>>;
 }
 
-/** Seeds one after the other: two at a time would hide whose a stray error is. */
 export async function runSeeds(input: RunInput): Promise<RunReport> {
   const failed: SeedResult[] = [];
   const unrepeatable: number[] = [];
   const totals: Record<string, number> = {};
   let run = 0;
-  for (; run < input.count && failed.length < (input.failuresMax ?? failuresMax); run++) {
+  for (; run < input.count && failed.length < (input.failuresMax ?? 5); run++) {
     const seed = input.from + run;
-    const result = await runSeed(input, seed, false);
-    for (const [name, count] of Object.entries(result.counts)) totals[name] = (totals[name] ?? 0) + count;
-    if (result.finding !== undefined) failed.push(await runSeed(input, seed, true));
-    else if (input.isTwice && (await runSeed(input, seed, false)).hash !== result.hash) unrepeatable.push(seed);
+    const history = draw(input.simulation, seed, input.steps);
+    const result = await play(history, input);
+    addCounts(totals, result.counts);
+    if (result.finding !== undefined) failed.push(result);
+    else if (input.isTwice && (await play(history, { ...input, drain: 'checkpoint' })).hash !== result.hash)
+      unrepeatable.push(seed);
   }
-  return { input, run, failed, unrepeatable, totals };
+  return { run, failed, unrepeatable, totals };
 }
 
-function runSeed(
-  { simulation, rules = {}, steps = walkSteps }: RunInput,
-  seed: number,
-  traces: boolean,
-): Promise<SeedResult> {
-  if (simulation === 'world') return runWorld({ seed, rules, traces });
-  return Promise.resolve(walk({ seed, steps, rules, traces }));
+/** What the seed makes happen. */
+export function draw(simulation: Simulation, seed: number, steps: number = walkSteps): History {
+  if (simulation === 'world') return { simulation, plan: drawWorld(seed) };
+  return { simulation, plan: drawWalk(seed, steps) };
 }
 
-/** Everything there is to say about a run, ready to print. */
-export function reportLines({ input, run, failed, unrepeatable, totals }: RunReport): readonly string[] {
-  const counts = Object.entries(totals).map(([name, count]) => `${count} ${name}`);
-  return [
-    ...failed.flatMap((result) => describe(result, input)),
-    ...unrepeatable.map((seed) => `seed ${seed} of ${input.simulation} did something else when it was run again`),
-    `${input.simulation}: ${run} seeds from ${input.from}, ${failed.length} failed; ${counts.join(', ')}`,
-  ];
+export async function play(history: History, options: PlayOptions = {}): Promise<SeedResult> {
+  const { plants = {}, traces = false, drain = 'loop' } = options;
+  return history.simulation === 'world'
+    ? await runWorld({ plan: history.plan, plants, traces, drain })
+    : walk({ plan: history.plan, plants, traces });
 }
 
-/** What, how to repeat it, what was drawn, the end of the trace, all peers. */
-function describe({ seed, finding, drawn, trace, table }: SeedResult, { simulation, steps }: RunInput): string[] {
-  const stepsGiven = steps === undefined ? '' : ` --steps ${steps}`;
-  const lines = [
-    `${simulation} ${seed} failed: ${finding?.message}`,
-    `repeat: npm run sim -- ${simulation} --seed ${seed}${stepsGiven}`,
-    ...Object.entries(drawn).map(([name, value]) => `${name}: ${JSON.stringify(value)}`),
-    `trace, the last ${traceLinesShown} of ${trace.lines.length} lines:`,
-    ...trace.lines.slice(-traceLinesShown).map((line) => `  ${line}`),
-    'peers:',
-    ...table.map((line) => `  ${line}`),
-  ];
-  const cause = finding?.cause;
-  return cause instanceof Error ? [...lines, cause.stack ?? cause.message] : lines;
+export function addCounts(totals: Record<string, number>, counts: Readonly<Record<string, number>>): void {
+  for (const [name, count] of Object.entries(counts)) totals[name] = (totals[name] ?? 0) + count;
+}
+
+/** What happened too rarely in so many seeds, a line each. */
+export function belowFloors(simulation: Simulation, run: number, totals: Readonly<Record<string, number>>): string[] {
+  return Object.entries(floors[simulation]).flatMap(([name, perThousand]) => {
+    const floor = Math.floor((perThousand * run) / 1000);
+    const count = totals[name] ?? 0;
+    return count >= floor
+      ? []
+      : [`only ${count} ${name} in ${run} seeds, expected ${floor}: the ${simulation} tests too little`];
+  });
 }

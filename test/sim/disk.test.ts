@@ -1,4 +1,5 @@
 /** The virtual disk keeps the contracts of the real ones. */
+import assert from 'node:assert/strict';
 import { SeededRandom } from '../../src/base/index.ts';
 import type { RaftData } from '../../src/io/consensus/index.ts';
 import { VirtualDisk } from '../../src/sim/world/disk.ts';
@@ -13,7 +14,7 @@ function newDisk(): { readonly open: () => Promise<RaftData> } {
   const disk = new VirtualDisk(
     'disk',
     { syncMs: 1, stateMs: 1 },
-    { scheduler, random: new SeededRandom('disk'), onWrite: () => {} },
+    { scheduler, random: new SeededRandom('disk'), onWrite: () => {}, onMisuse: assert.fail },
   );
   const timed = async (act: () => Promise<void>): Promise<void> => {
     const acted = act();

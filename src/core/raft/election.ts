@@ -80,7 +80,7 @@ export function onVoteResponse(state: State, from: string, asked: number, respon
 }
 
 function isWon(state: State, grants: ReadonlySet<string>): boolean {
-  return countVoters(state.journal.configuration, grants) >= state.quorum;
+  return countVoters(state.journal.configuration, grants) >= state.quorum('elect');
 }
 
 function askVoters(state: State, type: 'vote' | 'preVote', request: Request): void {

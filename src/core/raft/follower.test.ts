@@ -33,6 +33,18 @@ test('append: a heartbeat is answered while the disk is busy with entries, but n
   assert.deepEqual([appendReply(peer.nextReply()).term, peer.disk.hard.term], [2, 2]);
 });
 
+test('append: a heartbeat does not wait for the disk when the log is compacted either', () => {
+  const peer = new SinglePeer({ terms: [1, 1] });
+  peer
+    .ask('b', append(1, [3, 1], [], 3))
+    .sync()
+    .nextReply();
+  peer.give({ type: 'compact', index: 3, trailing: 0 }).sync();
+  peer.ask('b', append(1, [3, 1], [1], 3));
+  peer.ask('b', append(1, [0, 0], []));
+  assert.deepEqual([peer.status.baseIndex, appendReply(peer.nextReply()).success], [3, true]);
+});
+
 test('append: term, cut and entries of one message are one write', () => {
   const peer = new SinglePeer({ terms: [1, 1] });
   peer.ask('b', append(3, [2, 1], [3, 3]));

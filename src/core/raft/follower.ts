@@ -19,15 +19,16 @@ export function onAppend(state: State, request: AppendRequest, token: number): v
     return;
   }
   const lastBefore = journal.lastIndex;
-  store(state, known.prevIndex, known.entries);
+  const hasStored = store(state, known.prevIndex, known.entries);
   const proven = known.prevIndex + known.entries.length;
   const commit = state.rules.followerCommit(request.commit, proven, journal.lastIndex);
   state.commit = Math.max(state.commit, Math.min(commit, journal.lastIndex));
 
   // Even when nothing was stored now, an earlier copy of the entries may still be on its way to the disk. A heartbeat
   // promises nothing about the log, and must not wait for a slow disk.
-  const isHeartbeat = proven === 0;
-  state.reply(token, response(state, true, lastBefore), isHeartbeat ? journal.election : journal.everything);
+  const isHeartbeat = request.prevIndex === 0 && request.entries.length === 0;
+  const isBound = !isHeartbeat && (hasStored || state.rules.repeatsWaitForDisk);
+  state.reply(token, response(state, true, lastBefore), isBound ? journal.everything : journal.election);
 }
 
 /** What a leader that follows the rules sends; anything else is answered like a log that does not match. */
@@ -59,20 +60,21 @@ function mayAgreeUpTo(state: State, prevIndex: LogIndex): LogIndex {
   return Math.max(state.commit, journal.indexBeforeTermOf(prevIndex));
 }
 
-/** Cuts only at a conflict: an old message must not take away what a newer one has brought. */
-function store(state: State, prevIndex: LogIndex, entries: readonly Entry[]): void {
+/** Cuts only at a conflict: an old message must not take away what a newer one has brought. Returns whether anything was new. */
+function store(state: State, prevIndex: LogIndex, entries: readonly Entry[]): boolean {
   const { journal, rules } = state;
   let have = 0;
   if (rules.cutsOnlyConflicts) {
     while (have < entries.length && journal.termAt(prevIndex + have + 1) === entries[have]?.term) have++;
-    if (have === entries.length) return;
+    if (have === entries.length) return false;
   }
   const from = prevIndex + have + 1;
   if (from <= journal.lastIndex) {
     assert(from > state.commit, 'committed entries are never cut off');
-    journal.cut(from, !rules.rollsBackConfiguration);
+    journal.cut(from, rules);
   }
   journal.append(entries.slice(have));
+  return true;
 }
 
 function response(state: State, success: boolean, lastLog: LogIndex): AppendResponse {

@@ -6,6 +6,7 @@
  * (`everything`, `election`) and waits until `written` has reached it.
  */
 import { assert } from '../../base/index.ts';
+import type { Rules } from './rules.ts';
 import type { Base, Configuration, Entry, HardState, LogImage, LogIndex, LogOp, Term } from './types.ts';
 
 interface ConfigurationAt {
@@ -109,13 +110,15 @@ export class Journal {
     else this.#pending.push({ type: 'put', entries: [...entries] });
   }
 
-  /** Removes the entries at `from` and after. `keepsConfiguration` is a planted bug. */
-  cut(from: LogIndex, keepsConfiguration: boolean): void {
+  /** Removes the entries at `from` and after. */
+  cut(from: LogIndex, rules: Pick<Rules, 'rollsBackConfiguration' | 'lowersDurable'>): void {
     assert(from > this.base.index && from <= this.lastIndex, 'a cut is inside the log');
     this.#entries.length = from - this.base.index - 1;
-    if (!keepsConfiguration) while (this.#latest.index >= from) this.#configurations.pop();
-    this.durable = Math.min(this.durable, from - 1);
-    if (this.#writing !== undefined) this.#writing = Math.min(this.#writing, from - 1);
+    if (rules.rollsBackConfiguration) while (this.#latest.index >= from) this.#configurations.pop();
+    if (rules.lowersDurable) {
+      this.durable = Math.min(this.durable, from - 1);
+      if (this.#writing !== undefined) this.#writing = Math.min(this.#writing, from - 1);
+    }
     this.#pending.push({ type: 'cut', from });
   }
 

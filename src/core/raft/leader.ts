@@ -148,7 +148,7 @@ export function advanceCommit(state: State, role: Leader): void {
   const matches = votersOf(journal.configuration).map((voter) =>
     voter === state.self ? rules.ownMatch(journal.durable, journal.lastIndex) : (role.followers.get(voter)?.match ?? 0),
   );
-  const reached = reachedBy(matches, state.quorum);
+  const reached = reachedBy(matches, state.quorum('commit'));
   if (reached <= state.commit || !rules.mayCommit(journal.termAt(reached) ?? 0, state.term)) return;
   for (let index = state.commit + 1; index <= reached; index++) {
     const entry = journal.entry(index);
@@ -184,12 +184,15 @@ function hearsQuorum(state: State, role: Leader): boolean {
     const contact = voter === state.self ? role.ticks : role.followers.get(voter)?.contact;
     return contact !== undefined && role.ticks - contact <= state.options.leaseTicks;
   });
-  return heard.length >= state.quorum;
+  return heard.length >= state.quorum('lead');
 }
 
 /** One change at a time, and none before the term has committed anything (thesis 4.1, and its later correction). */
 function mayChange({ rules, journal, commit, isEstablished }: State): boolean {
-  return isEstablished && !(rules.oneChangeAtATime && journal.configurationIndex > commit);
+  return (
+    (isEstablished || !rules.changesWaitForFirstCommit) &&
+    !(rules.oneChangeAtATime && journal.configurationIndex > commit)
+  );
 }
 
 function refusalOfChange(state: State, role: Leader, change: ConfigurationChange): RefusalReason | undefined {

@@ -52,6 +52,19 @@ test('change: none before the term has committed something, one at a time', () =
   assert.equal(peer.status.configuration.servers.length, 5);
 });
 
+test('change: a peer that has removed itself, and was deposed before that was committed, stands again', () => {
+  const peer = new SinglePeer({ voters: ['a', 'b'] }).lead().give(remove('a')).sync();
+  peer.ask('b', { type: 'preVote', term: 3, lastIndex: 2, lastTerm: 2 });
+  assert.deepEqual(peer.replies.pop()?.response, { type: 'preVote', term: 2, granted: false }, 'its log is longer');
+  peer.ticks(11);
+  assert.equal(peer.status.role, 'follower', 'nobody was heard');
+  peer.takeCalls();
+  peer.elect();
+  assert.deepEqual([peer.status.role, peer.status.term], ['leader', 3], 'elected by the only voter that is left');
+  peer.sync().acceptAll();
+  assert.deepEqual([peer.status.role, peer.status.commit], ['follower', 4]);
+});
+
 test('change: an entry is counted by the configuration that holds, not by the one it was made in', () => {
   const peer = new SinglePeer({ voters: ['a', 'b'] }).lead().give(add('c'), add('c')).sync();
   const [toB] = peer.takeCalls((call) => call.to === 'b');

@@ -194,7 +194,7 @@ function tick(state: State): void {
     return;
   }
   if (++role.timer.elapsed < role.timer.timeout || state.install?.phase === 'restoring') return;
-  if (state.isVoter) campaign(state);
+  if (state.isElectable) campaign(state);
   else state.follow(state.term, undefined);
 }
 
@@ -218,8 +218,8 @@ function onRequest(state: State, from: PeerId, request: Request, token: number):
   }
 }
 
-function mayStandNow({ role, isVoter, install }: State, from: PeerId): boolean {
-  return role.kind === 'follower' && role.leader === from && isVoter && install?.phase !== 'restoring';
+function mayStandNow({ role, isElectable, install }: State, from: PeerId): boolean {
+  return role.kind === 'follower' && role.leader === from && isElectable && install?.phase !== 'restoring';
 }
 
 /** Gives an answer to the request it belongs to; `undefined`, or an answer of another kind: none came. */
@@ -256,7 +256,12 @@ function onFollowerAnswer(
 
   // What was sent in an earlier term, or to an earlier membership of the peer, tells nothing about the present one.
   const { role } = state;
-  if (role.kind !== 'leader' || context.term !== state.term || role.followers.get(to) !== follower) return;
+  if (
+    role.kind !== 'leader' ||
+    !state.rules.countsAnswer(context.term, state.term) ||
+    role.followers.get(to) !== follower
+  )
+    return;
   if (response !== undefined) {
     follower.contact = role.ticks;
     if (response.term === state.term) follower.round = Math.max(follower.round, context.round);
@@ -312,7 +317,7 @@ function compact(state: State, index: LogIndex, trailing: number): void {
 /** Only what is on the own disk too: else a crash would leave a state that is ahead of the log. */
 function nextToApply(state: State): readonly Entry[] {
   if (state.install?.phase === 'restoring') return [];
-  const end = Math.min(state.commit, state.journal.durable);
+  const end = state.rules.mayApply(state.commit, state.journal.durable);
   if (state.applying > state.applied || end <= state.applied) return [];
   const entries = state.journal.slice(
     state.applied + 1,

@@ -21,7 +21,7 @@ export function beginRead(state: State, id: number): void {
     state.refuse(id, 'busy');
     return;
   }
-  const index = state.isEstablished ? state.commit : undefined;
+  const index = maySeeCommit(state) ? state.commit : undefined;
   const isRoundFree = role.reads.every((read) => read.round > role.round);
   role.reads.push({ id, index, round: role.round + 1 });
   if (isRoundFree) beginRound(state, role);
@@ -34,7 +34,7 @@ export function confirmReads(state: State, role: Leader): void {
   const confirmed = confirmedRound(state, role);
   const left: Read[] = [];
   for (const read of role.reads) {
-    if (read.index === undefined && state.isEstablished) read.index = state.commit;
+    if (read.index === undefined && maySeeCommit(state)) read.index = state.commit;
     if (read.index !== undefined && state.rules.confirmsRead(confirmed, read.round)) {
       state.waiting.placeRead(read.id, read.index);
     } else left.push(read);
@@ -42,6 +42,10 @@ export function confirmReads(state: State, role: Leader): void {
   const hadReads = role.reads.length > left.length;
   role.reads.splice(0, role.reads.length, ...left);
   if (hadReads && left.length > 0 && left.every((read) => read.round > role.round)) beginRound(state, role);
+}
+
+function maySeeCommit({ isEstablished, rules }: State): boolean {
+  return isEstablished || !rules.readsWaitForFirstCommit;
 }
 
 function beginRound(state: State, role: Leader): void {
@@ -54,5 +58,5 @@ function confirmedRound(state: State, role: Leader): number {
   const rounds = votersOf(state.journal.configuration).map((voter) =>
     voter === state.self ? role.round : (role.followers.get(voter)?.round ?? 0),
   );
-  return reachedBy(rounds, state.quorum);
+  return reachedBy(rounds, state.quorum('read'));
 }

@@ -7,7 +7,7 @@ import type { PeerId } from '../../model/index.ts';
 import type { Install } from './install.ts';
 import type { Journal } from './journal.ts';
 import { isVoter, votersOf } from './quorum.ts';
-import type { Rules } from './rules.ts';
+import type { QuorumPurpose, Rules } from './rules.ts';
 import { endStaging, type Staging } from './staging.ts';
 import type { Transfer } from './transfer.ts';
 import type {
@@ -212,17 +212,22 @@ export class State {
   }
 
   /** How many voters decide. */
-  get quorum(): number {
-    return this.rules.quorum(votersOf(this.journal.configuration).length);
+  quorum(purpose: QuorumPurpose): number {
+    return this.rules.quorum(votersOf(this.journal.configuration).length, purpose);
   }
 
-  get isVoter(): boolean {
-    return isVoter(this.journal.configuration, this.self);
+  /**
+   * Whether this peer may stand for election: a voter, or one that was a voter until a change that is not known to be committed. It
+   * may be the only one that has the change, and without its log nobody can be elected (Raft thesis 4.2.2).
+   */
+  get isElectable(): boolean {
+    const { journal, self, commit } = this;
+    return isVoter(journal.configuration, self) || isVoter(journal.baseAt(commit).configuration, self);
   }
 
   /** This peer leads, and an entry of its own term is committed. */
   get isEstablished(): boolean {
-    return this.role.kind === 'leader' && (!this.rules.waitsForFirstCommit || this.commit >= this.role.firstIndex);
+    return this.role.kind === 'leader' && this.commit >= this.role.firstIndex;
   }
 
   countWaiting(): number {

@@ -10,8 +10,8 @@ export class ClientChecker {
   /** Where a proposal was applied, by its number. */
   readonly #indexOf = new Map<number, LogIndex>();
   readonly #refused = new Set<number>();
-  /** Reads under way: the commit index when they began. */
-  readonly #reads = new Map<number, LogIndex>();
+  /** Reads under way, by peer and number: the commit index when they began. */
+  readonly #reads = new Map<string, LogIndex>();
   successes = 0;
   reads = 0;
 
@@ -48,17 +48,16 @@ export class ClientChecker {
     this.#refused.add(number);
   }
 
-  readBegins(id: number, commit: LogIndex): void {
-    this.#reads.set(id, commit);
+  readBegins({ id }: PeerView, number: number, commit: LogIndex): void {
+    this.#reads.set(`${id}/${number}`, commit);
   }
 
-  isRead(id: number): boolean {
-    return this.#reads.has(id);
-  }
-
-  readEnds(id: number, result: Result, applied: LogIndex): void {
-    const begin = this.#reads.get(id) ?? 0;
-    this.#reads.delete(id);
+  /** Any result; those of reads are looked at. */
+  readEnds({ id }: PeerView, result: Result, applied: LogIndex): void {
+    const key = `${id}/${result.id}`;
+    const begin = this.#reads.get(key);
+    if (begin === undefined) return;
+    this.#reads.delete(key);
     if (result.outcome !== 'applied') return;
     this.reads++;
     expect(result.index >= begin, 'reads are fresh', () => {

@@ -2,7 +2,16 @@
  * Logs: what two of them hold at one index and term is the same up to there; what is answered is on disk; what is committed
  * is on a quorum of disks, stays there, and no peer that lacks it could be elected.
  */
-import type { AppendRequest, Entry, LogIndex, LogOp, Status, Term } from '../../core/raft/index.ts';
+import type {
+  AppendRequest,
+  Base,
+  Entry,
+  LogIndex,
+  LogOp,
+  SnapshotRequest,
+  Status,
+  Term,
+} from '../../core/raft/index.ts';
 import { expect } from '../finding.ts';
 import { mixEntry } from '../hash.ts';
 import type { PeerView } from './peer-view.ts';
@@ -33,7 +42,13 @@ export class LogChecker {
       if (op.type === 'cut') {
         this.#checkCut(peer, op.from);
         hashes.length = op.from;
-      } else if (op.type === 'put') for (const entry of op.entries) hashes.push(this.#learn(peer, entry, hashes));
+      } else if (op.type === 'put') {
+        for (const entry of op.entries) hashes[entry.index] = this.#learn(peer, entry, hashes);
+      } else if (op.type === 'reset') {
+        this.#checkCut(peer, op.base.index + 1);
+        hashes.length = 0;
+        hashes[op.base.index] = this.#hashAt(peer, op.base);
+      }
     }
   }
 
@@ -42,6 +57,15 @@ export class LogChecker {
       const isCommitted = peer.disk.termAt(index) === this.#committed[index];
       expect(!isCommitted, 'committed stays durable', () => `${peer.id} cuts off ${index}, which is committed`);
     }
+  }
+
+  #hashAt({ id }: PeerView, { index, term }: Base): number {
+    const hash = this.#known.get(`${index}/${term}`);
+    const isCommitted = hash !== undefined && this.#committed[index] === term;
+    expect(isCommitted, 'snapshots are of what is committed', () => {
+      return `${id} begins its log at ${index} of term ${term}, which is not committed`;
+    });
+    return hash;
   }
 
   #learn(peer: PeerView, entry: Entry, hashes: readonly number[]): number {
@@ -66,6 +90,14 @@ export class LogChecker {
     });
   }
 
+  /** A follower says "yes" to a snapshot. */
+  installed({ id, disk }: PeerView, { base }: SnapshotRequest): void {
+    const isDurable = base.index <= disk.base.index || disk.termAt(base.index) === base.term;
+    expect(isDurable, 'answered = durable', () => {
+      return `${id} answers for a snapshot up to ${base.index}, its disk has ${disk.base.index} to ${disk.lastIndex}`;
+    });
+  }
+
   /** After every step of a peer. */
   stepped(peer: PeerView, status: Status, peers: readonly PeerView[]): void {
     this.#checkDurable(peer, status);
@@ -82,17 +114,19 @@ export class LogChecker {
     this.#commits.set(peer.id, peer.raft.status().commit);
   }
 
-  #checkDurable({ id, raft, disk }: PeerView, { durable, applied }: Status): void {
-    expect(disk.termAt(durable) === termAt(raft, durable, disk), 'durable index = disk', () => {
-      return `${id} believes to have ${durable} on disk`;
-    });
+  #checkDurable({ id, raft, disk }: PeerView, { durable, applied, baseIndex }: Status): void {
+    // Up to where the log begins the state is durable instead; the disk may not yet have let go of what is before.
+    const isDurable = durable === baseIndex || disk.termAt(durable) === raft.entry(durable)?.term;
+    expect(isDurable, 'durable index = disk', () => `${id} believes to have ${durable} on disk`);
     expect(applied <= durable, 'applied <= durable', () => `${id} applied ${applied}, its disk has ${durable}`);
   }
 
   #learnCommit(peer: PeerView, status: Status, before: LogIndex, peers: readonly PeerView[]): void {
     const { raft } = peer;
-    for (let index = before + 1; index <= status.commit; index++) {
-      const term = raft.entry(index)?.term ?? 0;
+    const { baseIndex } = status;
+    const termAt = (index: LogIndex): Term => (index === baseIndex ? raft.baseAt(index) : raft.entry(index))?.term ?? 0;
+    for (let index = Math.max(before + 1, baseIndex); index <= status.commit; index++) {
+      const term = termAt(index);
       const known = this.#committed[index];
       expect(known === undefined || known === term, 'committed entries equal', () => {
         return `${peer.id} commits ${index} of term ${term}, another peer committed it of term ${known}`;
@@ -100,7 +134,7 @@ export class LogChecker {
     }
     if (status.commit <= this.commit) return;
     for (let index = this.commit + 1; index <= status.commit; index++) {
-      this.#committed[index] = raft.entry(index)?.term ?? 0;
+      this.#committed[index] = termAt(index);
     }
     this.#checkCommit(peer, status, peers);
   }
@@ -109,7 +143,7 @@ export class LogChecker {
     const term = this.#committed[commit];
     const ids = new Set(configuration.servers.filter(({ suffrage }) => suffrage === 'voter').map(({ id }) => id));
     const voters = peers.filter(({ id }) => ids.has(id));
-    const holders = voters.filter(({ disk }) => disk.termAt(commit) === term);
+    const holders = voters.filter(({ disk }) => disk.base.index >= commit || disk.termAt(commit) === term);
     expect(holders.length * 2 > ids.size, 'committed = durable on a quorum', () => {
       return `${leader.id} commits ${commit} of term ${term}, on ${holders.length} of ${ids.size} disks`;
     });
@@ -128,15 +162,13 @@ export class LogChecker {
       if (match === 0) continue;
       const peer = peers.find((peer) => peer.id === follower);
       if (peer === undefined || peer.disk.hard.term > term) continue;
-      expect(peer.disk.termAt(match) === raft.entry(match)?.term, 'match <= disk', () => {
+      const termThere = raft.entry(match)?.term ?? this.#committed[match];
+      const isThere = peer.disk.base.index >= match || peer.disk.termAt(match) === termThere;
+      expect(isThere, 'match <= disk', () => {
         return `${id} believes that ${follower} has ${match}, its disk ends at ${peer.disk.lastIndex}`;
       });
     }
   }
-}
-
-function termAt(raft: PeerView['raft'], index: LogIndex, disk: PeerView['disk']): Term | undefined {
-  return index === disk.base.index ? disk.base.term : raft.entry(index)?.term;
 }
 
 function isAsFresh({ disk: a }: PeerView, { disk: b }: PeerView): boolean {

@@ -1,17 +1,19 @@
 /** One peer of a walk: an engine, its disk, and what its shell would have under way. */
 import type { Random } from '../../base/index.ts';
 import {
+  type Base,
   createRaft,
   type LogIndex,
   type LogOp,
+  type Output,
   type Raft,
   type RaftOptions,
   type Request,
-  type Rules,
 } from '../../core/raft/index.ts';
 import type { PeerId } from '../../model/index.ts';
 import type { PeerView } from '../checkers/peer-view.ts';
 import { DiskImage } from '../image.ts';
+import type { Plants } from '../plants.ts';
 
 /** A request that has not been replied to. */
 export interface Incoming {
@@ -31,13 +33,25 @@ export class WalkPeer implements PeerView {
   writing: readonly LogOp[] | undefined;
   /** The end of the batch being applied, if one is. */
   applying: LogIndex | undefined;
-  /** The state that a crash leaves is somewhere between these. */
+  /** What a crash leaves of the state is somewhere from here on. */
   appliedFloor: LogIndex = 0;
+  /** The snapshot that the state on disk has come from, if any. */
+  restored: Base | undefined;
+  /** The newest snapshot on disk. */
+  snapshot: Base | undefined;
+  /** A snapshot whose bytes are coming. */
+  receiving: Output['receive'];
+  /** A snapshot that the state is being replaced by. */
+  restoring: Base | undefined;
   /** Calls without an answer. */
   readonly open: Set<number> = new Set<number>();
   readonly incoming: Map<number, Incoming> = new Map<number, Incoming>();
   /** Changes of members that were asked for here. */
   readonly changes: Set<number> = new Set<number>();
+  readonly reads: Set<number> = new Set<number>();
+  readonly transfers: Set<number> = new Set<number>();
+  /** A follower waits for one. */
+  needsSnapshot = false;
   nextToken = 1;
   readonly #make: (applied: LogIndex) => Raft;
 
@@ -46,14 +60,28 @@ export class WalkPeer implements PeerView {
     parts: {
       readonly random: Random;
       readonly options: Partial<RaftOptions>;
-      readonly rules: Partial<Rules>;
+      readonly plants: Plants;
       readonly ops: readonly LogOp[];
     },
   ) {
     this.id = id;
     this.disk.perform(parts.ops);
-    const { random, options, rules } = parts;
-    this.#make = (applied) => createRaft({ self: id, random, image: this.disk.load(), applied, rules }, options);
+    const { random, options, plants } = parts;
+    const { rules = {}, engine = same, image = same } = plants;
+    this.#make = (applied) =>
+      engine(
+        createRaft(
+          {
+            self: id,
+            random,
+            image: image(this.disk.load()),
+            applied,
+            rules,
+            ...(this.snapshot && { snapshot: this.snapshot }),
+          },
+          options,
+        ),
+      );
     this.raft = this.#make(0);
   }
 
@@ -61,9 +89,15 @@ export class WalkPeer implements PeerView {
     this.life++;
     this.writing = undefined;
     this.applying = undefined;
+    this.receiving = undefined;
+    this.restoring = undefined;
     this.appliedFloor = applied;
     this.open.clear();
     this.incoming.clear();
     this.raft = this.#make(applied);
   }
+}
+
+function same<T>(value: T): T {
+  return value;
 }

@@ -6,35 +6,42 @@
  */
 import { SeededRandom } from '../../base/index.ts';
 import {
+  type Base,
   bootstrapOps,
   type Call,
   type ConfigurationChange,
   type Entry,
   type Input,
+  type LogIndex,
+  type LogOp,
   type Output,
   type Response,
   type Result,
-  type Rules,
+  raftDefaults,
 } from '../../core/raft/index.ts';
 import { RaftChecker } from '../checkers/raft-checker.ts';
+import { describeRequest, describeResponse, isOutstanding } from '../describe.ts';
 import { asFinding, expect, type Finding } from '../finding.ts';
 import { mix } from '../hash.ts';
 import { pick } from '../pick.ts';
-import type { SeedResult } from '../runner.ts';
+import type { Plants } from '../plants.ts';
+import type { SeedResult } from '../result.ts';
 import { Trace } from '../trace.ts';
-import { type Action, actions, drawOptions, type WalkOptions } from './options.ts';
 import { WalkPeer } from './peer.ts';
+import type { Action, WalkOptions, WalkPlan } from './plan.ts';
+import { StepRandom } from './step-random.ts';
 
 /** Messages under way; the oldest is lost when there are more. */
 const messagesMax = 60;
+/** Of one peer: what is under way and lost, and what waits for a disk that stands still during a burst. */
+const callsMax = 400;
+const requestsMax = 400;
 /** Rounds of ticks and deliveries until progress must have been made, about 20 election timeouts. */
 const healRoundsMax = 400;
 
 export interface WalkInput {
-  readonly seed: number;
-  readonly steps: number;
-  /** Planted bugs. */
-  readonly rules?: Partial<Rules>;
+  readonly plan: WalkPlan;
+  readonly plants?: Plants;
   readonly traces?: boolean;
 }
 
@@ -50,7 +57,7 @@ export function walk(input: WalkInput): SeedResult {
   const simulation = new Walk(input);
   let finding: Finding | undefined;
   try {
-    simulation.run(input.steps);
+    simulation.run();
     simulation.heal();
   } catch (error) {
     finding = asFinding(error);
@@ -59,10 +66,11 @@ export function walk(input: WalkInput): SeedResult {
 }
 
 class Walk {
-  readonly #seed: number;
-  readonly #random: SeededRandom;
+  readonly #plan: WalkPlan;
   readonly #options: WalkOptions;
-  readonly #checker = new RaftChecker();
+  /** Of the step that is being made. */
+  readonly #random = new StepRandom();
+  readonly #checker: RaftChecker;
   readonly #trace: Trace;
   readonly #peers: WalkPeer[];
   #messages: Message[] = [];
@@ -71,37 +79,37 @@ class Walk {
   #burstLeft = 0;
   #nextId = 1;
   #hash = 0;
+  /** How many steps have been begun. */
   #steps = 0;
   #crashes = 0;
   #changes = 0;
+  #transfers = 0;
+  #snapshots = 0;
+  #installs = 0;
 
-  constructor({ seed, rules = {}, traces = false }: WalkInput) {
-    this.#seed = seed;
-    this.#random = new SeededRandom(`walk/${seed}`);
-    this.#options = drawOptions(this.#random.derive('options'));
+  constructor({ plan, plants = {}, traces = false }: WalkInput) {
+    this.#plan = plan;
+    this.#options = plan.options;
     this.#trace = new Trace(traces);
+    const { waitingMax = raftDefaults.waitingMax } = plan.options.raft;
+    this.#checker = new RaftChecker({ waitingMax, callsMax, requestsMax });
+    const random = new SeededRandom(`walk/${plan.seed}`);
     const ids = ['n1', 'n2', 'n3', 'n4', 'n5', 'n6'].slice(0, this.#options.voters + 1);
     const voters = ids.slice(0, this.#options.voters);
     this.#peers = ids.map((id) => {
       const ops = voters.includes(id) ? bootstrapOps(voters) : [];
-      return new WalkPeer(id, { random: this.#random.derive(id), options: this.#options.raft, rules, ops });
+      return new WalkPeer(id, { random: random.derive(id), options: this.#options.raft, plants, ops });
     });
     for (const peer of this.#peers) if (voters.includes(peer.id)) this.#checker.writes(peer, bootstrapOps(voters));
     this.#awake = this.#peers;
   }
 
-  run(steps: number): void {
-    const weights = actions.map((action) => Math.round(this.#options.weights[action] * 10));
-    const total = weights.reduce((sum, weight) => sum + weight, 0);
-    for (this.#steps = 0; this.#steps < steps; this.#steps++) {
-      let draw = this.#random.integer(total);
-      const at = weights.findIndex((weight) => {
-        draw -= weight;
-        return draw < 0;
-      });
-      const action = actions[at];
+  run(): void {
+    for (const [action, draw] of this.#plan.steps) {
+      this.#steps++;
+      this.#random.begin(draw);
       const isHurried = this.#burstLeft > 0 && this.#random.integer(100) < this.#options.burstTickPercent;
-      if (action !== undefined) this.#act(isHurried ? 'tick' : action);
+      this.#act(isHurried ? 'tick' : action);
       if (this.#burstLeft > 0 && --this.#burstLeft === 0) this.#awake = this.#peers;
     }
   }
@@ -138,9 +146,9 @@ class Walk {
   result(finding: Finding | undefined): SeedResult {
     const { votes, clients, logs } = this.#checker;
     return {
-      seed: this.#seed,
-      drawn: { options: this.#options },
+      history: { simulation: 'walk', plan: this.#plan },
       finding,
+      at: `step ${this.#steps}`,
       hash: mix(this.#hash, this.#checker.hash),
       counts: {
         commits: logs.commit,
@@ -149,6 +157,9 @@ class Walk {
         reads: clients.reads,
         crashes: this.#crashes,
         changes: this.#changes,
+        transfers: this.#transfers,
+        snapshots: this.#snapshots,
+        installs: this.#installs,
       },
       trace: this.#trace,
       table: this.#peers.map(tableRow),
@@ -199,6 +210,21 @@ class Walk {
       case 'change':
         this.#change(this.#someLeaderOr(peer));
         break;
+      case 'transfer':
+        this.#transfer(this.#someLeaderOr(peer));
+        break;
+      case 'compact':
+        this.#compact(peer);
+        break;
+      case 'snapshot':
+        this.#takeSnapshot(peer);
+        break;
+      case 'receive':
+        this.#finishReceive(peer, this.#random.integer(8) > 0);
+        break;
+      case 'restore':
+        this.#finishRestore(peer, this.#random.integer(8) > 0);
+        break;
       case 'burst':
         this.#beginBurst();
         break;
@@ -232,7 +258,7 @@ class Walk {
 
   #read(peer: WalkPeer): void {
     const id = this.#nextId++;
-    this.#checker.clients.readBegins(id, this.#checker.logs.commit);
+    peer.reads.add(id);
     this.#give(peer, { type: 'read', id });
   }
 
@@ -255,18 +281,40 @@ class Walk {
     this.#give(peer, { type: 'change', id, change });
   }
 
+  #transfer(peer: WalkPeer): void {
+    const id = this.#nextId++;
+    peer.transfers.add(id);
+    this.#give(peer, { type: 'transfer', id });
+  }
+
   #crash(peer: WalkPeer): void {
     this.#crashes++;
     const isWritten = peer.writing !== undefined && this.#random.integer(2) === 0;
     if (isWritten) this.#perform(peer);
-    const { applied } = peer.raft.status();
-    const left = peer.appliedFloor + this.#random.integer(applied - peer.appliedFloor + 1);
+    const left = this.#stateAfterCrash(peer);
     // Whoever waits for this peer's answer learns that none comes.
     const lost = [...peer.incoming.values()];
+    const { restored } = peer;
+    // As its shell does, see `io/consensus`: a crash came between the state of a snapshot and its log.
+    if (restored?.index === left && isAhead(restored, peer.disk)) {
+      const { term } = peer.disk.hard;
+      const hard: LogOp = { type: 'hard', state: { term: restored.term, votedFor: undefined } };
+      this.#write(peer, [...(term < restored.term ? [hard] : []), { type: 'reset', base: restored }]);
+    }
     peer.restart(left);
     this.#checker.restarted(peer);
-    this.#trace.add(() => `${peer.id} crashes, write ${isWritten ? 'kept' : 'lost'}, applied ${applied} -> ${left}`);
+    this.#trace.add(() => `${peer.id} crashes, write ${isWritten ? 'kept' : 'lost'}, applied up to ${left}`);
     for (const { caller, callId, life } of lost) this.#failCall(caller, callId, life);
+  }
+
+  /** Up to where the state was applied that the crash leaves. */
+  #stateAfterCrash(peer: WalkPeer): LogIndex {
+    if (peer.restoring !== undefined && this.#random.integer(2) === 0) {
+      this.#replaceState(peer, peer.restoring);
+      return peer.appliedFloor;
+    }
+    const { applied } = peer.raft.status();
+    return peer.appliedFloor + this.#random.integer(applied - peer.appliedFloor + 1);
   }
 
   // ---------------------------------------------------------------------------------------------- messages
@@ -274,13 +322,13 @@ class Walk {
   #deliver({ to, from, life, call, response }: Message): void {
     if (response !== undefined) {
       if (to.life !== life || !to.open.delete(call.callId)) return;
-      this.#trace.add(() => `${from.id} > ${to.id} answers ${describeResponse(response)}`);
+      this.#trace.line(isOutstanding(response), () => `${from.id} > ${to.id} answers ${describeResponse(response)}`);
       this.#give(to, { type: 'response', callId: call.callId, response });
       return;
     }
     const token = to.nextToken++;
     to.incoming.set(token, { request: call.request, caller: from, callId: call.callId, life });
-    this.#trace.add(() => `${from.id} > ${to.id} ${describeRequest(call)}`);
+    this.#trace.line(isOutstanding(call.request), () => `${from.id} > ${to.id} ${describeRequest(call.request)}`);
     this.#give(to, { type: 'request', from: from.id, request: call.request, token });
   }
 
@@ -293,6 +341,7 @@ class Walk {
   }
 
   #give(peer: WalkPeer, input: Input): void {
+    this.#checker.given(peer, input);
     peer.raft.step(input);
     const output = peer.raft.take();
     const status = this.#checker.stepped(peer, output, this.#peers);
@@ -310,6 +359,9 @@ class Walk {
       expect(peer.writing === undefined, 'one write at a time', () => `${peer.id} starts a write during another`);
       peer.writing = output.write;
     }
+    if (output.receive !== undefined) peer.receiving = output.receive;
+    if (output.restore !== undefined) peer.restoring = output.restore;
+    if (output.needsSnapshot) peer.needsSnapshot = true;
     const last = output.apply.at(-1);
     if (last !== undefined) {
       this.#checker.applies(peer, output.apply, proposalIn);
@@ -330,8 +382,12 @@ class Walk {
 
   #ends(peer: WalkPeer, result: Result): void {
     const { clients } = this.#checker;
-    if (clients.isRead(result.id)) clients.readEnds(result.id, result, peer.raft.status().applied);
-    else if (peer.changes.delete(result.id)) this.#changes += result.outcome === 'applied' ? 1 : 0;
+    if (peer.reads.delete(result.id)) return;
+    if (peer.transfers.delete(result.id)) {
+      this.#transfers += result.outcome === 'applied' ? 1 : 0;
+      return;
+    }
+    if (peer.changes.delete(result.id)) this.#changes += result.outcome === 'applied' ? 1 : 0;
     else clients.proposalEnds(result.id, result);
   }
 
@@ -360,9 +416,16 @@ class Walk {
   #perform(peer: WalkPeer): void {
     const ops = peer.writing ?? [];
     peer.writing = undefined;
+    this.#write(peer, ops);
+  }
+
+  #write(peer: WalkPeer, ops: readonly LogOp[]): void {
     this.#checker.writes(peer, ops);
     peer.disk.perform(ops);
-    this.#trace.add(() => `${peer.id} has on disk ${ops.map(({ type }) => type)}, up to ${peer.disk.lastIndex}`);
+    this.#trace.line(
+      false,
+      () => `${peer.id} has on disk ${ops.map(({ type }) => type)}, up to ${peer.disk.lastIndex}`,
+    );
   }
 
   #finishApply(peer: WalkPeer): void {
@@ -370,6 +433,50 @@ class Walk {
     if (applying === undefined) return;
     peer.applying = undefined;
     this.#give(peer, { type: 'applied', index: applying });
+  }
+
+  // ---------------------------------------------------------------------------------------------- snapshots
+
+  /** The state is synced, and the log lets go of what it stands for. */
+  #compact(peer: WalkPeer): void {
+    const { applied, baseIndex } = peer.raft.status();
+    if (peer.restoring !== undefined || applied < baseIndex) return;
+    peer.appliedFloor = applied;
+    this.#give(peer, { type: 'compact', index: applied, trailing: this.#options.trailing });
+  }
+
+  #takeSnapshot(peer: WalkPeer): void {
+    const { applied } = peer.raft.status();
+    peer.needsSnapshot = false;
+    if (peer.restoring !== undefined || applied <= (peer.snapshot?.index ?? 0)) return;
+    const base = peer.raft.baseAt(applied);
+    peer.snapshot = base;
+    this.#snapshots++;
+    this.#give(peer, { type: 'snapshotted', base });
+  }
+
+  #finishReceive(peer: WalkPeer, isWhole: boolean): void {
+    const { receiving } = peer;
+    if (receiving === undefined) return;
+    peer.receiving = undefined;
+    const { token, base } = receiving;
+    if (isWhole && base.index > (peer.snapshot?.index ?? 0)) peer.snapshot = base;
+    this.#give(peer, { type: 'received', token, isWhole });
+  }
+
+  #finishRestore(peer: WalkPeer, isDone: boolean): void {
+    const { restoring } = peer;
+    if (restoring === undefined) return;
+    peer.restoring = undefined;
+    if (isDone) this.#replaceState(peer, restoring);
+    this.#give(peer, { type: 'restored', isDone });
+  }
+
+  #replaceState(peer: WalkPeer, base: Base): void {
+    this.#installs++;
+    peer.appliedFloor = base.index;
+    peer.restored = base;
+    this.#trace.add(() => `${peer.id} has the state of ${base.index}, from a snapshot`);
   }
 
   // ---------------------------------------------------------------------------------------------- healing
@@ -384,6 +491,9 @@ class Walk {
         for (const peer of this.#peers) {
           this.#finishWrite(peer);
           this.#finishApply(peer);
+          this.#finishReceive(peer, true);
+          this.#finishRestore(peer, true);
+          if (peer.needsSnapshot) this.#takeSnapshot(peer);
         }
         if (message === undefined && this.#messages.length === 0) break;
       }
@@ -405,26 +515,9 @@ function proposalIn(entry: Entry): number | undefined {
   return low | (middle << 8) | (high << 16);
 }
 
-function describeRequest({ request }: Call): string {
-  switch (request.type) {
-    case 'append': {
-      const { prevIndex, prevTerm, entries, commit, term } = request;
-      return `append of term ${term} after ${prevIndex}/${prevTerm}: ${entries.length} entries, commit ${commit}`;
-    }
-    case 'vote':
-    case 'preVote':
-      return `${request.type} of term ${request.term}, last ${request.lastIndex}/${request.lastTerm}`;
-    case 'snapshot':
-      return `snapshot of term ${request.term} up to ${request.base.index}/${request.base.term}`;
-    case 'timeoutNow':
-      return request.type;
-  }
-}
-
-function describeResponse(response: Response): string {
-  if (response.type === 'timeoutNow') return response.type;
-  const isYes = 'success' in response ? response.success : response.granted;
-  return `${response.type} ${isYes ? 'yes' : 'no'} in term ${response.term}`;
+/** Whether the log does not know the entry that the state is of. */
+function isAhead({ index, term }: Base, disk: WalkPeer['disk']): boolean {
+  return index >= disk.base.index && disk.termAt(index) !== term;
 }
 
 function tableRow({ id, raft, disk }: WalkPeer): string {

@@ -2,12 +2,13 @@
  * A peer's virtual disk: a log that keeps a write wholly or not at all, and a state store that keeps a prefix of its unsynced
  * batches. It outlives the peer; each life opens it anew, and what a dead life still has under way never comes back to it.
  */
-import { assert, type SeededRandom } from '../../base/index.ts';
+import { assert, OperatingError, type SeededRandom } from '../../base/index.ts';
 import { createMemoryDatastore } from '../../cluster/index.ts';
 import type { Datastore, DatastoreEntry, DatastoreOp, KeyRange } from '../../cluster/ports.ts';
 import type { LogImage, LogOp } from '../../core/raft/index.ts';
 import type { RaftData, RaftStorage } from '../../io/consensus/index.ts';
 import { DiskImage } from '../image.ts';
+import type { DiskError } from './plan.ts';
 import type { Scheduler } from './scheduler.ts';
 import { type VirtualSnapshot, VirtualSnapshots } from './snapshots.ts';
 
@@ -21,6 +22,19 @@ export interface DiskDeps {
   readonly random: SeededRandom;
   /** Before ops become durable. */
   readonly onWrite: (ops: readonly LogOp[]) => void;
+  /** Something was written to a log or state after a write to it had failed. */
+  readonly onMisuse: (what: string) => void;
+}
+
+/** Of writes that fail, see `isDiskFailure`. */
+const failureCode = 'sim/disk';
+
+/** Whether an error, or what it comes from, is a failed write of a virtual disk. */
+export function isDiskFailure(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof OperatingError && cause.code === failureCode) return true;
+  }
+  return false;
 }
 
 export class VirtualDisk implements RaftStorage {
@@ -28,6 +42,9 @@ export class VirtualDisk implements RaftStorage {
   readonly image: DiskImage = new DiskImage();
   /** Everything takes this many times longer. */
   slowness = 1;
+  /** Every write fails with it. */
+  error: DiskError | undefined;
+  failures = 0;
   readonly #options: DiskOptions;
   readonly #deps: DiskDeps;
   #life = 0;
@@ -82,7 +99,14 @@ export class VirtualDisk implements RaftStorage {
     if (life !== this.#life) return never();
     assert(this.#writing === undefined, 'one log write is in flight at a time');
     this.#writing = ops;
-    return this.#later(life, this.#options.syncMs, () => this.#perform());
+    return this.#later(
+      life,
+      this.#options.syncMs,
+      () => this.#perform(),
+      () => {
+        this.#writing = undefined;
+      },
+    );
   }
 
   /** `show` makes the batch visible to readers. */
@@ -106,15 +130,24 @@ export class VirtualDisk implements RaftStorage {
     this.#writing = undefined;
   }
 
-  #later(life: number, ms: number, act: () => void): Promise<void> {
+  misused(what: string): void {
+    this.#deps.onMisuse(`${this.path}: ${what}`);
+  }
+
+  /** A failing disk may have done what it says it has not, a full one has not. */
+  #later(life: number, ms: number, act: () => void, onFailure: () => void = () => {}): Promise<void> {
     const { scheduler, random } = this.#deps;
     // Now and then a disk is busy with something else.
     const hiccupMs = random.integer(300) === 0 ? random.integer(400) : 0;
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       scheduler.after(ms * this.slowness + hiccupMs, () => {
         if (life !== this.#life) return;
-        act();
-        resolve();
+        const { error } = this;
+        if (error !== 'ENOSPC' && (error === undefined || random.integer(2) === 0)) act();
+        if (error === undefined) return resolve();
+        this.failures++;
+        onFailure();
+        reject(new OperatingError(failureCode, `${error}: ${this.path} cannot be written`, { outcome: 'unknown' }));
       });
     });
   }
@@ -123,6 +156,7 @@ export class VirtualDisk implements RaftStorage {
 class VirtualLog {
   readonly #disk: VirtualDisk;
   readonly #life: number;
+  #hasFailed = false;
 
   constructor(disk: VirtualDisk, life: number) {
     this.#disk = disk;
@@ -133,8 +167,14 @@ class VirtualLog {
     return this.#disk.image.load();
   }
 
-  write(ops: readonly LogOp[]): Promise<void> {
-    return this.#disk.write(this.#life, ops);
+  async write(ops: readonly LogOp[]): Promise<void> {
+    if (this.#hasFailed) this.#disk.misused('a log is written to after a write has failed');
+    try {
+      await this.#disk.write(this.#life, ops);
+    } catch (error) {
+      this.#hasFailed = isDiskFailure(error);
+      throw error;
+    }
   }
 
   async close(): Promise<void> {}
@@ -145,6 +185,7 @@ class VirtualState implements Datastore {
   readonly #life: number;
   readonly #visible: Datastore;
   #isWriting = false;
+  #hasFailed = false;
 
   constructor(disk: VirtualDisk, life: number, visible: Datastore) {
     this.#disk = disk;
@@ -159,10 +200,17 @@ class VirtualState implements Datastore {
   async batch(ops: readonly DatastoreOp[], { durable }: { readonly durable: boolean }): Promise<void> {
     assert(!this.#isWriting, 'one batch is in flight at a time');
     this.#isWriting = true;
+    if (this.#hasFailed) this.#disk.misused('a state is written to after a batch has failed');
     // The caller may use its arrays again.
     const kept = structuredClone(ops);
-    await this.#disk.batch(this.#life, kept, durable, () => this.#visible.batch(kept, { durable }));
-    this.#isWriting = false;
+    try {
+      await this.#disk.batch(this.#life, kept, durable, () => this.#visible.batch(kept, { durable }));
+    } catch (error) {
+      this.#hasFailed = isDiskFailure(error);
+      throw error;
+    } finally {
+      this.#isWriting = false;
+    }
   }
 
   scan(

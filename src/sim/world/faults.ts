@@ -34,6 +34,13 @@ export class Faults {
       case 'crashAll':
         for (const peer of peers) this.#crash(peer, act.downMs);
         break;
+      case 'restart': {
+        const peer = this.#world.target(act.peer);
+        if (peer?.isUp !== true) return;
+        this.#world.note(() => `${peer.name} is stopped`);
+        void peer.stop().then(() => this.#world.scheduler.after(act.downMs, () => this.#world.boot(peer)));
+        break;
+      }
       case 'partition': {
         const isHere = (peer: WorldPeer): boolean => ((act.side >> peers.indexOf(peer)) & 1) === 1;
         this.#cut((from, to) => isHere(from) !== isHere(to), act.lengthMs, 'partition');
@@ -56,6 +63,14 @@ export class Faults {
         });
         break;
       }
+      case 'failDisk': {
+        const peer = this.#world.target(act.peer);
+        if (peer === undefined) return;
+        this.#world.note(() => `the disk of ${peer.name} fails with ${act.error}`);
+        peer.storage.error = act.error;
+        this.#after(act.lengthMs, () => this.#world.repair(peer));
+        break;
+      }
       case 'drift': {
         const peer = this.#world.target(act.peer);
         peer?.setClockRate(act.rate);
@@ -64,7 +79,16 @@ export class Faults {
       }
       case 'addPeer':
       case 'removePeer':
-        this.#change(act);
+        this.#change(act.kind, act.peer, this.#world.target(act.via));
+        break;
+      case 'changeTwo':
+        for (const via of this.#world.leaders()) {
+          const { servers = [] } = via.status?.configuration ?? {};
+          for (const at of act.peers) {
+            const isMember = servers.some(({ id }) => id === peers[at]?.id);
+            this.#change(isMember ? 'removePeer' : 'addPeer', at, via);
+          }
+        }
         break;
     }
   }
@@ -79,7 +103,8 @@ export class Faults {
       if (this.#isOver) return;
       this.#world.note(() => `struck: ${peer.name} when it ${fault.when}`);
       if (fault.strike === 'crash') this.#crash(peer, fault.lengthMs);
-      else this.#isolate(peer, false, fault.lengthMs);
+      else if (fault.strike === 'isolate') this.#isolate(peer, false, fault.lengthMs);
+      else this.#pair(peer, fault.lengthMs);
     });
   }
 
@@ -96,6 +121,13 @@ export class Faults {
     this.#cut((from, to) => from === peer || (!isOneWay && to === peer), lengthMs, `isolate ${peer.name}`);
   }
 
+  #pair(peer: WorldPeer, lengthMs: number): void {
+    const { peers } = this.#world;
+    const other = peers[(peers.indexOf(peer) + 1) % peers.length];
+    const isIn = (at: WorldPeer): boolean => at === peer || at === other;
+    this.#cut((from, to) => isIn(from) !== isIn(to), lengthMs, `leave ${peer.name} with ${other?.name}`);
+  }
+
   #cut(isCut: (from: WorldPeer, to: WorldPeer) => boolean, lengthMs: number, what: string): void {
     const { peers, network } = this.#world;
     const links = peers.flatMap((from) =>
@@ -108,19 +140,19 @@ export class Faults {
     });
   }
 
-  #change(act: Extract<FaultAct, { kind: 'addPeer' | 'removePeer' }>): void {
-    const target = this.#world.peers[act.peer];
-    const via = this.#world.target(act.via) ?? target;
+  #change(kind: 'addPeer' | 'removePeer', at: number, leader: WorldPeer | undefined): void {
+    const target = this.#world.peers[at];
+    const via = leader ?? target;
     if (target === undefined || via?.consensus === undefined) return;
     const members = via.status?.configuration.servers.length ?? 0;
-    if (act.kind === 'removePeer' && members <= 2) return;
-    this.#world.note(() => `${act.kind} ${target.name} through ${via.name}`);
-    const change = act.kind === 'addPeer' ? via.consensus.addPeer(target.id) : via.consensus.rmPeer(target.id);
+    if (kind === 'removePeer' && members <= 2) return;
+    this.#world.note(() => `${kind} ${target.name} through ${via.name}`);
+    const change = kind === 'addPeer' ? via.consensus.addPeer(target.id) : via.consensus.rmPeer(target.id);
     change.then(
       () => {
         this.changes++;
       },
-      (error: unknown) => this.#world.note(() => `${act.kind} ${target.name} fails: ${error}`),
+      (error: unknown) => this.#world.note(() => `${kind} ${target.name} fails: ${error}`),
     );
   }
 
@@ -132,7 +164,8 @@ export class Faults {
   }
 }
 
-function hasHappened(when: Trigger, { write, replies, apply, status }: Output, { role }: Status): boolean {
+function hasHappened(when: Trigger, output: Output, { role }: Status): boolean {
+  const { write, replies, apply, status } = output;
   switch (when) {
     case 'leads':
       return status !== undefined && role === 'leader';
@@ -150,5 +183,13 @@ function hasHappened(when: Trigger, { write, replies, apply, status }: Output, {
       );
     case 'applies':
       return apply.length > 0;
+    case 'compacts':
+      return write?.some(({ type }) => type === 'compact') ?? false;
+    case 'sends a snapshot':
+      return output.calls.some(({ request }) => request.type === 'snapshot');
+    case 'receives a snapshot':
+      return output.receive !== undefined;
+    case 'installs a snapshot':
+      return output.restore !== undefined;
   }
 }

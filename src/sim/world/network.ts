@@ -30,16 +30,24 @@ export interface Port {
   readonly services: Map<string, Handler>;
 }
 
+/** One direction between two peers. */
+interface Link {
+  /** How many faults cut it at the moment. */
+  cuts: number;
+  /** Its own, so that a message more here shifts nothing elsewhere. */
+  readonly random: SeededRandom;
+}
+
 type ConsensusRpc = RaftConsensusDeps['rpc'];
 
 export class Network {
   readonly options: NetworkOptions;
   readonly #scheduler: Scheduler;
   readonly #random: SeededRandom;
+  /** From whom to whom. */
+  readonly #links = new Map<PeerId, Map<PeerId, Link>>();
   /** The present life of each peer that is up. */
   readonly #ports = new Map<PeerId, Port>();
-  /** Directions that are cut, as `from>to`, with how many faults cut them. */
-  readonly #cuts = new Map<string, number>();
 
   constructor(options: NetworkOptions, scheduler: Scheduler, random: SeededRandom) {
     this.options = options;
@@ -59,29 +67,28 @@ export class Network {
   }
 
   cut(from: PeerId, to: PeerId): void {
-    const key = `${from}>${to}`;
-    this.#cuts.set(key, (this.#cuts.get(key) ?? 0) + 1);
+    this.#link(from, to).cuts++;
   }
 
   mend(from: PeerId, to: PeerId): void {
-    const key = `${from}>${to}`;
-    const left = (this.#cuts.get(key) ?? 0) - 1;
-    if (left > 0) this.#cuts.set(key, left);
-    else this.#cuts.delete(key);
+    const link = this.#link(from, to);
+    link.cuts = Math.max(0, link.cuts - 1);
   }
 
   mendAll(): void {
-    this.#cuts.clear();
+    for (const links of this.#links.values()) for (const link of links.values()) link.cuts = 0;
   }
 
   /** Delivers after a while, if the way is free when it leaves and when it arrives. Any number of times, mostly once. */
   #carry(from: PeerId, to: PeerId, copies: number, arrive: () => void): void {
     const { lossPercent } = this.options;
-    if (this.#isCut(from, to) || this.#chance(lossPercent)) return;
+    const link = this.#link(from, to);
+    const { random } = link;
+    if (link.cuts > 0 || isChance(random, lossPercent)) return;
     for (let copy = 0; copy < copies; copy++) {
-      const againMs = copy === 0 ? 0 : this.#random.integer(500);
-      this.#scheduler.after(this.#delayMs() + againMs, () => {
-        if (!this.#isCut(from, to)) arrive();
+      const againMs = copy === 0 ? 0 : random.integer(500);
+      this.#scheduler.after(this.#delayMs(random) + againMs, () => {
+        if (link.cuts === 0) arrive();
       });
     }
   }
@@ -106,7 +113,7 @@ export class Network {
           if (port.isAlive) act();
         });
       };
-      const copies = this.#chance(this.options.copyPercent) ? 2 : 1;
+      const copies = isChance(this.#link(port.id, to).random, this.options.copyPercent) ? 2 : 1;
       const copy = copyOf(request);
       this.#carry(port.id, to, copies, () => {
         const handler = this.#ports.get(to)?.raftHandler;
@@ -179,22 +186,32 @@ export class Network {
 
   /** Whether a message of one peer would arrive at the other now, chance aside. */
   isOpen(from: PeerId, to: PeerId): boolean {
-    return this.#ports.has(from) && this.#ports.has(to) && !this.#isCut(from, to);
+    return this.#ports.has(from) && this.#ports.has(to) && this.#link(from, to).cuts === 0;
   }
 
-  #isCut(from: PeerId, to: PeerId): boolean {
-    return this.#cuts.has(`${from}>${to}`);
+  #link(from: PeerId, to: PeerId): Link {
+    let links = this.#links.get(from);
+    if (links === undefined) {
+      links = new Map();
+      this.#links.set(from, links);
+    }
+    let link = links.get(to);
+    if (link === undefined) {
+      link = { cuts: 0, random: this.#random.derive(`${from}>${to}`) };
+      links.set(to, link);
+    }
+    return link;
   }
 
-  #chance(percent: number): boolean {
-    return percent > 0 && this.#random.integer(100) < percent;
-  }
-
-  #delayMs(): number {
+  #delayMs(random: SeededRandom): number {
     const { latencyMs, slowPercent, slowMsMax } = this.options;
-    const usual = (latencyMs * (50 + this.#random.integer(100))) / 100;
-    return this.#chance(slowPercent) ? usual + this.#random.integer(slowMsMax) : usual;
+    const usual = (latencyMs * (50 + random.integer(100))) / 100;
+    return isChance(random, slowPercent) ? usual + random.integer(slowMsMax) : usual;
   }
+}
+
+function isChance(random: SeededRandom, percent: number): boolean {
+  return percent > 0 && random.integer(100) < percent;
 }
 
 function refused(to: PeerId): OperatingError {

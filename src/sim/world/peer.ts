@@ -4,16 +4,24 @@ import { openPinset } from '../../cluster/index.ts';
 import type { Consensus } from '../../cluster/ports.ts';
 import {
   createRaft as createEngine,
+  type Input,
   type Output,
   type Raft,
+  type RaftOptions,
   type Request,
-  type Rules,
   type Status,
 } from '../../core/raft/index.ts';
-import { createRaft, type RaftConsensusOptions } from '../../io/consensus/index.ts';
+import {
+  createRaft,
+  type RaftConsensusOptions,
+  type RaftStorage,
+  type ReplicatedPinset,
+} from '../../io/consensus/index.ts';
 import { methods, nothing, type PeerId } from '../../model/index.ts';
 import type { PeerView } from '../checkers/peer-view.ts';
 import type { DiskImage } from '../image.ts';
+import { over } from '../over.ts';
+import type { Plants } from '../plants.ts';
 import type { VirtualDisk } from './disk.ts';
 import type { Network, Port } from './network.ts';
 import { type Scheduler, VirtualClock } from './scheduler.ts';
@@ -26,10 +34,16 @@ export interface WorldPeerDeps {
   readonly config: RaftConsensusOptions['config'];
   /** The spare peer is not one of the first members; it waits to be added. */
   readonly isSpare: boolean;
+  /** What the configuration does not say. */
+  readonly engine: Partial<RaftOptions>;
   /** Planted bugs. */
-  readonly rules: Partial<Rules>;
+  readonly plants: Plants;
+  /** Each input of the engine, before it is stepped. */
+  readonly onInput: (peer: WorldPeer, input: Input) => void;
   /** Each output of the engine, before the shell sees it. What it throws is a finding. */
   readonly onOutput: (peer: WorldPeer, output: Output, incoming: ReadonlyMap<number, Request>) => void;
+  /** Around the pinset, each time it is opened. */
+  readonly watchPinset: (peer: WorldPeer, pinset: ReplicatedPinset) => ReplicatedPinset;
   readonly onFailure: (peer: WorldPeer, cause: unknown) => void;
 }
 
@@ -46,6 +60,7 @@ export class WorldPeer implements PeerView {
   #raft: Raft | undefined;
   #life: Life | undefined;
   #lives = 0;
+  #hasFailed = false;
 
   constructor(name: string, id: PeerId, deps: WorldPeerDeps) {
     this.name = name;
@@ -57,8 +72,13 @@ export class WorldPeer implements PeerView {
     return this.#life !== undefined;
   }
 
-  get image(): DiskImage {
-    return this.#deps.disk.image;
+  /** It is up, and read-only: its disk has failed. */
+  get hasFailed(): boolean {
+    return this.#hasFailed;
+  }
+
+  get storage(): VirtualDisk {
+    return this.#deps.disk;
   }
 
   get disk(): DiskImage {
@@ -75,8 +95,9 @@ export class WorldPeer implements PeerView {
     return this.#raft !== undefined;
   }
 
+  /** `undefined` while it takes no part. */
   get status(): Status | undefined {
-    return this.#life === undefined ? undefined : this.#raft?.status();
+    return this.#life === undefined || this.#hasFailed ? undefined : this.#raft?.status();
   }
 
   /** `undefined` while it is down. */
@@ -86,25 +107,32 @@ export class WorldPeer implements PeerView {
 
   boot(onStarted: () => void): void {
     if (this.#life !== undefined) return;
-    const { scheduler, network, random, disk, config, isSpare, rules } = this.#deps;
+    const { scheduler, network, random, disk, config, isSpare, engine, plants } = this.#deps;
     const clock = new VirtualClock(scheduler);
     const port = network.connect(this.id, clock);
-    const rpc = network.rpc(port);
+    const rpc = (plants.rpc ?? same)(network.rpc(port));
     const life = `life ${++this.#lives}`;
-    const consensus = createRaft(
+    const real = createRaft(
       { self: this.id, isJoining: isSpare && disk.isEmpty, config },
       {
-        storage: disk,
+        storage: planted(disk, plants),
         transport: network.transport(port),
         rpc,
         clock,
         random: random.derive(life),
         logger: silentLogger,
-        openPinset: (store) => openPinset(store, { log: silentLogger, observer: quiet }),
-        onFailure: (cause) => this.#deps.onFailure(this, cause),
-        createEngine: (deps, options) => this.#observed(createEngine({ ...deps, rules }, options)),
+        openPinset: (store) => {
+          const pinset = openPinset(store, { log: silentLogger, observer: quiet });
+          return this.#deps.watchPinset(this, (plants.pinset ?? same)(pinset));
+        },
+        onFailure: (cause) => this.#fails(cause),
+        createEngine: (deps, options) => {
+          const raft = createEngine({ ...deps, rules: plants.rules ?? {} }, { ...options, ...engine });
+          return this.#observed((plants.engine ?? same)(raft));
+        },
       },
     );
+    const consensus = (plants.consensus ?? same)(real);
     rpc.register(methods.Consensus, {
       LogPin: async (pin) => {
         await consensus.logPin(pin);
@@ -125,7 +153,13 @@ export class WorldPeer implements PeerView {
       Peers: () => consensus.peers(),
     });
     this.#life = { consensus, clock, port };
-    consensus.start().then(onStarted, (cause: unknown) => this.#deps.onFailure(this, cause));
+    this.#hasFailed = false;
+    consensus.start().then(onStarted, (cause: unknown) => this.#fails(cause));
+  }
+
+  #fails(cause: unknown): void {
+    this.#hasFailed = true;
+    this.#deps.onFailure(this, cause);
   }
 
   /** @returns what the disk kept, for the trace; `undefined` when it was down. */
@@ -137,13 +171,19 @@ export class WorldPeer implements PeerView {
     return this.#deps.disk.crash();
   }
 
-  async stop(): Promise<void> {
+  /** @returns how many timers it has left behind. Never resolves when it crashes meanwhile. */
+  async stop(): Promise<number> {
     const life = this.#life;
-    if (life === undefined) return;
+    if (life === undefined) return 0;
     await life.consensus.stop();
+    if (this.#life !== life) return 0;
+    const { timers } = life.clock;
     life.clock.stop();
     this.#deps.network.disconnect(life.port);
     this.#life = undefined;
+    // What a slow disk has not done by now it need not do; the process is gone.
+    this.#deps.disk.crash();
+    return timers;
   }
 
   setClockRate(rate: number): void {
@@ -156,6 +196,7 @@ export class WorldPeer implements PeerView {
     return {
       step: (input) => {
         if (input.type === 'request') incoming.set(input.token, input.request);
+        this.#deps.onInput(this, input);
         raft.step(input);
       },
       take: () => {
@@ -170,6 +211,20 @@ export class WorldPeer implements PeerView {
       baseAt: (index) => raft.baseAt(index),
     };
   }
+}
+
+function planted(disk: VirtualDisk, { image = same, log = same, state = same }: Plants): RaftStorage {
+  return over<RaftStorage>(disk, {
+    open: async () => {
+      const data = await disk.open();
+      const seen = over(data.log, { load: async () => image(await data.log.load()) });
+      return { ...data, log: over(seen, log(seen)), state: state(data.state) };
+    },
+  });
+}
+
+function same<T>(value: T): T {
+  return value;
 }
 
 const quiet = { onPin: () => {}, onUnpin: () => {}, onReplaced: () => {} };

@@ -5,21 +5,42 @@ import { pick } from '../pick.ts';
 export type FaultAct =
   | { readonly kind: 'crash'; readonly peer: Target; readonly downMs: number }
   | { readonly kind: 'crashAll'; readonly downMs: number }
+  /** Stopped in good order, as at an upgrade: a leader hands over. */
+  | { readonly kind: 'restart'; readonly peer: Target; readonly downMs: number }
   /** Two sides that do not hear each other; bit n of `side` is peer n. */
   | { readonly kind: 'partition'; readonly side: number; readonly lengthMs: number }
   /** One direction of one link. */
   | { readonly kind: 'deafen'; readonly from: Target; readonly to: number; readonly lengthMs: number }
   /** Nothing of what the peer sends arrives, or nothing arrives either way. */
   | { readonly kind: 'isolate'; readonly peer: Target; readonly isOneWay: boolean; readonly lengthMs: number }
+  /** Writes fail: `EIO`, and may have been done, or `ENOSPC`, and were not. The peer is read-only until there is a disk again. */
+  | { readonly kind: 'failDisk'; readonly peer: Target; readonly error: DiskError; readonly lengthMs: number }
   | { readonly kind: 'slowDisk'; readonly peer: Target; readonly factor: number; readonly lengthMs: number }
   | { readonly kind: 'drift'; readonly peer: Target; readonly rate: number; readonly lengthMs: number }
   | { readonly kind: 'addPeer'; readonly peer: number; readonly via: Target }
-  | { readonly kind: 'removePeer'; readonly peer: number; readonly via: Target };
+  | { readonly kind: 'removePeer'; readonly peer: number; readonly via: Target }
+  /** Both at once, through everyone who believes to lead: whoever is a member is removed, the other added. */
+  | { readonly kind: 'changeTwo'; readonly peers: readonly [number, number] };
 
-/** A peer by its number, or whoever leads then. */
-export type Target = number | 'leader';
+/** What the operating system says of a disk. */
+export type DiskError = 'EIO' | 'ENOSPC';
 
-const triggers = ['leads', 'grants', 'saves', 'appends', 'cuts', 'changes', 'applies'] as const;
+/** A peer by its number, whoever leads then, or whoever has believed so the longest. */
+export type Target = number | 'leader' | 'oldestLeader';
+
+const triggers = [
+  'leads',
+  'grants',
+  'saves',
+  'appends',
+  'cuts',
+  'changes',
+  'applies',
+  'compacts',
+  'sends a snapshot',
+  'receives a snapshot',
+  'installs a snapshot',
+] as const;
 /** What a peer does when an armed fault goes off. */
 export type Trigger = (typeof triggers)[number];
 
@@ -33,19 +54,23 @@ export interface ArmedFault {
   readonly atMs: number;
   readonly when: Trigger;
   readonly delayMs: number;
-  readonly strike: 'crash' | 'isolate';
+  /** `pair`: it hears and reaches only one other peer. */
+  readonly strike: 'crash' | 'isolate' | 'pair';
   readonly lengthMs: number;
 }
 
 export interface Operation {
   readonly atMs: number;
   readonly kind: 'pin' | 'unpin' | 'read';
+  /** Of its own, so that it is found in the log: the pin's. */
+  readonly name: string;
   readonly peer: Target;
   /** Which CID. */
   readonly key: number;
 }
 
-export interface Plan {
+export interface WorldPlan {
+  readonly seed: number;
   readonly options: WorldOptions;
   readonly faults: readonly TimedFault[];
   readonly armed: readonly ArmedFault[];
@@ -56,7 +81,21 @@ export interface WorldOptions {
   readonly voters: number;
   readonly heartbeatTimeoutMs: number;
   readonly networkTimeoutMs: number;
+  /** Of a leader that hears no quorum. */
+  readonly leaseTimeoutMs: number;
   readonly maxAppendEntries: number;
+  readonly appendsInFlightMax: number;
+  readonly applyMax: number;
+  readonly electionSpreadTicks: number;
+  /** A small one makes clients hear that the leader is busy. */
+  readonly waitingMax: number;
+  /** Entries; a snapshot is taken after as many. */
+  readonly snapshotThreshold: number;
+  readonly snapshotIntervalMs: number;
+  /** Entries that stay in a compacted log. */
+  readonly trailingLogs: number;
+  /** Snapshots alone are up to so much later. */
+  readonly snapshotDelayMsMax: number;
   readonly latencyMs: number;
   readonly slowPercent: number;
   readonly slowMsMax: number;
@@ -69,14 +108,15 @@ export interface WorldOptions {
 /** Faults and operations happen in this time. */
 export const faultyMs = 10_000;
 const operationsMax = 80;
-const keys = 4;
+export const keys = 4;
 
-export function drawPlan(seed: number): Plan {
+export function drawWorld(seed: number): WorldPlan {
   const random = new SeededRandom(`world/${seed}`);
   const options = drawOptions(random.derive('options'));
   const isStorm = random.derive('mood').integer(2) === 0;
   const faults = random.derive('faults');
   return {
+    seed,
     options,
     faults: times(faults, isStorm ? 15 + faults.integer(20) : faults.integer(14)).map((atMs) => ({
       atMs,
@@ -88,12 +128,22 @@ export function drawPlan(seed: number): Plan {
 }
 
 function drawOptions(random: SeededRandom): WorldOptions {
+  const heartbeatTimeoutMs = pick(random, [300, 1000, 1000]);
   return {
     voters: pick(random, [3, 5, 5]),
-    heartbeatTimeoutMs: pick(random, [300, 1000, 1000]),
+    heartbeatTimeoutMs,
+    leaseTimeoutMs: pick(random, [heartbeatTimeoutMs / 2, heartbeatTimeoutMs]),
     // Above the election timeout too: short ones hide all that is wrong about late answers.
     networkTimeoutMs: pick(random, [300, 2000, 8000]),
     maxAppendEntries: pick(random, [1, 1, 4, 64]),
+    appendsInFlightMax: pick(random, [1, 2, 2, 4]),
+    applyMax: pick(random, [1, 1024, 1024]),
+    electionSpreadTicks: pick(random, [3, 10, 10]),
+    waitingMax: pick(random, [3, 8192, 8192]),
+    snapshotThreshold: pick(random, [5, 5, 12, 20, 40, 8192]),
+    snapshotIntervalMs: pick(random, [100, 1000]),
+    trailingLogs: pick(random, [0, 0, 3, 10_240]),
+    snapshotDelayMsMax: pick(random, [0, 0, 300, 3000]),
     latencyMs: pick(random, [0.5, 2, 10]),
     slowPercent: pick(random, [0, 1, 5, 20]),
     slowMsMax: pick(random, [50, 300, 1500, 5000]),
@@ -112,7 +162,7 @@ function drawFault(random: SeededRandom, peers: number, isStorm: boolean): Fault
   const lengthMs = isStorm ? 30 + random.integer(1300) : 50 + random.integer(5000);
   const someone = random.integer(peers);
   const peer: Target = pick(random, ['leader' as const, someone]);
-  switch (random.integer(16)) {
+  switch (random.integer(21)) {
     case 0:
       return { kind: 'crashAll', downMs: lengthMs };
     case 1:
@@ -135,6 +185,16 @@ function drawFault(random: SeededRandom, peers: number, isStorm: boolean): Fault
       return { kind: 'drift', peer, rate: pick(random, [0.7, 1.4]), lengthMs };
     case 13:
       return { kind: 'removePeer', peer: someone, via: peer };
+    case 14:
+    case 15:
+      return { kind: 'failDisk', peer, error: pick(random, ['EIO' as const, 'ENOSPC' as const]), lengthMs };
+    case 16:
+      return { kind: 'restart', peer, downMs: lengthMs };
+    case 17:
+      // Away so long that the log goes on without it.
+      return { kind: 'crash', peer: someone, downMs: 3000 + random.integer(4000) };
+    case 18:
+      return { kind: 'changeTwo', peers: [someone, random.integer(peers)] };
     default:
       return { kind: 'addPeer', peer: someone, via: peer };
   }
@@ -145,16 +205,41 @@ function drawArmed(random: SeededRandom, atMs: number): ArmedFault {
     atMs,
     when: pick(random, triggers),
     delayMs: random.integer(60),
-    strike: pick(random, ['crash' as const, 'isolate' as const]),
+    strike: pick(random, ['crash' as const, 'isolate' as const, 'pair' as const]),
     lengthMs: 30 + random.integer(1500),
   };
 }
 
 function drawOperations(random: SeededRandom, voters: number): readonly Operation[] {
-  return times(random, operationsMax).map((atMs) => ({
+  return times(random, operationsMax).map((atMs, at) => ({
     atMs,
-    kind: pick(random, ['pin' as const, 'pin' as const, 'unpin' as const, 'read' as const]),
-    peer: random.integer(voters),
+    name: `p${at + 1}`,
+    ...drawOperation(random, voters),
     key: random.integer(keys),
   }));
 }
+
+function drawOperation(random: SeededRandom, voters: number): Pick<Operation, 'kind' | 'peer'> {
+  const kind = pick(random, ['pin' as const, 'pin' as const, 'unpin' as const, 'read' as const]);
+  const peer = random.integer(voters);
+  // Clients stay with the peer that they know, whatever became of it.
+  return { kind, peer: kind === 'read' && random.integer(2) === 0 ? 'oldestLeader' : peer };
+}
+
+/** What makes a world easier to read, one by one. */
+export const calmWorld: Partial<WorldOptions> = {
+  voters: 3,
+  slowPercent: 0,
+  lossPercent: 0,
+  copyPercent: 0,
+  latencyMs: 0.5,
+  syncMs: 1,
+  stateMs: 0.1,
+  waitingMax: 8192,
+  maxAppendEntries: 64,
+  appendsInFlightMax: 1,
+  applyMax: 1024,
+  electionSpreadTicks: 10,
+  networkTimeoutMs: 2000,
+  heartbeatTimeoutMs: 1000,
+};

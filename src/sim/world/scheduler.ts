@@ -3,6 +3,7 @@
  * happens between two events is one instant.
  */
 import { assert, type Cancel, type Clock } from '../../base/index.ts';
+import { runMicrotasks } from './checkpoint.ts';
 
 interface Event {
   readonly atMs: number;
@@ -10,16 +11,24 @@ interface Event {
   act: (() => void) | undefined;
 }
 
+/** How microtasks are run after each event: by the event loop, or, in half the time, by a checkpoint of V8. */
+export type Drain = 'loop' | 'checkpoint';
+
+/** With checkpoints: the event loop has its turn after so many events, for what else there may be. */
+const eventsPerTurn = 256;
+
 export class Scheduler {
   now = 0;
   /** How many events have run: a bound for runs that do not end. */
   events = 0;
+  /** Of them, how many at this instant: a bound for those in which time stands still. */
+  eventsNow = 0;
   readonly #heap: Event[] = [];
+  readonly #drain: Drain;
   #order = 0;
 
-  /** How many events wait; cancelled ones do not count. */
-  get pending(): number {
-    return this.#heap.filter(({ act }) => act !== undefined).length;
+  constructor(drain: Drain = 'loop') {
+    this.#drain = drain;
   }
 
   after(delayMs: number, act: () => void): Cancel {
@@ -33,27 +42,37 @@ export class Scheduler {
   /** Runs events until `isDone`, which is looked at after each, or until there are none. Rejects with what an event throws. */
   async run(isDone: () => boolean): Promise<void> {
     await new Promise<void>((resolve, reject) => {
-      const next = (): void => {
+      const turn = (): void => {
         try {
-          const event = isDone() ? undefined : this.#pop();
-          if (event === undefined) {
-            resolve();
-            return;
+          for (let left = this.#drain === 'loop' ? 1 : eventsPerTurn; left > 0; left--) {
+            if (isDone() || !this.#runNext()) {
+              resolve();
+              return;
+            }
+            if (this.#drain === 'checkpoint') runMicrotasks();
           }
-          assert(event.atMs >= this.now, 'time does not go back');
-          this.now = event.atMs;
-          this.events++;
-          const { act } = event;
-          event.act = undefined;
-          act?.();
           // Its callback runs when the queues of microtasks and of nextTick are empty.
-          setImmediate(next);
+          setImmediate(turn);
         } catch (error) {
           reject(error);
         }
       };
-      setImmediate(next);
+      setImmediate(turn);
     });
+  }
+
+  /** @returns whether there was one. */
+  #runNext(): boolean {
+    const event = this.#pop();
+    if (event === undefined) return false;
+    assert(event.atMs >= this.now, 'time does not go back');
+    this.eventsNow = event.atMs > this.now ? 1 : this.eventsNow + 1;
+    this.now = event.atMs;
+    this.events++;
+    const { act } = event;
+    event.act = undefined;
+    act?.();
+    return true;
   }
 
   /** The next that is not cancelled. */
@@ -108,6 +127,8 @@ function isBefore(a: Event | undefined, b: Event | undefined): boolean {
 export class VirtualClock implements Clock {
   /** Virtual seconds a second. */
   rate = 1;
+  /** How many timers are set: none, once all that has set them is stopped. */
+  timers = 0;
   readonly #scheduler: Scheduler;
   #isAlive = true;
   #baseMs: number;
@@ -129,9 +150,20 @@ export class VirtualClock implements Clock {
 
   /** A timer keeps the rate it was set with. */
   after(delayMs: number, act: () => void): Cancel {
-    return this.#scheduler.after(delayMs / this.rate, () => {
+    this.timers++;
+    let isSet = true;
+    const end = (): void => {
+      if (isSet) this.timers--;
+      isSet = false;
+    };
+    const cancel = this.#scheduler.after(delayMs / this.rate, () => {
+      end();
       if (this.#isAlive) act();
     });
+    return () => {
+      end();
+      cancel();
+    };
   }
 
   setRate(rate: number): void {

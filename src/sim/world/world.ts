@@ -3,39 +3,50 @@
  * the faults stop and progress is demanded.
  */
 import { SeededRandom } from '../../base/index.ts';
-import type { Output, Request, Rules } from '../../core/raft/index.ts';
+import type { Consensus } from '../../cluster/ports.ts';
+import type { Input, LogIndex, Output, Request } from '../../core/raft/index.ts';
 import { Cid, type Pin, peerIdFromBytes } from '../../model/index.ts';
+import { ClientHistory, type OperationToken } from '../checkers/client-history.ts';
 import { CutOffChecker } from '../checkers/cut-off.ts';
 import { HistoryChecker } from '../checkers/history.ts';
 import { RaftChecker } from '../checkers/raft-checker.ts';
-import { asFinding, expect, type Finding } from '../finding.ts';
+import { StateChecker } from '../checkers/state.ts';
+import { describeRequest, describeResponse, isOutstanding } from '../describe.ts';
+import { asFinding, expect, Finding } from '../finding.ts';
 import { mix, mixText } from '../hash.ts';
-import type { SeedResult } from '../runner.ts';
+import type { Plants } from '../plants.ts';
+import type { SeedResult } from '../result.ts';
 import { Trace } from '../trace.ts';
-import { VirtualDisk } from './disk.ts';
+import { isDiskFailure, VirtualDisk } from './disk.ts';
 import { Faults } from './faults.ts';
 import { withoutLeaks } from './leaks.ts';
 import { Network } from './network.ts';
 import { isRefused, WorldPeer } from './peer.ts';
-import { drawPlan, faultyMs, type Operation, type Plan, type Target } from './plan.ts';
-import { Scheduler } from './scheduler.ts';
+import { faultyMs, keys, type Operation, type Target, type WorldPlan } from './plan.ts';
+import { type Drain, Scheduler } from './scheduler.ts';
 
 /** A run that has not ended by then never will. */
 const eventsMax = 200_000;
+/** Nothing that ends has so many without time going on. */
+const eventsNowMax = 10_000;
 /** How long a write may look for a leader. */
 const clientTimeoutMs = 5000;
 /** Progress must have been made within this many election timeouts. */
 const patienceTimeouts = 20;
+/** Of one peer. Messages have deadlines, requests that wait for a slow disk as well. */
+const callsMax = 300;
+const requestsMax = 300;
 
 export interface WorldInput {
-  readonly seed: number;
-  /** Planted bugs. */
-  readonly rules?: Partial<Rules>;
+  readonly plan: WorldPlan;
+  readonly plants?: Plants;
   readonly traces?: boolean;
+  /** Default `loop`. Both do the same, as long as nothing here uses `process.nextTick`. */
+  readonly drain?: Drain;
 }
 
-export async function runWorld({ seed, rules = {}, traces = false }: WorldInput): Promise<SeedResult> {
-  const world = new World(seed, rules, traces);
+export async function runWorld(input: WorldInput): Promise<SeedResult> {
+  const world = new World(input);
   const onRejection = (error: unknown): void => world.find(error);
   process.on('unhandledRejection', onRejection);
   try {
@@ -49,14 +60,15 @@ export async function runWorld({ seed, rules = {}, traces = false }: WorldInput)
 }
 
 export class World {
-  readonly seed: number;
-  readonly plan: Plan;
-  readonly scheduler: Scheduler = new Scheduler();
+  readonly plan: WorldPlan;
+  readonly scheduler: Scheduler;
   readonly network: Network;
   readonly peers: readonly WorldPeer[];
   readonly disks: readonly VirtualDisk[];
-  readonly checker: RaftChecker = new RaftChecker();
+  readonly checker: RaftChecker;
   readonly history: HistoryChecker = new HistoryChecker();
+  readonly clients: ClientHistory = new ClientHistory();
+  readonly states: StateChecker = new StateChecker();
   readonly trace: Trace;
   readonly #faults: Faults;
   readonly #cutOff: CutOffChecker;
@@ -65,14 +77,16 @@ export class World {
   #hash = 0;
   #failed = 0;
   #isEnding = false;
-  #names = 0;
+  #demanded = 0;
 
-  constructor(seed: number, rules: Partial<Rules>, traces: boolean) {
-    this.seed = seed;
-    this.plan = drawPlan(seed);
+  constructor({ plan, plants = {}, traces = false, drain = 'loop' }: WorldInput) {
+    this.plan = plan;
+    this.scheduler = new Scheduler(drain);
     this.trace = new Trace(traces);
-    const random = new SeededRandom(`world/${seed}`);
-    const { options } = this.plan;
+    const random = new SeededRandom(`world/${plan.seed}`);
+    const { options } = plan;
+    const { waitingMax, appendsInFlightMax, applyMax, electionSpreadTicks } = options;
+    this.checker = new RaftChecker({ waitingMax, callsMax, requestsMax });
     this.network = new Network({ ...options }, this.scheduler, random.derive('net'));
     const names = Array.from({ length: options.voters + 1 }, (_, at) => `n${at + 1}`);
     const ids = names.map((_, at) => idOf(at + 1));
@@ -82,6 +96,7 @@ export class World {
         scheduler: this.scheduler,
         random: random.derive(`disk/${name}`),
         onWrite: (ops) => this.#guarded(() => this.checker.writes(this.#peer(at), ops)),
+        onMisuse: (what) => this.find(new Finding('read-only after a failure', what)),
       });
       disks.push(disk);
       return new WorldPeer(name, ids[at] ?? '', {
@@ -91,10 +106,14 @@ export class World {
         disk,
         config: configOf(this.plan, ids.slice(0, options.voters)),
         isSpare: at === options.voters,
-        rules,
+        engine: { waitingMax, appendsInFlightMax, applyMax, electionSpreadTicks },
+        plants,
+        onInput: (peer, input) => this.#guarded(() => this.#onInput(peer, input)),
         onOutput: (peer, output, incoming) => this.#guarded(() => this.#onOutput(peer, output, incoming)),
+        watchPinset: (peer, pinset) => this.states.watch(peer.name, pinset, (act) => this.#guarded(act)),
         onFailure: (peer, cause) => {
-          this.trace.add(() => `${peer.name} fails: ${cause}`);
+          this.note(() => `${peer.name} fails: ${cause}`);
+          if (isDiskFailure(cause)) return;
           this.find(cause instanceof Error && cause.cause !== undefined ? cause.cause : cause);
         },
       });
@@ -118,9 +137,9 @@ export class World {
   result(): SeedResult {
     const { votes, logs } = this.checker;
     return {
-      seed: this.seed,
-      drawn: { ...this.plan },
+      history: { simulation: 'world', plan: this.plan },
       finding: this.#finding,
+      at: `${this.scheduler.now.toFixed(1)} ms`,
       hash: mix(mix(this.#hash, this.checker.hash), this.scheduler.events),
       counts: {
         commits: logs.commit,
@@ -130,6 +149,7 @@ export class World {
         failed: this.#failed,
         crashes: this.#faults.crashes,
         changes: this.#faults.changes,
+        diskFailures: this.disks.reduce((sum, { failures }) => sum + failures, 0),
         events: this.scheduler.events,
       },
       trace: this.trace,
@@ -146,21 +166,39 @@ export class World {
   }
 
   note(line: () => string): void {
-    this.trace.add(() => `${this.scheduler.now.toFixed(1)} ${line()}`);
+    this.trace.add(() => this.#stamped(line()));
+  }
+
+  #stamped(line: string): string {
+    return `${this.scheduler.now.toFixed(1)} ${line}`;
+  }
+
+  #nameOf(id: string): string {
+    return this.peers.find((peer) => peer.id === id)?.name ?? id;
   }
 
   target(target: Target): WorldPeer | undefined {
-    return target === 'leader' ? this.leader() : this.peers[target];
+    if (target === 'leader') return this.leader();
+    return target === 'oldestLeader' ? this.leaders().at(-1) : this.peers[target];
   }
 
-  /** Of those who believe to lead, the one of the newest term. */
+  /** Who believe to lead, the newest term first. */
+  leaders(): readonly WorldPeer[] {
+    const leaders = this.peers.filter(({ status }) => status?.role === 'leader');
+    return leaders.sort((a, b) => (b.status?.term ?? 0) - (a.status?.term ?? 0));
+  }
+
   leader(): WorldPeer | undefined {
-    let newest: WorldPeer | undefined;
-    for (const peer of this.peers) {
-      if (peer.status?.role !== 'leader') continue;
-      if (newest === undefined || peer.status.term > (newest.status?.term ?? 0)) newest = peer;
-    }
-    return newest;
+    return this.leaders()[0];
+  }
+
+  /** The disk can be written to again; a peer that has become read-only is started anew. */
+  repair(peer: WorldPeer): void {
+    peer.storage.error = undefined;
+    if (!peer.hasFailed || !peer.isUp) return;
+    this.note(() => `${peer.name} is restarted with a disk that works`);
+    peer.crash();
+    this.boot(peer);
   }
 
   boot(peer: WorldPeer): void {
@@ -174,6 +212,16 @@ export class World {
 
   // ------------------------------------------------------------------------------------------------ looking on
 
+  #onInput(peer: WorldPeer, input: Input): void {
+    this.checker.given(peer, input);
+    if (input.type === 'response') {
+      const { response } = input;
+      this.trace.line(isOutstanding(response), () =>
+        this.#stamped(`${peer.name} is answered ${describeResponse(response)}`),
+      );
+    }
+  }
+
   #onOutput(peer: WorldPeer, output: Output, incoming: ReadonlyMap<number, Request>): void {
     const { checker } = this;
     const status = checker.stepped(peer, output, this.#started());
@@ -184,6 +232,11 @@ export class World {
     if (output.apply.length > 0) {
       checker.applies(peer, output.apply, () => undefined);
       this.history.applies(output.apply);
+      this.states.applies(output.apply);
+    }
+    for (const { to, request } of output.calls) {
+      const text = (): string => this.#stamped(`${peer.name} > ${this.#nameOf(to)} ${describeRequest(request)}`);
+      this.trace.line(isOutstanding(request), text);
     }
     if (output.status !== undefined) {
       this.note(() => `${peer.name} is ${status.role} in term ${status.term}, members of ${status.configurationIndex}`);
@@ -230,38 +283,57 @@ export class World {
   #operate(operation: Operation): void {
     const peer = this.target(operation.peer);
     if (peer?.consensus === undefined) return;
-    void this.#ask(peer, operation.kind, operation.key);
+    void this.#ask(peer, operation);
   }
 
   /** @returns whether it succeeded. What checkers find is kept. */
-  async #ask(peer: WorldPeer, kind: Operation['kind'], key: number): Promise<boolean> {
+  async #ask(peer: WorldPeer, { kind, key, name }: Omit<Operation, 'atMs' | 'peer'>): Promise<boolean> {
     const { consensus } = peer;
     if (consensus === undefined) return false;
     const began = this.checker.logs.commit;
     const cid = cidOf(key);
-    const name = `p${++this.#names}`;
-    this.note(() => `client asks ${peer.name} to ${kind} ${key} as ${name}`);
+    const what = `${kind} ${key} as ${name}`;
+    this.note(() => `client asks ${peer.name} to ${what}`);
+    const operation =
+      kind === 'read'
+        ? this.clients.readBegins(cid.key)
+        : this.clients.writeBegins(cid.key, kind === 'pin' ? name : undefined);
     try {
       if (kind === 'pin') await consensus.logPin(pinOf(cid, name));
       else if (kind === 'unpin') await consensus.logUnpin(pinOf(cid, name));
       else await consensus.waitForSync();
+      this.#answered(consensus, { kind, cid, name, began, operation });
     } catch (error) {
       this.#failed++;
       this.#hash = mix(this.#hash, this.#failed);
-      this.note(() => `client has an error for ${name}: ${error}`);
+      this.note(() => `client has an error for ${what}: ${error}`);
+      if (kind !== 'read' && isRefused(error)) this.clients.refused(cid.key, operation);
       if (kind === 'pin' && isRefused(error)) this.#judge(() => this.history.pinRefused(name));
       return false;
     }
-    this.#judge(() => {
-      this.#hash = mixText(this.#hash, name);
-      this.note(() => `client has its answer for ${name}`);
-      if (kind === 'pin') this.history.pinAcknowledged(name, began);
-      if (kind === 'read') {
-        const shown = consensus.pinset().get(cid)?.name;
-        this.history.read(cid.key, shown, began, this.checker.logs.commit);
-      }
-    });
     return true;
+  }
+
+  #answered(
+    consensus: Consensus,
+    answer: {
+      readonly kind: Operation['kind'];
+      readonly cid: Cid;
+      readonly name: string;
+      readonly began: LogIndex;
+      readonly operation: OperationToken;
+    },
+  ): void {
+    const { kind, cid, name, began, operation } = answer;
+    this.#hash = mixText(this.#hash, name);
+    const shown = kind === 'read' ? consensus.pinset().get(cid)?.name : undefined;
+    this.note(() => `client has its answer for ${kind} ${name}${kind === 'read' ? `: ${shown ?? 'nothing'}` : ''}`);
+    if (kind === 'read') this.clients.readEnds(operation, shown);
+    else this.clients.writeEnds(operation);
+    this.#judge(() => {
+      if (kind === 'pin') this.history.pinAcknowledged(name, began);
+      if (kind === 'read') this.history.read(cid.key, shown, began, this.checker.logs.commit);
+    });
   }
 
   #judge(act: () => void): void {
@@ -282,6 +354,7 @@ export class World {
     for (const disk of this.disks) disk.slowness = 1;
     for (const peer of this.peers) {
       peer.setClockRate(1);
+      this.repair(peer);
       this.boot(peer);
     }
     // What is slow is still under way, and clients wait for their deadlines.
@@ -295,8 +368,10 @@ export class World {
     if (leader !== undefined) this.#faults.play({ kind: 'crash', peer: this.peers.indexOf(leader), downMs: 500 });
     await this.#demandSuccess('a read', 'read', 0);
     await this.#demandSuccess('a write', 'pin', 0);
+    for (let key = 0; key < keys; key++) await this.#demandSuccess(`a read of ${key}`, 'read', key);
     await this.#demand('all members to apply all', () => this.#haveAllApplied());
     await this.#checkPinsets();
+    this.clients.check();
     await this.#checkCalm();
   }
 
@@ -307,7 +382,7 @@ export class World {
       const peer = this.#members()[0];
       if (!isAsking && !isDone && peer !== undefined) {
         isAsking = true;
-        void this.#ask(peer, kind, key).then((isSuccess) => {
+        void this.#ask(peer, { kind, key, name: `q${++this.#demanded}` }).then((isSuccess) => {
           isDone ||= isSuccess;
           isAsking = false;
         });
@@ -382,18 +457,25 @@ export class World {
   /** All peers stop, and leave nothing that could still happen. */
   async #end(): Promise<void> {
     this.#isEnding = true;
-    let isStopped = false;
-    void Promise.all(this.peers.map((peer) => peer.stop())).then(() => {
-      isStopped = true;
+    let timers: readonly number[] | undefined;
+    void Promise.all(this.peers.map((peer) => peer.stop())).then((left) => {
+      timers = left;
     });
     await this.#until(() => false);
-    expect(isStopped, 'leaks', () => 'peers have not stopped, and nothing is left that could end it');
+    expect(timers !== undefined, 'leaks', () => 'peers have not stopped, and nothing is left that could end it');
+    expect(
+      timers.every((count) => count === 0),
+      'leaks',
+      () => `stopped peers have timers: ${timers}`,
+    );
   }
 
   /** Runs until `isDone` or until there is a finding, which is thrown. */
   async #until(isDone: () => boolean): Promise<void> {
     await this.scheduler.run(() => {
-      expect(this.scheduler.events < eventsMax, 'leaks', () => `the run does not end: ${eventsMax} events`);
+      const { events, eventsNow } = this.scheduler;
+      expect(events < eventsMax, 'time', () => `the run does not end: ${eventsMax} events`);
+      expect(eventsNow < eventsNowMax, 'time', () => `time stands still: ${eventsNowMax} events at one instant`);
       return this.#finding !== undefined || isDone();
     });
     if (this.#finding !== undefined) throw this.#finding;
@@ -401,10 +483,11 @@ export class World {
 }
 
 function configOf(
-  { options }: Plan,
+  { options }: WorldPlan,
   initPeerset: readonly string[],
 ): ConstructorParameters<typeof WorldPeer>[2]['config'] {
-  const { heartbeatTimeoutMs, networkTimeoutMs, maxAppendEntries } = options;
+  const { heartbeatTimeoutMs, networkTimeoutMs, maxAppendEntries, leaseTimeoutMs } = options;
+  const { snapshotThreshold, snapshotIntervalMs, trailingLogs } = options;
   return {
     dataFolder: '',
     initPeerset,
@@ -417,17 +500,17 @@ function configOf(
     electionTimeoutMs: heartbeatTimeoutMs,
     commitTimeoutMs: 50,
     maxAppendEntries,
-    trailingLogs: 10_240,
-    snapshotIntervalMs: 120_000,
-    snapshotThreshold: 8192,
-    leaderLeaseTimeoutMs: heartbeatTimeoutMs / 2,
+    trailingLogs,
+    snapshotIntervalMs,
+    snapshotThreshold,
+    leaderLeaseTimeoutMs: leaseTimeoutMs,
   };
 }
 
-function tableRow({ name, isUp, raft, image }: WorldPeer): string {
+function tableRow({ name, isUp, hasFailed, raft, disk }: WorldPeer): string {
   const { role, term, commit, applied, lastIndex, durable, configuration } = raft.status();
-  const state = isUp ? role : 'down';
-  return `${name} ${state} term ${term} commit ${commit} applied ${applied} last ${lastIndex} durable ${durable} disk ${image.lastIndex} members ${configuration.servers.length}`;
+  const state = hasFailed ? 'read-only' : role;
+  return `${name} ${isUp ? state : 'down'} term ${term} commit ${commit} applied ${applied} last ${lastIndex} durable ${durable} disk ${disk.lastIndex} members ${configuration.servers.length}`;
 }
 
 /** An identity hash of an ed25519 key, as peers have it, of a key that nobody has. */
@@ -458,7 +541,8 @@ function pinOf(cid: Cid, name: string): Pin {
     shardSize: 0,
     userAllocations: null,
     expireAt: null,
-    metadata: null,
+    // Some have more than others, so that one which takes over what another has is not like the log says.
+    metadata: name.endsWith('1') ? { of: name } : null,
     pinUpdate: null,
     origins: null,
   };

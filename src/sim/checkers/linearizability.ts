@@ -1,0 +1,145 @@
+/**
+ * Whether what clients saw of one key can be put into one order that respects real time and reads like a register: the judge
+ * that knows nothing of logs and indexes.
+ *
+ * The search goes through the calls in the order of time and takes any that may come next, until a return is met whose call has
+ * not been taken; then it goes back. States that were reached before, the same calls taken and the same value there, are not
+ * looked at again. Source: Wing and Gong, "Testing and verifying concurrent objects" (1993); the linked list and the memo are Lowe's,
+ * "Testing for linearizability" (2017).
+ */
+
+/** What a client did to one key. */
+export interface KeyOperation {
+  /** When it was called. Moments are numbers that order events; no two are equal. */
+  readonly called: number;
+  /** `Infinity`: nobody knows whether it was done. It may take effect at any time after the call, or never. */
+  readonly returned: number;
+  readonly kind: 'write' | 'read';
+  /** Written or shown; `undefined`: nothing is there. */
+  readonly value: string | undefined;
+}
+
+/** `undecided`: more states than allowed. It is a failure, for nothing was shown. */
+export type Verdict = 'linearizable' | 'not linearizable' | 'undecided';
+
+/** A call, or the return of one, in a list by time from which pairs are taken out and put back. */
+interface Item {
+  readonly operation: KeyOperation;
+  /** Its bit in the set of calls taken. */
+  readonly at: number;
+  readonly value: number;
+  /** Of a call: its return, if there is one. */
+  end: Item | undefined;
+  readonly isCall: boolean;
+  previous: Item | undefined;
+  next: Item | undefined;
+}
+
+/** Reads that failed and writes that were refused are left out by the caller. The key holds nothing at first. */
+export function judgeKey(operations: readonly KeyOperation[], statesMax: number): Verdict {
+  const shown = new Set(operations.filter(({ kind }) => kind === 'read').map(({ value }) => value));
+  // An unknown write that nobody saw could as well be placed after everything else.
+  const relevant = operations.filter(
+    ({ kind, returned, value }) => returned !== Infinity || (kind === 'write' && shown.has(value)),
+  );
+  const first = listOf(relevant);
+  if (first === undefined) return 'linearizable';
+  return search(first, relevant.length, statesMax);
+}
+
+function search(head: Item, count: number, statesMax: number): Verdict {
+  const taken = new Uint16Array(Math.ceil(count / 16));
+  const seen = new Set<string>();
+  const trail: { readonly call: Item; readonly before: number }[] = [];
+  let left = countReturns(head);
+  let value = 0;
+  let item = head.next;
+  while (left > 0) {
+    if (item === undefined || !item.isCall) {
+      const last = trail.pop();
+      if (last === undefined) return 'not linearizable';
+      putBack(last.call);
+      if (last.call.end !== undefined) left++;
+      flip(taken, last.call.at);
+      value = last.before;
+      item = last.call.next;
+      continue;
+    }
+    const after = item.operation.kind === 'write' ? item.value : value;
+    if (after === item.value) {
+      flip(taken, item.at);
+      const key = String.fromCharCode(...taken, after);
+      if (!seen.has(key)) {
+        if (seen.size >= statesMax) return 'undecided';
+        seen.add(key);
+        trail.push({ call: item, before: value });
+        takeOut(item);
+        if (item.end !== undefined) left--;
+        value = after;
+        item = head.next;
+        continue;
+      }
+      flip(taken, item.at);
+    }
+    item = item.next;
+  }
+  return 'linearizable';
+}
+
+/** Calls and returns by time, behind a head that is none of them. */
+function listOf(operations: readonly KeyOperation[]): Item | undefined {
+  const values = new Map<string | undefined, number>([[undefined, 0]]);
+  const items: { readonly moment: number; readonly item: Item }[] = [];
+  for (const [at, operation] of operations.entries()) {
+    const value = values.get(operation.value) ?? values.size;
+    values.set(operation.value, value);
+    const call: Item = { operation, at, value, isCall: true, end: undefined, previous: undefined, next: undefined };
+    items.push({ moment: operation.called, item: call });
+    if (operation.returned === Infinity) continue;
+    call.end = { ...call, isCall: false };
+    items.push({ moment: operation.returned, item: call.end });
+  }
+  items.sort((a, b) => a.moment - b.moment);
+  const [first] = items;
+  if (first === undefined) return undefined;
+  const head: Item = { ...first.item, isCall: false, end: undefined };
+  let last = head;
+  for (const { item } of items) {
+    last.next = item;
+    item.previous = last;
+    last = item;
+  }
+  return head;
+}
+
+function countReturns(head: Item): number {
+  let count = 0;
+  for (let item = head.next; item !== undefined; item = item.next) if (!item.isCall) count++;
+  return count;
+}
+
+function takeOut(call: Item): void {
+  unlink(call);
+  if (call.end !== undefined) unlink(call.end);
+}
+
+/** In the reverse order of `takeOut`: each still knows its neighbours. */
+function putBack(call: Item): void {
+  if (call.end !== undefined) link(call.end);
+  link(call);
+}
+
+function unlink(item: Item): void {
+  if (item.previous !== undefined) item.previous.next = item.next;
+  if (item.next !== undefined) item.next.previous = item.previous;
+}
+
+function link(item: Item): void {
+  if (item.previous !== undefined) item.previous.next = item;
+  if (item.next !== undefined) item.next.previous = item;
+}
+
+function flip(bits: Uint16Array, at: number): void {
+  const word = at >> 4;
+  bits[word] = (bits[word] ?? 0) ^ (1 << (at & 15));
+}

@@ -1,0 +1,23 @@
+/**
+ * Where a test can plant a bug, to prove that a checker sees it: the engine's own decisions, and wrappers around real parts. Nothing
+ * here is known to production code.
+ */
+import type { Consensus, Datastore } from '../cluster/ports.ts';
+import type { LogImage, LogStore, Raft, Rules } from '../core/raft/index.ts';
+import type { RaftConsensusDeps, ReplicatedPinset } from '../io/consensus/index.ts';
+
+/** Each absent one leaves its part as it is. All but the first three are of the world only. */
+export interface Plants {
+  readonly rules?: Partial<Rules>;
+  /** Around the engine, between it and its shell. */
+  readonly engine?: (raft: Raft) => Raft;
+  /** What a peer finds on its disk when it starts. */
+  readonly image?: (image: LogImage) => LogImage;
+  /** Around the log on disk, once for each life. */
+  readonly log?: (log: LogStore) => LogStore;
+  readonly state?: (store: Datastore) => Datastore;
+  readonly pinset?: (pinset: ReplicatedPinset) => ReplicatedPinset;
+  readonly rpc?: (rpc: RaftConsensusDeps['rpc']) => RaftConsensusDeps['rpc'];
+  /** Around all of it, as its clients see it. */
+  readonly consensus?: (consensus: Consensus) => Consensus;
+}

@@ -1,0 +1,313 @@
+/**
+ * Bugs that Raft implementations have had, or nearly had, and who must see them. A bug is planted in the engine's rules or around
+ * a real part of the shell, never in production code.
+ */
+import type { Plants } from '../../src/sim/plants.ts';
+import type { Simulation } from '../../src/sim/result.ts';
+import * as engine from './bugs/engine.ts';
+import * as shell from './bugs/shell.ts';
+
+export interface PlantedBug {
+  readonly name: string;
+  readonly simulation: Simulation;
+  readonly plants: Plants;
+  /** Any of these is right; the first is the one that is meant. */
+  readonly checkers: readonly string[];
+  /** Within this many seeds: about four times as many as it took. */
+  readonly seeds: number;
+}
+
+export const plantedBugs: readonly PlantedBug[] = [
+  {
+    name: 'half of the peers commit',
+    simulation: 'walk',
+    plants: { rules: { quorum: (voters, purpose) => Math.ceil(purpose === 'commit' ? voters / 2 : (voters + 1) / 2) } },
+    checkers: ['committed = durable on a quorum'],
+    seeds: 10,
+  },
+  {
+    name: 'half of the peers elect',
+    simulation: 'walk',
+    plants: { rules: { quorum: (voters, purpose) => Math.ceil(purpose === 'elect' ? voters / 2 : (voters + 1) / 2) } },
+    checkers: ['leader holds a quorum of votes'],
+    seeds: 10,
+  },
+  {
+    name: 'a vote is answered before it is synced',
+    simulation: 'world',
+    plants: { log: shell.acknowledgesEarly((ops) => ops.every(({ type }) => type === 'hard')) },
+    checkers: ['answered = durable'],
+    seeds: 10,
+  },
+  {
+    name: 'a vote is forgotten at a restart',
+    simulation: 'walk',
+    plants: { image: ({ hard, ...image }) => ({ ...image, hard: { ...hard, votedFor: undefined } }) },
+    checkers: ['one vote per voter and term'],
+    seeds: 700,
+  },
+  {
+    name: 'two votes in one term',
+    simulation: 'walk',
+    plants: { rules: { mayVote: () => true } },
+    checkers: ['one vote per voter and term'],
+    seeds: 20,
+  },
+  {
+    name: 'a follower acknowledges entries before they are synced',
+    simulation: 'world',
+    plants: { log: shell.acknowledgesEarly((ops) => ops.some(({ type }) => type === 'put')) },
+    checkers: ['answered = durable', 'durable index = disk'],
+    seeds: 5,
+  },
+  {
+    name: 'answers and the own vote do not wait for the disk',
+    simulation: 'walk',
+    plants: { rules: { waitsForDisk: false } },
+    checkers: ['answered = durable'],
+    seeds: 5,
+  },
+  {
+    name: 'a repeated append is answered before the first is synced',
+    simulation: 'walk',
+    plants: { rules: { repeatsWaitForDisk: false } },
+    checkers: ['answered = durable'],
+    seeds: 20,
+  },
+  {
+    name: 'a leader counts what it has not synced',
+    simulation: 'walk',
+    plants: { rules: { ownMatch: (_durable, last) => last } },
+    checkers: ['committed = durable on a quorum'],
+    seeds: 10,
+  },
+  {
+    name: 'entries of earlier terms are committed by counting',
+    simulation: 'walk',
+    plants: { rules: { mayCommit: () => true } },
+    checkers: ['no electable peer without it'],
+    seeds: 1500,
+  },
+  {
+    name: 'reads without asking a quorum',
+    simulation: 'walk',
+    plants: { rules: { confirmsRead: () => true } },
+    checkers: ['reads are fresh'],
+    seeds: 400,
+  },
+  {
+    name: 'reads without asking a quorum, as clients see it',
+    simulation: 'world',
+    plants: { rules: { confirmsRead: () => true } },
+    checkers: ['reads are fresh', 'linearizable'],
+    seeds: 100,
+  },
+  {
+    name: 'reads before the first commit of the term',
+    simulation: 'walk',
+    plants: { rules: { readsWaitForFirstCommit: false } },
+    checkers: ['reads are fresh'],
+    seeds: 200,
+  },
+  {
+    name: 'reads are confirmed by answers to older messages',
+    simulation: 'walk',
+    plants: { rules: { confirmsRead: (sent, began) => sent >= began - 1 } },
+    checkers: ['reads are fresh'],
+    seeds: 700,
+  },
+  {
+    name: 'reads do not wait until they are applied here',
+    simulation: 'world',
+    plants: { rpc: shell.readsAtOnce },
+    checkers: ['reads are fresh', 'linearizable'],
+    seeds: 20,
+  },
+  {
+    name: 'reads from whoever is asked',
+    simulation: 'world',
+    plants: { consensus: shell.readsLocally },
+    checkers: ['reads are fresh', 'linearizable'],
+    seeds: 10,
+  },
+  {
+    name: 'every append cuts the log',
+    simulation: 'walk',
+    plants: { rules: { cutsOnlyConflicts: false } },
+    checkers: ['assertion', 'match <= disk', 'committed stays durable'],
+    seeds: 5,
+  },
+  {
+    name: 'a write of unknown outcome is tried again',
+    simulation: 'world',
+    plants: { consensus: shell.retriesUnknown },
+    checkers: ['applied once', 'linearizable'],
+    seeds: 100,
+  },
+  {
+    name: 'no first entry in a term',
+    simulation: 'walk',
+    plants: { rules: { opensTerm: false } },
+    checkers: ['progress'],
+    seeds: 5,
+  },
+  {
+    name: 'two changes of members at a time',
+    simulation: 'walk',
+    plants: { rules: { oneChangeAtATime: false } },
+    checkers: ['one change at a time'],
+    seeds: 60,
+  },
+  {
+    name: 'changes of members before the first commit of the term',
+    simulation: 'walk',
+    plants: { rules: { changesWaitForFirstCommit: false } },
+    checkers: ['no change before the first commit'],
+    seeds: 60,
+  },
+  {
+    name: 'a configuration outlives its entry',
+    simulation: 'walk',
+    plants: { rules: { rollsBackConfiguration: false } },
+    checkers: ['configuration = log'],
+    seeds: 100,
+  },
+  {
+    name: 'no pre-vote',
+    simulation: 'world',
+    plants: { rules: { preVotes: false } },
+    checkers: ['term growth'],
+    seeds: 40,
+  },
+  {
+    name: 'votes without comparing logs',
+    simulation: 'walk',
+    plants: { rules: { isUpToDate: () => true } },
+    checkers: ['no electable peer without it', 'assertion', 'committed stays durable'],
+    seeds: 60,
+  },
+  {
+    name: 'logs are compared by length',
+    simulation: 'walk',
+    plants: { rules: { isUpToDate: (candidate, own) => candidate.index >= own.index } },
+    checkers: ['assertion', 'committed stays durable'],
+    seeds: 700,
+  },
+  {
+    name: 'a follower commits up to its own last entry',
+    simulation: 'walk',
+    plants: { rules: { followerCommit: (leaderCommit, _proven, last) => Math.min(leaderCommit, last) } },
+    checkers: ['committed entries equal'],
+    seeds: 900,
+  },
+  {
+    name: 'votes of earlier terms count',
+    simulation: 'walk',
+    plants: { rules: { countsVote: () => true } },
+    checkers: ['leader holds a quorum of votes'],
+    seeds: 100,
+  },
+  {
+    name: 'entries are written before the term',
+    simulation: 'world',
+    plants: { log: shell.splitsWrites },
+    checkers: ['assertion'],
+    seeds: 5,
+  },
+  {
+    name: 'the applied index is written after the state',
+    simulation: 'world',
+    plants: { state: shell.splitsBatches },
+    checkers: ['state = log'],
+    seeds: 10,
+  },
+  {
+    name: 'entries are applied before they are durable here',
+    simulation: 'walk',
+    plants: { rules: { mayApply: (commit) => commit } },
+    checkers: ['applied <= durable'],
+    seeds: 100,
+  },
+  {
+    name: 'the durable index stays when the log is cut',
+    simulation: 'walk',
+    plants: { rules: { lowersDurable: false } },
+    checkers: ['durable index = disk', 'answered = durable', 'assertion'],
+    seeds: 40,
+  },
+  {
+    name: 'what was cut off is refused',
+    simulation: 'walk',
+    plants: { engine: engine.refusesWhatWasCut },
+    checkers: ['refused is final'],
+    seeds: 700,
+  },
+  {
+    name: 'stepping down refuses what waits',
+    simulation: 'world',
+    plants: { engine: engine.refusesWhenSteppingDown },
+    checkers: ['applied once', 'refused is final'],
+    seeds: 100,
+  },
+  {
+    name: 'stepping down refuses what waits, as the engine sees it',
+    simulation: 'walk',
+    plants: { engine: engine.refusesWhenSteppingDown },
+    checkers: ['refused is final'],
+    seeds: 20,
+  },
+  {
+    name: 'whoever waits at an index is answered, whatever came there',
+    simulation: 'walk',
+    plants: { engine: engine.ignoresTermOfWaiters },
+    checkers: ['answers name their entry'],
+    seeds: 100,
+  },
+  {
+    name: 'whoever waits at an index is answered, as clients see it',
+    simulation: 'world',
+    plants: { engine: engine.ignoresTermOfWaiters },
+    checkers: ['acknowledged is applied', 'index order', 'linearizable'],
+    seeds: 300,
+  },
+  {
+    name: 'a leader that is alone stays',
+    simulation: 'world',
+    plants: { rules: { quorum: (voters, purpose) => (purpose === 'lead' ? 0 : Math.floor(voters / 2) + 1) } },
+    checkers: ['idle leader'],
+    seeds: 60,
+  },
+  {
+    name: 'a pin inherits fields of the one before',
+    simulation: 'world',
+    plants: { pinset: shell.inheritsFields },
+    checkers: ['state = log'],
+    seeds: 10,
+  },
+];
+
+export interface HarmlessBug {
+  readonly name: string;
+  readonly plants: Plants;
+  /** Which other rule covers it. */
+  readonly because: string;
+}
+
+/** Bugs that no checker sees, for another rule covers them. They would otherwise look like holes. */
+export const harmlessBugs: readonly HarmlessBug[] = [
+  {
+    name: 'heartbeats carry the commit index',
+    plants: { engine: engine.heartbeatsCarryCommit },
+    because: 'a follower commits what the message proves, and a heartbeat proves nothing',
+  },
+  {
+    name: 'a higher term in an answer is ignored',
+    plants: { engine: engine.ignoresHigherTerms },
+    because: 'the messages of the new leader say the same',
+  },
+  {
+    name: 'votes do not mind that a leader is heard',
+    plants: { engine: engine.votesThoughLeaderIsHeard },
+    because: 'nobody stands who was not granted a pre-vote, and pre-votes do mind',
+  },
+];
