@@ -33,6 +33,8 @@ const cases: readonly (readonly [Readonly<Record<string, unknown>>, Partial<Pin>
     { Name: 'a', REPLICATION_FACTOR_MAX: 3 },
     { name: 'a', replicationFactorMax: 3 },
   ],
+  // As before version 0.12.
+  [{ cid: { '/': cid } }, { cid: Cid.parse(cid) }],
   [{ metadata: { Key: 'Value' }, unknown: { Any: ['thing'] } }, { metadata: { Key: 'Value' } }],
 ];
 

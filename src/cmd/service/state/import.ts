@@ -26,7 +26,7 @@ import { attempt } from '../failure.ts';
 import { importPin, type PinOverrides } from './import-pin.ts';
 import { ObjectSplitter } from './object-splitter.ts';
 import { closeData, configurationOf } from './offline.ts';
-import { hasData, type StateDeps, type StateFolder, withLockedFolder } from './state-folder.ts';
+import { type StateDeps, type StateFolder, withLockedFolder } from './state-folder.ts';
 
 export interface ImportOptions {
   /** Where from; absent: the input. */
@@ -103,7 +103,7 @@ interface Before {
 
 /** What of the peer's earlier life is kept. What cannot be read becomes a backup like the rest. */
 async function beforeImport(folder: RaftFolder, tell: (line: string) => void): Promise<Before | undefined> {
-  if (!(await hasData(folder))) return undefined;
+  if (!(await folder.hasData())) return undefined;
   try {
     const data = await folder.open();
     try {

@@ -6,7 +6,7 @@
  * cluster's only voter has agreed with itself: what is in its log counts. For others, whoever asks decides.
  */
 import type { Logger } from '../../../base/index.ts';
-import { openPinset } from '../../../cluster/index.ts';
+import { openPinset, readSnapshotPins } from '../../../cluster/index.ts';
 import type { Configuration, Entry, LogImage } from '../../../core/raft/index.ts';
 import type { RaftData, RaftFolder } from '../../../io/store/index.ts';
 import { decodePin, encodePin, type PeerId, type Pin, raftCommandCodec, stateKey } from '../../../model/index.ts';
@@ -53,16 +53,26 @@ export function configurationOf({ base, entries }: LogImage): Configuration {
 
 async function read(data: RaftData, { self, isWholeLog }: OfflineOptions, log: Logger): Promise<OfflineState> {
   const image = await data.log.load();
-  const state = openPinset(data.state, { log, observer: { onPin: () => {}, onUnpin: () => {}, onReplaced: () => {} } });
-  const behind = image.entries.filter(({ index }) => index > state.applied);
+  const begin = beginOf(data, log);
+  const behind = image.entries.filter(({ index }) => index > begin.applied);
   const counted = isWholeLog || isOnlyVoter(configurationOf(image), self) ? behind : [];
   const changes = changesOf(counted, log);
   return {
-    applied: counted.at(-1)?.index ?? state.applied,
+    applied: counted.at(-1)?.index ?? begin.applied,
     openChanges: counted.length > 0 ? 0 : behind.filter(({ type }) => type === 'command').length,
-    pages: () => changed(state.pages(), changes),
+    pages: () => changed(begin.pages(), changes),
     close: () => closeData(data),
   };
+}
+
+/** What is agreed for sure: the state, or a snapshot that is on disk and had not become the state yet when the peer ended. */
+function beginOf({ state, snapshots }: RaftData, log: Logger): Pick<OfflineState, 'applied' | 'pages'> {
+  const pinset = openPinset(state, { log, observer: { onPin: () => {}, onUnpin: () => {}, onReplaced: () => {} } });
+  const [newest] = snapshots.list();
+  if (newest === undefined || newest.base.index <= pinset.applied) {
+    return { applied: pinset.applied, pages: () => pinset.pages() };
+  }
+  return { applied: newest.base.index, pages: () => readSnapshotPins(snapshots.read(newest), log) };
 }
 
 function isOnlyVoter({ servers }: Configuration, self: PeerId): boolean {

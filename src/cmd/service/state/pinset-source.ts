@@ -4,7 +4,7 @@ import type { Pin } from '../../../model/index.ts';
 import { attempt, Failure } from '../failure.ts';
 import { type OfflineState, openOffline } from './offline.ts';
 import { ownApi } from './own-api.ts';
-import { hasData, type StateDeps, type StateFolder, withFolder } from './state-folder.ts';
+import { type StateDeps, type StateFolder, withFolder } from './state-folder.ts';
 
 /** A pinset that can be read once. */
 export interface PinsetSource {
@@ -34,7 +34,7 @@ export async function withPinset<T>(
       return await use({ applied: undefined, pages: counted(askPeer(folder, deps), deps) });
     },
     read: async (folder) => {
-      if (!(await hasData(folder.raftFolder))) return await use({ applied: 0, pages: counted([], deps) });
+      if (!(await folder.raftFolder.hasData())) return await use({ applied: 0, pages: counted([], deps) });
       const state = await open(folder, options, deps);
       try {
         return await use({ applied: state.applied, pages: counted(state.pages(), deps) });

@@ -1,5 +1,4 @@
 /** What all `state` commands begin with: the lock, the configuration, and whether the peer runs. */
-import { access } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { errorCode, errorMessage, type Logger } from '../../../base/index.ts';
 import { type FolderLock, type LoadedPeer, loadPeer, lockFolder, peerFolder } from '../../../io/config/index.ts';
@@ -45,14 +44,6 @@ export async function withFolder<T>(
     return await ask(await loadState(deps));
   }
   return await heldFor(lock, async () => read(await loadState(deps)));
-}
-
-/** Whether the peer has data of Raft. */
-export async function hasData({ path }: RaftFolder): Promise<boolean> {
-  return await access(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 async function heldFor<T>(lock: FolderLock, act: () => Promise<T>): Promise<T> {
