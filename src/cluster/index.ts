@@ -3,4 +3,5 @@ export { createMemoryDatastore } from './memory-datastore.ts';
 export { createPeer, type Peer, type PeerDeps, type PeerOptions } from './peer.ts';
 export type { PinnerOptions } from './pinner.ts';
 export { openPinset, type PinsetDeps, type PinsetState } from './pinset.ts';
+export { readSnapshotPins } from './pinset-snapshot.ts';
 export { createPinTracker, type TrackerDeps, type TrackerIdentity, type TrackerOptions } from './tracker/index.ts';

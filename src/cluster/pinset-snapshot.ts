@@ -2,8 +2,8 @@
  * The bytes of a snapshot and what is in them. Both ways stream: what is held in memory is one chunk, or one record where that is
  * longer.
  */
-import { concatBytes, errorMessage, noBytes, OperatingError } from '../base/index.ts';
-import { type SnapshotRecord, snapshotRecordCodec } from '../model/index.ts';
+import { concatBytes, errorMessage, type Logger, noBytes, OperatingError, utf8Decode } from '../base/index.ts';
+import { cidOfStateKey, decodePin, type Pin, type SnapshotRecord, snapshotRecordCodec } from '../model/index.ts';
 
 /** Chunks are about this long; a record is never cut. */
 const chunkSizeBytes = 65_536;
@@ -43,6 +43,26 @@ export async function* readRecords(
   }
   yield reader.take();
   reader.end();
+}
+
+/**
+ * The pins of a snapshot, in groups as they come; those that cannot be read are told to the log and left out.
+ * Throws `cluster/bad-snapshot`, and what `chunks` throws.
+ */
+export async function* readSnapshotPins(
+  chunks: AsyncIterable<Uint8Array>,
+  log: Logger,
+): AsyncGenerator<readonly Pin[], void, undefined> {
+  for await (const records of readRecords(chunks)) {
+    yield records.flatMap(({ key, value }) => {
+      try {
+        return [decodePin(value, cidOfStateKey(utf8Decode(key)))];
+      } catch (error) {
+        log.error('skipped a pin of a snapshot that cannot be read', { error: errorMessage(error) });
+        return [];
+      }
+    });
+  }
 }
 
 class RecordReader {

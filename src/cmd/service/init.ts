@@ -22,6 +22,7 @@ import {
   type ServiceConfig,
 } from '../../model/config/index.ts';
 import { type Multiaddr, parseMultiaddr, peerIdOfMultiaddr } from '../../model/index.ts';
+import { confirm, type Terminal } from './ask.ts';
 import { attempt, Failure } from './failure.ts';
 import { withRandomPorts } from './ports.ts';
 
@@ -38,12 +39,9 @@ export interface InitOptions {
   readonly source?: string | undefined;
 }
 
-export interface InitDeps {
+export interface InitDeps extends Terminal {
   readonly folderPath: string;
   readonly environment: Environment;
-  /** Prints the question and gives the line that was typed, empty at the end of the input. */
-  readonly ask: (question: string) => Promise<string>;
-  readonly tell: (line: string) => void;
 }
 
 /** Does nothing when the user declines. Throws `Failure`. */
@@ -132,19 +130,6 @@ export function parsePeers(text: string): Multiaddr[] {
       if (peerIdOfMultiaddr(address) !== undefined) return address;
       throw new Error(`found "${item}", expected an address that ends with /p2p/<peer id>`);
     });
-}
-
-const attemptsMax = 3;
-
-/** Neither `y` nor `n` asks again; at last, and at the end of the input, the answer is no. */
-async function confirm(question: string, { ask, tell }: InitDeps): Promise<boolean> {
-  for (let attempts = 0; attempts < attemptsMax; attempts++) {
-    const answer = (await ask(`${question} [y/n]: `)).trim().toLowerCase();
-    if (answer === 'y') return true;
-    if (answer === 'n' || answer === '') return false;
-    tell('Please type y or n');
-  }
-  return false;
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,13 +1,17 @@
 /** `ipfs-cluster-service`: the entry. Commands are loaded when they are asked for. */
 import { fileURLToPath } from 'node:url';
 import { lineOf } from './failure.ts';
-import { type GlobalOptions, runProgram } from './program.ts';
+import { type CleanupFlags, type GlobalOptions, runProgram } from './program.ts';
 
 const environment = process.env;
 async function folderPathOf({ config }: GlobalOptions): Promise<string> {
   return config ?? (await import('../../io/config/index.ts')).defaultFolderPath(environment);
 }
 const tell = (line: string): void => void process.stderr.write(`${line}\n`);
+
+const isYes = ({ force, yes }: CleanupFlags, global: GlobalOptions): boolean =>
+  (force ?? false) || (yes ?? false) || (global.force ?? false);
+const stateDeps = async (global: GlobalOptions) => ({ folderPath: await folderPathOf(global), environment, tell });
 
 try {
   const code = await runProgram(process.argv.slice(2), {
@@ -70,6 +74,29 @@ try {
         output: process.stdout,
         signal: stop.signal,
       });
+    },
+    async stateExport({ file, wholeLog }, global) {
+      const { exportState } = await import('./state/export.ts');
+      const options = { file, isWholeLog: wholeLog ?? false };
+      await exportState(options, { ...(await stateDeps(global)), output: process.stdout });
+    },
+    async stateImport(flags, global, file) {
+      const { importState } = await import('./state/import.ts');
+      const { ask, restOfInput } = await import('./ask.ts');
+      const { replicationMin, replicationMax, allocations } = flags;
+      const isForced = isYes(flags, global);
+      const options = { file, isForced, isAlone: flags.alone ?? false, replicationMin, replicationMax, allocations };
+      await importState(options, { ...(await stateDeps(global)), ask, input: restOfInput });
+    },
+    async stateCleanup(flags, global) {
+      const { cleanupState } = await import('./state/cleanup.ts');
+      const { ask } = await import('./ask.ts');
+      await cleanupState({ isForced: isYes(flags, global) }, { ...(await stateDeps(global)), ask });
+    },
+    async stateDigest({ wholeLog }, global) {
+      const { digestState } = await import('./state/digest.ts');
+      const options = { isWholeLog: wholeLog ?? false };
+      await digestState(options, { ...(await stateDeps(global)), print: (line) => console.log(line) });
     },
     print: (line) => console.log(line),
   });

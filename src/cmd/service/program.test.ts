@@ -15,6 +15,10 @@ async function run(line: string): Promise<string> {
     daemon: note('daemon'),
     id: note('id'),
     demo: note('demo'),
+    stateExport: note('export'),
+    stateImport: note('import'),
+    stateCleanup: note('cleanup'),
+    stateDigest: note('digest'),
     print: (text) => calls.push(text),
   };
   const code = await runProgram(line === '' ? [] : line.split(' '), handlers);
@@ -22,6 +26,8 @@ async function run(line: string): Promise<string> {
 }
 
 const initDefaults = '"consensus":"raft","datastore":"pebble","peers":""';
+
+const importDefaults = '"replicationMin":"0","replicationMax":"0","allocations":""';
 
 const cases: readonly (readonly [string, string])[] = [
   ['init', `init {${initDefaults}} {} -`],
@@ -41,6 +47,24 @@ const cases: readonly (readonly [string, string])[] = [
   ['daemon surplus', 'daemon {"bootstrap":"","trust":true} {}'],
   ['id', 'id {}'],
   ['demo --tour', 'demo {"tour":true}'],
+  ['state export', 'export {} {}'],
+  ['state export -f=pins --whole-log', 'export {"file":"pins","wholeLog":true} {}'],
+  ['-c x state export -file pins', 'export {"file":"pins"} {"config":"x"}'],
+  ['state import', `import {${importDefaults}} {} -`],
+  ['state import -f pins', `import {${importDefaults},"force":true} {} "pins"`],
+  ['state import pins --yes=true --alone', `import {${importDefaults},"yes":true,"alone":true} {} "pins"`],
+  [
+    'state import --rmin -1 -rmax=3 -allocs a,b pins',
+    'import {"replicationMin":"-1","replicationMax":"3","allocations":"a,b"} {} "pins"',
+  ],
+  [
+    'state import --replication-min 1 --replication-max 3 --allocations a',
+    'import {"replicationMin":"1","replicationMax":"3","allocations":"a"} {} -',
+  ],
+  ['state cleanup -f', 'cleanup {"force":true} {}'],
+  ['state digest', 'digest {} {}'],
+  ['state', ''],
+  ['state bogus', 'exit 3'],
   ['', 'exit 1'],
   ['bogus', 'exit 1'],
   ['daemon --bogus', 'exit 1'],

@@ -31,12 +31,36 @@ export interface DemoFlags {
   readonly tour?: boolean;
 }
 
+export interface StateFlags {
+  readonly wholeLog?: boolean;
+}
+
+export interface ExportFlags extends StateFlags {
+  readonly file?: string;
+}
+
+export interface CleanupFlags {
+  readonly force?: boolean;
+  readonly yes?: boolean;
+}
+
+export interface ImportFlags extends CleanupFlags {
+  readonly alone?: boolean;
+  readonly replicationMin: string;
+  readonly replicationMax: string;
+  readonly allocations: string;
+}
+
 /** What each command does; all get the flags before the command as well. */
 export interface Handlers {
   init(flags: InitFlags, global: GlobalOptions, source: string | undefined): Promise<void>;
   daemon(flags: DaemonFlags, global: GlobalOptions): Promise<void>;
   id(global: GlobalOptions): Promise<void>;
   demo(flags: DemoFlags): Promise<void>;
+  stateExport(flags: ExportFlags, global: GlobalOptions): Promise<void>;
+  stateImport(flags: ImportFlags, global: GlobalOptions, file: string | undefined): Promise<void>;
+  stateCleanup(flags: CleanupFlags, global: GlobalOptions): Promise<void>;
+  stateDigest(flags: StateFlags, global: GlobalOptions): Promise<void>;
   print(line: string): void;
 }
 
@@ -79,6 +103,7 @@ function createProgram(handlers: Handlers): Command {
   program.allowExcessArguments();
   addInit(program, handlers);
   addDaemon(program, handlers);
+  addState(program, handlers);
   program
     .command('id')
     .description('print the id of the peer')
@@ -126,11 +151,56 @@ function addDaemon(program: Command, handlers: Handlers): void {
     .action((flags: DaemonFlags) => handlers.daemon(flags, program.opts()));
 }
 
+const wholeLog = 'take what is in the log although the cluster may not have agreed on it';
+
+function addState(program: Command, handlers: Handlers): void {
+  const state = program
+    .command('state')
+    .description('export, import, compare or remove the pinset of this peer')
+    .allowExcessArguments();
+  state.action((_options, command: Command) => {
+    const [unknown] = command.args;
+    if (unknown === undefined) return void command.outputHelp();
+    process.stderr.write(`error: unknown command "state ${unknown}"\n`);
+    throw new CommanderError(3, 'service.noCommand', 'no command');
+  });
+  state
+    .command('export')
+    .description('write the pinset, one pin a line; a running peer is asked for it')
+    .option('-f, --file <PATH>', 'write to a file instead of the output')
+    .option('--whole-log', wholeLog)
+    .action((flags: ExportFlags) => handlers.stateExport(flags, program.opts()));
+  state
+    .command('import')
+    .description('begin with the pinset of an export; what was there is kept as a backup')
+    .argument('[file]', 'the export; without it, the input')
+    .option('-f, --force', 'do not ask')
+    .option('-y, --yes', 'do not ask')
+    .option('--rmin, --replication-min <NUMBER>', 'replace the minimum of peers in each pin; 0 leaves it', '0')
+    .option('--rmax, --replication-max <NUMBER>', 'replace the maximum of peers in each pin; 0 leaves it', '0')
+    .option('--allocs, --allocations <PEERS>', 'replace the peers that keep each pin, comma-separated', '')
+    .option('--alone', 'begin as the only member of the cluster; others join with --bootstrap')
+    .action((file: string | undefined, flags: ImportFlags) => handlers.stateImport(flags, program.opts(), file));
+  state
+    .command('cleanup')
+    .description('remove the pinset and the log of this peer; a backup is kept')
+    .option('-f, --force', 'do not ask')
+    .option('-y, --yes', 'do not ask')
+    .action((flags: CleanupFlags) => handlers.stateCleanup(flags, program.opts()));
+  state
+    .command('digest')
+    .description('print a digest of the pinset: it is the same on peers with the same pins')
+    .option('--whole-log', wholeLog)
+    .action((flags: StateFlags) => handlers.stateDigest(flags, program.opts()));
+}
+
 /** Go's forms of flags, and `-init`, which in 2017 was the command of that name. */
 function rewriteArguments(argv: readonly string[], program: Command): string[] {
-  const options = [program, ...program.commands].flatMap((command) => command.options);
+  const commands = program.commands.flatMap((command) => [command, ...command.commands]);
+  const options = [program, ...commands].flatMap((command) => command.options);
   const rewritten = rewriteGoArguments(argv, (name) => {
-    const option = options.find(({ long, short }) => long === `--${name}` || short === `-${name}`);
+    const form = name.length === 1 ? `-${name}` : `--${name}`;
+    const option = options.find(({ long = '', short = '' }) => long === form || short === form);
     if (option === undefined) return undefined;
     return option.required ? 'value' : 'boolean';
   });

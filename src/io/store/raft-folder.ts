@@ -11,6 +11,7 @@ import { attempt } from './errors.ts';
 import { systemFiles } from './files.ts';
 import { openDatastore } from './level-datastore.ts';
 import { type ClosableLogStore, openLogStore } from './log-store.ts';
+import { adoptStage, clearStage, finishAdoption, stagePath } from './replacement.ts';
 import { openSnapshotStore, type SnapshotStore } from './snapshot-store.ts';
 
 /** All that a Raft peer has on disk. */
@@ -36,6 +37,15 @@ export interface RaftFolder {
    * Errors: `store/full`, `store/io`.
    */
   moveAway(): Promise<void>;
+  /** Whether there is any data. Errors: `store/full`, `store/io`. */
+  hasData(): Promise<boolean>;
+  /** An empty place beside this one, for data that shall replace the data here. Errors: `store/io`. */
+  stage(): Promise<RaftFolder>;
+  /**
+   * Puts the data of the stage in the place of the data here, which becomes the newest backup; only while both are closed.
+   * A crash leaves the old data or the new. Errors: `store/full`, `store/io`.
+   */
+  adopt(): Promise<void>;
   /**
    * Writes a file of 1 MiB beside the data, syncs it, and removes it: whether the disk takes writes again.
    * Errors: `store/full`, `store/io`.
@@ -58,10 +68,28 @@ const probeBytes = 1 << 20;
 
 /** Names the folder; nothing is read or made before `open`. */
 export function createRaftFolder(path: string, options: RaftFolderOptions): RaftFolder {
+  const rotate = (): Promise<void> => rotateBackups(path, options.backupsRotate, systemFiles);
+  const settle = (): Promise<void> => finishAdoption(path, rotate, systemFiles);
+  const placing = `Cannot put the new data in the place of "${path}"`;
   return {
     path,
-    open: () => openRaftData(path, options),
-    moveAway: () => attempt(`Cannot back up "${path}"`, () => rotateBackups(path, options.backupsRotate, systemFiles)),
+    open: async () => {
+      await attempt(placing, settle);
+      return await openRaftData(path, options);
+    },
+    hasData: async () => {
+      await attempt(placing, settle);
+      return await exists(path);
+    },
+    moveAway: async () => {
+      await attempt(placing, settle);
+      await attempt(`Cannot back up "${path}"`, rotate);
+    },
+    stage: async () => {
+      await attempt(`Cannot remove "${stagePath(path)}"`, () => clearStage(path, systemFiles));
+      return createRaftFolder(stagePath(path), options);
+    },
+    adopt: () => attempt(placing, () => adoptStage(path, rotate, systemFiles)),
     probe: () => attempt(`Cannot write to "${path}"`, () => probe(path)),
   };
 }
