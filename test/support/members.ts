@@ -39,7 +39,7 @@ const goFollows = /entering (?:follower|candidate) state/;
 
 export interface MemberPlan {
   readonly kind: MemberKind;
-  /** Default: with everybody in `members` of the same plan. */
+  /** Over the defaults. */
   readonly raft?: Partial<RaftConfig>;
   /** Multiaddress of the Kubo RPC that it uses. */
   readonly ipfsAddress: string;
@@ -90,11 +90,10 @@ export async function createMembers(parent: string, plans: readonly MemberPlan[]
       await writeConfig(files, config);
       const identity = identities[i] ?? (await createIdentity());
       await writeIdentity(files.identityFile, identity);
-      const known = isJoining ? [] : founders.filter((founder) => founder !== i);
-      await writePeerstore(
-        files.peerstoreFile,
-        known.map((founder) => addresses[founder] ?? ''),
-      );
+      // Ours learn the others' addresses from the one that they join. A Go peer asks its DHT, which leaves loopback out.
+      const isTold = !isJoining || kind === 'go';
+      const known = isTold ? addresses.filter((_, other) => other !== i) : [];
+      await writePeerstore(files.peerstoreFile, known);
       const apiUrl = `http://127.0.0.1:${ports[i * 3 + 1] ?? 0}`;
       return new Member({ name, kind, folder, id: identity.id, address: addresses[i] ?? '', apiUrl });
     }),

@@ -1,7 +1,7 @@
 /** Clients that pin, rename and unpin through all peers, dead ones included, and keep the ledger. */
 import { setTimeout } from 'node:timers/promises';
 import { SeededRandom } from '../../../src/base/index.ts';
-import { type Outcome, pin, unpin } from './api.ts';
+import { type Outcome, pin, unpin } from '../../support/member-api.ts';
 import type { Ledger, Value } from './ledger.ts';
 
 /** Before the next write of a client whose last one failed: the port of a dead peer is not tried thousands of times. */
