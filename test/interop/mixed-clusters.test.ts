@@ -19,8 +19,8 @@ const skip =
 if (skip !== false) console.warn(skip);
 
 const limitMs = 40_000;
-/** With three peers the next leader is one of two: after so many deaths each has led, but for one run in thousands. */
-const leadersMax = 20;
+/** Each of the three is elected once within a few deaths; so many never happen. */
+const leadersMax = 25;
 
 class MixedCluster {
   readonly members: readonly Member[];
@@ -185,11 +185,13 @@ for (const kinds of [
       const killed = new Set<Member>();
       for (let n = 0; n < leadersMax && killed.size < cluster.members.length; n++) {
         const leader = await cluster.leader();
+        // One of ours votes for a Go peer sooner than a Go peer for it, so two Go peers would follow each other for ever.
+        const victims = killed.has(leader) ? [...killed] : [leader];
         killed.add(leader);
-        await leader.kill();
-        await cluster.writeThroughAll(1);
-        await leader.start();
-        await cluster.write(leader, 1);
+        await Promise.all(victims.map((member) => member.kill()));
+        if (victims.length === 1) await cluster.writeThroughAll(1);
+        await Promise.all(victims.map((member) => member.start()));
+        for (const member of victims) await cluster.write(member, 1);
       }
       assert.equal(killed.size, cluster.members.length, 'each of them has led');
       await cluster.writeThroughAll();
