@@ -29,6 +29,8 @@ export const goPrograms: string | undefined = process.env.GO_CLUSTER_BIN;
 const stopLimitMs = 15_000;
 /** From the start of the process to the line that says READY. */
 const startLimitMs = 60_000;
+/** Times that a Go peer may end by a known bug of its start. */
+const goStartsMax = 5;
 /** Lines of its log that are told when a member ends unexpectedly. */
 const tailLines = 25;
 
@@ -161,37 +163,15 @@ export class Member {
 
   /** Resolves when it serves as a member; rejects when it ended before, or took too long. */
   async start(options: { readonly bootstrap?: string } = {}): Promise<void> {
-    const { bootstrap } = options;
-    const words = ['daemon', ...(bootstrap === undefined ? [] : ['--bootstrap', bootstrap])];
-    const [program, ...before] =
-      this.kind === 'ours'
-        ? [process.execPath, serviceProgram, '--config', this.folder]
-        : [join(goPrograms ?? '', 'ipfs-cluster-service'), '--loglevel', 'info,raftlib:info', '--config', this.folder];
-    const log = createWriteStream(this.logFile, { flags: 'a' });
-    this.#isWanted = true;
-    this.#ledTerm = 0;
-    this.#tail = [];
-    const child = spawn(program ?? '', [...before, ...words], { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
-    this.#child = child;
-    const ready = Promise.withResolvers<void>();
-    for (const stream of [child.stdout, child.stderr]) {
-      createInterface({ input: stream }).on('line', (line) => {
-        log.write(`${line}\n`);
-        this.#hear(line);
-        if (line.includes('IPFS Cluster is READY')) ready.resolve();
-      });
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#start(options);
+      } catch (error) {
+        // A Go peer that is sent entries before it has made its RPC client ends by a nil pointer; that is not what we test.
+        const isKnown = this.kind === 'go' && String(error).includes('go-libp2p-gorpc.(*Client).makeCall(0x0');
+        if (!isKnown || attempt === goStartsMax) throw error;
+      }
     }
-    child.on('exit', (code, signal) => {
-      const ending = `${this.name} ended (${signal ?? `exit ${code}`}):\n${this.#tail.join('\n')}`;
-      this.#ledTerm = 0;
-      if (this.#isWanted) this.#death = ending;
-      ready.reject(new Error(ending));
-    });
-    child.on('close', () => log.end());
-    const limit = setTimeout(() => {
-      ready.reject(new Error(`${this.name} is not ready after ${startLimitMs / 1000} s:\n${this.#tail.join('\n')}`));
-    }, startLimitMs);
-    await ready.promise.finally(() => clearTimeout(limit));
   }
 
   /** SIGKILL: no goodbye, no last write. */
@@ -224,6 +204,40 @@ export class Member {
       });
     }
     return child.exitCode;
+  }
+
+  async #start({ bootstrap }: { readonly bootstrap?: string }): Promise<void> {
+    const words = ['daemon', ...(bootstrap === undefined ? [] : ['--bootstrap', bootstrap])];
+    const [program, ...before] =
+      this.kind === 'ours'
+        ? [process.execPath, serviceProgram, '--config', this.folder]
+        : [join(goPrograms ?? '', 'ipfs-cluster-service'), '--loglevel', 'info,raftlib:info', '--config', this.folder];
+    const log = createWriteStream(this.logFile, { flags: 'a' });
+    this.#isWanted = true;
+    this.#death = undefined;
+    this.#ledTerm = 0;
+    this.#tail = [];
+    const child = spawn(program ?? '', [...before, ...words], { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    this.#child = child;
+    const ready = Promise.withResolvers<void>();
+    for (const stream of [child.stdout, child.stderr]) {
+      createInterface({ input: stream }).on('line', (line) => {
+        log.write(`${line}\n`);
+        this.#hear(line);
+        if (line.includes('IPFS Cluster is READY')) ready.resolve();
+      });
+    }
+    child.on('exit', (code, signal) => {
+      const ending = `${this.name} ended (${signal ?? `exit ${code}`}):\n${this.#tail.join('\n')}`;
+      this.#ledTerm = 0;
+      if (this.#isWanted) this.#death = ending;
+      ready.reject(new Error(ending));
+    });
+    child.on('close', () => log.end());
+    const limit = setTimeout(() => {
+      ready.reject(new Error(`${this.name} is not ready after ${startLimitMs / 1000} s:\n${this.#tail.join('\n')}`));
+    }, startLimitMs);
+    await ready.promise.finally(() => clearTimeout(limit));
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {
