@@ -39,6 +39,11 @@ const ourRole = /"role":"(\w+)","term":(\d+)/;
 const goLeads = /election won\. Args: +term=%!s\(uint64=(\d+)\)/;
 const goFollows = /entering (?:follower|candidate) state/;
 
+/** A member's log says that it took over the state of another one's snapshot. */
+export const snapshotInstalled: RegExp = /installed remote snapshot|snapshot (was )?installed/i;
+/** That it made one of its own state. */
+export const snapshotTaken: RegExp = /starting snapshot up to|snapshot (was )?taken/i;
+
 export interface MemberPlan {
   readonly kind: MemberKind;
   /** Over the defaults. */

@@ -12,7 +12,14 @@ import { freePorts } from '../../../src/cmd/service/demo/ports.ts';
 import { defaultsOf, embeddedSection, type RaftConfig } from '../../../src/model/config/index.ts';
 import { IpfsStandIn } from '../../support/ipfs-stand-in.ts';
 import { ipfsPins, type PinLine, pinset } from '../../support/member-api.ts';
-import { createMembers, leaderOf, type Member, type MemberPlan } from '../../support/members.ts';
+import {
+  createMembers,
+  leaderOf,
+  type Member,
+  type MemberPlan,
+  snapshotInstalled,
+  snapshotTaken,
+} from '../../support/members.ts';
 import { cidNumber } from '../../support/pins.ts';
 import { chooseFault, type Fault } from './faults.ts';
 import { Ledger } from './ledger.ts';
@@ -69,8 +76,6 @@ const shownMax = 10;
 
 /** Every other peer compacts its log every few seconds, so that those that come back are sent snapshots. */
 const compacting: Partial<RaftConfig> = { snapshotIntervalMs: 2_000, snapshotThreshold: 100, trailingLogs: 50 };
-const snapshotTaken = /snapshot.*(taken|finished|written|complete)/i;
-const snapshotInstalled = /(installed|restored).*snapshot|snapshot.*(installed|restored)/i;
 
 interface IpfsNodes {
   readonly addresses: readonly string[];
