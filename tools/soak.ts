@@ -14,8 +14,8 @@ const { values } = parseArgs({
     peers: { type: 'string', default: '5' },
     go: { type: 'string', default: '0' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-    writers: { type: 'string', default: '8' },
-    pause: { type: 'string', default: '5' },
+    writers: { type: 'string' },
+    pause: { type: 'string' },
     embedded: { type: 'boolean', default: false },
     dir: { type: 'string' },
   },
@@ -35,6 +35,8 @@ function summary(ms: readonly number[]): string {
 }
 
 const rounds = count('rounds', values.rounds, 1);
+// A Go peer that starts waits for a moment in which it has applied all that it has: under full load there is none.
+const goCount = count('go', values.go, 0);
 const folder = values.dir ?? join(tmpdir(), `soak-${process.pid}`);
 console.log(`soak: seed ${values.seed}, ${rounds} rounds, ${values.peers} peers, folder ${folder}`);
 const began = performance.now();
@@ -43,10 +45,10 @@ try {
     seed: values.seed,
     rounds,
     peerCount: count('peers', values.peers, 3),
-    goCount: count('go', values.go, 0),
+    goCount,
     ipfs: values.embedded ? 'embedded' : 'stand-in',
-    writerCount: count('writers', values.writers, 1),
-    pauseMs: count('pause', values.pause, 0),
+    writerCount: count('writers', values.writers ?? (goCount > 0 ? '2' : '8'), 1),
+    pauseMs: count('pause', values.pause ?? (goCount > 0 ? '40' : '5'), 0),
     roundsBetweenChecks: 10,
     folder,
     print: (line) => console.log(line),
