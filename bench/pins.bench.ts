@@ -1,129 +1,181 @@
 /**
- * Pins per second through the HTTP API of three real peers with embedded IPFS nodes, beside the syncs per second of the
- * disk they share; start, memory and the start of `ctl` in the same run.
+ * Pins through the HTTP APIs of three real peers, in processes of their own on loopback.
  *
- *     npm run bench -- pins [--pins 4000]
+ *     node bench/pins.bench.ts [--first 4000] [--more 16000] [--embedded] [--node-flag=--cpu-prof …]
+ *
+ * Over IPFS nodes that pin at once, in one further process (with `--embedded` over the peers' own nodes). When
+ * `GO_CLUSTER_BIN` names a folder with the Go program, a cluster of three Go peers and one of a Go peer and two of ours run
+ * beside, each part of the load going to one cluster after the other, and ratios are of the Go cluster; else of the syncs
+ * that the disk does, measured in the same run.
  */
-import { execFile } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { parseArgs, promisify } from 'node:util';
-import { CID } from 'multiformats/cid';
-import { create as createDigest } from 'multiformats/hashes/digest';
-import { Pool } from 'undici';
-import { createChildPeer } from '../src/cmd/service/demo/child.ts';
-import { prepareFolders } from '../src/cmd/service/demo/setup.ts';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type BenchCluster, makeLead, ourProgram, type PeerKind, sleep, startCluster } from './clusters.ts';
 import { syncsPerSecond } from './disk.ts';
-import { report } from './report.ts';
+import { startKuboStandIns } from './kubo-stand-in.ts';
+import { type Client, createClient, type LoadResult, percentile } from './load.ts';
+import { residentMb } from './processes.ts';
+import { type Figure, report } from './report.ts';
 
-const rawCodec = 0x55;
-const identityCode = 0;
-const peerCount = 3;
-const sequentialCount = 300;
-const concurrency = 64;
+const inFlightMost = 256;
+const { values: options } = parseArgs({
+  options: {
+    first: { type: 'string', default: '4000' },
+    more: { type: 'string', default: '16000' },
+    embedded: { type: 'boolean', default: false },
+    'node-flag': { type: 'string', multiple: true, default: [] },
+  },
+});
+const goBin = process.env.GO_CLUSTER_BIN;
+if (goBin === undefined) console.error('GO_CLUSTER_BIN is not set: nothing is compared with the Go program');
 
-const { values } = parseArgs({ options: { pins: { type: 'string', default: '4000' } } });
-const pinCount = Number(values.pins);
-const binFolder = join(dirname(dirname(fileURLToPath(import.meta.url))), 'bin');
+interface Runner {
+  readonly cluster: BenchCluster;
+  readonly client: Client;
+  /** Before the load. */
+  readonly elections: number;
+}
+
+interface Part {
+  readonly name: string;
+  readonly count: number;
+  readonly inFlight: number;
+}
+
+const parts: readonly Part[] = [
+  { name: 'one client, cold', count: 50, inFlight: 1 },
+  { name: `64 in flight, the first ${options.first}`, count: Number(options.first), inFlight: 64 },
+  { name: 'one client, warm', count: 500, inFlight: 1 },
+  { name: `64 in flight, ${options.more} more`, count: Number(options.more), inFlight: 64 },
+  { name: '16 in flight', count: 3000, inFlight: 16 },
+  { name: '256 in flight', count: 6000, inFlight: inFlightMost },
+];
 
 const folder = await mkdtemp(join(tmpdir(), 'ipfs-cluster-bench-'));
-const prepared = await prepareFolders(folder, peerCount);
-const peers = prepared.map((peer) => ({
-  ...peer,
-  process: createChildPeer({
-    name: peer.name,
-    folder: peer.folder,
-    program: [join(binFolder, 'ipfs-cluster-service.cjs')],
-    onDeath: (name, tail) => {
-      console.error(`peer ${name} ended:\n${tail.join('\n')}`);
-      process.exitCode = 1;
-    },
-  }),
-}));
-
+const runners: Runner[] = [];
+const stops: (() => void | Promise<void>)[] = [() => rm(folder, { recursive: true, force: true })];
 try {
-  const startedAt = performance.now();
-  await Promise.all(peers.map((peer) => peer.process.start()));
-  report({ name: 'start to ready, three peers at once', value: (performance.now() - startedAt) / 1000, unit: 's' });
-  await new Promise((resolve) => setTimeout(resolve, 3_000));
-  for (const peer of peers)
-    report({ name: `RSS idle, ${peer.name}`, value: await residentMb(peer.process.pid), unit: 'MB' });
-  const host = prepared[0]?.apiAddress ?? '';
-  const starts: number[] = [];
-  for (let i = 0; i < 7; i++) {
-    const began = performance.now();
-    await promisify(execFile)(process.execPath, [join(binFolder, 'ipfs-cluster-ctl.cjs'), '--host', host, 'version']);
-    starts.push(performance.now() - began);
-  }
-  report({ name: 'ctl version, median of 7', value: starts.sort((a, b) => a - b)[3] ?? 0, unit: 'ms' });
-
   const syncs = await syncsPerSecond();
   report({ name: 'disk syncs', value: syncs, unit: '1/s' });
-
-  const pools = peers.map((peer) => new Pool(peer.apiUrl, { connections: concurrency, pipelining: 1 }));
-  const post = async (i: number): Promise<number> => {
-    const began = performance.now();
-    const { statusCode, body } = await (pools[i % pools.length] as Pool).request({
-      method: 'POST',
-      path: `/pins/${randomCid()}?name=bench-${i}`,
+  await addCluster('ours', ['ours', 'ours', 'ours']);
+  if (goBin !== undefined) {
+    await addCluster('Go', ['go', 'go', 'go']);
+    await addCluster('mixed, ours leads', ['ours', 'ours', 'go']);
+    await addCluster('mixed, Go leads', ['ours', 'ours', 'go'], 'go');
+  }
+  for (const part of parts) await compare(part, syncs);
+  for (const { cluster, elections } of runners) {
+    report({
+      name: `${cluster.name}: elections while under load`,
+      value: (await cluster.elections()) - elections,
+      unit: 'count',
     });
-    const text = await body.text();
-    if (statusCode !== 200) throw new Error(`POST /pins answered ${statusCode}: ${text}`);
-    return performance.now() - began;
-  };
-
-  await measure('pins, one client after the other', sequentialCount, 1, post, syncs);
-  const cpuBefore = await Promise.all(peers.map((peer) => cpuSeconds(peer.process.pid)));
-  await measure(`pins, ${concurrency} in flight`, pinCount, concurrency, post, syncs);
-  const cpuAfter = await Promise.all(peers.map((peer) => cpuSeconds(peer.process.pid)));
-  const cpu = cpuAfter.reduce((sum, after, i) => sum + after - (cpuBefore[i] ?? 0), 0);
-  report({ name: 'CPU of the three peers', value: (cpu / pinCount) * 1000, unit: 's per 1,000 pins' });
-  for (const peer of peers)
-    report({ name: `RSS loaded, ${peer.name}`, value: await residentMb(peer.process.pid), unit: 'MB' });
-  await Promise.all(pools.map((pool) => pool.close()));
+  }
+  for (const { cluster } of runners) {
+    report({
+      name: `${cluster.name}: writes resume after kill -9 of the leader`,
+      value: await failOver(cluster),
+      unit: 's',
+    });
+  }
 } finally {
-  await Promise.all(peers.map((peer) => peer.process.stop()));
-  await rm(folder, { recursive: true, force: true });
+  for (const stop of stops.reverse()) await stop();
 }
 
-async function measure(
-  name: string,
-  count: number,
-  inFlight: number,
-  act: (i: number) => Promise<number>,
-  syncs: number,
-): Promise<void> {
-  const latencies: number[] = [];
-  let next = 0;
-  const began = performance.now();
-  await Promise.all(
-    Array.from({ length: inFlight }, async () => {
-      while (next < count) latencies.push(await act(next++));
-    }),
+async function addCluster(name: string, kinds: readonly PeerKind[], leader: PeerKind = 'ours'): Promise<void> {
+  const standIns = options.embedded ? undefined : await startKuboStandIns(kinds.length);
+  if (standIns !== undefined) stops.push(() => standIns.stop());
+  const cluster = await startCluster({
+    name,
+    folder: join(folder, String(runners.length)),
+    kinds,
+    ipfs: standIns?.multiaddresses,
+    goBin,
+    program: [...options['node-flag'], ourProgram],
+  });
+  stops.push(() => cluster.stop());
+  const client = createClient(
+    cluster.peers.map(({ apiUrl }) => apiUrl),
+    inFlightMost,
   );
-  const perSecond = count / ((performance.now() - began) / 1000);
-  latencies.sort((a, b) => a - b);
-  report({ name, value: perSecond, unit: 'pins/s', ratio: perSecond / syncs, of: 'disk syncs/s' });
-  report({ name: `${name}, p50`, value: latencies[Math.floor(count * 0.5)] ?? 0, unit: 'ms' });
-  report({ name: `${name}, p99`, value: latencies[Math.floor(count * 0.99)] ?? 0, unit: 'ms' });
+  stops.push(() => client.close());
+  if (kinds.includes('ours') && kinds.includes('go') && !(await makeLead(cluster, leader))) {
+    console.error(`${name}: left out, the other kind of peer wins every election`);
+    return;
+  }
+  runners.push({ cluster, client, elections: await cluster.elections() });
 }
 
-/** Of content that every node has, since the CID itself holds it: the cluster is measured, not the transfer of blocks. */
-function randomCid(): string {
-  return CID.createV1(rawCodec, createDigest(identityCode, randomBytes(16))).toString();
+/** One part of the load, on one cluster after the other. */
+async function compare(part: Part, syncs: number): Promise<void> {
+  const results = new Map<string, { readonly load: LoadResult; readonly cpu: number }>();
+  for (const { cluster, client } of runners) {
+    const before = await cluster.cpu();
+    const load = await client.run(part.count, part.inFlight);
+    await cluster.quiet();
+    results.set(cluster.name, { load, cpu: (((await cluster.cpu()) - before) / part.count) * 1000 });
+  }
+  const go = results.get('Go');
+  for (const { cluster } of runners) {
+    const result = results.get(cluster.name);
+    if (result === undefined) continue;
+    const of = (value: number, goValue: number | undefined): Partial<Figure> =>
+      goValue === undefined || cluster.name === 'Go' ? {} : { ratio: value / goValue, of: 'Go' };
+    const { load, cpu } = result;
+    const name = `${cluster.name}: ${part.name}`;
+    const limit =
+      go === undefined
+        ? { ratio: load.pinsPerSecond / syncs, of: 'disk syncs/s' }
+        : of(load.pinsPerSecond, go.load.pinsPerSecond);
+    report({ name, value: load.pinsPerSecond, unit: 'pins/s', ...limit });
+    for (const [label, at] of [
+      ['p50', 0.5],
+      ['p99', 0.99],
+    ] as const) {
+      const value = percentile(load.latencies, at);
+      const goValue = go && percentile(go.load.latencies, at);
+      report({ name: `${name}, ${label}`, value, unit: 'ms', ...of(value, goValue) });
+    }
+    report({ name: `${name}, CPU of all peers`, value: cpu, unit: 's per 1,000 pins', ...of(cpu, go?.cpu) });
+    if (part.count < 1000) continue;
+    const residents = await Promise.all(cluster.peers.map(({ pid }) => residentMb(pid)));
+    report({ name: `${name}, RSS of the largest peer`, value: Math.max(...residents), unit: 'MB' });
+  }
 }
 
-async function residentMb(pid: number | undefined): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1024;
-}
-
-/** User and system time of a process (Linux counts in hundredths of a second). */
-async function cpuSeconds(pid: number | undefined): Promise<number> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / 100;
+/** Seconds without any acknowledged write after the leader was killed, with 16 clients that ask the two others. */
+async function failOver(cluster: BenchCluster): Promise<number> {
+  const leader = await cluster.leader();
+  const survivors = cluster.peers.filter((peer) => peer !== leader);
+  const client = createClient(
+    survivors.map(({ apiUrl }) => apiUrl),
+    inFlightMost,
+  );
+  let lastMs = performance.now();
+  let longestMs = 0;
+  let isOver = false;
+  const writer = async (): Promise<void> => {
+    while (!isOver) {
+      try {
+        await client.pin();
+        const now = performance.now();
+        longestMs = Math.max(longestMs, now - lastMs);
+        lastMs = now;
+      } catch {
+        // Refused while nobody leads.
+        await sleep(20);
+      }
+    }
+  };
+  const writers = Array.from({ length: 16 }, writer);
+  await sleep(1000);
+  longestMs = 0;
+  await leader.stop('SIGKILL');
+  await sleep(8000);
+  isOver = true;
+  await Promise.all(writers);
+  await client.close();
+  return longestMs / 1000;
 }

@@ -185,6 +185,40 @@ test('PinTracker unpins what has moved to other peers', async (t) => {
   assert.equal((await statusOf(b, 1)).status, 'remote');
 });
 
+test('PinTracker does not unpin what has moved to other peers before its pin began', async (t) => {
+  const b = await bench(t, { isUp: false });
+  const here = { allocations: ['self'], replicationFactorMin: 1, replicationFactorMax: 1 };
+  b.ipfs.held.set(cidNumber(1).toString(), 'recursive');
+  b.pin(pinOf(cidNumber(1), here));
+  await settle();
+  b.pin(pinOf(cidNumber(1), { ...here, allocations: ['other'] }));
+  b.ipfs.setUp(true);
+  await settle();
+  await b.restart();
+  assert.deepEqual(b.ipfs.acts, ['list', 'list']);
+  assert.equal(b.ipfs.held.size, 1);
+});
+
+test('PinTracker records what is agreed on together by one write, before it pins', async (t) => {
+  const b = await bench(t);
+  const batches: number[] = [];
+  const { batch } = b.store;
+  b.store.batch = (ops, options) => {
+    batches.push(ops.length);
+    return Reflect.apply(batch, b.store, [ops, options]);
+  };
+  let recorded = 0;
+  b.ipfs.onAct = () => {
+    recorded = batches.reduce((sum, count) => sum + count, 0);
+  };
+  for (let n = 0; n < 20; n += 1) b.pin(pinOf(cidNumber(n)));
+  await settle();
+  assert.equal(b.ipfs.held.size, 20);
+  assert.equal(recorded, 20);
+  // The first write takes what is there when it begins.
+  assert.ok(batches.length <= 2, `${batches}`);
+});
+
 test('PinTracker rests while IPFS is down, says so, and resumes by itself', async (t) => {
   const b = await bench(t, { isUp: false });
   b.pin(pinOf(cidNumber(1)));

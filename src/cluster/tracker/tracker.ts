@@ -109,6 +109,8 @@ class Tracker implements PinTracker {
   readonly #windowMax: number;
   readonly #running = new Map<string, AbortController>();
   readonly #runningCount = { pin: 0, unpin: 0 };
+  /** Pins that are recorded as owned but were not begun yet; each has an operation. */
+  readonly #recordedAhead = new Set<string>();
   /** What IPFS holds; `undefined` until it was listed once. */
   #held: HeldIndex | undefined;
   /** Under construction by a listing. */
@@ -200,7 +202,8 @@ class Tracker implements PinTracker {
       return;
     }
     // Held elsewhere. Only what the cluster has put here goes away; a pin made by others under this CID stays.
-    if (this.#owned.has(key)) this.#want('unpin', key, pin);
+    if (this.#recordedAhead.has(key) && this.#operations.drop(key)) this.#disown(key);
+    else if (this.#owned.has(key)) this.#want('unpin', key, pin);
     else this.#operations.drop(key);
   }
 
@@ -287,10 +290,22 @@ class Tracker implements PinTracker {
     if (!isAccepted) {
       this.#isDirty = true;
       if (kind === 'pin') this.#refusedCount += 1;
-    }
+    } else if (kind === 'pin') this.#recordAhead(key);
     if (mustAbort) this.#running.get(key)?.abort();
     this.#pump();
     return isAccepted;
+  }
+
+  /** Already when a pin is queued: pins that are agreed on together are then recorded by one write. */
+  #recordAhead(key: string): void {
+    if (this.#owned.has(key)) return;
+    this.#recordedAhead.add(key);
+    void this.#owned.add(key);
+  }
+
+  #disown(key: string): void {
+    this.#recordedAhead.delete(key);
+    this.#owned.remove(key);
   }
 
   /** Starts what can be started. */
@@ -317,7 +332,7 @@ class Tracker implements PinTracker {
     this.#runningCount[ticket.kind] += 1;
     try {
       await this.#act(ticket, abort.signal);
-      if (this.#operations.succeeded(ticket) && ticket.kind === 'unpin') this.#owned.remove(key);
+      if (this.#operations.succeeded(ticket) && ticket.kind === 'unpin') this.#disown(key);
     } catch (error) {
       this.#failed(ticket, error);
     }
@@ -335,6 +350,7 @@ class Tracker implements PinTracker {
       this.#noteHeld(cid, 'none');
       return;
     }
+    this.#recordedAhead.delete(operation.key);
     await this.#owned.add(operation.key);
     await this.#deps.ipfs.pin(pin, { signal });
     this.#noteHeld(cid, pin.maxDepth === 0 ? 'direct' : 'recursive');

@@ -1,0 +1,105 @@
+/**
+ * Kubo RPC endpoints that pin at once and keep no content, as cheap as Node can: a process of its own for all peers of a
+ * benchmark, so that neither the time that pinning takes nor its processor time counts as the peers'.
+ *
+ * It reads HTTP by hand: the peers' clients send short requests without bodies, one at a time on a connection.
+ */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
+
+/** What the processes of a benchmark talk to. */
+export interface KuboStandIns {
+  /** One for each node, `/ip4/127.0.0.1/tcp/<port>`. */
+  readonly multiaddresses: readonly string[];
+  readonly pid: number | undefined;
+  stop(): void;
+}
+
+/** Starts the process, with that many nodes in it. */
+export async function startKuboStandIns(count: number): Promise<KuboStandIns> {
+  const child = fork(fileURLToPath(import.meta.url), [String(count)], { stdio: 'inherit' });
+  const [ports] = (await once(child, 'message')) as [number[]];
+  return {
+    multiaddresses: ports.map((port) => `/ip4/127.0.0.1/tcp/${port}`),
+    pid: child.pid,
+    stop: () => {
+      child.disconnect();
+    },
+  };
+}
+
+type Pins = Map<string, string>;
+
+function answerTo(path: string, pins: Pins): readonly [status: 200 | 500, body: string] {
+  const [name = '', query = ''] = path.replace('/api/v0/', '').split('?');
+  const arg = /(?:^|&)arg=(\w+)/.exec(query)?.[1] ?? '';
+  switch (name) {
+    case 'id':
+      return [
+        200,
+        '{"ID":"12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5","Addresses":["/ip4/127.0.0.1/tcp/4001"]}',
+      ];
+    case 'pin/add':
+      pins.set(arg, query.includes('recursive=false') ? 'direct' : 'recursive');
+      return [200, `{"Pins":["${arg}"]}`];
+    case 'pin/rm':
+      return pins.delete(arg) ? [200, `{"Pins":["${arg}"]}`] : refused('not pinned or pinned indirectly');
+    case 'pin/ls': {
+      const type = /(?:^|&)type=(\w+)/.exec(query)?.[1] ?? 'all';
+      if (arg !== '') {
+        return pins.get(arg) === type ? [200, line(arg, type)] : refused(`path '${arg}' is not pinned`);
+      }
+      const held = [...pins].filter(([, of]) => type === 'all' || of === type);
+      return [200, held.map(([cid, of]) => line(cid, of)).join('')];
+    }
+    case 'repo/stat':
+      return [200, '{"RepoSize":300,"StorageMax":1000000000}'];
+    case 'config/show':
+      return [200, '{"Datastore":{"StorageMax":"10GB"}}'];
+    case 'swarm/peers':
+      return [200, '{"Peers":[]}'];
+    default:
+      return [200, '{"Strings":[]}'];
+  }
+}
+
+function line(cid: string, type: string): string {
+  return `{"Cid":"${cid}","Type":"${type}"}\n`;
+}
+
+function refused(message: string): readonly [500, string] {
+  return [500, JSON.stringify({ Message: message, Code: 0, Type: 'error' })];
+}
+
+function serve(socket: Socket, pins: Pins): void {
+  let text = '';
+  socket.setNoDelay(true);
+  socket.on('error', () => socket.destroy());
+  socket.on('data', (bytes) => {
+    text += bytes.toString('latin1');
+    for (let end = text.indexOf('\r\n\r\n'); end >= 0; end = text.indexOf('\r\n\r\n')) {
+      const [status, body] = answerTo(text.slice(text.indexOf(' ') + 1, text.indexOf(' HTTP/')), pins);
+      text = text.slice(end + 4);
+      const length = Buffer.byteLength(body);
+      const reason = status === 200 ? 'OK' : 'Internal Server Error';
+      socket.write(
+        `HTTP/1.1 ${status} ${reason}\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n${body}`,
+      );
+    }
+  });
+}
+
+async function listen(): Promise<Server> {
+  const pins: Pins = new Map();
+  const server = createServer((socket) => serve(socket, pins)).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return server;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const servers = await Promise.all(Array.from({ length: Number(process.argv[2]) }, listen));
+  process.send?.(servers.map((server) => (server.address() as AddressInfo).port));
+  process.once('disconnect', () => process.exit(0));
+}
