@@ -1,4 +1,5 @@
 /** Agreement between the peers of a cluster, over the pure engines of `core`. */
+export { encodeBase } from './base-tag.ts';
 export type {
   RaftData,
   RaftHandler,
