@@ -52,6 +52,8 @@ export interface RaftConsensusDeps {
   readonly openPinset: (store: Datastore) => ReplicatedPinset;
   /** The disk, or an invariant, has failed: this peer is read-only from now on. Called at most once. */
   readonly onFailure: (cause: Error) => void;
+  /** Role, term, leader or configuration have changed. Must not throw. */
+  readonly onStatus?: (status: Status) => void;
 }
 
 const neverJoined = 'this peer was to join a cluster that has not answered yet: start it with --bootstrap to ask again';
@@ -121,6 +123,7 @@ class RaftConsensus implements Consensus {
           logger,
           onFailure,
           ...(this.#deps.createEngine && { createEngine: this.#deps.createEngine }),
+          ...(this.#deps.onStatus && { onStatus: this.#deps.onStatus }),
         },
         driverOptions(config),
       );
