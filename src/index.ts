@@ -58,3 +58,10 @@ export {
   type TrackerStatus,
   type Version,
 } from './model/index.ts';
+export {
+  createTestCluster,
+  type Patience,
+  type TestCluster,
+  type TestClusterOptions,
+  type TestIpfs,
+} from './testing/index.ts';

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { errorCode, errorMessage, type Logger, silentLogger } from '../base/index.ts';
-import type { AssembledPeer, PeerObserver } from '../cmd/service/assemble.ts';
+import type { AssembledPeer } from '../cmd/service/assemble.ts';
 import {
   createIdentity,
   type Identity,
@@ -16,11 +16,10 @@ import {
   writePeerstore,
   writeSecret,
 } from '../io/config/index.ts';
-import type { Alert, PeerId, Pin } from '../model/index.ts';
 import { Events } from './events.ts';
 import { clusterOf } from './facade.ts';
+import { observerOf } from './observer.ts';
 import { type CheckedOptions, type ClusterOptions, checkOptions } from './options.ts';
-import { alertOf, entryOf } from './plain.ts';
 import type { Cluster, ClusterEvents } from './types.ts';
 
 /**
@@ -116,24 +115,6 @@ async function stopPeer(peer: AssembledPeer, folder: PeerFolder, log: Logger): P
     // The other members are asked again, or dial this peer.
     log.warn('addresses of members not saved', { error: errorMessage(error) });
   }
-}
-
-function observerOf(events: Events<ClusterEvents>, pins: () => number): PeerObserver {
-  let members: readonly PeerId[] | undefined;
-  let leader: PeerId | undefined;
-  return {
-    onPin: (pin: Pin) => events.emit('pin', () => entryOf(pin)),
-    onUnpin: ({ cid }: Pin) => events.emit('unpin', () => ({ cid: cid.toString() })),
-    onReplaced: () => events.emit('replaced', () => ({ pins: pins() })),
-    onMembership: (membersNow, leaderNow) => {
-      const hasChanged = members?.join() !== membersNow.join();
-      if (hasChanged) events.emit('peers', () => ({ peers: membersNow }));
-      if (leaderNow !== leader) events.emit('leader', () => ({ leader: leaderNow }));
-      members = membersNow;
-      leader = leaderNow;
-    },
-    onAlert: (alert: Alert) => events.emit('alert', () => alertOf(alert)),
-  };
 }
 
 async function identityOf({ identityFile }: PeerFolder): Promise<Identity> {

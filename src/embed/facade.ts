@@ -41,7 +41,7 @@ export interface Parts {
 
 /** Makes the object that users hold. */
 export function clusterOf(parts: Parts): Cluster {
-  const { id, peername, secret, addresses, doors, ready, ended, events } = parts;
+  const { id, peername, secret, addresses, doors, events } = parts;
   const api = (): ClusterApi => parts.api();
   return {
     id,
@@ -49,8 +49,12 @@ export function clusterOf(parts: Parts): Cluster {
     secret,
     addresses,
     doors,
-    ready,
-    ended,
+    get ready() {
+      return parts.ready;
+    },
+    get ended() {
+      return parts.ended;
+    },
     pin: async (cid, request) => await pin(api(), cid, request),
     unpin: async (cid, limits) => await unpin(api(), cid, limits),
     get: (cid) => get(api(), cid),

@@ -13,8 +13,10 @@ export function check(rule: Rule, options: unknown): void {
   rule(options, '');
 }
 
+/** Any text. */
 export const text: Rule = textLike('a text', () => true);
 
+/** A boolean. */
 export const flag: Rule = (value, where) => {
   if (typeof value !== 'boolean') throw badOption(where, value, 'true or false');
 };
@@ -34,6 +36,7 @@ export function textLike(expected: string, holds: (value: string) => boolean, fo
   };
 }
 
+/** A safe integer of which `holds` is true. */
 export function wholeNumber(expected: string, holds: (value: number) => boolean): Rule {
   return (value, where) => {
     if (typeof value !== 'number' || !Number.isSafeInteger(value) || !holds(value)) {
@@ -42,6 +45,7 @@ export function wholeNumber(expected: string, holds: (value: number) => boolean)
   };
 }
 
+/** A whole number above 0. */
 export function aboveZero(expected: string): Rule {
   return wholeNumber(expected, (value) => value > 0);
 }
@@ -54,6 +58,7 @@ export function listOf(rule: Rule, words: string, lengthMin: 0 | 1): Rule {
   };
 }
 
+/** An object of which every value keeps the rule. `hidden`: values are not shown. */
 export function mapOf(rule: Rule, form?: 'hidden'): Rule {
   return (value, where) => {
     if (!isObject(value)) throw badOption(where, form === 'hidden' ? '…' : value, 'an object of texts');
