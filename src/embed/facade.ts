@@ -21,6 +21,8 @@ import type {
 
 const waitTimeoutMsDefault = 60_000;
 const waitIntervalMsDefault = 250;
+/** Peers have so long to answer the last look, too. */
+const lookMsMin = 1000;
 
 /** What stands behind a `Cluster`. */
 export interface Parts {
@@ -143,13 +145,13 @@ async function waitFor(
   const wanted = cidOf(cid);
   const endMs = clock.now() + timeoutMs;
   for (;;) {
-    const leftMs = Math.max(1, endMs - clock.now());
-    const found = await statusOfCid(api(), wanted, { ...options, timeoutMs: leftMs });
+    const lookMs = Math.max(lookMsMin, endMs - clock.now());
+    const found = await statusOfCid(api(), wanted, { ...options, timeoutMs: lookMs });
     const concerned = Object.values(found.peers).filter((peer) => peer.status !== 'remote' || status === 'remote');
     const reached = concerned.filter((peer) => peer.status === status).length;
     if (reached > 0 && reached >= (count ?? concerned.length)) return found;
-    if (clock.now() + intervalMs > endMs) throw notReached(howFar(found, status, reached, count ?? concerned.length));
-    await pause(clock, intervalMs, options.signal);
+    if (clock.now() >= endMs) throw notReached(howFar(found, status, reached, count ?? concerned.length));
+    await pause(clock, Math.min(intervalMs, endMs - clock.now()), options.signal);
   }
 }
 
