@@ -1,8 +1,30 @@
 /**
- * The library: the words of an IPFS cluster as types, the readers and writers of its texts, and the configuration of a
- * peer. The typed HTTP client is `ipfs-cluster/client`.
+ * The library: peers of a cluster inside a program; the words of an IPFS cluster as types, the readers and writers of its
+ * texts, and the configuration of a peer. The typed HTTP client is `ipfs-cluster/client`.
  */
-export { errorCode, OperatingError, type Outcome, version } from './base/index.ts';
+export { errorCode, type LogFields, type Logger, OperatingError, type Outcome, version } from './base/index.ts';
+export {
+  type AlertInfo,
+  type CallLimits,
+  type CidLike,
+  type Cluster,
+  type ClusterEvents,
+  type ClusterOptions,
+  createCluster,
+  type Doors,
+  type EmbeddedIpfs,
+  type HttpDoor,
+  type KuboIpfs,
+  type PeerInfo,
+  type PeerPinStatus,
+  type PinEntry,
+  type PinRequest,
+  type PinStatus,
+  type ProxyDoor,
+  type RaftTuning,
+  type StatusOptions,
+  type WaitOptions,
+} from './embed/index.ts';
 export {
   type ClusterConfig,
   defaultsOf,
@@ -36,3 +58,10 @@ export {
   type TrackerStatus,
   type Version,
 } from './model/index.ts';
+export {
+  createTestCluster,
+  type Patience,
+  type TestCluster,
+  type TestClusterOptions,
+  type TestIpfs,
+} from './testing/index.ts';

@@ -134,11 +134,27 @@ test('a program on an old Node says so in one line', async () => {
 
 test('the library imports, with its types', async () => {
   const program = `
-    import { Cid, type PinOptions, readService, version } from 'ipfs-cluster';
+    import { Cid, type Cluster, createCluster, createTestCluster, type PinOptions, readService, version } from 'ipfs-cluster';
     import * as client from 'ipfs-cluster/client';
     const name: PinOptions['name'] = 'x';
     // @ts-expect-error a name is a text
     const wrong: PinOptions['name'] = 5;
+    // @ts-expect-error a folder is a text
+    const refused: Promise<Cluster> = createCluster({ folder: 5 });
+    await refused.catch((error) => console.log(error.message));
+    await using cluster = await createCluster({
+      folder: 'peer',
+      listen: ['/ip4/127.0.0.1/tcp/0'],
+      ipfs: { type: 'embedded', swarmListen: ['/ip4/127.0.0.1/tcp/0'] },
+    });
+    await cluster.ready;
+    cluster.on('pin', ({ name }) => console.log('pinned', name));
+    await cluster.pin('QmT78zSuBmuS4z925WZfrqQ1qHaJ56DQaTfyMUF7F8ff5o', { name });
+    const tested = await createTestCluster(3);
+    await tested.peers[0]?.pin('QmT78zSuBmuS4z925WZfrqQ1qHaJ56DQaTfyMUF7F8ff5o');
+    await tested.settle();
+    console.log('tested', tested.ipfs(2).pins().length);
+    await tested.stop();
     console.log(version, name, typeof readService, Object.keys(client).length > 0, Cid.parse('QmT78zSuBmuS4z925WZfrqQ1qHaJ56DQaTfyMUF7F8ff5o').version);
   `;
   await writeFile(join(project, 'use.ts'), program);
@@ -156,5 +172,8 @@ test('the library imports, with its types', async () => {
     'false',
   ];
   ok(process.execPath, [tsc, ...flags, '--ignoreConfig', 'use.ts'], project);
-  assert.match(ok(process.execPath, ['use.ts'], project), new RegExp(`^${version} x function true 0\n`));
+  assert.match(
+    ok(process.execPath, ['use.ts'], project),
+    new RegExp(`^Cannot use option folder: found 5, .*\npinned x\ntested 1\n${version} x function true 0\n`),
+  );
 });

@@ -1,11 +1,13 @@
 /**
  * What `daemon` hands to `assemble.ts`, and what it gets back.
  */
-import type { Logger } from '../../base/index.ts';
+import type { Clock, Logger } from '../../base/index.ts';
+import type { ClusterApi, PinsetObserver } from '../../cluster/ports.ts';
 import type { Identity, PeerFolder } from '../../io/config/index.ts';
 import type { RaftConfig, ServiceConfig } from '../../model/config/index.ts';
-import type { Multiaddr } from '../../model/index.ts';
+import type { Alert, Multiaddr, PeerId } from '../../model/index.ts';
 
+/** What a peer is built from. */
 export interface AssembleOptions {
   /** Loaded, checked, environment applied. */
   readonly config: ServiceConfig & { readonly raft: RaftConfig };
@@ -17,9 +19,20 @@ export interface AssembleOptions {
    * is moved away first (`RaftFolder.moveAway`), and the peer waits to be added instead of forming a cluster.
    */
   readonly bootstrap: readonly Multiaddr[];
+  /** A peer that is a member already goes on with its data, whatever `bootstrap` says. Default false. */
+  readonly joinsOnce?: boolean;
   /** Lines of the peerstore file and `cluster.peer_addresses`: addresses to remember before anything is dialled. */
   readonly knownAddresses: readonly Multiaddr[];
   readonly log: Logger;
+  /** Told of what happens in the peer. */
+  readonly observer?: PeerObserver;
+}
+
+/** Consequences of agreement, for whoever looks on. Called synchronously: must not wait for anything, must not throw. */
+export interface PeerObserver extends PinsetObserver {
+  /** Leader or members, in ascending order, may have changed. */
+  onMembership(members: readonly PeerId[], leader: PeerId | undefined): void;
+  onAlert(alert: Alert): void;
 }
 
 /** Where the doors of a running peer are, with the real ports when 0 was configured. */
@@ -45,6 +58,17 @@ export interface RunningPeer {
   knownAddresses(): readonly Multiaddr[];
   /** Idempotent, never rejects; the caller gives it 5 s and then ends the process. */
   stop(): Promise<void>;
+}
+
+/** A running peer for whoever speaks to it in the process. */
+export interface AssembledPeer extends RunningPeer {
+  readonly cluster: ClusterApi;
+  /** The time that the peer runs by. */
+  readonly clock: Clock;
+  /** `undefined` while there is none. */
+  leader(): PeerId | undefined;
+  /** Size of the pinset. */
+  pinCount(): number;
 }
 
 /**

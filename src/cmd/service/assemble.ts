@@ -8,12 +8,12 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { privateKeyToProtobuf } from '@libp2p/crypto/keys';
-import { errorMessage, hexDecode, OperatingError, SeededRandom, version } from '../../base/index.ts';
+import { errorCode, errorMessage, hexDecode, OperatingError, SeededRandom, version } from '../../base/index.ts';
 import { createPeer, createPinTracker, openPinset, type Peer } from '../../cluster/index.ts';
-import type { Informer, IpfsConnector, PinTracker } from '../../cluster/ports.ts';
+import type { Consensus, Informer, IpfsConnector, PinTracker } from '../../cluster/ports.ts';
 import { bindProxy } from '../../http/proxy/index.ts';
 import { bindRestApi, type RestOptions } from '../../http/rest/index.ts';
-import { createRaft, createStreamTransport } from '../../io/consensus/index.ts';
+import { createRaft, createStreamTransport, type RaftStorage } from '../../io/consensus/index.ts';
 import { createDiskInformer, createPinQueueInformer, createTagsInformer } from '../../io/inform/index.ts';
 import { createIpfsConnector } from '../../io/ipfs/index.ts';
 import { createPeerMonitor } from '../../io/monitor/index.ts';
@@ -21,18 +21,20 @@ import { createHost } from '../../io/p2p/index.ts';
 import { createRpc, multiplexedProtocol, registerServices } from '../../io/rpc/index.ts';
 import { createRaftFolder, openDatastore } from '../../io/store/index.ts';
 import type { HttpApiConfig, ServiceConfig } from '../../model/config/index.ts';
-import { peerIdOfMultiaddr, timeFromNanos } from '../../model/index.ts';
-import type { AssembleOptions, RunningPeer } from './assemble-types.ts';
+import { type PeerId, peerIdOfMultiaddr, timeFromNanos } from '../../model/index.ts';
+import type { AssembledPeer, AssembleOptions, PeerObserver } from './assemble-types.ts';
 import { systemClock as clock } from './clock.ts';
 import { startEmbeddedNode } from './embedded.ts';
 import { createUndo } from './undo.ts';
+
+export type { AssembledPeer, AssembleOptions, PeerObserver };
 
 /** Between tries to reach a bootstrap peer that does not answer. */
 const joinRetryMs = 2_000;
 const joinTries = 15;
 
 /** See `Assemble`. */
-export async function assemble(options: AssembleOptions): Promise<RunningPeer> {
+export async function assemble(options: AssembleOptions): Promise<AssembledPeer> {
   const undo = createUndo((error) => options.log.warn('while stopping', { error: errorMessage(error) }));
   try {
     return await build(options, undo);
@@ -42,8 +44,8 @@ export async function assemble(options: AssembleOptions): Promise<RunningPeer> {
   }
 }
 
-async function build(options: AssembleOptions, undo: ReturnType<typeof createUndo>): Promise<RunningPeer> {
-  const { config, identity, folder, bootstrap, log } = options;
+async function build(options: AssembleOptions, undo: ReturnType<typeof createUndo>): Promise<AssembledPeer> {
+  const { config, identity, folder, bootstrap, log, observer } = options;
   const self = identity.id;
   const random = new SeededRandom(randomBytes(4).readUInt32LE());
   const failed = Promise.withResolvers<Error>();
@@ -86,28 +88,41 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
     { streams: host.streams, clock, logger: log, isTrusted: (peer) => consensus.isTrustedPeer(peer) },
   );
   const ipfs = createConnector(config, nodeMultiaddress, log);
+  const storage = createRaftFolder(folder.raftFolder, { backupsRotate: config.raft.backupsRotate });
+  const isJoining = bootstrap.length > 0 && !(options.joinsOnce === true && (await isMember(storage)));
   const consensus = createRaft(
     {
       self,
-      isJoining: bootstrap.length > 0,
+      isJoining,
       bootstrapPeers: bootstrap.flatMap((address) => peerIdOfMultiaddr(address) ?? []),
-      config: config.raft ?? unreachable(),
+      config: config.raft,
     },
     {
-      storage: createRaftFolder(folder.raftFolder, { backupsRotate: config.raft?.backupsRotate ?? 1 }),
+      storage,
       transport: createStreamTransport({ streams: host.streams, logger: log }),
       rpc,
       clock,
       random: random.derive('raft'),
       logger: log,
       onFailure: (error) => failed.resolve(error),
+      onStatus: ({ configuration, leader }) =>
+        observer?.onMembership(configuration.servers.map(({ id }) => id).sort(), leader),
       openPinset: (store) =>
         openPinset(store, {
           log: log.scope('state'),
           observer: {
-            onPin: (pin) => tracker.track(pin),
-            onUnpin: (pin) => tracker.untrack(pin),
-            onReplaced: () => tracker.pinsetReplaced(),
+            onPin: (pin) => {
+              tracker.track(pin);
+              observer?.onPin(pin);
+            },
+            onUnpin: (pin) => {
+              tracker.untrack(pin);
+              observer?.onUnpin(pin);
+            },
+            onReplaced: () => {
+              tracker.pinsetReplaced();
+              observer?.onReplaced();
+            },
           },
         }),
     },
@@ -132,6 +147,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
     { self, checkIntervalMs: config.pubsubmon.checkIntervalMs },
     { pubsub: host.pubsub, clock, logger: log.scope('monitor'), members: () => consensus.peers() },
   );
+  if (observer !== undefined) monitor.onAlert((alert) => observer.onAlert(alert));
   peer = createPeer(
     {
       ...config.cluster,
@@ -168,8 +184,12 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
   );
   const stopping = new AbortController();
   undo.add(() => stopping.abort());
-  if (bootstrap.length > 0) void joinAny(running, options, stopping.signal);
+  if (isJoining) void joinAny(running, options, stopping.signal);
   return {
+    cluster: running,
+    clock,
+    leader: () => leaderOf(consensus),
+    pinCount: () => consensus.pinset().count(),
     addresses: host.addresses(),
     endpoints: {
       restapi: rest?.addresses() ?? [],
@@ -192,9 +212,24 @@ async function isSettled(promise: Promise<void>): Promise<boolean> {
   return Promise.race([promise.then(() => true), Promise.resolve(false)]);
 }
 
-/** The daemon checks for the section before it gets here. */
-function unreachable(): never {
-  throw new OperatingError('service/no-raft', 'the configuration has no section consensus.raft');
+function leaderOf(consensus: Consensus): PeerId | undefined {
+  try {
+    return consensus.leader();
+  } catch (error) {
+    if (errorCode(error).startsWith('consensus/')) return undefined;
+    throw error;
+  }
+}
+
+/** Whether the peer has ever been in a cluster: then its log has a beginning. */
+async function isMember(storage: RaftStorage): Promise<boolean> {
+  const { log, state } = await storage.open();
+  try {
+    const { entries, base } = await log.load();
+    return entries.length > 0 || base.index > 0;
+  } finally {
+    await Promise.all([log.close(), state.close()]);
+  }
 }
 
 /** The first bootstrap peer that answers takes this peer in; one that is just starting is asked again. */

@@ -5,6 +5,7 @@ const nanosPerMs = 1_000_000;
 /** Longer timers would fire at once (Node's limit). */
 const delayMsMax = 2 ** 31 - 1;
 
+/** `performance.now` and timers. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   wallNanos: () => BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000)) * BigInt(nanosPerMs / 1000),

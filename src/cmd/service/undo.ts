@@ -5,6 +5,7 @@ export interface Undo {
   run(): Promise<void>;
 }
 
+/** `onError` is told of what a stop throws. */
 export function createUndo(onError: (error: unknown) => void): Undo {
   const acts: (() => void | Promise<void>)[] = [];
   let running: Promise<void> | undefined;

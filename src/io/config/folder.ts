@@ -11,6 +11,8 @@ export interface PeerFolder {
   readonly configFile: string;
   readonly identityFile: string;
   readonly lockFile: string;
+  /** Of peers without a configuration file. */
+  readonly secretFile: string;
   readonly peerstoreFile: string;
   /** Raft's log and the pinset; moved to `<raftFolder>.old.<n>` when the peer starts anew. */
   readonly raftFolder: string;
@@ -33,6 +35,7 @@ export function peerFolder(folder: string, config?: ServiceConfig): PeerFolder {
     configFile: join(path, 'service.json'),
     identityFile: join(path, 'identity.json'),
     lockFile: join(path, 'cluster.lock'),
+    secretFile: join(path, 'secret'),
     // As in the Go peer, an absolute name does not leave the folder either.
     peerstoreFile: join(path, config?.cluster.peerstoreFile ?? 'peerstore'),
     // As in the Go peer, a relative folder is relative to the working directory.

@@ -11,3 +11,4 @@ export {
 export { type LoadedConfig, type LoadedPeer, type LoadOptions, loadConfig, loadPeer, writeConfig } from './load.ts';
 export { type FolderLock, lockFolder } from './lock.ts';
 export { readPeerstore, writePeerstore } from './peerstore.ts';
+export { readSecret, writeSecret } from './secret.ts';

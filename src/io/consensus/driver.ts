@@ -58,6 +58,7 @@ export interface DriverDeps {
   readonly createEngine?: typeof createRaft;
   /** Called once, when this peer has become read-only. */
   readonly onFailure: (error: OperatingError) => void;
+  readonly onStatus?: (status: Status) => void;
 }
 
 export interface DriverOptions {
@@ -302,8 +303,10 @@ export class RaftDriver {
     if (output.needsSnapshot) this.#snapshots.take();
     if (apply.length > 0) this.#track(this.#apply(apply));
     for (const { id, ...answer } of results) this.#answer(id, answer);
-    if (status !== undefined) this.#logStatus(status);
-    if (status !== undefined) this.changes.notify();
+    if (status === undefined) return;
+    this.#logStatus(status);
+    this.changes.notify();
+    this.#deps.onStatus?.(status);
   }
 
   #giveProposals(): void {

@@ -60,6 +60,8 @@ export interface RaftConsensusDeps {
   readonly openPinset: (store: Datastore) => ReplicatedPinset;
   /** An invariant is broken: this peer is read-only, and must end. Called at most once. A failed disk is waited for. */
   readonly onFailure: (cause: Error) => void;
+  /** Role, term, leader or configuration have changed. Must not throw. */
+  readonly onStatus?: (status: Status) => void;
 }
 
 const neverJoined = 'this peer was to join a cluster that has not answered yet: start it with --bootstrap to ask again';
@@ -133,7 +135,7 @@ class RaftConsensus implements Consensus {
 
   /** Takes part with this data, or closes it again and rejects. */
   async #run({ data, image: found }: Opened): Promise<void> {
-    const { storage, clock, random, transport, rpc, logger, createEngine } = this.#deps;
+    const { storage, clock, random, transport, rpc, logger, createEngine, onStatus } = this.#deps;
     const { self, config } = this.#options;
     try {
       const state = this.#deps.openPinset(data.state);
@@ -152,6 +154,7 @@ class RaftConsensus implements Consensus {
           logger,
           onFailure: (error) => this.#onFailure(error),
           ...(createEngine && { createEngine }),
+          ...(onStatus && { onStatus }),
         },
         driverOptions(config),
       );

@@ -4,6 +4,7 @@ export type { Section } from './field.ts';
 export { type FlatService, isFlatService, readFlatService } from './flat.ts';
 export { embeddedSection } from './ipfs-connector.ts';
 export { isJsonObject, type Json, type JsonObject } from './json.ts';
+export { nearest } from './nearest.ts';
 export { defaultsOf, type Environment, type Warn, type WriteOptions } from './section.ts';
 export { type InitialOptions, initialService, overrideService, readService, writeService } from './service.ts';
 export type {

@@ -5,6 +5,8 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInThisContext } from 'node:vm';
 
-setFlagsFromString('--allow-natives-syntax');
-
-export const runMicrotasks: () => void = runInThisContext('() => %PerformMicrotaskCheckpoint()');
+/** Changes a flag of V8 for the whole process: not for programs of others. */
+export function microtaskCheckpoint(): () => void {
+  setFlagsFromString('--allow-natives-syntax');
+  return runInThisContext('() => %PerformMicrotaskCheckpoint()');
+}

@@ -37,9 +37,10 @@ export function isDiskFailure(error: unknown): boolean {
   return false;
 }
 
+/** The disk of one peer, in all its lives. */
 export class VirtualDisk implements RaftStorage {
   readonly path: string;
-  readonly image: DiskImage = new DiskImage();
+  image: DiskImage = new DiskImage();
   /** Everything takes this many times longer. */
   slowness = 1;
   /** Every write fails with it. */
@@ -50,9 +51,8 @@ export class VirtualDisk implements RaftStorage {
   #life = 0;
   /** The log write under way. */
   #writing: readonly LogOp[] | undefined;
-  /** Batches of the state store, in order; the first `#synced` survive a crash. */
-  #batches: (readonly DatastoreOp[])[] = [];
-  #synced = 0;
+  readonly #state = new Batches();
+  readonly #tracker = new Batches();
   readonly #snapshots: VirtualSnapshot[] = [];
 
   constructor(path: string, options: DiskOptions, deps: DiskDeps) {
@@ -67,19 +67,28 @@ export class VirtualDisk implements RaftStorage {
 
   async open(): Promise<RaftData> {
     const life = this.#life;
-    const visible = createMemoryDatastore();
-    for (const ops of this.#batches) await visible.batch(ops, { durable: true });
     return {
       log: new VirtualLog(this, life),
-      state: new VirtualState(this, life, visible),
+      state: new VirtualState(this, life, this.#state, await this.#state.shown()),
       snapshots: new VirtualSnapshots(this.#snapshots, (act) => this.sync(life, act)),
     };
   }
 
-  async probe(): Promise<void> {}
+  /** The store of the tracker, beside those of Raft. */
+  async openTracker(): Promise<Datastore> {
+    return new VirtualState(this, this.#life, this.#tracker, await this.#tracker.shown());
+  }
 
-  moveAway(): Promise<void> {
-    throw new TypeError('No peer of the simulation leaves its data behind');
+  async probe(): Promise<void> {
+    if (this.error !== undefined)
+      throw new OperatingError(failureCode, `${this.error}: ${this.path} cannot be written`);
+  }
+
+  /** Nobody looks into the backup. */
+  async moveAway(): Promise<void> {
+    this.image = new DiskImage();
+    this.#state.clear();
+    this.#snapshots.length = 0;
   }
 
   /** The machine is gone. @returns what was kept, for the trace. */
@@ -89,10 +98,8 @@ export class VirtualDisk implements RaftStorage {
     const isKept = this.#writing !== undefined && random.integer(2) === 0;
     if (isKept) this.#perform();
     this.#writing = undefined;
-    const unsynced = this.#batches.length - this.#synced;
-    this.#batches.length = this.#synced + random.integer(unsynced + 1);
-    this.#synced = this.#batches.length;
-    return `write ${isKept ? 'kept' : 'lost'}, ${this.#batches.length} batches of state kept`;
+    this.#tracker.crash(random);
+    return `write ${isKept ? 'kept' : 'lost'}, ${this.#state.crash(random)} batches of state kept`;
   }
 
   write(life: number, ops: readonly LogOp[]): Promise<void> {
@@ -110,11 +117,16 @@ export class VirtualDisk implements RaftStorage {
   }
 
   /** `show` makes the batch visible to readers. */
-  batch(life: number, ops: readonly DatastoreOp[], isDurable: boolean, show: () => Promise<void>): Promise<void> {
+  batch(
+    life: number,
+    batches: Batches,
+    ops: readonly DatastoreOp[],
+    isDurable: boolean,
+    show: () => Promise<void>,
+  ): Promise<void> {
     if (life !== this.#life) return never();
     return this.#later(life, this.#options.stateMs, () => {
-      this.#batches.push(ops);
-      if (isDurable || this.#deps.random.integer(10) === 0) this.#synced = this.#batches.length;
+      batches.add(ops, isDurable || this.#deps.random.integer(10) === 0);
     }).then(show);
   }
 
@@ -153,6 +165,35 @@ export class VirtualDisk implements RaftStorage {
   }
 }
 
+/** What a store has been given, in order. The first ones survive a crash. */
+class Batches {
+  readonly #all: (readonly DatastoreOp[])[] = [];
+  #synced = 0;
+
+  add(ops: readonly DatastoreOp[], isSynced: boolean): void {
+    this.#all.push(ops);
+    if (isSynced) this.#synced = this.#all.length;
+  }
+
+  async shown(): Promise<Datastore> {
+    const visible = createMemoryDatastore();
+    for (const ops of this.#all) await visible.batch(ops, { durable: true });
+    return visible;
+  }
+
+  /** @returns how many are left. */
+  crash(random: SeededRandom): number {
+    this.#all.length = this.#synced + random.integer(this.#all.length - this.#synced + 1);
+    this.#synced = this.#all.length;
+    return this.#all.length;
+  }
+
+  clear(): void {
+    this.#all.length = 0;
+    this.#synced = 0;
+  }
+}
+
 class VirtualLog {
   readonly #disk: VirtualDisk;
   readonly #life: number;
@@ -183,13 +224,15 @@ class VirtualLog {
 class VirtualState implements Datastore {
   readonly #disk: VirtualDisk;
   readonly #life: number;
+  readonly #batches: Batches;
   readonly #visible: Datastore;
   #isWriting = false;
   #hasFailed = false;
 
-  constructor(disk: VirtualDisk, life: number, visible: Datastore) {
+  constructor(disk: VirtualDisk, life: number, batches: Batches, visible: Datastore) {
     this.#disk = disk;
     this.#life = life;
+    this.#batches = batches;
     this.#visible = visible;
   }
 
@@ -204,7 +247,7 @@ class VirtualState implements Datastore {
     // The caller may use its arrays again.
     const kept = structuredClone(ops);
     try {
-      await this.#disk.batch(this.#life, kept, durable, () => this.#visible.batch(kept, { durable }));
+      await this.#disk.batch(this.#life, this.#batches, kept, durable, () => this.#visible.batch(kept, { durable }));
     } catch (error) {
       this.#hasFailed = isDiskFailure(error);
       throw error;

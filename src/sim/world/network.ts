@@ -7,6 +7,7 @@ import type { CallOptions } from '../../cluster/ports.ts';
 import type { Entry, Request, Response } from '../../core/raft/index.ts';
 import type { RaftConsensusDeps, RaftTransport } from '../../io/consensus/index.ts';
 import type { PeerId, RpcMethod } from '../../model/index.ts';
+import type { VirtualHost } from './host.ts';
 import type { Scheduler, VirtualClock } from './scheduler.ts';
 
 export interface NetworkOptions {
@@ -18,6 +19,14 @@ export interface NetworkOptions {
   copyPercent: number;
 }
 
+/** TCP's. */
+const resendMs = 200;
+/** Of 100 cuts, so many end the connection under way, and within this time. */
+const breakPercent = 30;
+const breakMsMax = 2000;
+/** A connection without a sign of life for so long is given up: the real host's interval and timeout of liveness. */
+const silenceMsMax = 25_000;
+
 /** Anything that can be called under its name. */
 type Handler = (argument: unknown, context: { readonly from: PeerId; readonly signal: AbortSignal }) => unknown;
 
@@ -26,12 +35,21 @@ export interface Port {
   readonly id: PeerId;
   readonly clock: VirtualClock;
   isAlive: boolean;
+  /** Connections and streams of this life; `undefined` for one that has only messages. */
+  host: VirtualHost | undefined;
   raftHandler: ((from: PeerId, request: Request) => Promise<Response>) | undefined;
   readonly services: Map<string, Handler>;
 }
 
+/** A row of things from one peer to another, none of which gets lost or overtakes another: a direction of a stream. */
+export type Lane = (arrive: () => void) => void;
+
 /** One direction between two peers. */
 interface Link {
+  /** The lanes that have come to a cut: they go on when it is mended. */
+  stalled: (() => void)[];
+  /** The last cut. */
+  cut: object | undefined;
   /** How many faults cut it at the moment. */
   cuts: number;
   /** Its own, so that a message more here shifts nothing elsewhere. */
@@ -40,6 +58,7 @@ interface Link {
 
 type ConsensusRpc = RaftConsensusDeps['rpc'];
 
+/** All ways between all peers. */
 export class Network {
   readonly options: NetworkOptions;
   readonly #scheduler: Scheduler;
@@ -56,31 +75,88 @@ export class Network {
   }
 
   connect(id: PeerId, clock: VirtualClock): Port {
-    const port: Port = { id, clock, isAlive: true, raftHandler: undefined, services: new Map() };
+    const port: Port = { id, clock, isAlive: true, host: undefined, raftHandler: undefined, services: new Map() };
     this.#ports.set(id, port);
     return port;
   }
 
   disconnect(port: Port): void {
     port.isAlive = false;
+    port.host?.died();
     if (this.#ports.get(port.id) === port) this.#ports.delete(port.id);
   }
 
+  /** The present life of a peer. */
+  portOf(id: PeerId): Port | undefined {
+    return this.#ports.get(id);
+  }
+
   cut(from: PeerId, to: PeerId): void {
-    this.#link(from, to).cuts++;
+    const link = this.#link(from, to);
+    link.cuts++;
+    if (link.cuts > 1) return;
+    const connection = this.#ports.get(from)?.host?.connectionTo(to);
+    if (connection === undefined) return;
+    const { random } = link;
+    const cut = {};
+    link.cut = cut;
+    // Some connections do not outlive a cut, however short.
+    if (isChance(random, breakPercent)) this.#scheduler.after(random.integer(breakMsMax), () => connection.lose());
+    this.#scheduler.after(silenceMsMax, () => {
+      if (link.cut === cut && link.cuts > 0) connection.lose();
+    });
   }
 
   mend(from: PeerId, to: PeerId): void {
     const link = this.#link(from, to);
-    link.cuts = Math.max(0, link.cuts - 1);
+    if (link.cuts === 0) return;
+    link.cuts--;
+    if (link.cuts === 0) this.#release(link);
   }
 
   mendAll(): void {
-    for (const links of this.#links.values()) for (const link of links.values()) link.cuts = 0;
+    for (const links of this.#links.values()) {
+      for (const link of links.values()) {
+        link.cuts = 0;
+        this.#release(link);
+      }
+    }
+  }
+
+  #release(link: Link): void {
+    const { stalled } = link;
+    link.stalled = [];
+    for (const resume of stalled) resume();
+  }
+
+  lane(from: PeerId, to: PeerId): Lane {
+    const link = this.#link(from, to);
+    const { random } = link;
+    const scheduler = this.#scheduler;
+    /** On the way; an event is planned for the first one, or waits for the end of a cut. */
+    const queue: { readonly atMs: number; readonly arrive: () => void }[] = [];
+    const plan = (delayMs: number): void => void scheduler.after(delayMs, step);
+    const step = (): void => {
+      if (link.cuts > 0) {
+        link.stalled.push(() => plan(resendMs));
+        return;
+      }
+      for (let first = queue[0]; first !== undefined && first.atMs <= scheduler.now; first = queue[0]) {
+        queue.shift();
+        first.arrive();
+      }
+      if (queue[0] !== undefined) plan(queue[0].atMs - scheduler.now);
+    };
+    return (arrive) => {
+      const resentMs = isChance(random, this.options.lossPercent) ? resendMs : 0;
+      const delayMs = this.#delayMs(random) + resentMs;
+      queue.push({ atMs: scheduler.now + delayMs, arrive });
+      if (queue.length === 1) plan(delayMs);
+    };
   }
 
   /** Delivers after a while, if the way is free when it leaves and when it arrives. Any number of times, mostly once. */
-  #carry(from: PeerId, to: PeerId, copies: number, arrive: () => void): void {
+  carry(from: PeerId, to: PeerId, copies: number, arrive: () => void): void {
     const { lossPercent } = this.options;
     const link = this.#link(from, to);
     const { random } = link;
@@ -109,13 +185,13 @@ export class Network {
     return new Promise((resolve, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason), { once: true });
       const back = (act: () => void): void => {
-        this.#carry(to, port.id, 1, () => {
+        this.carry(to, port.id, 1, () => {
           if (port.isAlive) act();
         });
       };
       const copies = isChance(this.#link(port.id, to).random, this.options.copyPercent) ? 2 : 1;
       const copy = copyOf(request);
-      this.#carry(port.id, to, copies, () => {
+      this.carry(port.id, to, copies, () => {
         const handler = this.#ports.get(to)?.raftHandler;
         if (handler === undefined) return back(() => reject(refused(to)));
         handler(port.id, copy).then(
@@ -156,7 +232,7 @@ export class Network {
         reject(new OperatingError('rpc/timeout', `no answer from "${to}" in time`, { outcome: 'unknown' }));
       });
       const back = (act: () => void): void => {
-        this.#carry(to, port.id, 1, () => {
+        this.carry(to, port.id, 1, () => {
           if (!port.isAlive) return;
           cancel();
           act();
@@ -166,7 +242,7 @@ export class Network {
         cancel();
         reject(options.signal?.reason);
       });
-      this.#carry(port.id, to, 1, () => {
+      this.carry(port.id, to, 1, () => {
         const handler = this.#ports.get(to)?.services.get(`${method.service}.${method.name}`);
         if (handler === undefined) return back(() => reject(refused(to)));
         const { signal } = new AbortController();
@@ -197,7 +273,7 @@ export class Network {
     }
     let link = links.get(to);
     if (link === undefined) {
-      link = { cuts: 0, random: this.#random.derive(`${from}>${to}`) };
+      link = { cuts: 0, cut: undefined, stalled: [], random: this.#random.derive(`${from}>${to}`) };
       links.set(to, link);
     }
     return link;

@@ -3,7 +3,7 @@
  * happens between two events is one instant.
  */
 import { assert, type Cancel, type Clock } from '../../base/index.ts';
-import { runMicrotasks } from './checkpoint.ts';
+import { microtaskCheckpoint } from './checkpoint.ts';
 
 interface Event {
   readonly atMs: number;
@@ -17,6 +17,7 @@ export type Drain = 'loop' | 'checkpoint';
 /** With checkpoints: the event loop has its turn after so many events, for what else there may be. */
 const eventsPerTurn = 256;
 
+/** Virtual time, and all that is to happen in it. */
 export class Scheduler {
   now = 0;
   /** How many events have run: a bound for runs that do not end. */
@@ -24,11 +25,12 @@ export class Scheduler {
   /** Of them, how many at this instant: a bound for those in which time stands still. */
   eventsNow = 0;
   readonly #heap: Event[] = [];
-  readonly #drain: Drain;
+  /** `undefined`: the event loop does it. */
+  readonly #runMicrotasks: (() => void) | undefined;
   #order = 0;
 
   constructor(drain: Drain = 'loop') {
-    this.#drain = drain;
+    this.#runMicrotasks = drain === 'checkpoint' ? microtaskCheckpoint() : undefined;
   }
 
   after(delayMs: number, act: () => void): Cancel {
@@ -44,12 +46,12 @@ export class Scheduler {
     await new Promise<void>((resolve, reject) => {
       const turn = (): void => {
         try {
-          for (let left = this.#drain === 'loop' ? 1 : eventsPerTurn; left > 0; left--) {
+          for (let left = this.#runMicrotasks === undefined ? 1 : eventsPerTurn; left > 0; left--) {
             if (isDone() || !this.#runNext()) {
               resolve();
               return;
             }
-            if (this.#drain === 'checkpoint') runMicrotasks();
+            this.#runMicrotasks?.();
           }
           // Its callback runs when the queues of microtasks and of nextTick are empty.
           setImmediate(turn);

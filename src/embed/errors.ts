@@ -1,0 +1,47 @@
+/** Errors of the embedding API's own; the others come through as they are. */
+import { OperatingError } from '../base/index.ts';
+
+const shownLengthMax = 100;
+
+/** Code `embed/bad-option`: names the option, what was found and what was expected. */
+export function badOption(where: string, found: unknown, expected: string): OperatingError {
+  return new OperatingError(
+    'embed/bad-option',
+    `Cannot use option ${where}: found ${shown(found)}, expected ${expected}`,
+  );
+}
+
+/** The same, for what several options have together; `text` names them as the configuration file does. */
+export function badOptions(text: string, cause: unknown): OperatingError {
+  return new OperatingError('embed/bad-option', `Cannot use the options: ${text}`, { cause });
+}
+
+/** Code `embed/bad-argument`: the same of an argument of a call. */
+export function badArgument(where: string, found: unknown, expected: string, cause?: unknown): OperatingError {
+  const text = `Cannot use ${where}: found ${shown(found)}, expected ${expected}`;
+  return new OperatingError('embed/bad-argument', text, { cause });
+}
+
+/** Code `embed/not-reached`. */
+export function notReached(text: string): OperatingError {
+  return new OperatingError('embed/not-reached', text);
+}
+
+function shown(value: unknown): string {
+  const text =
+    typeof value === 'function'
+      ? 'a function'
+      : typeof value === 'bigint'
+        ? `${value}n`
+        : (json(value) ?? String(value));
+  return text.length <= shownLengthMax ? text : `${text.slice(0, shownLengthMax)}…`;
+}
+
+function json(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    // Refers to itself, or holds what JSON has no form for.
+    return undefined;
+  }
+}

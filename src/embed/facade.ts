@@ -1,0 +1,217 @@
+/** A `Cluster` over whatever peer stands behind it: a real one, or one of a test cluster in one of its lives. */
+import type { Clock } from '../base/index.ts';
+import { errorCode } from '../base/index.ts';
+import type { CallOptions, ClusterApi } from '../cluster/ports.ts';
+import { type PeerId, type PinPath, parsePeerId, type StatusFilter, trackerStatusBits } from '../model/index.ts';
+import { badArgument, notReached } from './errors.ts';
+import type { Events } from './events.ts';
+import { alertOf, cidOf, entryOf, peerInfoOf, pinOptionsOf, statusOf, statusOfOne } from './plain.ts';
+import type {
+  CallLimits,
+  CidLike,
+  Cluster,
+  ClusterEvents,
+  Doors,
+  PinEntry,
+  PinRequest,
+  PinStatus,
+  StatusOptions,
+  WaitOptions,
+} from './types.ts';
+
+const waitTimeoutMsDefault = 60_000;
+const waitIntervalMsDefault = 250;
+/** Peers have so long to answer the last look, too. */
+const lookMsMin = 1000;
+
+/** What stands behind a `Cluster`. */
+export interface Parts {
+  readonly id: PeerId;
+  readonly peername: string;
+  readonly secret: string;
+  readonly addresses: readonly string[];
+  readonly doors: Doors;
+  readonly ready: Promise<void>;
+  readonly ended: Promise<Error | undefined>;
+  readonly events: Events<ClusterEvents>;
+  readonly clock: Clock;
+  /** Throws while there is none. */
+  api(): ClusterApi;
+  leader(): PeerId | undefined;
+  stop(): Promise<void>;
+}
+
+/** Makes the object that users hold. */
+export function clusterOf(parts: Parts): Cluster {
+  const { id, peername, secret, addresses, doors, events } = parts;
+  const api = (): ClusterApi => parts.api();
+  return {
+    id,
+    peername,
+    secret,
+    addresses,
+    doors,
+    get ready() {
+      return parts.ready;
+    },
+    get ended() {
+      return parts.ended;
+    },
+    pin: async (cid, request) => await pin(api(), cid, request),
+    unpin: async (cid, limits) => await unpin(api(), cid, limits),
+    get: (cid) => get(api(), cid),
+    pins: (options) => pins(api, options),
+    status: async (cid, options = {}) => statusOfCid(api(), cidOf(cid), options),
+    statusAll: (options) => statusAll(api, options),
+    recover: async (cid, options = {}) =>
+      options.local === true
+        ? statusOfOne(await api().recoverLocal(cidOf(cid), callOf(options)))
+        : statusOf(await api().recover(cidOf(cid), callOf(options))),
+    recoverAll: (options) => recoverAll(api, options),
+    waitFor: (cid, options) => waitFor(api, parts.clock, cid, options),
+    peers: async (limits) => await collected(mapped(api().peers(callOf(limits)), peerInfoOf)),
+    removePeer: async (peer, limits) => await api().peerRemove(peerOf(peer), callOf(limits)),
+    leader: () => parts.leader(),
+    alerts: () => api().alerts().map(alertOf),
+    on: (event, listener) => events.on(event, listener),
+    stop: () => parts.stop(),
+    [Symbol.asyncDispose]: () => parts.stop(),
+  };
+}
+
+async function pin(api: ClusterApi, cid: CidLike, request: PinRequest = {}): Promise<PinEntry> {
+  const options = pinOptionsOf(request);
+  const path = pathOf(cid);
+  if (path === undefined) return entryOf(await api.pin(cidOf(cid), options, callOf(request)));
+  const pinPath: PinPath = { ...options, path };
+  return entryOf(await api.pinPath(pinPath, callOf(request)));
+}
+
+async function unpin(api: ClusterApi, cid: CidLike, limits?: CallLimits): Promise<PinEntry> {
+  const path = pathOf(cid);
+  const call = callOf(limits);
+  return entryOf(await (path === undefined ? api.unpin(cidOf(cid), call) : api.unpinPath(path, call)));
+}
+
+function get(api: ClusterApi, cid: CidLike): PinEntry | undefined {
+  try {
+    return entryOf(api.pinGet(cidOf(cid)));
+  } catch (error) {
+    if (errorCode(error) === 'cluster/not-pinned') return undefined;
+    throw error;
+  }
+}
+
+// Failures of lists come while they are iterated, whatever they are.
+
+async function* pins(
+  api: () => ClusterApi,
+  options: { readonly signal?: AbortSignal } = {},
+): AsyncGenerator<PinEntry, void> {
+  for await (const page of api().pins(options)) for (const entry of page) yield entryOf(entry);
+}
+
+async function statusOfCid(
+  api: ClusterApi,
+  cid: ReturnType<typeof cidOf>,
+  options: Omit<StatusOptions, 'filter'>,
+): Promise<PinStatus> {
+  return options.local === true
+    ? statusOfOne(await api.statusLocal(cid, callOf(options)))
+    : statusOf(await api.status(cid, callOf(options)));
+}
+
+async function* statusAll(api: () => ClusterApi, options: StatusOptions = {}): AsyncGenerator<PinStatus, void> {
+  const filter = filterOf(options.filter);
+  if (options.local === true) yield* mapped(api().statusAllLocal(filter, callOf(options)), statusOfOne);
+  else yield* mapped(api().statusAll(filter, callOf(options)), statusOf);
+}
+
+async function* recoverAll(
+  api: () => ClusterApi,
+  options: Omit<StatusOptions, 'filter'> = {},
+): AsyncGenerator<PinStatus, void> {
+  if (options.local === true) yield* mapped(api().recoverAllLocal(callOf(options)), statusOfOne);
+  else yield* mapped(api().recoverAll(callOf(options)), statusOf);
+}
+
+async function waitFor(
+  api: () => ClusterApi,
+  clock: Clock,
+  cid: CidLike,
+  options: WaitOptions = {},
+): Promise<PinStatus> {
+  const { status = 'pinned', count, timeoutMs = waitTimeoutMsDefault, intervalMs = waitIntervalMsDefault } = options;
+  const wanted = cidOf(cid);
+  const endMs = clock.now() + timeoutMs;
+  for (;;) {
+    const lookMs = Math.max(lookMsMin, endMs - clock.now());
+    const found = await statusOfCid(api(), wanted, { ...options, timeoutMs: lookMs });
+    const concerned = Object.values(found.peers).filter((peer) => peer.status !== 'remote' || status === 'remote');
+    const reached = concerned.filter((peer) => peer.status === status).length;
+    if (reached > 0 && reached >= (count ?? concerned.length)) return found;
+    if (clock.now() >= endMs) throw notReached(howFar(found, status, reached, count ?? concerned.length));
+    await pause(clock, Math.min(intervalMs, endMs - clock.now()), options.signal);
+  }
+}
+
+function howFar({ cid, peers }: PinStatus, status: string, reached: number, wanted: number): string {
+  const others = Object.values(peers)
+    .filter((peer) => peer.status !== status && peer.status !== 'remote')
+    .map((peer) => `${peer.status} on ${peer.peername}${peer.error === '' ? '' : ` (${peer.error})`}`);
+  const rest = others.length === 0 ? '' : `, ${others.join(', ')}`;
+  return `Cannot wait longer for "${cid}": ${status} on ${reached} of ${wanted} peers${rest}`;
+}
+
+function pause(clock: Clock, ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => {
+      cancel();
+      reject(signal?.reason);
+    };
+    const cancel = clock.after(ms, () => {
+      signal?.removeEventListener('abort', abort);
+      resolve();
+    });
+    if (signal?.aborted === true) abort();
+    else signal?.addEventListener('abort', abort, { once: true });
+  });
+}
+
+/** Paths are for whoever resolves them; everything else is a CID. */
+function pathOf(cid: CidLike): string | undefined {
+  return typeof cid === 'string' && cid.startsWith('/') ? cid : undefined;
+}
+
+function peerOf(text: unknown): PeerId {
+  try {
+    return parsePeerId(String(text));
+  } catch (error) {
+    throw badArgument('the peer', text, 'a peer id such as "12D3KooW…"', error);
+  }
+}
+
+function filterOf(names: StatusOptions['filter'] = []): StatusFilter {
+  let filter = 0;
+  for (const name of names) {
+    if (!Object.hasOwn(trackerStatusBits, name)) {
+      throw badArgument('filter', name, `statuses: ${Object.keys(trackerStatusBits).join(', ')}`);
+    }
+    filter |= trackerStatusBits[name];
+  }
+  return filter;
+}
+
+function callOf({ signal, timeoutMs }: CallLimits = {}): CallOptions {
+  return { ...(signal === undefined ? {} : { signal }), ...(timeoutMs === undefined ? {} : { timeoutMs }) };
+}
+
+async function* mapped<A, B>(values: AsyncIterable<A>, map: (value: A) => B): AsyncGenerator<B, void> {
+  for await (const value of values) yield map(value);
+}
+
+async function collected<T>(values: AsyncIterable<T>): Promise<readonly T[]> {
+  const all: T[] = [];
+  for await (const value of values) all.push(value);
+  return all;
+}

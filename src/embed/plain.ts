@@ -1,0 +1,140 @@
+/** Between the words of the cluster and plain data: CIDs as text, times as `Date`, no nulls. */
+import { errorMessage } from '../base/index.ts';
+import {
+  type Alert,
+  Cid,
+  defaultPinOptions,
+  type GlobalPinInfo,
+  type Id,
+  type Pin,
+  type PinInfo,
+  type PinInfoShort,
+  type PinOptions,
+  parseMultiaddr,
+  parsePeerId,
+  type Time,
+  timeFromNanos,
+  timeToNanos,
+} from '../model/index.ts';
+import { badArgument } from './errors.ts';
+import type { AlertInfo, CidLike, PeerInfo, PeerPinStatus, PinEntry, PinRequest, PinStatus } from './types.ts';
+
+/** Throws `embed/bad-argument`. */
+export function cidOf(value: CidLike, where: string = 'the CID'): Cid {
+  const isText = typeof value === 'string';
+  const isObject = typeof value === 'object' && value !== null && value.bytes instanceof Uint8Array;
+  const expected = 'a CID, as text or as an object';
+  if (!isText && !isObject) throw badArgument(where, value, expected);
+  try {
+    return isText ? Cid.parse(value) : Cid.decode(value.bytes);
+  } catch (error) {
+    throw badArgument(where, isText ? value : String(value), `${expected} (${errorMessage(error)})`, error);
+  }
+}
+
+/** Throws `embed/bad-argument`. */
+export function pinOptionsOf(request: PinRequest): PinOptions {
+  const { name, mode, replicationMin, replicationMax, allocations, expireAt, metadata, origins, update } = request;
+  const text = (where: string, value: unknown): string => {
+    if (typeof value !== 'string') throw badArgument(where, value, 'a text');
+    return value;
+  };
+  if (mode !== undefined && mode !== 'recursive' && mode !== 'direct') {
+    throw badArgument('mode', mode, '"recursive" or "direct"');
+  }
+  if (expireAt !== undefined && !(expireAt instanceof Date && Number.isFinite(expireAt.getTime()))) {
+    throw badArgument('expireAt', expireAt, 'a Date');
+  }
+  if (metadata !== undefined) for (const [key, value] of Object.entries(metadata)) text(`metadata.${key}`, value);
+  return {
+    ...defaultPinOptions,
+    name: name === undefined ? '' : text('name', name),
+    mode: mode ?? 'recursive',
+    // 0 is the cluster's default.
+    replicationFactorMin: factorOf('replicationMin', replicationMin),
+    replicationFactorMax: factorOf('replicationMax', replicationMax),
+    userAllocations:
+      allocations === undefined
+        ? null
+        : listOf('allocations', allocations, 'peer ids', (item) => parsePeerId(text('allocations', item))),
+    expireAt: expireAt === undefined ? null : timeOf(expireAt),
+    metadata: metadata ?? null,
+    origins:
+      origins === undefined
+        ? null
+        : listOf('origins', origins, 'multiaddrs', (item) => parseMultiaddr(text('origins', item))),
+    pinUpdate: update === undefined ? null : cidOf(update, 'update'),
+  };
+}
+
+export function entryOf(pin: Pin): PinEntry {
+  return {
+    cid: pin.cid.toString(),
+    name: pin.name,
+    mode: pin.mode,
+    replicationMin: pin.replicationFactorMin,
+    replicationMax: pin.replicationFactorMax,
+    allocations: pin.allocations ?? [],
+    pinnedAt: dateOf(pin.timestamp),
+    expireAt: dateOf(pin.expireAt),
+    metadata: pin.metadata ?? {},
+    origins: pin.origins ?? [],
+  };
+}
+
+export function statusOf({ cid, name, allocations, peerMap }: GlobalPinInfo): PinStatus {
+  const peers = Object.entries(peerMap).map(([peer, info]) => [peer, peerStatusOf(info)] as const);
+  return { cid: cid.toString(), name, allocations: allocations ?? [], peers: Object.fromEntries(peers) };
+}
+
+/** What one peer says. */
+export function statusOfOne(info: PinInfo): PinStatus {
+  const { cid, name, allocations, peer } = info;
+  return { cid: cid.toString(), name, allocations: allocations ?? [], peers: { [peer]: peerStatusOf(info) } };
+}
+
+export function peerInfoOf({ id, peername, version, addresses, error, ipfs }: Id): PeerInfo {
+  return {
+    id,
+    peername,
+    version,
+    addresses: addresses ?? [],
+    error,
+    ipfs: { id: ipfs?.id ?? '', addresses: ipfs?.addresses ?? [], error: ipfs?.error ?? '' },
+  };
+}
+
+export function alertOf({ name, peer, triggeredAt }: Alert): AlertInfo {
+  return { name, peer, at: dateOf(triggeredAt) };
+}
+
+function peerStatusOf({ peername, status, error, attemptCount, timestamp }: PinInfoShort): PeerPinStatus {
+  return { peername, status, error, attempts: attemptCount, since: dateOf(timestamp) };
+}
+
+function factorOf(where: string, value: number | undefined): number {
+  if (value === undefined) return 0;
+  if (!Number.isSafeInteger(value) || value < -1 || value === 0) {
+    throw badArgument(where, value, '-1 (on all peers) or a whole number above 0');
+  }
+  return value;
+}
+
+function listOf<T>(where: string, value: unknown, words: string, read: (item: unknown) => T): readonly T[] {
+  if (!Array.isArray(value)) throw badArgument(where, value, `a list of ${words}`);
+  return value.map((item: unknown) => {
+    try {
+      return read(item);
+    } catch (error) {
+      throw badArgument(where, item, `a list of ${words}`, error);
+    }
+  });
+}
+
+function timeOf(date: Date): Time {
+  return timeFromNanos(BigInt(date.getTime()) * 1_000_000n);
+}
+
+function dateOf(time: Time | null): Date | undefined {
+  return time === null ? undefined : new Date(Number(timeToNanos(time) / 1_000_000n));
+}

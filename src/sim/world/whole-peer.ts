@@ -1,0 +1,253 @@
+/**
+ * A whole peer on virtual ports, through its lives: `createPeer` with the real Raft, pinset, tracker, RPC and monitor. What
+ * outlives a crash is its disk, its IPFS node and what others know of it.
+ */
+import { assert, type Logger, type SeededRandom, silentLogger } from '../../base/index.ts';
+import { createPeer, createPinTracker, openPinset, type Peer, type PeerOptions } from '../../cluster/index.ts';
+import type { Consensus, Datastore, PinsetObserver, PinTracker } from '../../cluster/ports.ts';
+import { createRaft as createEngine, type Raft } from '../../core/raft/index.ts';
+import {
+  createRaft,
+  createStreamTransport,
+  type RaftConsensusDeps,
+  type RaftConsensusOptions,
+  type RaftStorage,
+  type ReplicatedPinset,
+} from '../../io/consensus/index.ts';
+import { createDiskInformer, createTagsInformer } from '../../io/inform/index.ts';
+import { createPeerMonitor } from '../../io/monitor/index.ts';
+import { createRpc, multiplexedProtocol, type RpcNode, registerServices } from '../../io/rpc/index.ts';
+import type { Alert, PeerId } from '../../model/index.ts';
+import type { VirtualDisk } from './disk.ts';
+import { addressOf, VirtualHost } from './host.ts';
+import type { VirtualIpfs } from './ipfs.ts';
+import type { Network, Port } from './network.ts';
+import { type Scheduler, VirtualClock } from './scheduler.ts';
+
+/** How the peer is set up; the same in all its lives. */
+export interface WholePeerOptions {
+  readonly id: PeerId;
+  readonly raft: RaftConsensusOptions['config'];
+  readonly peer: PeerOptions;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly metricTtlMs: number;
+  readonly metricCheckMs: number;
+  readonly pinTimeoutMs: number;
+  readonly concurrentPins: number;
+  readonly reconcileIntervalMs: number;
+  /**
+   * How Raft's messages travel. `streams`: as real peers send them. `messages`: one by one, so that they come late, twice and in any
+   * order.
+   */
+  readonly raftOver: 'streams' | 'messages';
+  /** Whether it speaks the protocol between peers of our own; others get gorpc, as Go peers do. */
+  readonly isMultiplexed: boolean;
+}
+
+/** Where the peer lives. */
+export interface WholePeerDeps {
+  readonly scheduler: Scheduler;
+  readonly network: Network;
+  readonly disk: VirtualDisk;
+  readonly ipfs: VirtualIpfs;
+  readonly random: SeededRandom;
+  readonly logger?: Logger;
+  /** Told of what happens in any life. */
+  readonly observer?: PinsetObserver & { onAlert(alert: Alert): void };
+  /** Looks on, or plants bugs. */
+  readonly raft?: Partial<Pick<RaftConsensusDeps, 'createEngine' | 'onStatus'>> & {
+    readonly storage?: (disk: RaftStorage) => RaftStorage;
+    readonly watchPinset?: (pinset: ReplicatedPinset) => ReplicatedPinset;
+    readonly rpc?: (rpc: RaftConsensusDeps['rpc']) => RaftConsensusDeps['rpc'];
+    readonly consensus?: (consensus: Consensus) => Consensus;
+  };
+  /** It cannot start, or has become read-only. */
+  readonly onFailure: (cause: unknown) => void;
+}
+
+/** What there is while the peer is up. */
+export interface Life {
+  readonly peer: Peer;
+  readonly consensus: Consensus;
+  readonly tracker: PinTracker;
+  readonly host: VirtualHost;
+  readonly clock: VirtualClock;
+  /** Its engine; `undefined` until it has started. */
+  raft(): Raft | undefined;
+}
+
+/** How a life begins. */
+export interface BootOptions {
+  /** Waits to be added to a cluster; data of an earlier membership is set aside. */
+  readonly isJoining: boolean;
+  /** Peers whose addresses it remembers. */
+  readonly known: readonly PeerId[];
+}
+
+interface Current {
+  readonly clock: VirtualClock;
+  readonly port: Port;
+  parts: (Life & { readonly rpc: RpcNode }) | undefined;
+}
+
+/** A peer that can be started, crashed and stopped any number of times. */
+export class WholePeer {
+  readonly options: WholePeerOptions;
+  readonly #deps: WholePeerDeps;
+  #current: Current | undefined;
+  #lives = 0;
+
+  constructor(options: WholePeerOptions, deps: WholePeerDeps) {
+    this.options = options;
+    this.#deps = deps;
+  }
+
+  get id(): PeerId {
+    return this.options.id;
+  }
+
+  get isUp(): boolean {
+    return this.#current !== undefined;
+  }
+
+  /** `undefined` while it is down. */
+  get life(): Life | undefined {
+    return this.#current?.parts;
+  }
+
+  /** Resolves when the peer serves; `peer.ready` tells when it takes part. Settles never when the peer crashes before. */
+  async boot(boot: BootOptions): Promise<Life> {
+    assert(this.#current === undefined, 'a peer has one life at a time');
+    const { scheduler, network, disk } = this.#deps;
+    const clock = new VirtualClock(scheduler);
+    const current: Current = { clock, port: network.connect(this.id, clock), parts: undefined };
+    this.#current = current;
+    const store = await disk.openTracker();
+    current.parts = this.#assemble(current, store, boot);
+    const { rpc, peer } = current.parts;
+    await rpc.start();
+    await peer.start();
+    return current.parts;
+  }
+
+  /** @returns what the disk kept, for a trace; `undefined` when it was down. */
+  crash(): string | undefined {
+    if (this.#current === undefined) return undefined;
+    this.#end(this.#current);
+    return this.#deps.disk.crash();
+  }
+
+  /** @returns how many timers it has left behind. */
+  async stop(): Promise<number> {
+    const current = this.#current;
+    if (current?.parts === undefined) return 0;
+    const { peer, rpc, host } = current.parts;
+    await peer.stop();
+    await rpc.stop();
+    await host.stop();
+    const { timers } = current.clock;
+    if (this.#current === current) this.#end(current);
+    return timers;
+  }
+
+  setClockRate(rate: number): void {
+    this.#current?.clock.setRate(rate);
+  }
+
+  #end({ clock, port }: Current): void {
+    clock.stop();
+    this.#deps.network.disconnect(port);
+    this.#current = undefined;
+  }
+
+  /** As `cmd/service/assemble.ts` does, with virtual implementations of the ports. */
+  #assemble({ clock, port }: Current, store: Datastore, { isJoining, known }: BootOptions): Life & { rpc: RpcNode } {
+    const { id, raftOver, tags, metricTtlMs, concurrentPins, ...options } = this.options;
+    const { network, disk, ipfs: node, observer, raft: looks = {}, logger = silentLogger } = this.#deps;
+    const random = this.#deps.random.derive(`life ${++this.#lives}`);
+    const host = new VirtualHost(network, port, known.map(addressOf));
+    const rpc = createRpc(
+      { isMultiplexed: options.isMultiplexed },
+      { streams: host, clock, logger, isTrusted: (peer) => consensus.isTrustedPeer(peer) },
+    );
+    const ipfs = node.connect(clock, options.pinTimeoutMs);
+    const own: PinsetObserver = {
+      onPin: (pin) => {
+        tracker.track(pin);
+        observer?.onPin(pin);
+      },
+      onUnpin: (pin) => {
+        tracker.untrack(pin);
+        observer?.onUnpin(pin);
+      },
+      onReplaced: () => observer?.onReplaced(),
+    };
+    let engine: Raft | undefined;
+    const consensus = (looks.consensus ?? same)(
+      createRaft(
+        { self: id, isJoining, config: options.raft },
+        {
+          storage: (looks.storage ?? same<RaftStorage>)(disk),
+          transport:
+            raftOver === 'streams' ? createStreamTransport({ streams: host, logger }) : network.transport(port),
+          rpc: (looks.rpc ?? same)(rpc),
+          clock,
+          random: random.derive('raft'),
+          logger,
+          onFailure: (cause) => this.#deps.onFailure(cause),
+          openPinset: (state) => (looks.watchPinset ?? same)(openPinset(state, { log: logger, observer: own })),
+          createEngine: (engineDeps, engineOptions) => {
+            engine = (looks.createEngine ?? createEngine)(engineDeps, engineOptions);
+            return engine;
+          },
+          ...(looks.onStatus && { onStatus: looks.onStatus }),
+        },
+      ),
+    );
+    let peer: Peer | undefined;
+    const { peername } = options.peer;
+    const tracker = createPinTracker(
+      {
+        concurrentPins,
+        maxPinQueueSize: 1_000_000,
+        priorityPinMaxAgeMs: 86_400_000,
+        priorityPinMaxRetries: 5,
+        reconcileIntervalMs: options.reconcileIntervalMs,
+      },
+      {
+        ipfs,
+        pinset: consensus.pinset(),
+        store,
+        clock,
+        random: random.derive('tracker'),
+        logger,
+        identity: () => peer?.identity() ?? { peer: id, peername, ipfsId: '', ipfsAddresses: [] },
+      },
+    );
+    const monitor = createPeerMonitor(
+      { self: id, checkIntervalMs: options.metricCheckMs },
+      { pubsub: host, clock, logger, members: () => consensus.peers() },
+    );
+    if (observer !== undefined) monitor.onAlert((alert) => observer.onAlert(alert));
+    const base = { self: id, ttlMs: metricTtlMs, clock };
+    peer = createPeer(options.peer, {
+      host,
+      rpc,
+      consensus,
+      tracker,
+      ipfs,
+      monitor,
+      informers: [createDiskInformer({ ...base, type: 'freespace', ipfs }), createTagsInformer({ ...base, tags })],
+      clock,
+      random: random.derive('peer'),
+      logger,
+      answersInOrder: (other) => host.protocolsOf(other)?.includes(multiplexedProtocol) ?? false,
+    });
+    registerServices(rpc, { cluster: peer, tracker, ipfs, consensus, monitor });
+    return { peer, consensus, tracker, host, clock, rpc, raft: () => engine };
+  }
+}
+
+function same<T>(value: T): T {
+  return value;
+}
