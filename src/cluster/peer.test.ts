@@ -63,6 +63,16 @@ test('Peer: allocates by factors, keeps to them, and asks only the allocated', a
   });
 });
 
+test('Peer: what another peer has acknowledged can be unpinned at once', async (t) => {
+  const cluster = await started(t, 3);
+  cluster.late = 1;
+  const cid = cidNumber(1);
+  await cluster.node(0).peer.pin(cid, asked());
+  assert.equal(cluster.node(1).pinset.has(cid), false);
+  await cluster.node(1).peer.unpin(cid);
+  assert.equal(cluster.node(0).pinset.has(cid), false);
+});
+
 test('Peer: refuses with the texts of the reference, and acts on nothing refused', async (t) => {
   const cluster = await started(t, 3);
   const { peer } = cluster.node(0);

@@ -57,6 +57,8 @@ export class Pinner {
   /** The pin as it was. */
   async unpin(cid: Cid, call: CallOptions = {}): Promise<Pin> {
     if (this.#options.followerMode) throw followerMode();
+    // What another peer has acknowledged a moment ago may not be here yet.
+    if (!this.#pinset.has(cid)) await this.#deps.consensus.waitForSync(call);
     const pin = this.get(cid);
     switch (pin.type) {
       case 'pin':

@@ -41,6 +41,9 @@ export class MemoryCluster {
   /** Decides what becomes of a call: returns to let it pass, rejects or waits to disturb it. */
   onCall: (to: PeerId, method: string, signal: AbortSignal | undefined) => Promise<void> | void = () => {};
   isWritable = true;
+  /** What is agreed on comes to the pinset of this node, by its position, only when it waits for it. */
+  late: number | undefined;
+  readonly #late: (() => void)[] = [];
   readonly #cut = new Set<PeerId>();
   readonly #subscribers = new Map<PeerId, (from: PeerId, data: Uint8Array) => void>();
   readonly #pinsets: { readonly pinset: MemoryPinset; readonly tracker: PinTracker }[] = [];
@@ -184,11 +187,15 @@ export class MemoryCluster {
     const write = async (kind: 'pin' | 'unpin', pin: Pin): Promise<void> => {
       await null;
       if (!this.isWritable) throw new OperatingError('raft/no-leader', 'timed out waiting for leader');
-      for (const replica of this.#pinsets) {
-        if (kind === 'pin') replica.pinset.add(pin);
-        else replica.pinset.remove(pin.cid);
-        if (kind === 'pin') replica.tracker.track(pin);
-        else replica.tracker.untrack(pin);
+      for (const [at, { pinset: replica, tracker }] of this.#pinsets.entries()) {
+        const apply = (): void => {
+          if (kind === 'pin') replica.add(pin);
+          else replica.remove(pin.cid);
+          if (kind === 'pin') tracker.track(pin);
+          else tracker.untrack(pin);
+        };
+        if (at === this.late) this.#late.push(apply);
+        else apply();
       }
     };
     return {
@@ -206,7 +213,9 @@ export class MemoryCluster {
       peers: async () => this.members,
       leader: () => this.members[0] ?? '',
       pinset: () => pinset,
-      waitForSync: async () => {},
+      waitForSync: async () => {
+        for (const late of this.#late.splice(0)) late();
+      },
       isTrustedPeer: () => true,
       clean: async () => {},
     };

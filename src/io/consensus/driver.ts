@@ -100,6 +100,29 @@ interface PendingProposal extends Proposal {
   readonly fence: Term | undefined;
 }
 
+/** The bytes of a snapshot, and whether all of them were read. */
+class CountedBody implements SnapshotBody {
+  readonly sizeBytes: number;
+  readonly chunks: AsyncIterable<Uint8Array>;
+  #readBytes = 0;
+
+  constructor({ sizeBytes, chunks }: SnapshotBody) {
+    this.sizeBytes = sizeBytes;
+    this.chunks = this.#counted(chunks);
+  }
+
+  get isRead(): boolean {
+    return this.#readBytes === this.sizeBytes;
+  }
+
+  async *#counted(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+    for await (const bytes of chunks) {
+      this.#readBytes += bytes.length;
+      yield bytes;
+    }
+  }
+}
+
 /** A timer this late means that the process was not running: what arrived meanwhile is still in the sockets. */
 const lateTicks = 0.5;
 
@@ -230,19 +253,22 @@ export class RaftDriver {
   handle(from: PeerId, request: Request, body?: SnapshotBody): Promise<Response> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     const token = ++this.#lastId;
-    if (body !== undefined) this.#bodies.set(token, body);
+    const counted = body && new CountedBody(body);
+    if (counted !== undefined) this.#bodies.set(token, counted);
     const response = new Promise<Response>((resolve, reject) => {
       this.#requests.set(token, { resolve, reject });
       this.#step({ type: 'request', from, request, token });
     });
-    return body === undefined ? response : this.#afterBody(token, body, response);
+    return counted === undefined ? response : this.#afterBody(token, counted, response);
   }
 
   /** Whoever sends a snapshot listens only when all of it is sent: what nobody wanted is read and dropped. */
-  async #afterBody(token: number, { chunks }: SnapshotBody, response: Promise<Response>): Promise<Response> {
+  async #afterBody(token: number, body: CountedBody, response: Promise<Response>): Promise<Response> {
     try {
       const answer = await response;
-      for await (const _ of this.#snapshots.lively(chunks));
+      for await (const _ of this.#snapshots.lively(body.chunks));
+      // It was given up for another one.
+      if (!body.isRead) throw overtaken();
       return answer;
     } finally {
       this.#bodies.delete(token);

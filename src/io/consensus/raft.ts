@@ -194,6 +194,7 @@ class RaftConsensus implements Consensus {
    */
   async #reopen(): Promise<void> {
     const { storage, logger } = this.#deps;
+    let told = '';
     for (let delayMs = reopenDelayMinMs; ; delayMs = Math.min(2 * delayMs, reopenDelayMaxMs)) {
       await this.#sleep(delayMs);
       if (this.#life !== 'started' || this.#running === undefined) return;
@@ -206,7 +207,9 @@ class RaftConsensus implements Consensus {
         logger.info('the disk takes writes again: this peer takes part again', { path: storage.path });
         return;
       } catch (error) {
-        logger.debug('the disk still fails', { error: errorMessage(error) });
+        const text = errorMessage(error);
+        if (text !== told) logger.warn('the disk still fails', { error: text });
+        told = text;
       }
     }
   }
