@@ -132,11 +132,22 @@ export class RaftCluster {
           ...folder,
           open: async () => {
             const data = await this.#timed(folder.open());
-            const { log, state } = data;
+            const { log, state, snapshots } = data;
             const write: typeof log.write = (ops) =>
               peer.isDiskFull ? Promise.reject(noRoom()) : this.#timed(log.write(ops));
             return {
-              snapshots: data.snapshots,
+              snapshots: {
+                list: () => snapshots.list(),
+                create: async (base) => {
+                  const writer = await this.#timed(snapshots.create(base));
+                  return {
+                    write: (bytes) => this.#timed(writer.write(bytes)),
+                    finish: () => this.#timed(writer.finish()),
+                    discard: () => this.#timed(writer.discard()),
+                  };
+                },
+                read: (snapshot) => snapshots.read(snapshot),
+              },
               log: { load: () => this.#timed(log.load()), write, close: () => this.#timed(log.close()) },
               state: {
                 get: (key) => state.get(key),
