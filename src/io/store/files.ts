@@ -33,8 +33,7 @@ export interface OpenFile {
   read(position: number, length: number): Promise<Uint8Array>;
   /** All of them, one behind the other. A crash before a sync keeps any part of it; so does a rejection. */
   write(chunks: readonly Uint8Array[], position: number): Promise<void>;
-  truncate(size: number): Promise<void>;
-  /** Makes content and size durable. */
+  /** Makes the content durable. */
   sync(): Promise<void>;
   close(): Promise<void>;
 }
@@ -124,10 +123,6 @@ class SystemFile implements OpenFile {
       left = without(left, bytesWritten);
     }
     if (this.#syncsAfterWrite) await this.#handle.datasync();
-  }
-
-  async truncate(size: number): Promise<void> {
-    await this.#handle.truncate(size);
   }
 
   async sync(): Promise<void> {

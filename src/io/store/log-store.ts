@@ -34,6 +34,8 @@ export interface ClosableLogStore extends LogStore {
 export interface LogStoreOptions {
   /** A segment of this size gets no further write. Default 8 MiB. */
   readonly segmentBytes?: number;
+  /** Files grow by so much at a time. Default 256 KiB. */
+  readonly growthBytes?: number;
   readonly files?: Files;
 }
 
@@ -42,10 +44,9 @@ const segmentBytesDefault = 8 << 20;
  * Files grow by this much at a time, in zeros that the next writes overwrite: a sync then has no new file size to write down,
  * which makes 1.5 times as many in a second on ext4 (`bench/raft-log.bench.ts`).
  */
-const growthBytes = 256 << 10;
+const growthBytesDefault = 256 << 10;
 /** A write this large pays more for the zeros than it gains. */
 const paddedBytesMax = 32 << 10;
-const zeros = new Uint8Array(growthBytes);
 
 /** What LevelDB calls its first file: logs were kept there during development. */
 const levelName = 'CURRENT';
@@ -59,15 +60,16 @@ const levelName = 'CURRENT';
  * crash, cannot be seen here; whoever holds the state compares its applied index with the end of the log.
  */
 export async function openLogStore(folder: string, options: LogStoreOptions = {}): Promise<ClosableLogStore> {
-  const { files = systemFiles, segmentBytes = segmentBytesDefault } = options;
+  const { files = systemFiles, segmentBytes = segmentBytesDefault, growthBytes = growthBytesDefault } = options;
   await attempt(`Cannot make "${folder}"`, () => files.makeFolder(folder));
-  return new SegmentedLogStore(folder, files, segmentBytes);
+  return new SegmentedLogStore(folder, files, { segmentBytes, growthBytes });
 }
 
 class SegmentedLogStore implements ClosableLogStore {
   readonly #folder: string;
   readonly #files: Files;
   readonly #segmentBytes: number;
+  readonly #zeros: Uint8Array;
   readonly #encoder = new RecordEncoder();
   /** Of an empty log, that of its first segment to come. */
   #mark: Uint8Array = randomBytes(markSize);
@@ -84,10 +86,11 @@ class SegmentedLogStore implements ClosableLogStore {
   #closing: Promise<void> | undefined;
   #failure: OperatingError | undefined;
 
-  constructor(folder: string, files: Files, segmentBytes: number) {
+  constructor(folder: string, files: Files, sizes: { readonly segmentBytes: number; readonly growthBytes: number }) {
     this.#folder = folder;
     this.#files = files;
-    this.#segmentBytes = segmentBytes;
+    this.#segmentBytes = sizes.segmentBytes;
+    this.#zeros = new Uint8Array(sizes.growthBytes);
   }
 
   load(): Promise<LogImage> {
@@ -174,8 +177,8 @@ class SegmentedLogStore implements ClosableLogStore {
       await file.write(chunks, position);
       this.#filled = Math.max(this.#filled, end);
     } else {
-      const filled = Math.ceil(end / growthBytes) * growthBytes;
-      await file.write([...chunks, zeros.subarray(0, filled - end)], position);
+      const filled = Math.ceil(end / this.#zeros.length) * this.#zeros.length;
+      await file.write([...chunks, this.#zeros.subarray(0, filled - end)], position);
       this.#filled = filled;
     }
   }
@@ -235,10 +238,7 @@ class SegmentedLogStore implements ClosableLogStore {
       const { position } = found.end;
       const file = await this.#files.open(join(this.#folder, current.name), 'update', { isDurable: true });
       this.#file = file;
-      const last = await file.read(found.lastRecordAt, position - found.lastRecordAt);
-      await file.truncate(position);
-      await file.write([last], found.lastRecordAt);
-      await file.sync();
+      await file.write([await file.read(found.lastRecordAt, position - found.lastRecordAt)], found.lastRecordAt);
       this.#filled = position;
     }
     await this.#files.syncFolder(this.#folder);
