@@ -24,6 +24,8 @@ export interface DiskDeps {
   readonly onWrite: (ops: readonly LogOp[]) => void;
   /** Something was written to a log or state after a write to it had failed. */
   readonly onMisuse: (what: string) => void;
+  /** A write to log or state has failed. */
+  readonly onFailure: () => void;
 }
 
 /** Of writes that fail, see `isDiskFailure`. */
@@ -76,7 +78,14 @@ export class VirtualDisk implements RaftStorage {
     };
   }
 
-  async probe(): Promise<void> {}
+  probe(): Promise<void> {
+    return this.sync(this.#life, () => {});
+  }
+
+  failed(): void {
+    this.failures++;
+    this.#deps.onFailure();
+  }
 
   moveAway(): Promise<void> {
     throw new TypeError('No peer of the simulation leaves its data behind');
@@ -145,7 +154,6 @@ export class VirtualDisk implements RaftStorage {
         const { error } = this;
         if (error !== 'ENOSPC' && (error === undefined || random.integer(2) === 0)) act();
         if (error === undefined) return resolve();
-        this.failures++;
         onFailure();
         reject(new OperatingError(failureCode, `${error}: ${this.path} cannot be written`, { outcome: 'unknown' }));
       });
@@ -173,6 +181,7 @@ class VirtualLog {
       await this.#disk.write(this.#life, ops);
     } catch (error) {
       this.#hasFailed = isDiskFailure(error);
+      if (this.#hasFailed) this.#disk.failed();
       throw error;
     }
   }
@@ -207,6 +216,7 @@ class VirtualState implements Datastore {
       await this.#disk.batch(this.#life, kept, durable, () => this.#visible.batch(kept, { durable }));
     } catch (error) {
       this.#hasFailed = isDiskFailure(error);
+      if (this.#hasFailed) this.#disk.failed();
       throw error;
     } finally {
       this.#isWriting = false;
