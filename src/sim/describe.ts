@@ -1,8 +1,9 @@
 /** Messages in a few words, for traces. */
 import type { Request, Response } from '../core/raft/index.ts';
 
-/** Whether one wants to see it before all others: votes that were given, entries that were sent. */
+/** Whether one wants to see it before all others: votes that were given, entries and snapshots that were sent. */
 export function isOutstanding(message: Request | Response): boolean {
+  if (message.type === 'snapshot') return true;
   if (message.type === 'vote') return 'granted' in message && message.granted;
   return message.type === 'append' && 'entries' in message && message.entries.length > 0;
 }

@@ -144,7 +144,7 @@ class VirtualCluster implements TestCluster {
   constructor(count: number, options: TestClusterOptions) {
     const { seed = 0, latencyMs = 1, lossPercent = 0 } = options;
     const random = new SeededRandom(`test cluster/${seed}`);
-    const network = { latencyMs, lossPercent, slowPercent: 0, slowMsMax: 1, copyPercent: 0 };
+    const network = { latencyMs, lossPercent, slowPercent: 0, slowMsMax: 1, snapshotDelayMsMax: 0, copyPercent: 0 };
     this.#network = new Network(network, this.#scheduler, random.derive('network'));
     const ids = Array.from({ length: count }, (_, at) => idOf(at + 1));
     const world: World = { scheduler: this.#scheduler, network: this.#network, runner: this.#runner, random, ids };
@@ -330,6 +330,7 @@ class Seat {
         scheduler,
         random: random.derive(`disk/${number}`),
         onWrite: () => {},
+        onFailure: () => {},
         onMisuse: () => {},
       },
     );

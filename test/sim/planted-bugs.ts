@@ -237,10 +237,10 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'what was cut off is refused',
-    simulation: 'walk',
+    simulation: 'world',
     plants: { engine: engine.refusesWhatWasCut },
-    checkers: ['refused is final'],
-    seeds: 700,
+    checkers: ['applied once', 'refused is final'],
+    seeds: 300,
   },
   {
     name: 'stepping down refuses what waits',

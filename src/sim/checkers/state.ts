@@ -63,6 +63,10 @@ export class StateChecker {
         await pinset.apply(commands, index);
         guard(() => look(commands.map(({ pin }) => pin.cid)));
       },
+      restore: async (chunks, kept) => {
+        await pinset.restore(chunks, kept);
+        guard(() => look(this.#cids.values()));
+      },
     });
   }
 

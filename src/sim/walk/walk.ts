@@ -51,6 +51,8 @@ type Message = {
   readonly life: number;
   readonly call: Call;
   readonly response: Response | undefined;
+  /** A number of the way from peer to peer, there and back being two. */
+  readonly way: number;
 };
 
 export function walk(input: WalkInput): SeedResult {
@@ -110,7 +112,7 @@ class Walk {
       this.#random.begin(draw);
       const isHurried = this.#burstLeft > 0 && this.#random.integer(100) < this.#options.burstTickPercent;
       this.#act(isHurried ? 'tick' : action);
-      if (this.#burstLeft > 0 && --this.#burstLeft === 0) this.#awake = this.#peers;
+      if (this.#burstLeft > 0 && --this.#burstLeft === 0) this.#endBurst();
     }
   }
 
@@ -241,12 +243,29 @@ class Walk {
     this.#trace.add(() => `burst of ${awake.map(({ id }) => id)}`);
   }
 
+  /** Who led before, and has slept, is asked before it hears of anything. */
+  #endBurst(): void {
+    this.#awake = this.#peers;
+    if (this.#options.weights.read === 0) return;
+    for (const peer of this.#peers) if (peer.raft.status().role === 'leader') this.#read(peer);
+  }
+
   #withMessage(act: (message: Message, at: number) => void): void {
     const isAwake = ({ from, to }: Message): boolean => this.#awake.includes(from) && this.#awake.includes(to);
     const candidates = this.#awake === this.#peers ? this.#messages : this.#messages.filter(isAwake);
-    if (candidates.length === 0) return;
     const isInOrder = this.#random.integer(100) < this.#options.inOrderPercent;
-    const message = candidates[isInOrder ? 0 : this.#random.integer(candidates.length)];
+    // One way from peer to peer, so that what is under way elsewhere does not shift the choice when a walk is shrunk.
+    const draw = this.#random.integer(2 ** 32);
+    let chosen: Message[] = [];
+    let highest = -1;
+    for (const message of candidates) {
+      const height = mix(draw, message.way);
+      if (height === highest) chosen.push(message);
+      if (height <= highest) continue;
+      highest = height;
+      chosen = [message];
+    }
+    const message = chosen[isInOrder ? 0 : this.#random.integer(Math.max(1, chosen.length))];
     if (message !== undefined) act(message, this.#messages.indexOf(message));
   }
 
@@ -398,8 +417,9 @@ class Walk {
     this.#enqueue({ to, from, life: from.life, call, response: undefined });
   }
 
-  #enqueue(message: Message): void {
-    this.#messages.push(message);
+  #enqueue(message: Omit<Message, 'way'>): void {
+    const { from, to } = message;
+    this.#messages.push({ ...message, way: 8 * this.#peers.indexOf(from) + this.#peers.indexOf(to) });
     if (this.#messages.length <= messagesMax) return;
     const lost = this.#messages.shift();
     if (lost !== undefined) this.#fail(lost);

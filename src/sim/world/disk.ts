@@ -24,6 +24,8 @@ export interface DiskDeps {
   readonly onWrite: (ops: readonly LogOp[]) => void;
   /** Something was written to a log or state after a write to it had failed. */
   readonly onMisuse: (what: string) => void;
+  /** A write to log or state has failed. */
+  readonly onFailure: () => void;
 }
 
 /** Of writes that fail, see `isDiskFailure`. */
@@ -79,9 +81,13 @@ export class VirtualDisk implements RaftStorage {
     return new VirtualState(this, this.#life, this.#tracker, await this.#tracker.shown());
   }
 
-  async probe(): Promise<void> {
-    if (this.error !== undefined)
-      throw new OperatingError(failureCode, `${this.error}: ${this.path} cannot be written`);
+  probe(): Promise<void> {
+    return this.sync(this.#life, () => {});
+  }
+
+  failed(): void {
+    this.failures++;
+    this.#deps.onFailure();
   }
 
   /** Nobody looks into the backup. */
@@ -157,7 +163,6 @@ export class VirtualDisk implements RaftStorage {
         const { error } = this;
         if (error !== 'ENOSPC' && (error === undefined || random.integer(2) === 0)) act();
         if (error === undefined) return resolve();
-        this.failures++;
         onFailure();
         reject(new OperatingError(failureCode, `${error}: ${this.path} cannot be written`, { outcome: 'unknown' }));
       });
@@ -214,6 +219,7 @@ class VirtualLog {
       await this.#disk.write(this.#life, ops);
     } catch (error) {
       this.#hasFailed = isDiskFailure(error);
+      if (this.#hasFailed) this.#disk.failed();
       throw error;
     }
   }
@@ -250,6 +256,7 @@ class VirtualState implements Datastore {
       await this.#disk.batch(this.#life, this.#batches, kept, durable, () => this.#visible.batch(kept, { durable }));
     } catch (error) {
       this.#hasFailed = isDiskFailure(error);
+      if (this.#hasFailed) this.#disk.failed();
       throw error;
     } finally {
       this.#isWriting = false;

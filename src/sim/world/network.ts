@@ -5,7 +5,7 @@
 import { errorCode, errorMessage, OperatingError, type SeededRandom } from '../../base/index.ts';
 import type { CallOptions } from '../../cluster/ports.ts';
 import type { Entry, Request, Response } from '../../core/raft/index.ts';
-import type { RaftConsensusDeps, RaftTransport } from '../../io/consensus/index.ts';
+import type { RaftConsensusDeps, RaftHandler, RaftTransport } from '../../io/consensus/index.ts';
 import type { PeerId, RpcMethod } from '../../model/index.ts';
 import type { VirtualHost } from './host.ts';
 import type { Scheduler, VirtualClock } from './scheduler.ts';
@@ -15,6 +15,8 @@ export interface NetworkOptions {
   /** Of 100 messages. */
   slowPercent: number;
   readonly slowMsMax: number;
+  /** Pieces of a snapshot take up to so much longer. */
+  snapshotDelayMsMax: number;
   lossPercent: number;
   copyPercent: number;
 }
@@ -37,7 +39,7 @@ export interface Port {
   isAlive: boolean;
   /** Connections and streams of this life; `undefined` for one that has only messages. */
   host: VirtualHost | undefined;
-  raftHandler: ((from: PeerId, request: Request) => Promise<Response>) | undefined;
+  raftHandler: RaftHandler | undefined;
   readonly services: Map<string, Handler>;
 }
 
@@ -56,6 +58,7 @@ interface Link {
   readonly random: SeededRandom;
 }
 
+type RaftCallOptions = Parameters<RaftTransport['call']>[2];
 type ConsensusRpc = RaftConsensusDeps['rpc'];
 
 /** All ways between all peers. */
@@ -171,7 +174,7 @@ export class Network {
 
   transport(port: Port): RaftTransport {
     return {
-      call: (to, request, { signal }) => this.#callRaft(port, to, request, signal),
+      call: (to, request, options) => this.#callRaft(port, to, request, options),
       handle: (handler) => {
         port.raftHandler = handler;
       },
@@ -181,24 +184,58 @@ export class Network {
     };
   }
 
-  #callRaft(port: Port, to: PeerId, request: Request, signal: AbortSignal): Promise<Response> {
-    return new Promise((resolve, reject) => {
+  async #callRaft(port: Port, to: PeerId, request: Request, options: RaftCallOptions): Promise<Response> {
+    const { signal, body } = options;
+    // A stream carries it: not lost in part, nor twice, but it may break.
+    const pieces: Uint8Array[] = [];
+    if (body !== undefined) for await (const bytes of body.chunks) pieces.push(...cutUp(bytes));
+    return await new Promise((resolve, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason), { once: true });
       const back = (act: () => void): void => {
         this.carry(to, port.id, 1, () => {
           if (port.isAlive) act();
         });
       };
-      const copies = isChance(this.#link(port.id, to).random, this.options.copyPercent) ? 2 : 1;
+      const isCopied = body === undefined && isChance(this.#link(port.id, to).random, this.options.copyPercent);
       const copy = copyOf(request);
-      this.carry(port.id, to, copies, () => {
+      this.carry(port.id, to, isCopied ? 2 : 1, () => {
         const handler = this.#ports.get(to)?.raftHandler;
         if (handler === undefined) return back(() => reject(refused(to)));
-        handler(port.id, copy).then(
+        const arriving = body && { ...body, chunks: this.#stream(port, to, pieces, signal) };
+        handler(port.id, copy, arriving).then(
           (response) => back(() => resolve({ ...response })),
           (error: unknown) => back(() => reject(error)),
         );
       });
+    });
+  }
+
+  /** Pieces arrive one after the other, until the way is cut or the sender is gone: then the receiver sees it break, or nothing. */
+  #stream(port: Port, to: PeerId, pieces: readonly Uint8Array[], signal: AbortSignal): ReadableStream<Uint8Array> {
+    const link = this.#link(port.id, to);
+    const { random } = link;
+    let isOpen = true;
+    return new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        const next = (at: number): void => {
+          const slowMs = random.integer(Math.max(1, this.options.snapshotDelayMsMax));
+          this.#scheduler.after((this.#delayMs(random) + slowMs) / 2, () => {
+            if (!isOpen) return;
+            if (link.cuts > 0 || !port.isAlive || signal.aborted) {
+              if (random.integer(2) === 0) controller.error(broken());
+              return;
+            }
+            const piece = pieces[at];
+            if (piece === undefined) return controller.close();
+            controller.enqueue(piece);
+            next(at + 1);
+          });
+        };
+        next(0);
+      },
+      cancel: () => {
+        isOpen = false;
+      },
     });
   }
 
@@ -288,6 +325,16 @@ export class Network {
 
 function isChance(random: SeededRandom, percent: number): boolean {
   return percent > 0 && random.integer(100) < percent;
+}
+
+/** About three, so that something can happen in between. */
+function cutUp(bytes: Uint8Array): Uint8Array[] {
+  const size = Math.max(1, Math.ceil(bytes.length / 3));
+  return Array.from({ length: Math.ceil(bytes.length / size) }, (_, at) => bytes.slice(at * size, (at + 1) * size));
+}
+
+function broken(): OperatingError {
+  return new OperatingError('rpc/connection-lost', 'the stream broke', { outcome: 'unknown' });
 }
 
 function refused(to: PeerId): OperatingError {

@@ -44,6 +44,8 @@ export interface WorldPeerDeps {
   readonly onOutput: (peer: WorldPeer, output: Output, incoming: ReadonlyMap<number, Request>) => void;
   /** Around the pinset, each time it is opened. */
   readonly watchPinset: (peer: WorldPeer, pinset: ReplicatedPinset) => ReplicatedPinset;
+  /** It takes part from now on, after a start or after its disk was repaired. */
+  readonly onEngine: (peer: WorldPeer) => void;
   readonly onFailure: (peer: WorldPeer, cause: unknown) => void;
 }
 
@@ -61,6 +63,7 @@ export class WorldPeer implements PeerView {
   #life: Life | undefined;
   #lives = 0;
   #hasFailed = false;
+  #hasStarted = false;
 
   constructor(name: string, id: PeerId, deps: WorldPeerDeps) {
     this.name = name;
@@ -75,6 +78,16 @@ export class WorldPeer implements PeerView {
   /** It is up, and read-only: its disk has failed. */
   get hasFailed(): boolean {
     return this.#hasFailed;
+  }
+
+  /** Its disk has failed when it was started, which ends it. */
+  get cannotStart(): boolean {
+    return this.#life !== undefined && this.#hasFailed && !this.#hasStarted;
+  }
+
+  /** Its log or state could not be written. */
+  diskFailed(): void {
+    this.#hasFailed = true;
   }
 
   get storage(): VirtualDisk {
@@ -105,7 +118,7 @@ export class WorldPeer implements PeerView {
     return this.#life?.consensus;
   }
 
-  boot(onStarted: () => void): void {
+  boot(): void {
     if (this.#life !== undefined) return;
     const { scheduler, network, random, disk, config, isSpare, engine, plants } = this.#deps;
     const clock = new VirtualClock(scheduler);
@@ -154,7 +167,13 @@ export class WorldPeer implements PeerView {
     });
     this.#life = { consensus, clock, port };
     this.#hasFailed = false;
-    consensus.start().then(onStarted, (cause: unknown) => this.#fails(cause));
+    this.#hasStarted = false;
+    consensus.start().then(
+      () => {
+        this.#hasStarted = true;
+      },
+      (cause: unknown) => this.#fails(cause),
+    );
   }
 
   #fails(cause: unknown): void {
@@ -192,6 +211,8 @@ export class WorldPeer implements PeerView {
 
   #observed(raft: Raft): Raft {
     this.#raft = raft;
+    this.#hasFailed = false;
+    this.#deps.onEngine(this);
     const incoming = new Map<number, Request>();
     return {
       step: (input) => {

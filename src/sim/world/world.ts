@@ -78,6 +78,8 @@ export class World {
   #failed = 0;
   #isEnding = false;
   #demanded = 0;
+  #snapshots = 0;
+  #installs = 0;
 
   constructor({ plan, plants = {}, traces = false, drain = 'loop' }: WorldInput) {
     this.plan = plan;
@@ -96,6 +98,7 @@ export class World {
         scheduler: this.scheduler,
         random: random.derive(`disk/${name}`),
         onWrite: (ops) => this.#guarded(() => this.checker.writes(this.#peer(at), ops)),
+        onFailure: () => this.#peer(at).diskFailed(),
         onMisuse: (what) => this.find(new Finding('read-only after a failure', what)),
       });
       disks.push(disk);
@@ -111,6 +114,7 @@ export class World {
         onInput: (peer, input) => this.#guarded(() => this.#onInput(peer, input)),
         onOutput: (peer, output, incoming) => this.#guarded(() => this.#onOutput(peer, output, incoming)),
         watchPinset: (peer, pinset) => this.states.watch(peer.name, pinset, (act) => this.#guarded(act)),
+        onEngine: (peer) => this.#onEngine(peer),
         onFailure: (peer, cause) => {
           this.note(() => `${peer.name} fails: ${cause}`);
           if (isDiskFailure(cause)) return;
@@ -149,6 +153,8 @@ export class World {
         failed: this.#failed,
         crashes: this.#faults.crashes,
         changes: this.#faults.changes,
+        snapshots: this.#snapshots,
+        installs: this.#installs,
         diskFailures: this.disks.reduce((sum, { failures }) => sum + failures, 0),
         events: this.scheduler.events,
       },
@@ -192,28 +198,34 @@ export class World {
     return this.leaders()[0];
   }
 
-  /** The disk can be written to again; a peer that has become read-only is started anew. */
+  /** The disk can be written to again. A peer that has become read-only finds out by itself, one that could not start does not. */
   repair(peer: WorldPeer): void {
     peer.storage.error = undefined;
-    if (!peer.hasFailed || !peer.isUp) return;
-    this.note(() => `${peer.name} is restarted with a disk that works`);
+    if (!peer.cannotStart) return;
     peer.crash();
     this.boot(peer);
   }
 
   boot(peer: WorldPeer): void {
-    if (peer.isUp || this.#isEnding) return;
-    peer.boot(() => {
-      this.checker.restarted(peer);
-      this.#cutOff.crashed(peer);
-      this.note(() => `${peer.name} boots, applied ${peer.status?.applied} of ${peer.status?.lastIndex}`);
-    });
+    if (!peer.isUp && !this.#isEnding) peer.boot();
   }
 
   // ------------------------------------------------------------------------------------------------ looking on
 
+  #onEngine(peer: WorldPeer): void {
+    this.checker.restarted(peer);
+    this.#cutOff.crashed(peer);
+    const { baseIndex, applied, lastIndex } = peer.raft.status();
+    this.note(() => `${peer.name} takes part, its log has ${baseIndex} to ${lastIndex}, applied ${applied}`);
+  }
+
   #onInput(peer: WorldPeer, input: Input): void {
     this.checker.given(peer, input);
+    if (input.type === 'snapshotted') this.#snapshots++;
+    if (input.type === 'restored' && input.isDone) {
+      this.#installs++;
+      this.note(() => `${peer.name} has the state of a snapshot`);
+    }
     if (input.type === 'response') {
       const { response } = input;
       this.trace.line(isOutstanding(response), () =>
@@ -350,7 +362,7 @@ export class World {
     this.note(() => 'heal');
     this.#faults.disarm();
     this.network.mendAll();
-    Object.assign(this.network.options, { lossPercent: 0, copyPercent: 0, slowPercent: 0 });
+    Object.assign(this.network.options, { lossPercent: 0, copyPercent: 0, slowPercent: 0, snapshotDelayMsMax: 0 });
     for (const disk of this.disks) disk.slowness = 1;
     for (const peer of this.peers) {
       peer.setClockRate(1);
@@ -358,10 +370,10 @@ export class World {
       this.boot(peer);
     }
     // What is slow is still under way, and clients wait for their deadlines.
-    const { slowMsMax } = this.plan.options;
+    const { slowMsMax, snapshotDelayMsMax } = this.plan.options;
     const { now } = this.scheduler;
     // A clock may have been slow when the deadline was set.
-    const calmMs = Math.max(slowMsMax, clientTimeoutMs / 0.7) + 1000;
+    const calmMs = Math.max(slowMsMax, snapshotDelayMsMax, clientTimeoutMs / 0.7) + 1000;
     await this.#until(() => this.scheduler.now >= now + calmMs);
     await this.#demand('a leader', () => this.leader() !== undefined);
     const leader = this.leader();
