@@ -178,8 +178,12 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
   await running.start();
   rest?.serve({ cluster: running, log: log.scope('restapilog'), now: () => timeFromNanos(clock.wallNanos()) });
   proxy?.serve({ cluster: running, log: log.scope('ipfsproxy') });
+  let isRemoved = false;
   running.removed.then(
-    () => failed.resolve(new OperatingError('cluster/removed', 'peer no longer in peerset')),
+    () => {
+      isRemoved = true;
+      failed.resolve(new OperatingError('cluster/removed', 'peer no longer in peerset'));
+    },
     () => {},
   );
   const stopping = new AbortController();
@@ -200,16 +204,11 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
     failed: failed.promise,
     knownAddresses: () => host.connectedPeers().flatMap((id) => host.addressesOf(id)),
     stop: async () => {
-      const isRemoved = await isSettled(running.removed);
       await undo.run();
       // The data of a peer that others have removed is kept as a backup, so that it can join again.
       if (isRemoved) await consensus.clean();
     },
   };
-}
-
-async function isSettled(promise: Promise<void>): Promise<boolean> {
-  return Promise.race([promise.then(() => true), Promise.resolve(false)]);
 }
 
 function leaderOf(consensus: Consensus): PeerId | undefined {

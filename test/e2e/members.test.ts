@@ -1,0 +1,139 @@
+/** Members leave a cluster of real peers: `ctl peers rm` and `peers ls` while it happens. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+import { pin, pinset, waitFor } from '../../src/cmd/service/demo/cluster-api.ts';
+import { serviceProgram, startPeers, type TestPeer, type TestPeersOptions } from '../support/peers.ts';
+import { cidNumber } from '../support/pins.ts';
+
+const limitMs = 60_000;
+const ctlProgram = join(dirname(serviceProgram), 'ipfs-cluster-ctl.cjs');
+
+interface Ran {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function ctl({ apiAddress }: TestPeer, ...args: readonly string[]): Promise<Ran> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [ctlProgram, '--host', apiAddress, ...args], (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr });
+    });
+  });
+}
+
+const done: Ran = { code: 0, stdout: '', stderr: '' };
+
+async function idOf({ folder }: TestPeer): Promise<string> {
+  return (JSON.parse(await readFile(join(folder, 'identity.json'), 'utf8')) as { id: string }).id;
+}
+
+/** The lines of `peers ls` that begin a peer, as they are on all of these peers when they know of each other alone. */
+async function waitForMembers(peers: readonly TestPeer[]): Promise<void> {
+  const others = peers.length - 1;
+  const expected = await Promise.all(
+    peers.map(async (peer) => `${await idOf(peer)} | ${peer.name} | Sees ${others} other peers`),
+  );
+  for (const peer of peers) {
+    await waitFor(
+      async () =>
+        (await ctl(peer, 'peers', 'ls')).stdout
+          .split('\n')
+          .filter((line) => / \| Sees /.test(line))
+          .sort(),
+      (lines) => lines.join('\n') === expected.toSorted().join('\n'),
+      (lines) => `${peer.name} lists ${lines.join('; ')}, expected ${expected.join('; ')}`,
+      limitMs,
+    );
+  }
+}
+
+async function waitForEnd(peer: TestPeer): Promise<void> {
+  await waitFor(
+    async () => await readdir(peer.folder),
+    (names) => names.includes('raft.old.0') && !names.includes('raft'),
+    (names) => `${peer.name} has ${names.join(', ')}: its data is not a backup yet`,
+    limitMs,
+  );
+}
+
+async function leaderOf(peers: readonly TestPeer[]): Promise<TestPeer> {
+  const found = await waitFor(
+    async () => peers.toSorted((a, b) => b.process.leaderTerm() - a.process.leaderTerm())[0],
+    (peer) => (peer?.process.leaderTerm() ?? 0) > 0,
+    () => 'no leader',
+    limitMs,
+  );
+  assert.ok(found);
+  return found;
+}
+
+async function refusesToRemoveTheLast(peer: TestPeer): Promise<void> {
+  assert.deepEqual(await ctl(peer, 'peers', 'rm', await idOf(peer)), {
+    code: 2,
+    stdout: 'An error occurred:\n  Code: 500\n  Message: cannot remove ourselves from a 1-peer cluster\n',
+    stderr: '',
+  });
+}
+
+/** Peers that look every second whether they are members, and end when they are not. */
+const watchful: TestPeersOptions = {
+  mayEnd: true,
+  change: (config) => ({ ...config, cluster: { ...config.cluster, peerWatchIntervalMs: 1000 } }),
+};
+
+/** Of a peer, the others. */
+const without = (peers: readonly TestPeer[], gone: TestPeer): TestPeer[] => peers.filter((peer) => peer !== gone);
+
+test('the leader is removed through a follower, a follower removes itself, and the last peer stays', async () => {
+  const { peers, end } = await startPeers(watchful);
+  try {
+    await waitForMembers(peers);
+    const [stranger] = peers.map(() => '12D3KooWRUgsb5Qs7DYUfhgME6Xudhn95MkQ9cEBdNsMTXSR2qCT');
+    assert.ok(peers[0] && stranger);
+    assert.deepEqual(await ctl(peers[0], 'peers', 'rm', stranger), done);
+    await waitForMembers(peers);
+
+    const leader = await leaderOf(peers);
+    const two = without(peers, leader);
+    assert.ok(two[0]);
+    assert.deepEqual(await ctl(two[0], 'peers', 'rm', await idOf(leader)), done);
+    await waitForEnd(leader);
+    await waitForMembers(two);
+    await pin(two[0].apiUrl, cidNumber(1).toString(), 'by two');
+
+    const second = await leaderOf(two);
+    const [follower] = without(two, second);
+    assert.ok(follower);
+    assert.deepEqual(await ctl(follower, 'peers', 'rm', await idOf(follower)), done);
+    await waitForEnd(follower);
+    await waitForMembers([second]);
+    await refusesToRemoveTheLast(second);
+    await pin(second.apiUrl, cidNumber(2).toString(), 'by one');
+    assert.equal((await pinset(second.apiUrl)).length, 2);
+  } finally {
+    await end();
+  }
+});
+
+test('a dead peer is removed, and the leader removes itself', async () => {
+  const { peers, end } = await startPeers(watchful);
+  try {
+    const leader = await leaderOf(peers);
+    const [dead, other] = without(peers, leader);
+    assert.ok(dead && other);
+    await dead.process.kill();
+    assert.deepEqual(await ctl(other, 'peers', 'rm', await idOf(dead)), done);
+    await waitForMembers([leader, other]);
+    assert.deepEqual(await ctl(leader, 'peers', 'rm', await idOf(leader)), done);
+    await waitForEnd(leader);
+    await waitForMembers([other]);
+    await refusesToRemoveTheLast(other);
+    await pin(other.apiUrl, cidNumber(1).toString(), 'by one');
+  } finally {
+    await end();
+  }
+});
