@@ -57,19 +57,24 @@ export function base32UpperDecode(text: string): Uint8Array {
   return base32Decode(lower);
 }
 
+/** Eight letters at a time: a text that grows by single letters is garbage of many times its length. */
 function encodeWith(alphabet: Uint8Array, bytes: Uint8Array): string {
+  const letter = (value: number): number => alphabet[value & 31] as number; // 32 letters
+  const byte = (i: number): number => bytes[i] ?? 0;
   let text = '';
-  let bits = 0;
-  let accumulator = 0;
-  for (let i = 0; i < bytes.length; i++) {
-    accumulator = (accumulator << 8) | (bytes[i] ?? 0);
-    bits += 8;
-    while (bits >= 5) {
-      bits -= 5;
-      text += String.fromCharCode(alphabet[(accumulator >>> bits) & 31] ?? 0);
-    }
-    accumulator &= (1 << bits) - 1;
+  for (let i = 0; i < bytes.length; i += 5) {
+    const high = (byte(i) << 12) | (byte(i + 1) << 4) | (byte(i + 2) >> 4);
+    const low = ((byte(i + 2) & 15) << 16) | (byte(i + 3) << 8) | byte(i + 4);
+    text += String.fromCharCode(
+      letter(high >> 15),
+      letter(high >> 10),
+      letter(high >> 5),
+      letter(high),
+      letter(low >> 15),
+      letter(low >> 10),
+      letter(low >> 5),
+      letter(low),
+    );
   }
-  if (bits > 0) text += String.fromCharCode(alphabet[(accumulator << (5 - bits)) & 31] ?? 0);
-  return text;
+  return text.slice(0, Math.ceil((bytes.length * 8) / 5));
 }

@@ -50,7 +50,15 @@ export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
 
 /** UTF-8 bytes of a text. Lone surrogates become U+FFFD. */
 export function utf8Encode(text: string): Uint8Array {
-  return encoder.encode(text);
+  // Short ASCII, which nearly all texts are, without the call of an encoder.
+  if (text.length > 80) return encoder.encode(text);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 127) return encoder.encode(text);
+    bytes[i] = code;
+  }
+  return bytes;
 }
 
 /** Text of UTF-8 bytes. Invalid sequences become U+FFFD; a byte order mark is kept. */

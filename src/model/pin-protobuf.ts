@@ -10,6 +10,7 @@ import {
   base32UpperEncode,
   compareBytes,
   errorMessage,
+  noBytes,
   OperatingError,
   utf8Decode,
   utf8Encode,
@@ -91,12 +92,10 @@ class OptionParts {
     this.#max = zigzag(pin.replicationFactorMax);
     this.#name = utf8Encode(pin.name);
     this.#shardSize = pin.shardSize;
-    this.#pinUpdate = pin.pinUpdate?.bytes ?? new Uint8Array(0);
+    this.#pinUpdate = pin.pinUpdate?.bytes ?? noBytes;
     this.#expireAt = storedSeconds(pin.expireAt);
-    this.#origins = (pin.origins ?? []).map(multiaddrToBytes);
-    this.#metadata = Object.entries(pin.metadata ?? {})
-      .map(([key, value]) => [utf8Encode(key), utf8Encode(value)] as const)
-      .sort((a, b) => compareBytes(a[0], b[0]));
+    this.#origins = pin.origins === null ? none : pin.origins.map(multiaddrToBytes);
+    this.#metadata = pin.metadata === null ? none : storedMetadata(pin.metadata);
     let size = numberFieldSize(this.#min) + numberFieldSize(this.#max) + bytesFieldSize(this.#name);
     size += numberFieldSize(this.#shardSize) + bytesFieldSize(this.#pinUpdate) + numberFieldSize(this.#expireAt);
     for (const origin of this.#origins) size += elementSize(origin.length);
@@ -118,6 +117,15 @@ class OptionParts {
       target.bytesField(2, value);
     }
   }
+}
+
+const none: readonly never[] = [];
+
+/** Sorted by keys, in their UTF-8 order. */
+function storedMetadata(metadata: Readonly<Record<string, string>>): [Uint8Array, Uint8Array][] {
+  return Object.entries(metadata)
+    .map(([key, value]): [Uint8Array, Uint8Array] => [utf8Encode(key), utf8Encode(value)])
+    .sort((a, b) => compareBytes(a[0], b[0]));
 }
 
 /** Writes fields whose sizes were summed up before. Zero and empty fields are left out, as proto3 wants. */

@@ -32,9 +32,12 @@ export class OwnedPins {
     return this.#pending.get(key) ?? this.#writing.get(key) ?? this.#store.get(utf8Encode(key)) !== undefined;
   }
 
-  /** Resolves when it is written. Never rejects: a failed write is reported, and the pin is more important. */
+  /**
+   * Resolves when it is written, anew if it was recorded already. Never rejects: a failed write is reported, and the pin is
+   * more important.
+   */
   add(key: string): Promise<void> {
-    return this.has(key) ? this.flushed() : this.#write(key, true);
+    return this.#write(key, true);
   }
 
   remove(key: string): void {

@@ -280,7 +280,7 @@ class Tracker implements PinTracker {
   }
 
   pinQueueSize(): number {
-    return this.#operations.queuedPinCount + this.#refusedCount;
+    return this.#operations.queuedCount('pin') + this.#refusedCount;
   }
 
   // ------------------------------------------------------------------------------------------------ operations
@@ -290,15 +290,16 @@ class Tracker implements PinTracker {
     if (!isAccepted) {
       this.#isDirty = true;
       if (kind === 'pin') this.#refusedCount += 1;
-    } else if (kind === 'pin') this.#recordAhead(key);
+    } else if (kind === 'pin') this.#recordAhead(key, pin.cid);
     if (mustAbort) this.#running.get(key)?.abort();
     this.#pump();
     return isAccepted;
   }
 
   /** Already when a pin is queued: pins that are agreed on together are then recorded by one write. */
-  #recordAhead(key: string): void {
-    if (this.#owned.has(key)) return;
+  #recordAhead(key: string, cid: Cid): void {
+    // For what IPFS does not hold, the look into the store costs more than a record that was there already.
+    if (this.#held?.get(cid.bytes) !== 'none' && this.#owned.has(key)) return;
     this.#recordedAhead.add(key);
     void this.#owned.add(key);
   }
@@ -317,7 +318,7 @@ class Tracker implements PinTracker {
   }
 
   #startUpTo(kind: 'pin' | 'unpin', limit: number): void {
-    while (this.#runningCount[kind] < limit) {
+    while (this.#runningCount[kind] < limit && this.#operations.queuedCount(kind) > 0) {
       const ticket = this.#operations.take(kind, this.#now());
       if (ticket === undefined) return;
       void this.#run(ticket);
@@ -350,8 +351,9 @@ class Tracker implements PinTracker {
       this.#noteHeld(cid, 'none');
       return;
     }
-    this.#recordedAhead.delete(operation.key);
-    await this.#owned.add(operation.key);
+    const { key } = operation;
+    if (this.#recordedAhead.delete(key) || this.#owned.has(key)) await this.#owned.flushed();
+    else await this.#owned.add(key);
     await this.#deps.ipfs.pin(pin, { signal });
     this.#noteHeld(cid, pin.maxDepth === 0 ? 'direct' : 'recursive');
   }

@@ -50,7 +50,7 @@ test('OperationTable: young pins go first, then by age of the intent', () => {
   ops.want('pin', 'old', pinOf({ timestamp: { seconds: -500, nanos: 0 } }), at(0));
   ops.want('pin', 'a', pinOf(), at(0));
   ops.want('pin', 'b', pinOf(), at(0));
-  assert.equal(ops.queuedPinCount, 3);
+  assert.equal(ops.queuedCount('pin'), 3);
   const order = [1, 2, 3].map(() => taken(ops.take('pin', at(1))).operation.key);
   assert.deepEqual(order, ['a', 'b', 'old']);
   assert.equal(ops.take('pin', at(1)), undefined);

@@ -113,9 +113,9 @@ export class OperationTable {
     return this.#failed.size;
   }
 
-  /** Pins that wait for a worker. */
-  get queuedPinCount(): number {
-    return this.#priorityPins.size + this.#pins.size;
+  /** Operations of a kind that wait for a worker. */
+  queuedCount(kind: OperationKind): number {
+    return kind === 'unpin' ? this.#unpins.size : this.#priorityPins.size + this.#pins.size;
   }
 
   get(key: string): Operation | undefined {

@@ -59,7 +59,9 @@ function end(context: Context, status: number, body: string): void {
   const { response } = context;
   // The client may have gone while the answer was made.
   if (response.destroyed || response.headersSent) return;
-  response.writeHead(status, context.headers);
+  response.statusCode = status;
+  for (const [name, value] of Object.entries(context.headers)) response.setHeader(name, value);
+  // Node then knows the length: head and body leave in one write, not in chunks.
   response.end(body);
 }
 

@@ -111,7 +111,9 @@ class KuboConnector implements IpfsConnector {
     const leaveOrigins = pin.origins === null || pin.origins.length === 0 ? undefined : this.#meetOrigins(pin.origins);
     try {
       if (pin.maxDepth === 0) await this.#pinDirect(pin, signal);
-      else if (!(await this.#pinByUpdate(pin, signal))) await this.#pinAdd(pin, signal);
+      else if (pin.pinUpdate === null || !(await this.#pinByUpdate(pin, pin.pinUpdate, signal))) {
+        await this.#pinAdd(pin, signal);
+      }
     } finally {
       leaveOrigins?.();
     }
@@ -228,13 +230,12 @@ class KuboConnector implements IpfsConnector {
   }
 
   /** Fetches only what differs from a pin held already. `false`: has to be pinned the ordinary way. */
-  async #pinByUpdate(pin: Pin, signal: AbortSignal): Promise<boolean> {
-    if (pin.pinUpdate === null || pin.pinUpdate.equals(pin.cid)) return false;
-    if (!(await this.#isPinned(pin.pinUpdate, 'recursive', { signal }))) return false;
+  async #pinByUpdate(pin: Pin, from: Cid, signal: AbortSignal): Promise<boolean> {
+    if (from.equals(pin.cid) || !(await this.#isPinned(from, 'recursive', { signal }))) return false;
     try {
       // The node shows no progress of an update. One that takes longer than a stall goes on as an ordinary pin, which
       // does show it and starts from the blocks fetched so far.
-      const path = `pin/update?arg=${pin.pinUpdate}&arg=${pin.cid}&unpin=false`;
+      const path = `pin/update?arg=${from}&arg=${pin.cid}&unpin=false`;
       await this.#json(path, { signal, timeoutMs: this.#options.pinTimeoutMs });
       return true;
     } catch (error) {
@@ -251,7 +252,7 @@ class KuboConnector implements IpfsConnector {
       const refusal = this.#availability.refusal;
       if (refusal !== undefined) throw refusal;
       // Silence is judged by progress alone: a node that repeats the same count is stalled though it talks.
-      await this.#http.post(`pin/add?arg=${pin.cid}&${depth}&progress=true`, watch.signal, ({ Progress: progress }) => {
+      await this.#http.post(`pin/add?arg=${pin.cid}&${depth}&progress=true`, watch, ({ Progress: progress }) => {
         if (typeof progress === 'number') watch.progress(progress);
       });
     } catch (error) {

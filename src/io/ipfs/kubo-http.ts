@@ -28,6 +28,14 @@ export interface KuboRequest {
   readonly idleTimeoutMs: number;
 }
 
+/** What ends a `post`: an `AbortSignal` with room for one listener, which costs a tenth. */
+export interface Cut {
+  readonly isCut: boolean;
+  readonly reason: unknown;
+  /** Called once, when it becomes cut. */
+  onCut: (() => void) | undefined;
+}
+
 /** A client of one node. `onReached` and `onLost` tell how each request met the node, before the request ends. */
 export class KuboHttp {
   readonly #pool: Pool;
@@ -87,23 +95,27 @@ export class KuboHttp {
   }
 
   /**
-   * The lines of a small answer, as they come, without a limit of time: the caller aborts. For pins, of which there are
+   * The lines of a small answer, as they come, without a limit of time: the caller cuts. For pins, of which there are
    * many; `lines` does the same for three times the processor time.
    */
-  async post(
-    path: string,
-    signal: AbortSignal,
-    onLine: (line: Record<string, unknown>) => void = () => {},
-  ): Promise<void> {
-    const url = `${this.#origin}/api/v0/${path}`;
-    if (signal.aborted) throw aborted(url, signal.reason);
-    try {
-      await this.#postOnce(path, url, signal, onLine, true);
-    } catch (error) {
-      if (error instanceof Error && errorCode(error).startsWith('ipfs/')) throw error;
-      const lost = unreachable(url, error);
-      this.#onLost(lost);
-      throw lost;
+  async post(path: string, cut: Cut, onLine: (line: Record<string, unknown>) => void): Promise<void> {
+    if (cut.isCut) throw aborted(this.#urlOf(path), cut.reason);
+    for (let mayRepeat = true; ; mayRepeat = false) {
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const answer = new ShortAnswer({ path, onReached: this.#onReached, onLine, resolve, reject });
+      cut.onCut = () => answer.abort(aborted(this.#urlOf(path), cut.reason));
+      try {
+        this.#pool.dispatch({ path: `/api/v0/${path}`, method: 'POST' }, answer);
+        return await promise;
+      } catch (error) {
+        if (mayRepeat && !answer.isBegun && isStaleConnection(error)) continue;
+        if (error instanceof Error && errorCode(error).startsWith('ipfs/')) throw error;
+        const lost = unreachable(this.#urlOf(path), error);
+        this.#onLost(lost);
+        throw lost;
+      } finally {
+        cut.onCut = undefined;
+      }
     }
   }
 
@@ -114,7 +126,7 @@ export class KuboHttp {
 
   async *#pieces(request: KuboRequest): AsyncGenerator<Uint8Array, void> {
     const watch = new Watch(this.#clock, request.idleTimeoutMs, request.signal);
-    const url = `${this.#origin}/api/v0/${request.path}`;
+    const url = this.#urlOf(request.path);
     let isWhole = false;
     try {
       const answer = await this.#send(request.path, watch.signal);
@@ -138,27 +150,8 @@ export class KuboHttp {
     }
   }
 
-  async #postOnce(
-    path: string,
-    url: string,
-    signal: AbortSignal,
-    onLine: (line: Record<string, unknown>) => void,
-    mayRepeat: boolean,
-  ): Promise<void> {
-    let answer: ShortAnswer | undefined;
-    const onAbort = (): void => answer?.abort(aborted(url, signal.reason));
-    signal.addEventListener('abort', onAbort, { once: true });
-    try {
-      await new Promise<void>((resolve, reject) => {
-        answer = new ShortAnswer({ path, onReached: this.#onReached, onLine, resolve, reject });
-        this.#pool.dispatch({ path: `/api/v0/${path}`, method: 'POST' }, answer);
-      });
-    } catch (error) {
-      if (!mayRepeat || answer?.isBegun === true || !isStaleConnection(error)) throw error;
-      await this.#postOnce(path, url, signal, onLine, false);
-    } finally {
-      signal.removeEventListener('abort', onAbort);
-    }
+  #urlOf(path: string): string {
+    return `${this.#origin}/api/v0/${path}`;
   }
 
   async #send(path: string, signal: AbortSignal): Promise<Dispatcher.ResponseData> {

@@ -1,30 +1,36 @@
 /** Ends a pin that makes no progress. Progress is a growing count of blocks; a repeated count is none. */
 import type { Cancel, Clock } from '../../base/index.ts';
 import { formatGoDuration } from '../../model/index.ts';
+import type { Cut } from './kubo-http.ts';
 
-export class StallWatch {
+/** Cuts when the signal aborts, or nothing came for too long. A pin has no second `AbortController` for the latter. */
+export class StallWatch implements Cut {
+  onCut: (() => void) | undefined;
+  isCut = false;
+  isStalled = false;
   readonly #clock: Clock;
   readonly #limitMs: number;
   readonly #outer: AbortSignal;
-  readonly #controller = new AbortController();
-  readonly #abort = (): void => this.#controller.abort(this.#outer.reason);
+  readonly #cut = (): void => {
+    this.isCut = true;
+    this.onCut?.();
+  };
   #blocks = 0;
   #lastMs: number;
   #cancel: Cancel | undefined;
-  isStalled = false;
 
   constructor(clock: Clock, limitMs: number, outer: AbortSignal) {
     this.#clock = clock;
     this.#limitMs = limitMs;
     this.#outer = outer;
     this.#lastMs = clock.now();
-    if (outer.aborted) this.#abort();
-    outer.addEventListener('abort', this.#abort, { once: true });
+    this.isCut = outer.aborted;
+    outer.addEventListener('abort', this.#cut, { once: true });
     this.#arm(limitMs);
   }
 
-  get signal(): AbortSignal {
-    return this.#controller.signal;
+  get reason(): unknown {
+    return this.#outer.reason;
   }
 
   progress(blocks: number): void {
@@ -35,7 +41,7 @@ export class StallWatch {
 
   end(): void {
     this.#cancel?.();
-    this.#outer.removeEventListener('abort', this.#abort);
+    this.#outer.removeEventListener('abort', this.#cut);
   }
 
   /** How far it came. */
@@ -48,7 +54,7 @@ export class StallWatch {
       const restMs = this.#lastMs + this.#limitMs - this.#clock.now();
       if (restMs > 0) return this.#arm(restMs);
       this.isStalled = true;
-      this.#controller.abort();
+      this.#cut();
     });
   }
 }

@@ -1,7 +1,7 @@
 /**
  * Lists, maps and structs.
  */
-import { compareBytes, errorMessage, utf8Encode } from '../../base/index.ts';
+import { assert, compareBytes, concatBytes, errorMessage, utf8Encode } from '../../base/index.ts';
 import { jsonText } from './json-text.ts';
 import type { MsgpackReader } from './msgpack-reader.ts';
 import type { MsgpackWriter } from './msgpack-writer.ts';
@@ -178,7 +178,7 @@ export function nullableType<T>(type: Type<T>): Type<T | null> {
 }
 
 export function wireStructType<T extends object>(fields: readonly Field<T>[]): WireType<T> {
-  const rows = fields.map((row) => ({ ...row, keyBytes: utf8Encode(row.wireKey) }));
+  const rows = fields.map((row) => ({ ...row, key: encodedKey(row.wireKey) }));
   const indexOfKey = new Map(rows.map((row, index) => [row.wireKey, index]));
   const zero = zeroOf(fields);
   const isZero = (value: T): boolean => rows.every((row) => row.type.isZero(value[row.property]));
@@ -189,7 +189,7 @@ export function wireStructType<T extends object>(fields: readonly Field<T>[]): W
     writer.mapHeader(count);
     for (const row of rows) {
       if (!isWritten(row, writer, value)) continue;
-      writer.raw(row.keyBytes);
+      writer.encoded(row.key);
       row.type.write(writer, value[row.property]);
     }
   }
@@ -205,11 +205,16 @@ export function wireStructType<T extends object>(fields: readonly Field<T>[]): W
   function readKeyed(reader: MsgpackReader, value: Record<string, unknown>): void {
     let expected = 0;
     for (let count = reader.mapHeader(countMax); count > 0; count--) {
-      const key = reader.isNil() ? '' : reader.string(keyBytesMax);
       // Fields come in order in all but hand-made messages: look at the next ones before asking the map.
-      while (expected < rows.length && rows[expected]?.wireKey !== key) expected++;
-      const index = expected < rows.length ? expected++ : indexOfKey.get(key);
-      const row = index === undefined ? undefined : rows[index];
+      let row = rows[expected++];
+      while (row !== undefined && !reader.consumes(row.key)) row = rows[expected++];
+      if (row !== undefined) {
+        value[row.property] = row.type.read(reader);
+        continue;
+      }
+      const key = reader.isNil() ? '' : reader.string(keyBytesMax);
+      const index = indexOfKey.get(key);
+      row = index === undefined ? undefined : rows[index];
       if (row !== undefined) value[row.property] = row.type.read(reader);
       else if (reader.strict) throw reader.fail(`unknown field "${key.slice(0, 64)}"`);
       else reader.skip();
@@ -226,6 +231,12 @@ export function wireStructType<T extends object>(fields: readonly Field<T>[]): W
   }
 
   return { zero, isZero, write, read };
+}
+
+/** A key of a struct as every Go peer and this one write it: the short form of raw. */
+function encodedKey(key: string): Uint8Array {
+  assert(key.length < 32, 'keys of structs have the short form of raw');
+  return concatBytes([Uint8Array.of(0xa0 | key.length), utf8Encode(key)]);
 }
 
 function isWritten<T>(row: Field<T>, writer: MsgpackWriter, value: T): boolean {

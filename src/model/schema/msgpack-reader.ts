@@ -136,6 +136,14 @@ export class MsgpackReader {
     return (tag >= 0x80 && tag <= 0x8f) || tag === 0xde || tag === 0xdf;
   }
 
+  /** Consumes the next value if it is encoded in exactly these bytes. Spares the text of a key that is expected. */
+  consumes(encoded: Uint8Array): boolean {
+    const { bytes, offset } = this;
+    for (let i = 0; i < encoded.length; i++) if (bytes[offset + i] !== encoded[i]) return false;
+    this.offset = offset + encoded.length;
+    return true;
+  }
+
   string(lengthMax: number): string {
     const bytes = this.raw(lengthMax);
     if (bytes.length > 24) return utf8Decode(bytes);

@@ -67,9 +67,17 @@ export class MsgpackWriter {
 
   raw(bytes: Uint8Array): void {
     this.#rawHeader(bytes.length);
+    this.encoded(bytes);
+  }
+
+  /** Bytes that are encoded already. */
+  encoded(bytes: Uint8Array): void {
     this.#reserve(bytes.length);
-    this.#bytes.set(bytes, this.#length);
-    this.#length += bytes.length;
+    const start = this.#length;
+    // Of what is short a loop copies more in the time that the call takes.
+    if (bytes.length > 64) this.#bytes.set(bytes, start);
+    else for (let i = 0; i < bytes.length; i++) this.#bytes[start + i] = bytes[i] as number; // below the length
+    this.#length = start + bytes.length;
   }
 
   string(text: string): void {
