@@ -46,7 +46,7 @@ export async function withPinset<T>(
 }
 
 /** The refusal of what needs the folder for itself. */
-export function running(doing: string): Failure {
+function running(doing: string): Failure {
   return new Failure(doing, new Error('the peer is running: stop it first'));
 }
 
