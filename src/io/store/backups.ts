@@ -25,6 +25,7 @@ export async function rotateBackups(folder: string, count: number, files: Files)
   for (const number of numbers) {
     if (number < count && !(number === count - 1 && free >= count)) continue;
     await files.rename(nameAt(number), `${nameAt(number)}.tmp`);
+    await files.syncFolder(parent);
     await files.remove(`${nameAt(number)}.tmp`);
   }
   for (let number = Math.min(free, count - 1); number > 0; number--) {

@@ -9,7 +9,7 @@ const pageBytesMax = 1 << 20;
 
 /**
  * Opens, or makes, the store in `folder`.
- * Errors: `store/locked`, `store/damaged`, `store/io`; from `batch` and `scan` the last two.
+ * Errors: `store/locked`, `store/damaged`, `store/full`, `store/io`; from `batch` and `scan` the last three.
  */
 export async function openDatastore(folder: string): Promise<Datastore> {
   return new LevelDatastore(folder, await openLevel(folder));

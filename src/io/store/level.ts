@@ -10,7 +10,7 @@ export type Level = ClassicLevel<Uint8Array, Uint8Array>;
 
 /**
  * Opens the database in `folder`, which is made when absent.
- * Errors: `store/locked` when another process holds it, `store/damaged`, `store/io`.
+ * Errors: `store/locked` when another process holds it, `store/damaged`, `store/full`, `store/io`.
  */
 export async function openLevel(folder: string): Promise<Level> {
   const level: Level = new ClassicLevel(folder, { keyEncoding: 'view', valueEncoding: 'view', compression: false });
@@ -21,6 +21,9 @@ export async function openLevel(folder: string): Promise<Level> {
   }
   return level;
 }
+
+/** LevelDB tells ENOSPC and EDQUOT in the system's words only. */
+const noRoom = /No space left on device|Disk quota exceeded/;
 
 /** What a LevelDB failure means for the one who runs the peer. Writes that failed may be on disk nevertheless. */
 export function levelError(action: string, error: unknown): OperatingError {
@@ -34,5 +37,6 @@ export function levelError(action: string, error: unknown): OperatingError {
     const hint = 'the database is damaged; restore it from a backup';
     return new OperatingError('store/damaged', `${action}: ${text}: ${hint}`, { cause: error, outcome: 'unknown' });
   }
-  return new OperatingError('store/io', `${action}: ${text}`, { cause: error, outcome: 'unknown' });
+  const kind = noRoom.test(text) ? 'store/full' : 'store/io';
+  return new OperatingError(kind, `${action}: ${text}`, { cause: error, outcome: 'unknown' });
 }

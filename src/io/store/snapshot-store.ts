@@ -186,9 +186,14 @@ class FolderSnapshotStore implements SnapshotStore {
 
   /** Whatever there is of a snapshot that was not finished. */
   async #remove(name: string): Promise<void> {
-    await this.#deps.files.remove(this.#pathOf(name + temporary));
-    await this.#deps.files.remove(this.#pathOf(name));
-    this.#isWriting = false;
+    try {
+      await this.#deps.files.remove(this.#pathOf(name + temporary));
+      // When only the last sync of `finish` has failed.
+      await this.#deps.files.remove(this.#pathOf(name));
+    } finally {
+      // What is left is removed by the next open.
+      this.#isWriting = false;
+    }
   }
 
   async *#chunks(kept: Kept, file: OpenFile, action: string): AsyncGenerator<Uint8Array, void, undefined> {
@@ -201,12 +206,8 @@ class FolderSnapshotStore implements SnapshotStore {
       checksum = crc32(chunk, checksum);
       yield chunk;
     }
-    if (position === kept.sizeBytes && checksum === kept.checksum) return;
-    const found =
-      position === kept.sizeBytes
-        ? 'its checksum does not match'
-        : `it has ${position} bytes, expected ${kept.sizeBytes}`;
-    throw new OperatingError('store/damaged', `${action}: ${found}`);
+    if (position !== kept.sizeBytes) throw damaged(action, `it has ${position} bytes, expected ${kept.sizeBytes}`);
+    if (checksum !== kept.checksum) throw damaged(action, 'its checksum does not match');
   }
 
   async #recall(name: string): Promise<Kept> {
@@ -216,8 +217,7 @@ class FolderSnapshotStore implements SnapshotStore {
     const file = await files.open(this.#pathOf(name, stateName), 'read');
     try {
       const size = await file.size();
-      if (size !== sizeBytes)
-        throw new OperatingError('store/damaged', `${stateName} has ${size} bytes, expected ${sizeBytes}`);
+      if (size !== sizeBytes) throw damaged(stateName, `it has ${size} bytes, expected ${sizeBytes}`);
     } finally {
       await file.close();
     }
@@ -232,8 +232,9 @@ class FolderSnapshotStore implements SnapshotStore {
     for (const kept of old) {
       const path = this.#pathOf(kept.name);
       try {
-        // A crash in the middle leaves something that is known to be unfinished.
+        // Under this name, which a crash cannot take back, the next open knows what is left of it as unfinished.
         await files.rename(path, path + temporary);
+        await files.syncFolder(this.#folder);
         await files.remove(path + temporary);
       } catch (error) {
         logger.warn('an old snapshot cannot be deleted', { path, error: errorMessage(error) });
@@ -301,6 +302,10 @@ class FolderSnapshotWriter implements SnapshotWriter {
     this.#life = 'open';
     return done;
   }
+}
+
+function damaged(what: string, text: string): OperatingError {
+  return new OperatingError('store/damaged', `${what}: ${text}`);
 }
 
 function nameOf(base: Base, wallMs: number): string {
