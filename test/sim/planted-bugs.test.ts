@@ -6,7 +6,14 @@ import { harmlessBugs, plantedBugs } from './planted-bugs.ts';
 
 for (const { name, simulation, plants, checkers, seeds } of plantedBugs) {
   test(`planted bug: ${name}`, async () => {
-    const { failed } = await runSeeds({ simulation, from: 0, count: seeds, plants, failuresMax: 1 });
+    const { failed } = await runSeeds({
+      simulation,
+      from: 0,
+      count: seeds,
+      plants,
+      failuresMax: 1,
+      drain: 'checkpoint',
+    });
     const finding = failed[0]?.finding;
     assert(finding !== undefined, `not seen in ${seeds} seeds of the ${simulation}`);
     assert(checkers.includes(finding.checker), `${simulation} ${failed[0]?.history.plan.seed}: ${finding.message}`);

@@ -96,13 +96,6 @@ export const plantedBugs: readonly PlantedBug[] = [
     seeds: 400,
   },
   {
-    name: 'reads without asking a quorum, as clients see it',
-    simulation: 'world',
-    plants: { rules: { confirmsRead: () => true } },
-    checkers: ['reads are fresh', 'linearizable'],
-    seeds: 100,
-  },
-  {
     name: 'reads before the first commit of the term',
     simulation: 'walk',
     plants: { rules: { readsWaitForFirstCommit: false } },
@@ -264,11 +257,18 @@ export const plantedBugs: readonly PlantedBug[] = [
     seeds: 100,
   },
   {
-    name: 'whoever waits at an index is answered, as clients see it',
+    name: 'a write of unknown outcome is tried again, and only the search judges',
     simulation: 'world',
-    plants: { engine: engine.ignoresTermOfWaiters },
-    checkers: ['acknowledged is applied', 'index order', 'linearizable'],
+    plants: { consensus: shell.retriesUnknown, judges: ['linearizable'] },
+    checkers: ['linearizable'],
     seeds: 300,
+  },
+  {
+    name: 'reads from whoever is asked, and only the search judges',
+    simulation: 'world',
+    plants: { consensus: shell.readsLocally, judges: ['linearizable'] },
+    checkers: ['linearizable'],
+    seeds: 20,
   },
   {
     name: 'a leader that is alone stays',
@@ -283,6 +283,41 @@ export const plantedBugs: readonly PlantedBug[] = [
     plants: { pinset: shell.inheritsFields },
     checkers: ['state = log'],
     seeds: 10,
+  },
+  {
+    name: 'a restored state keeps what was there',
+    simulation: 'world',
+    plants: { pinset: shell.restoreKeepsPins },
+    checkers: ['state = log'],
+    seeds: 60,
+  },
+  {
+    name: 'the receiver of a snapshot keeps its members',
+    simulation: 'walk',
+    plants: { engine: engine.keepsOwnConfiguration },
+    checkers: ['configuration = log'],
+    seeds: 300,
+  },
+  {
+    name: 'a snapshot carries the latest members',
+    simulation: 'walk',
+    plants: { engine: engine.snapshotsWithLatestMembers },
+    checkers: ['configuration = log'],
+    seeds: 100,
+  },
+  {
+    name: 'a snapshot drops the entries after it, though they match',
+    simulation: 'walk',
+    plants: { rules: { keepsMatchingSuffix: false } },
+    checkers: ['committed stays durable', 'match <= disk'],
+    seeds: 600,
+  },
+  {
+    name: 'the log is compacted before the state is synced',
+    simulation: 'world',
+    plants: { pinset: shell.skipsSyncs },
+    checkers: ['state and log'],
+    seeds: 40,
   },
 ];
 
