@@ -25,7 +25,7 @@ export interface DiskDeps {
   /** Something was written to a log or state after a write to it had failed. */
   readonly onMisuse: (what: string) => void;
   /** Something has been written. */
-  readonly onDone: () => void;
+  readonly onDone?: () => void;
   /** A write to log or state has failed. */
   readonly onFailure: () => void;
 }
@@ -166,7 +166,7 @@ export class VirtualDisk implements RaftStorage {
         if (error !== 'ENOSPC' && (error === undefined || random.integer(2) === 0)) act();
         if (error === undefined) {
           resolve();
-          this.#deps.onDone();
+          this.#deps.onDone?.();
           return;
         }
         onFailure();
