@@ -1,4 +1,4 @@
-import { AssertionFailure, errorMessage } from '../base/index.ts';
+import { AssertionFailure, errorCode, errorMessage } from '../base/index.ts';
 
 /** A checker saw something that must never happen. */
 export class Finding extends Error {
@@ -21,6 +21,8 @@ export function expect(condition: boolean, checker: string, text: () => string):
 /** The engine's own assertions are findings like any other. */
 export function asFinding(error: unknown): Finding {
   if (error instanceof Finding) return error;
-  const checker = error instanceof AssertionFailure ? 'assertion' : 'exception';
+  // The engine refuses to start from a log and a state that cannot be of one peer.
+  const isTorn = errorCode(error) === 'raft/state-ahead' || errorCode(error) === 'raft/state-behind';
+  const checker = isTorn ? 'state and log' : error instanceof AssertionFailure ? 'assertion' : 'exception';
   return new Finding(checker, errorMessage(error), { cause: error });
 }

@@ -6,9 +6,11 @@ import type { Consensus, Datastore } from '../cluster/ports.ts';
 import type { LogImage, LogStore, Raft, Rules } from '../core/raft/index.ts';
 import type { RaftConsensusDeps, ReplicatedPinset } from '../io/consensus/index.ts';
 
-/** Each absent one leaves its part as it is. All but the first three are of the world only. */
+/** Each absent one leaves its part as it is. Some are of the world only. */
 export interface Plants {
   readonly rules?: Partial<Rules>;
+  /** Only these checkers judge a world: to see that one of them suffices. */
+  readonly judges?: readonly string[];
   /** Around the engine, between it and its shell. */
   readonly engine?: (raft: Raft) => Raft;
   /** What a peer finds on its disk when it starts. */

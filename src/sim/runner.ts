@@ -31,6 +31,8 @@ export interface RunInput {
   /** Of a walk. Default 3,000. */
   readonly steps?: number | undefined;
   readonly plants?: Plants;
+  /** Of the first run of a seed. */
+  readonly drain?: Drain;
   /** After this many failing seeds the rest is not run: they would tell the same. Default 5. */
   readonly failuresMax?: number;
   /** Run every seed twice and compare; a world is driven in two ways, see `Drain`. */

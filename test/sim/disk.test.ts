@@ -14,7 +14,14 @@ function newDisk(): { readonly open: () => Promise<RaftData> } {
   const disk = new VirtualDisk(
     'disk',
     { syncMs: 1, stateMs: 1 },
-    { scheduler, random: new SeededRandom('disk'), onWrite: () => {}, onMisuse: assert.fail, onFailure: () => {} },
+    {
+      scheduler,
+      random: new SeededRandom('disk'),
+      onWrite: () => {},
+      onMisuse: assert.fail,
+      onDone: () => {},
+      onFailure: () => {},
+    },
   );
   const timed = async (act: () => Promise<void>): Promise<void> => {
     const acted = act();

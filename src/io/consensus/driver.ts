@@ -145,6 +145,8 @@ export class RaftDriver {
   readonly #bodies = new Map<number, SnapshotBody>();
   /** Ends the one that is being received. */
   #receiving = new AbortController();
+  /** Until this driver ends. */
+  readonly #life = new AbortController();
   #restores = 0;
   #proposals: PendingProposal[] = [];
   #lastId = 0;
@@ -266,7 +268,7 @@ export class RaftDriver {
   async #afterBody(token: number, body: CountedBody, response: Promise<Response>): Promise<Response> {
     try {
       const answer = await response;
-      for await (const _ of this.#snapshots.lively(body.chunks));
+      for await (const _ of this.#snapshots.lively(body.chunks, this.#life.signal));
       // It was given up for another one.
       if (!body.isRead) throw overtaken();
       return answer;
@@ -504,6 +506,7 @@ export class RaftDriver {
     this.#ended = error;
     this.#cancelTick();
     this.#receiving.abort(error);
+    this.#life.abort(error);
     const calls = [...this.#calls];
     this.#calls.clear();
     for (const [aborter, cancel] of calls) {

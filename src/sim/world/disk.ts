@@ -24,6 +24,8 @@ export interface DiskDeps {
   readonly onWrite: (ops: readonly LogOp[]) => void;
   /** Something was written to a log or state after a write to it had failed. */
   readonly onMisuse: (what: string) => void;
+  /** Something has been written. */
+  readonly onDone?: () => void;
   /** A write to log or state has failed. */
   readonly onFailure: () => void;
 }
@@ -162,7 +164,11 @@ export class VirtualDisk implements RaftStorage {
         if (life !== this.#life) return;
         const { error } = this;
         if (error !== 'ENOSPC' && (error === undefined || random.integer(2) === 0)) act();
-        if (error === undefined) return resolve();
+        if (error === undefined) {
+          resolve();
+          this.#deps.onDone?.();
+          return;
+        }
         onFailure();
         reject(new OperatingError(failureCode, `${error}: ${this.path} cannot be written`, { outcome: 'unknown' }));
       });

@@ -6,10 +6,13 @@ import type { World } from './world.ts';
 
 export class Faults {
   crashes = 0;
+  /** Armed faults that went off. */
+  strikes = 0;
   /** Changes of members that succeeded. */
   changes = 0;
   readonly #world: World;
   #armed: ArmedFault[] = [];
+  #counting: { readonly peer: WorldPeer; left: number; readonly strike: () => void }[] = [];
   #isOver = false;
 
   constructor(world: World) {
@@ -99,13 +102,26 @@ export class Faults {
     const at = this.#armed.findIndex(({ when }) => hasHappened(when, output, status));
     const [fault] = at < 0 ? [] : this.#armed.splice(at, 1);
     if (fault === undefined) return;
-    this.#world.scheduler.after(fault.delayMs, () => {
-      if (this.#isOver) return;
-      this.#world.note(() => `struck: ${peer.name} when it ${fault.when}`);
-      if (fault.strike === 'crash') this.#crash(peer, fault.lengthMs);
-      else if (fault.strike === 'isolate') this.#isolate(peer, false, fault.lengthMs);
-      else this.#pair(peer, fault.lengthMs);
-    });
+    const strike = (): void => this.#strike(peer, fault);
+    if (fault.afterWrites === undefined) this.#world.scheduler.after(fault.delayMs, strike);
+    else this.#counting.push({ peer, left: fault.afterWrites, strike });
+  }
+
+  /** A disk has done something: sets those off that count. */
+  onDiskDone(peer: WorldPeer): void {
+    const due = this.#counting.filter((item) => item.peer === peer && --item.left <= 0);
+    if (due.length === 0) return;
+    this.#counting = this.#counting.filter((item) => !due.includes(item));
+    for (const { strike } of due) this.#world.scheduler.after(0, strike);
+  }
+
+  #strike(peer: WorldPeer, { when, strike, lengthMs }: ArmedFault): void {
+    if (this.#isOver) return;
+    this.strikes++;
+    this.#world.note(() => `struck: ${peer.name} when it ${when}`);
+    if (strike === 'crash') this.#crash(peer, lengthMs);
+    else if (strike === 'isolate') this.#isolate(peer, false, lengthMs);
+    else this.#pair(peer, lengthMs);
   }
 
   #crash(peer: WorldPeer | undefined, downMs: number): void {

@@ -1,5 +1,5 @@
 /** One peer of a world: the real consensus over virtual clock, network and disk, looked on by the checkers. */
-import { OperatingError, type SeededRandom, silentLogger } from '../../base/index.ts';
+import { errorCode, OperatingError, type SeededRandom, silentLogger } from '../../base/index.ts';
 import { openPinset } from '../../cluster/index.ts';
 import type { Consensus } from '../../cluster/ports.ts';
 import {
@@ -172,7 +172,10 @@ export class WorldPeer implements PeerView {
       () => {
         this.#hasStarted = true;
       },
-      (cause: unknown) => this.#fails(cause),
+      (cause: unknown) => {
+        // It was stopped before it had started.
+        if (errorCode(cause) !== 'consensus/stopped') this.#fails(cause);
+      },
     );
   }
 

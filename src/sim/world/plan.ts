@@ -53,6 +53,8 @@ export interface TimedFault {
 export interface ArmedFault {
   readonly atMs: number;
   readonly when: Trigger;
+  /** Instead of `delayMs`: when its disk has done so many more writes. Enumerates the points at which a crash can come. */
+  readonly afterWrites?: number;
   readonly delayMs: number;
   /** `pair`: it hears and reaches only one other peer. */
   readonly strike: 'crash' | 'isolate' | 'pair';

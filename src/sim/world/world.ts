@@ -73,6 +73,7 @@ export class World {
   readonly #faults: Faults;
   readonly #cutOff: CutOffChecker;
   readonly #ids: readonly string[];
+  readonly #judges: readonly string[] | undefined;
   #finding: Finding | undefined;
   #hash = 0;
   #failed = 0;
@@ -85,6 +86,7 @@ export class World {
     this.plan = plan;
     this.scheduler = new Scheduler(drain);
     this.trace = new Trace(traces);
+    this.#judges = plants.judges;
     const random = new SeededRandom(`world/${plan.seed}`);
     const { options } = plan;
     const { waitingMax, appendsInFlightMax, applyMax, electionSpreadTicks } = options;
@@ -98,6 +100,7 @@ export class World {
         scheduler: this.scheduler,
         random: random.derive(`disk/${name}`),
         onWrite: (ops) => this.#guarded(() => this.checker.writes(this.#peer(at), ops)),
+        onDone: () => this.#faults.onDiskDone(this.#peer(at)),
         onFailure: () => this.#peer(at).diskFailed(),
         onMisuse: (what) => this.find(new Finding('read-only after a failure', what)),
       });
@@ -153,6 +156,7 @@ export class World {
         failed: this.#failed,
         crashes: this.#faults.crashes,
         changes: this.#faults.changes,
+        strikes: this.#faults.strikes,
         snapshots: this.#snapshots,
         installs: this.#installs,
         diskFailures: this.disks.reduce((sum, { failures }) => sum + failures, 0),
@@ -165,8 +169,9 @@ export class World {
 
   /** The first finding ends the run. */
   find(error: unknown): void {
-    if (this.#finding !== undefined) return;
-    this.#finding = asFinding(error);
+    const finding = asFinding(error);
+    if (this.#finding !== undefined || !this.#mayJudge(finding)) return;
+    this.#finding = finding;
     // Names are what the trace has.
     for (const { id, name } of this.peers) this.#finding.message = this.#finding.message.replaceAll(id, name);
   }
@@ -279,9 +284,14 @@ export class World {
     try {
       act();
     } catch (error) {
+      if (!this.#mayJudge(asFinding(error))) return;
       this.find(error);
       throw error;
     }
+  }
+
+  #mayJudge({ checker }: Finding): boolean {
+    return this.#judges?.includes(checker) ?? true;
   }
 
   #peer(at: number): WorldPeer {

@@ -81,6 +81,28 @@ export function ignoresTermOfWaiters(raft: Raft): Raft {
   });
 }
 
+/** Whoever takes a snapshot goes on with the members it knew. */
+export function keepsOwnConfiguration(raft: Raft): Raft {
+  const incoming = (input: Input): Input => {
+    if (input.type !== 'request' || input.request.type !== 'snapshot') return input;
+    const { configuration, configurationIndex } = raft.status();
+    const base = { ...input.request.base, configuration, configurationIndex };
+    if (configurationIndex > base.index) return input;
+    return { ...input, request: { ...input.request, base } };
+  };
+  return between(raft, incoming, (output) => output);
+}
+
+/** A snapshot says who the members are now, not as of its index. */
+export function snapshotsWithLatestMembers(raft: Raft): Raft {
+  return over(raft, {
+    baseAt: (index) => {
+      const { configuration, configurationIndex } = raft.status();
+      return { ...raft.baseAt(index), configuration, configurationIndex: Math.min(index, configurationIndex) };
+    },
+  });
+}
+
 export function heartbeatsCarryCommit(raft: Raft): Raft {
   return between(
     raft,

@@ -83,3 +83,29 @@ export function inheritsFields(pinset: ReplicatedPinset): ReplicatedPinset {
     },
   });
 }
+
+/** The state is taken for durable as soon as it is applied. */
+export function skipsSyncs(pinset: ReplicatedPinset): ReplicatedPinset {
+  return over(pinset, { sync: () => Promise.resolve(pinset.applied) });
+}
+
+/** A start does not look where its state has come from. */
+export function forgetsRestores(pinset: ReplicatedPinset): ReplicatedPinset {
+  return over(pinset, { restoredTag: undefined });
+}
+
+/** A snapshot is added to what is there, as in the reference: what was unpinned meanwhile stays. */
+export function restoreKeepsPins(pinset: ReplicatedPinset): ReplicatedPinset {
+  const kept = new Map<string, Pin>();
+  return over(pinset, {
+    restore: async (chunks, as) => {
+      for await (const pins of pinset.pages()) for (const pin of pins) kept.set(pin.cid.key, pin);
+      await pinset.restore(chunks, as);
+    },
+    apply: async (commands, index) => {
+      for (const { pin } of commands) kept.delete(pin.cid.key);
+      await pinset.apply(commands, index);
+    },
+    get: (cid) => pinset.get(cid) ?? kept.get(cid.key),
+  });
+}
