@@ -30,7 +30,7 @@ const stopLimitMs = 15_000;
 /** From the start of the process to the line that says READY. */
 const startLimitMs = 60_000;
 /** Times that a Go peer may end by a known bug of its start. */
-const goStartsMax = 5;
+const goStartsMax = 20;
 /** Lines of its log that are told when a member ends unexpectedly. */
 const tailLines = 25;
 
@@ -40,9 +40,9 @@ const goLeads = /election won\. Args: +term=%!s\(uint64=(\d+)\)/;
 const goFollows = /entering (?:follower|candidate) state/;
 
 /** A member's log says that it took over the state of another one's snapshot. */
-export const snapshotInstalled: RegExp = /installed remote snapshot|snapshot (was )?installed/i;
+export const snapshotInstalled: RegExp = /installed remote snapshot|the state is that of a snapshot/i;
 /** That it made one of its own state. */
-export const snapshotTaken: RegExp = /starting snapshot up to|snapshot (was )?taken/i;
+export const snapshotTaken: RegExp = /starting snapshot up to|took a snapshot/i;
 
 export interface MemberPlan {
   readonly kind: MemberKind;
