@@ -33,11 +33,23 @@ export class Watch {
 
   /** Resolves with the first result that is not `undefined`; rejects with what `check` throws. */
   until<T>(check: () => T | undefined, options: UntilOptions): Promise<T> {
+    if (options.signal?.aborted === true) return Promise.reject(options.onAbort());
+    try {
+      // Most of what is waited for is there already: no timer then.
+      const found = check();
+      if (found !== undefined) return Promise.resolve(found);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#closed === undefined ? this.#wait(check, options) : Promise.reject(this.#closed);
+  }
+
+  #wait<T>(check: () => T | undefined, options: UntilOptions): Promise<T> {
     const { timeoutMs, signal, wake, onTimeout, onAbort } = options;
     return new Promise((resolve, reject) => {
       const end = (): void => {
         this.#looks.delete(look);
-        cancel?.();
+        cancel();
         signal?.removeEventListener('abort', abort);
       };
       const look = (): void => {
@@ -57,14 +69,10 @@ export class Watch {
         end();
         reject(onAbort());
       };
-      let cancel: (() => void) | undefined;
       this.#looks.add(look);
-      if (signal?.aborted === true) return abort();
-      look();
-      if (!this.#looks.has(look)) return;
       wake?.then(look, look);
       signal?.addEventListener('abort', abort, { once: true });
-      cancel = this.#clock.after(timeoutMs, () => {
+      const cancel = this.#clock.after(timeoutMs, () => {
         end();
         reject(onTimeout());
       });

@@ -13,6 +13,7 @@
  * So a leader that dies with requests under way costs its clients a second or two, and no error. A Go leader knows neither
  * terms nor positions in its calls: after a lost answer the outcome is unknown, and nothing is repeated.
  */
+import { crc32 } from 'node:zlib';
 import {
   bytesEqual,
   type Clock,
@@ -23,7 +24,7 @@ import {
   type Outcome,
 } from '../../base/index.ts';
 import type { CallOptions, Pinset, Rpc } from '../../cluster/ports.ts';
-import type { ConfigurationChange, LogIndex, Term } from '../../core/raft/index.ts';
+import type { ConfigurationChange, Entry, LogIndex, Term } from '../../core/raft/index.ts';
 import {
   encodePin,
   methods,
@@ -73,6 +74,14 @@ interface Wait {
   outcome: Outcome;
 }
 
+/** A command that the leader was asked to take. */
+interface Forwarded {
+  readonly term: Term;
+  readonly bytes: Uint8Array;
+  /** The same bytes were applied here, in that term. */
+  isSeen: boolean;
+}
+
 interface Write extends Wait {
   readonly command: RaftCommand;
   readonly bytes: Uint8Array;
@@ -83,10 +92,13 @@ export class Writes {
   readonly #deps: WritesDeps;
   /** Leaders that have no `RaftLeader` service. */
   readonly #foreign = new Set<PeerId>();
+  /** Without an answer yet, by the checksums of their bytes: every applied entry is looked up here. */
+  readonly #forwarded = new Map<number, Set<Forwarded>>();
 
   constructor(options: WritesOptions, deps: WritesDeps) {
     this.#options = options;
     this.#deps = deps;
+    deps.driver.onApplied((entry) => this.#onApplied(entry));
   }
 
   /** Resolves when the command is applied at the leader and here. */
@@ -186,12 +198,10 @@ export class Writes {
     const { driver, rpc } = this.#deps;
     const { term } = driver.status;
     // Listens before it asks: the entry can be applied here before the leader's answer comes.
-    let isSeen = false;
+    const forwarded: Forwarded = { term, bytes: write.bytes, isSeen: false };
+    const unlisten = this.#listenFor(forwarded);
     // What a snapshot brought nobody has seen: it may be in there.
     const { restores } = driver;
-    const unlisten = driver.onApplied((entry) => {
-      isSeen ||= entry.type === 'command' && entry.term === term && bytesEqual(entry.data, write.bytes);
-    });
     write.outcome = 'unknown';
     let answer: Try | undefined;
     const call = rpc
@@ -208,7 +218,7 @@ export class Writes {
       if (answer !== undefined && answer.outcome !== 'unknown') return answer;
       // Nothing of that term which is not applied here yet can ever be.
       const isOver = driver.lastAppliedTerm > term;
-      if ((isSeen || driver.restores > restores) && (isOver || answer !== undefined)) return 'seen';
+      if ((forwarded.isSeen || driver.restores > restores) && (isOver || answer !== undefined)) return 'seen';
       return isOver ? 'lost' : undefined;
     };
     try {
@@ -222,6 +232,23 @@ export class Writes {
     }
     this.#foreign.add(leader);
     return this.#tryForeign(leader, write);
+  }
+
+  #listenFor(forwarded: Forwarded): () => void {
+    const checksum = crc32(forwarded.bytes);
+    const alike = this.#forwarded.get(checksum) ?? new Set();
+    this.#forwarded.set(checksum, alike.add(forwarded));
+    return () => {
+      alike.delete(forwarded);
+      if (alike.size === 0) this.#forwarded.delete(checksum);
+    };
+  }
+
+  #onApplied(entry: Entry): void {
+    if (this.#forwarded.size === 0 || entry.type !== 'command') return;
+    for (const forwarded of this.#forwarded.get(crc32(entry.data)) ?? []) {
+      forwarded.isSeen ||= forwarded.term === entry.term && bytesEqual(forwarded.bytes, entry.data);
+    }
   }
 
   /** Whether the write is done, as far as anyone can see. */
