@@ -71,7 +71,7 @@ async function startNode(t: TestContext, isJoining: boolean): Promise<Node> {
     { self, isJoining, config: raft },
     {
       storage: createRaftFolder(join(folder, 'raft'), { backupsRotate: 2 }),
-      transport: createStreamTransport({ streams: host.streams, logger }),
+      transport: createStreamTransport({ streams: host.streams, clock, logger }),
       rpc,
       clock,
       random,

@@ -121,7 +121,7 @@ describe('a Raft cluster of a Go peer and two of ours', { skip }, () => {
       { self: host.self, isJoining: true, config: raftConfig },
       {
         storage: createRaftFolder(join(folder, name, 'raft'), { backupsRotate: 1 }),
-        transport: createStreamTransport({ streams, logger: silentLogger }),
+        transport: createStreamTransport({ streams, clock: systemClock, logger: silentLogger }),
         rpc,
         clock: systemClock,
         random: new SeededRandom(name),

@@ -99,7 +99,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
     },
     {
       storage,
-      transport: createStreamTransport({ streams: host.streams, logger: log }),
+      transport: createStreamTransport({ streams: host.streams, clock, logger: log }),
       rpc,
       clock,
       random: random.derive('raft'),

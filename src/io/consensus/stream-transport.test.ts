@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys';
+import { FakeClock } from '../../../test/support/fake-clock.ts';
+import { systemClock } from '../../../test/support/system-clock.ts';
 import { hexEncode, OperatingError, silentLogger } from '../../base/index.ts';
-import type { Host } from '../../cluster/ports.ts';
+import type { ByteStream, Host, Streams } from '../../cluster/ports.ts';
 import type { Entry, Request, Response } from '../../core/raft/index.ts';
 import { createHost } from '../p2p/index.ts';
-import { ValueReader } from '../rpc/index.ts';
+import { multiplexedProtocol, ValueReader } from '../rpc/index.ts';
 import { createStreamTransport, type RaftTransport, raftProtocol } from './index.ts';
 import type { RaftHandler } from './ports.ts';
 import { encodeRequest } from './wire.ts';
@@ -22,28 +24,26 @@ async function startHost(): Promise<Host> {
 
 const never = new AbortController().signal;
 
+/** A heartbeat when `prevIndex` is 0. */
+function appendOf(leader: string, text: string, prevIndex: number): Request {
+  const entry: Entry = { type: 'command', index: 2, term: 3, data: new TextEncoder().encode(text) };
+  const entries = prevIndex === 0 ? [] : [entry];
+  return { type: 'append', term: 3, leader, prevIndex, prevTerm: prevIndex === 0 ? 0 : 2, entries, commit: prevIndex };
+}
+
 describe('the Raft transport over streams', () => {
   let client: Host;
   let server: Host;
   let calls: RaftTransport;
   let handle: RaftHandler;
-  const append = (text: string, prevIndex = 1): Request => ({
-    type: 'append',
-    term: 3,
-    leader: client.self,
-    prevIndex,
-    prevTerm: prevIndex === 0 ? 0 : 2,
-    entries: prevIndex === 0 ? [] : [entry(text)],
-    commit: prevIndex,
-  });
-  const entry = (text: string): Entry => ({ type: 'command', index: 2, term: 3, data: new TextEncoder().encode(text) });
+  const append = (text: string, prevIndex = 1): Request => appendOf(client.self, text, prevIndex);
   const answered = (term: number): Response => ({ type: 'preVote', term, granted: true });
 
   before(async () => {
     [client, server] = await Promise.all([startHost(), startHost()]);
     await client.addAddresses(server.addresses());
-    calls = createStreamTransport({ streams: client.streams, logger: silentLogger });
-    const serving = createStreamTransport({ streams: server.streams, logger: silentLogger });
+    calls = createStreamTransport({ streams: client.streams, clock: systemClock, logger: silentLogger });
+    const serving = createStreamTransport({ streams: server.streams, clock: systemClock, logger: silentLogger });
     serving.handle((from, request, body) => handle(from, request, body));
   });
   after(async () => {
@@ -219,3 +219,51 @@ describe('the Raft transport over streams', () => {
     await assert.rejects(calls.call(server.self, snapshotOf(client.self), { signal: never }), /not there any more/);
   });
 });
+
+test('a Go peer that could not be reached has time to start before it is sent entries; heartbeats go on', async () => {
+  for (const [protocols, isHeldBack] of [
+    [[raftProtocol], true],
+    [[raftProtocol, multiplexedProtocol], false],
+  ] as const) {
+    const clock = new FakeClock();
+    let isUp = false;
+    const written: number[] = [];
+    const streams: Streams = {
+      self: 'a',
+      open: async () => {
+        if (!isUp) throw new OperatingError('p2p/unreachable', 'down');
+        return silentStream((bytes) => written.push(bytes.length));
+      },
+      handle: () => {},
+      protocolsOf: () => protocols,
+    };
+    const transport = createStreamTransport({ streams, clock, logger: silentLogger });
+    const entries = appendOf('a', 'x'.repeat(5000), 1);
+    await assert.rejects(transport.call('b', entries, { signal: never }), /down/);
+    isUp = true;
+    const ended = [entries, appendOf('a', '', 0)].map((request) =>
+      assert.rejects(transport.call('b', request, { signal: never })),
+    );
+    await clock.advance(500);
+    assert.equal(written.filter((length) => length > 5000).length, isHeldBack ? 0 : 1);
+    assert.equal(written.filter((length) => length < 5000).length, 1, 'the heartbeat');
+    await clock.advance(500);
+    assert.equal(written.length, 2);
+    transport.close();
+    await Promise.all(ended);
+    assert.equal(clock.pendingCount, 0);
+  }
+});
+
+/** One that takes everything and says nothing. */
+function silentStream(onWrite: (bytes: Uint8Array) => void): ByteStream {
+  const ended = Promise.withResolvers<null>();
+  return {
+    remotePeer: 'b',
+    signal: never,
+    read: () => ended.promise,
+    write: async (bytes) => onWrite(bytes),
+    closeWrite: async () => {},
+    reset: () => ended.resolve(null),
+  };
+}

@@ -6,11 +6,11 @@
  * snapshot has a stream of its own, which ends with the answer.
  * Source: hashicorp/raft `net_transport.go`; go-libp2p-raft `transport.go` for the protocol id.
  */
-import { errorCode, errorMessage, type Logger, OperatingError } from '../../base/index.ts';
+import { type Cancel, type Clock, errorCode, errorMessage, type Logger, OperatingError } from '../../base/index.ts';
 import type { ByteStream, Streams } from '../../cluster/ports.ts';
 import type { Request, Response } from '../../core/raft/index.ts';
 import { type PeerId, raftRpcTypes } from '../../model/index.ts';
-import { ValueReader } from '../rpc/index.ts';
+import { multiplexedProtocol, ValueReader } from '../rpc/index.ts';
 import type { RaftCallOptions, RaftHandler, RaftTransport, SnapshotBody } from './ports.ts';
 import {
   decodeRequest,
@@ -28,28 +28,41 @@ export const raftProtocol = '/raft/1.0.0/rpc';
 /** Requests of one peer that may be answered at once; a leader of ours has two streams, one of Go opens more. */
 const streamsPerPeerMax = 64;
 
+/**
+ * A Go peer that is just starting takes entries some 20 to 50 ms before it can apply them, and what it applies in that time ends it
+ * (Go `consensus/raft/consensus.go`: `NewConsensus` serves the protocol, `SetClient` comes later). So one that could not be reached
+ * is left in peace for a while when it is back, but for heartbeats. Leaders of its own kind hit that window seldom, since they
+ * try a lost peer less and less often.
+ */
+const goStartMs = 1000;
+
 /** What the transport sends over, and where it tells of lost streams. */
 export interface StreamTransportDeps {
   readonly streams: Streams;
+  readonly clock: Clock;
   readonly logger: Logger;
 }
 
 /** The transport between real peers. It serves as soon as it is made; streams that come before `handle` are reset. */
-export function createStreamTransport({ streams, logger }: StreamTransportDeps): RaftTransport {
-  return new StreamTransport(streams, logger);
+export function createStreamTransport(deps: StreamTransportDeps): RaftTransport {
+  return new StreamTransport(deps);
 }
 
 class StreamTransport implements RaftTransport {
   readonly #streams: Streams;
+  readonly #clock: Clock;
   readonly #logger: Logger;
+  /** Peers that could not be reached the last time. */
+  readonly #lost = new Set<PeerId>();
   readonly #lanes = new Map<string, Lane>();
   readonly #served = new Map<PeerId, Set<ByteStream>>();
   #handler: RaftHandler | undefined;
   /** Snapshots under way. */
   readonly #sending = new Set<ByteStream>();
 
-  constructor(streams: Streams, logger: Logger) {
+  constructor({ streams, clock, logger }: StreamTransportDeps) {
     this.#streams = streams;
+    this.#clock = clock;
     this.#logger = logger;
     streams.handle(raftProtocol, (stream) => this.#accept(stream));
   }
@@ -60,7 +73,8 @@ class StreamTransport implements RaftTransport {
     const key = `${kind} ${peer}`;
     let lane = this.#lanes.get(key);
     if (lane === undefined) {
-      lane = new Lane(this.#streams, peer, () => this.#lanes.delete(key));
+      const opened = kind === 'bulk' ? this.#openCalm(peer) : this.#open(peer);
+      lane = new Lane(this.#streams.self, opened, () => this.#lanes.delete(key));
       this.#lanes.set(key, lane);
     }
     return lane.call(request, signal);
@@ -75,6 +89,40 @@ class StreamTransport implements RaftTransport {
     for (const lane of [...this.#lanes.values()]) lane.close(lost('this peer is stopping'));
     for (const stream of [...this.#sending]) stream.reset();
     for (const streams of [...this.#served.values()]) for (const stream of streams) stream.reset();
+  }
+
+  #open(peer: PeerId): Opening {
+    const aborter = new AbortController();
+    const stream = this.#streams.open(peer, raftProtocol, { signal: aborter.signal });
+    stream.catch(() => {
+      if (!aborter.signal.aborted) this.#lost.add(peer);
+    });
+    return { stream, abort: (reason) => aborter.abort(reason) };
+  }
+
+  /** As `#open`, but a Go peer that was away has the time to start. */
+  #openCalm(peer: PeerId): Opening {
+    const { stream, abort } = this.#open(peer);
+    let end: Cancel = () => {};
+    const calm = stream.then(async (opened) => {
+      const isOurs = this.#streams.protocolsOf(peer)?.includes(multiplexedProtocol) ?? false;
+      if (!this.#lost.delete(peer) || isOurs) return opened;
+      await new Promise<void>((resolve) => {
+        const cancel = this.#clock.after(goStartMs, resolve);
+        end = () => {
+          cancel();
+          resolve();
+        };
+      });
+      return opened;
+    });
+    return {
+      stream: calm,
+      abort: (reason) => {
+        abort(reason);
+        end();
+      },
+    };
   }
 
   async #sendSnapshot(
@@ -175,6 +223,12 @@ interface Pending {
   reject(error: Error): void;
 }
 
+/** A stream that is not open yet. After `abort` it may open nevertheless. */
+interface Opening {
+  readonly stream: Promise<ByteStream>;
+  abort(reason: Error): void;
+}
+
 /** One stream to one peer, opened with the first request. */
 class Lane {
   readonly #self: PeerId;
@@ -183,17 +237,15 @@ class Lane {
   readonly #pending: Pending[] = [];
   /** Requests that wait for the stream to be open. */
   readonly #unsent: Uint8Array[] = [];
-  readonly #opening = new AbortController();
+  readonly #opening: Opening;
   #open: ByteStream | undefined;
   #closed: Error | undefined;
 
-  constructor(streams: Streams, peer: PeerId, onClosed: () => void) {
-    this.#self = streams.self;
+  constructor(self: PeerId, opening: Opening, onClosed: () => void) {
+    this.#self = self;
+    this.#opening = opening;
     this.#onClosed = onClosed;
-    streams
-      .open(peer, raftProtocol, { signal: this.#opening.signal })
-      .then((stream) => this.#read(stream))
-      .catch((error: unknown) => this.close(asError(error)));
+    opening.stream.then((stream) => this.#read(stream)).catch((error: unknown) => this.close(asError(error)));
   }
 
   call(request: Request, signal: AbortSignal): Promise<Response> {

@@ -189,7 +189,7 @@ export class WholePeer {
         {
           storage: (looks.storage ?? same<RaftStorage>)(disk),
           transport:
-            raftOver === 'streams' ? createStreamTransport({ streams: host, logger }) : network.transport(port),
+            raftOver === 'streams' ? createStreamTransport({ streams: host, clock, logger }) : network.transport(port),
           rpc: (looks.rpc ?? same)(rpc),
           clock,
           random: random.derive('raft'),
