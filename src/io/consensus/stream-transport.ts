@@ -52,7 +52,7 @@ class StreamTransport implements RaftTransport {
   readonly #streams: Streams;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  /** Peers that could not be reached the last time. */
+  /** Peers that could not be reached, or whose stream was lost. */
   readonly #lost = new Set<PeerId>();
   readonly #lanes = new Map<string, Lane>();
   readonly #served = new Map<PeerId, Set<ByteStream>>();
@@ -74,7 +74,10 @@ class StreamTransport implements RaftTransport {
     let lane = this.#lanes.get(key);
     if (lane === undefined) {
       const opened = kind === 'bulk' ? this.#openCalm(peer) : this.#open(peer);
-      lane = new Lane(this.#streams.self, opened, () => this.#lanes.delete(key));
+      lane = new Lane(this.#streams.self, opened, () => {
+        this.#lanes.delete(key);
+        if (kind === 'bulk') this.#lost.add(peer);
+      });
       this.#lanes.set(key, lane);
     }
     return lane.call(request, signal);
