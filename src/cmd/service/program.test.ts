@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { type Handlers, runProgram } from './program.ts';
 
 /** What the command line led to, as text. */
@@ -80,3 +83,15 @@ for (const [line, expected] of cases) {
     assert.equal(found, expected);
   });
 }
+
+/** Sections of `$ arguments` and the output. */
+const helpFile = new URL('../../../test/scripts/service-help.txt', import.meta.url);
+
+test('the help of the state commands is what is written down', () => {
+  const main = fileURLToPath(new URL('main.ts', import.meta.url));
+  for (const section of readFileSync(helpFile, 'utf8').split(/^\$ /m).slice(1)) {
+    const [line = '', ...expected] = section.split('\n');
+    const found = execFileSync(process.execPath, [main, ...line.split(' ')], { encoding: 'utf8' });
+    assert.equal(found, expected.join('\n'), line);
+  }
+});

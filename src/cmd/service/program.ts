@@ -176,9 +176,9 @@ function addState(program: Command, handlers: Handlers): void {
     .argument('[file]', 'the export; without it, the input')
     .option('-f, --force', 'do not ask')
     .option('-y, --yes', 'do not ask')
-    .option('--rmin, --replication-min <NUMBER>', 'replace the minimum of peers in each pin; 0 leaves it', '0')
-    .option('--rmax, --replication-max <NUMBER>', 'replace the maximum of peers in each pin; 0 leaves it', '0')
-    .option('--allocs, --allocations <PEERS>', 'replace the peers that keep each pin, comma-separated', '')
+    .addOption(unlessGiven('--rmin, --replication-min <NUMBER>', 'at least so many peers keep each pin; -1: all', '0'))
+    .addOption(unlessGiven('--rmax, --replication-max <NUMBER>', 'at most so many peers keep each pin; -1: all', '0'))
+    .addOption(unlessGiven('--allocs, --allocations <PEERS>', 'these peers keep each pin, comma-separated', ''))
     .option('--alone', 'begin as the only member of the cluster; others join with --bootstrap')
     .action((file: string | undefined, flags: ImportFlags) => handlers.stateImport(flags, program.opts(), file));
   state
@@ -192,6 +192,11 @@ function addState(program: Command, handlers: Handlers): void {
     .description('print a digest of the pinset: it is the same on peers with the same pins')
     .option('--whole-log', wholeLog)
     .action((flags: StateFlags) => handlers.stateDigest(flags, program.opts()));
+}
+
+/** An option that changes something in every pin. */
+function unlessGiven(flags: string, description: string, nothing: string): Option {
+  return new Option(flags, description).default(nothing, 'as the pin says');
 }
 
 /** Go's forms of flags, and `-init`, which in 2017 was the command of that name. */
