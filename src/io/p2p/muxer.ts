@@ -92,7 +92,8 @@ function joinWrites(muxer: JoinableMuxer, connection: MessageStream): void {
     const batch = joined;
     joined = new Uint8ArrayList();
     try {
-      return connection.send(batch);
+      // As one piece: what is below would cut, list and encrypt each frame's head and body by themselves.
+      return connection.send(batch.subarray());
     } catch {
       // The connection is closing: its close event ends all streams.
       return true;
