@@ -1,7 +1,7 @@
 /** The `state` commands beside real peers: what was acknowledged is exported, running or killed, and starts a cluster anew. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { pin, pinset, waitFor } from '../../src/cmd/service/demo/cluster-api.ts';
@@ -103,5 +103,27 @@ test('acknowledged pins are exported from running and from killed peers, and sta
   } finally {
     await old.end();
     await fresh.end();
+  }
+});
+
+test('a pinset that is imported on one peer alone comes to those that join it', async () => {
+  const { peers, end } = await startPeers({ isStarted: false });
+  try {
+    const [first, ...others] = peers;
+    assert.ok(first);
+    const file = join(first.folder, 'pins.json');
+    await writeFile(file, Array.from({ length: 2000 }, (_, n) => `{"cid": "${cidNumber(n)}"}`).join(' '));
+    await succeeded(service(first, 'state', 'import', '--yes', '--alone', file));
+    await first.process.start();
+    const { id } = JSON.parse(await readFile(join(first.folder, 'identity.json'), 'utf8'));
+    const { cluster } = JSON.parse(await readFile(join(first.folder, 'service.json'), 'utf8'));
+    const address = `${[cluster.listen_multiaddress].flat()[0]}/p2p/${id}`;
+    for (const peer of others) await peer.process.start(['--bootstrap', address]);
+    await waitForPins(peers, 2000);
+    await pinAll(peers, 2000, 2003);
+    await waitForPins(peers, 2003);
+    assert.equal(new Set(await digestsOf(peers)).size, 1);
+  } finally {
+    await end();
   }
 });

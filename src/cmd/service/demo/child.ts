@@ -15,8 +15,8 @@ const leaderLine = /"role":"leader","term":(\d+)/;
 export interface ChildPeer {
   readonly name: string;
   readonly folder: string;
-  /** Resolves when it serves as a member; rejects when it ended before. */
-  start(): Promise<void>;
+  /** Resolves when it serves as a member; rejects when it ended before. `flags` are those of `daemon`. */
+  start(flags?: readonly string[]): Promise<void>;
   /** SIGKILL: no goodbye, no last write. */
   kill(): Promise<void>;
   /** SIGTERM. */
@@ -42,13 +42,13 @@ export function createChildPeer(options: ChildPeerOptions): ChildPeer {
   let isWanted = false;
   let ledTerm = 0;
 
-  const start = async (): Promise<void> => {
+  const start = async (flags: readonly string[] = []): Promise<void> => {
     const tail: string[] = [];
     const output = createWriteStream(join(folder, 'daemon.log'), { flags: 'a' });
     log = output;
     isWanted = true;
     ledTerm = 0;
-    const running = spawn(process.execPath, [...options.program, '--config', folder, 'daemon'], {
+    const running = spawn(process.execPath, [...options.program, '--config', folder, 'daemon', ...flags], {
       stdio: ['ignore', 'pipe', 'pipe'],
       // Ctrl-C in a terminal reaches the whole process group; the demo decides when its peers stop.
       detached: true,

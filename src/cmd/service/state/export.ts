@@ -40,18 +40,12 @@ function linesOf(pins: readonly Pin[]): string {
 }
 
 async function toOutput(source: PinsetSource, output: Writable): Promise<number> {
-  // The write that meets a reader that is gone is told as well, and fails.
-  const ignore = (): void => {};
-  output.on('error', ignore);
-  try {
-    return await copy(
-      source,
-      (text) =>
-        new Promise((resolve, reject) => void output.write(text, (error) => (error ? reject(error) : resolve()))),
-    );
-  } finally {
-    output.off('error', ignore);
-  }
+  // The write that meets a reader that is gone fails; the event says it once more.
+  output.on('error', () => {});
+  return await copy(
+    source,
+    (text) => new Promise((resolve, reject) => void output.write(text, (error) => (error ? reject(error) : resolve()))),
+  );
 }
 
 async function toFile(source: PinsetSource, path: string): Promise<number> {

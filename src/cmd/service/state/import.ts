@@ -80,20 +80,31 @@ async function replace(
   const base: Base = { index: 2, term: 1, configuration, configurationIndex: 1 };
   if (file === undefined) tell('reading from stdin, Ctrl-D to finish');
   const source = pinsOf(file === undefined ? deps.input() : bytesOf(file), overrides, tell);
-  const staged = await attempt('making the new state', () => raftFolder.stage());
-  const count = await attempt('importing state', async () => {
-    const data = await staged.open();
-    try {
-      return await fill(data, base, before?.hard, source, log);
-    } finally {
-      await closeData(data);
-    }
-  });
+  const count = await stage(raftFolder, (data) => fill(data, base, before?.hard, source, log));
   await attempt('putting the new state in place', () => raftFolder.adopt());
   const members = configuration.servers.map(({ id }) => id).join(', ');
   tell(`state successfully imported: ${count} ${count === 1 ? 'pin' : 'pins'}; the members are ${members}`);
   if (configuration.servers.length > 1)
     tell('import the same file on all members before they start, or start the others anew');
+}
+
+/** Makes data beside that of the folder. What fails leaves nothing of it. */
+async function stage<T>(folder: RaftFolder, make: (data: RaftData) => Promise<T>): Promise<T> {
+  const staged = await attempt('making the new state', () => folder.stage());
+  try {
+    return await attempt('importing state', async () => {
+      const data = await staged.open();
+      try {
+        return await make(data);
+      } finally {
+        await closeData(data);
+      }
+    });
+  } catch (error) {
+    // Empties it; what cannot be removed now is removed by the next import.
+    await folder.stage().catch(() => {});
+    throw error;
+  }
 }
 
 interface Before {
