@@ -56,6 +56,11 @@ export class Journal {
     return this.#latest.index;
   }
 
+  /** The one that held before the last change. Empty when the log does not know it. */
+  get configurationBefore(): Configuration {
+    return this.#configurations.at(-2)?.configuration ?? { servers: [] };
+  }
+
   entry(index: LogIndex): Entry | undefined {
     return this.#entries[index - this.base.index - 1];
   }

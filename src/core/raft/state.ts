@@ -217,12 +217,13 @@ export class State {
   }
 
   /**
-   * Whether this peer may stand for election: a voter, or one that was a voter until a change that is not known to be committed. It
-   * may be the only one that has the change, and without its log nobody can be elected (Raft thesis 4.2.2).
+   * Whether this peer may stand for election: a voter, or one that was a voter until the last change, while that is not known to be
+   * committed. It may be the only one that has the change, and without its log nobody can be elected (Raft thesis 4.2.2).
    */
   get isElectable(): boolean {
     const { journal, self, commit } = this;
-    return isVoter(journal.configuration, self) || isVoter(journal.baseAt(commit).configuration, self);
+    if (isVoter(journal.configuration, self)) return true;
+    return journal.configurationIndex > commit && isVoter(journal.configurationBefore, self);
   }
 
   /** This peer leads, and an entry of its own term is committed. */

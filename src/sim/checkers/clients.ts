@@ -10,8 +10,8 @@ export class ClientChecker {
   /** Where a proposal was applied, by its number. */
   readonly #indexOf = new Map<number, LogIndex>();
   readonly #refused = new Set<number>();
-  /** Reads under way, by peer and number: the commit index when they began. */
-  readonly #reads = new Map<string, LogIndex>();
+  /** Reads under way, by peer and then number: the commit index when they began. */
+  readonly #reads = new Map<string, Map<number, LogIndex>>();
   successes = 0;
   reads = 0;
 
@@ -49,15 +49,21 @@ export class ClientChecker {
   }
 
   readBegins({ id }: PeerView, number: number, commit: LogIndex): void {
-    this.#reads.set(`${id}/${number}`, commit);
+    const reads = this.#reads.get(id) ?? new Map<number, LogIndex>();
+    this.#reads.set(id, reads.set(number, commit));
+  }
+
+  /** Numbers begin anew. */
+  restarted({ id }: PeerView): void {
+    this.#reads.delete(id);
   }
 
   /** Any result; those of reads are looked at. */
   readEnds({ id }: PeerView, result: Result, applied: LogIndex): void {
-    const key = `${id}/${result.id}`;
-    const begin = this.#reads.get(key);
+    const reads = this.#reads.get(id);
+    const begin = reads?.get(result.id);
     if (begin === undefined) return;
-    this.#reads.delete(key);
+    reads?.delete(result.id);
     if (result.outcome !== 'applied') return;
     this.reads++;
     expect(result.index >= begin, 'reads are fresh', () => {

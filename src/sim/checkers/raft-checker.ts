@@ -65,6 +65,7 @@ export class RaftChecker {
   restarted(peer: PeerView): void {
     this.logs.restarted(peer);
     this.bounds.restarted(peer);
+    this.clients.restarted(peer);
   }
 
   /** Of everything that must be equal when the same seed is run again. */
