@@ -216,10 +216,10 @@ export class Writes {
       );
     const check = (): Try | 'seen' | 'lost' | undefined => {
       if (answer !== undefined && answer.outcome !== 'unknown') return answer;
-      // Nothing of that term which is not applied here yet can ever be.
-      const isOver = driver.lastAppliedTerm > term;
-      if ((forwarded.isSeen || driver.restores > restores) && (isOver || answer !== undefined)) return 'seen';
-      return isOver ? 'lost' : undefined;
+      // Nothing of that term which is not applied here yet can ever be. As long as it goes on, the request may still come to the
+      // leader, late, and undo what was done since: that the same bytes were applied says nothing, they may be another client's.
+      if (driver.lastAppliedTerm <= term) return undefined;
+      return forwarded.isSeen || driver.restores > restores ? 'seen' : 'lost';
     };
     try {
       const result = await this.#until(check, write, call);
