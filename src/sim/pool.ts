@@ -6,7 +6,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { addCounts, draw, play, type RunInput } from './runner.ts';
 
 /** Of one seed, by the clock on the wall. It takes a few hundredths of a second. */
-const seedLimitMs = 60_000;
+const seedLimitDefaultMs = 60_000;
 const chunkSeeds = 20;
 
 interface Chunk extends Pick<RunInput, 'simulation' | 'steps' | 'isTwice'> {
@@ -39,12 +39,14 @@ export interface PoolOptions {
   /** The program that calls `serveSeeds`, with this argument. */
   readonly program: readonly [path: string, argument: string];
   readonly onProgress: (run: number, failed: number) => void;
+  /** Default 60,000. */
+  readonly seedLimitMs?: number;
 }
 
 /** Rejects when a child cannot be started. */
 export async function runPool(
   input: Omit<RunInput, 'plants'>,
-  { processes, program, onProgress }: PoolOptions,
+  { processes, program, onProgress, seedLimitMs = seedLimitDefaultMs }: PoolOptions,
 ): Promise<PoolReport> {
   const failuresMax = input.failuresMax ?? 5;
   const report = { run: 0, failed: [] as number[], unrepeatable: [] as number[], hung: [] as number[], totals: {} };
@@ -67,7 +69,7 @@ export async function runPool(
   };
   const work = async (): Promise<void> => {
     for (let chunk = takeChunk(); chunk !== undefined; ) {
-      const left = await runChild(program, chunk, { onEnd, takeChunk });
+      const left = await runChild(program, chunk, { onEnd, takeChunk, seedLimitMs });
       if (left === undefined) return;
       report.hung.push(left.hung);
       chunk = left.rest ?? takeChunk();
@@ -77,16 +79,17 @@ export async function runPool(
   return report;
 }
 
-interface ChildCallbacks {
+interface ChildOptions {
   readonly onEnd: (message: Extract<ChildMessage, { type: 'ends' }>) => void;
   readonly takeChunk: () => Chunk | undefined;
+  readonly seedLimitMs: number;
 }
 
 /** Feeds one child until there is nothing left, or it hangs; then tells at which seed, and what it has not done of its chunk. */
 function runChild(
   [path, argument]: PoolOptions['program'],
   first: Chunk,
-  { onEnd, takeChunk }: ChildCallbacks,
+  { onEnd, takeChunk, seedLimitMs }: ChildOptions,
 ): Promise<{ readonly hung: number; readonly rest: Chunk | undefined } | undefined> {
   return new Promise((resolve, reject) => {
     const child: ChildProcess = fork(path, [argument], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });

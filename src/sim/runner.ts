@@ -12,7 +12,17 @@ const walkSteps = 3000;
 
 /** Enough must happen in a run, or it tests little: so much in a thousand seeds, about half of what does. */
 const floors: Readonly<Record<Simulation, Readonly<Record<string, number>>>> = {
-  walk: { commits: 24_000, elections: 1800, successes: 11_000, reads: 7000, crashes: 4500, changes: 350 },
+  walk: {
+    commits: 16_000,
+    elections: 1900,
+    successes: 8000,
+    reads: 5500,
+    crashes: 4500,
+    changes: 240,
+    transfers: 200,
+    snapshots: 2600,
+    installs: 150,
+  },
   world: {
     commits: 20_000,
     elections: 2500,
@@ -20,7 +30,10 @@ const floors: Readonly<Record<Simulation, Readonly<Record<string, number>>>> = {
     reads: 6000,
     crashes: 4500,
     changes: 450,
-    diskFailures: 300,
+    strikes: 1200,
+    snapshots: 3900,
+    installs: 600,
+    diskFailures: 280,
   },
 };
 

@@ -3,7 +3,7 @@ import { expect } from '../finding.ts';
 import { judgeKey, type KeyOperation } from './linearizability.ts';
 
 /** States looked at for one key before the search gives up. A failure, not a pass. */
-const statesMax = 300_000;
+const statesMax = 1_000_000;
 
 interface Operation {
   readonly kind: KeyOperation['kind'];

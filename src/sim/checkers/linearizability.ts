@@ -4,7 +4,7 @@
  *
  * The search goes through the calls in the order of time and takes any that may come next, until a return is met whose call has
  * not been taken; then it goes back. States that were reached before, the same calls taken and the same value there, are not
- * looked at again. Source: Wing and Gong, "Testing and verifying concurrent objects" (1993); the linked list and the memo are Lowe's,
+ * looked at again, and reads that fit are not chosen but taken. Source: Wing and Gong, "Testing and verifying concurrent objects" (1993); the linked list and the memo are Lowe's,
  * "Testing for linearizability" (2017).
  */
 
@@ -50,40 +50,71 @@ export function judgeKey(operations: readonly KeyOperation[], statesMax: number)
 function search(head: Item, count: number, statesMax: number): Verdict {
   const taken = new Uint16Array(Math.ceil(count / 16));
   const seen = new Set<string>();
-  const trail: { readonly call: Item; readonly before: number }[] = [];
+  const trail: { readonly call: Item; readonly before: number; readonly isForced: boolean }[] = [];
   let left = countReturns(head);
   let value = 0;
   let item = head.next;
+  const take = (call: Item, isForced: boolean): void => {
+    trail.push({ call, before: value, isForced });
+    takeOut(call);
+    if (call.end !== undefined) left--;
+    value = call.value;
+    item = head.next;
+  };
   while (left > 0) {
-    if (item === undefined || !item.isCall) {
+    const read = firstReadOf(head, value);
+    if (read !== undefined) {
+      flip(taken, read.at);
+      take(read, true);
+      continue;
+    }
+    while (item?.isCall && !isWorthTrying(item, head, value)) item = item.next;
+    if (item?.isCall) {
+      flip(taken, item.at);
+      const key = String.fromCharCode(...taken, item.value);
+      if (seen.has(key)) {
+        flip(taken, item.at);
+        item = item.next;
+        continue;
+      }
+      if (seen.size >= statesMax) return 'undecided';
+      seen.add(key);
+      take(item, false);
+      continue;
+    }
+    // A return is next, or nothing: the last choice was wrong, and with it what followed from it.
+    for (;;) {
       const last = trail.pop();
       if (last === undefined) return 'not linearizable';
       putBack(last.call);
       if (last.call.end !== undefined) left++;
       flip(taken, last.call.at);
       value = last.before;
+      if (last.isForced) continue;
       item = last.call.next;
-      continue;
+      break;
     }
-    const after = item.operation.kind === 'write' ? item.value : value;
-    if (after === item.value) {
-      flip(taken, item.at);
-      const key = String.fromCharCode(...taken, after);
-      if (!seen.has(key)) {
-        if (seen.size >= statesMax) return 'undecided';
-        seen.add(key);
-        trail.push({ call: item, before: value });
-        takeOut(item);
-        if (item.end !== undefined) left--;
-        value = after;
-        item = head.next;
-        continue;
-      }
-      flip(taken, item.at);
-    }
-    item = item.next;
   }
   return 'linearizable';
+}
+
+/** A read that may come next and shows the value. To take it at once is never wrong: in any order of the rest it can be the first. */
+function firstReadOf(head: Item, value: number): Item | undefined {
+  for (let item = head.next; item?.isCall; item = item.next) {
+    if (item.operation.kind === 'read' && item.value === value) return item;
+  }
+  return undefined;
+}
+
+/** Not a read that shows something else; not an unknown write that changes nothing, or is the same as one before it. */
+function isWorthTrying(call: Item, head: Item, value: number): boolean {
+  if (call.operation.kind === 'read') return false;
+  if (call.end !== undefined) return true;
+  if (call.value === value) return false;
+  for (let item = head.next; item !== undefined && item !== call; item = item.next) {
+    if (item.isCall && item.end === undefined && item.value === call.value) return false;
+  }
+  return true;
 }
 
 /** Calls and returns by time, behind a head that is none of them. */
