@@ -2,6 +2,7 @@
 
 import {
   type AppendRequest,
+  type Base,
   type Call,
   type Configuration,
   createRaft,
@@ -16,6 +17,7 @@ import {
   type Response,
   type Result,
   type Rules,
+  type SnapshotRequest,
   type Status,
 } from '../../src/core/raft/index.ts';
 import type { PeerId } from '../../src/model/peer.ts';
@@ -43,6 +45,11 @@ export class SinglePeer {
   writing: readonly LogOp[] | undefined;
   /** Whether entries handed out are reported as applied at once. Default true. */
   appliesAtOnce = true;
+  /** The last ones that came out. */
+  receive: Output['receive'] = undefined;
+  restore: Base | undefined = undefined;
+  /** How often a snapshot was asked for. */
+  snapshotsWanted = 0;
   readonly #options: SinglePeerOptions;
   #token = 0;
   /** What the state says at the next start. */
@@ -104,6 +111,34 @@ export class SinglePeer {
 
   ask(from: PeerId, request: Request): this {
     return this.give({ type: 'request', from, request, token: ++this.#token });
+  }
+
+  /** Entries are applied and, as a state on disk would be, all of them at once. */
+  apply(): this {
+    const last = this.applied.at(-1);
+    if (last === undefined || last.index <= this.appliedIndex) return this;
+    this.appliedIndex = last.index;
+    return this.give({ type: 'applied', index: last.index });
+  }
+
+  /** A snapshot as of an applied index is on disk, and the log is compacted up to there. */
+  compact(index: number = this.appliedIndex, trailing: number = 0): this {
+    return this.give(
+      { type: 'snapshotted', base: this.raft.baseAt(index) },
+      { type: 'compact', index, trailing },
+    ).sync();
+  }
+
+  /** The snapshot that is asked for arrives whole. */
+  received(isWhole: boolean = true): this {
+    if (this.receive === undefined) throw new TypeError('a snapshot is asked for');
+    return this.give({ type: 'received', token: this.receive.token, isWhole });
+  }
+
+  restored(isDone: boolean = true): this {
+    if (this.restore === undefined) throw new TypeError('a state is to be replaced');
+    if (isDone) this.appliedIndex = this.restore.index;
+    return this.give({ type: 'restored', isDone });
   }
 
   /** The response to the oldest request that was not looked at yet. */
@@ -169,6 +204,9 @@ export class SinglePeer {
     this.replies.push(...output.replies);
     this.results.push(...output.results);
     if (output.write !== undefined) this.writing = output.write;
+    if (output.receive !== undefined) this.receive = output.receive;
+    if (output.restore !== undefined) this.restore = output.restore;
+    if (output.needsSnapshot) this.snapshotsWanted++;
     const last = output.apply.at(-1);
     if (last === undefined) return;
     this.applied.push(...output.apply);
@@ -180,7 +218,8 @@ export class SinglePeer {
 
 /** What a follower with the same log, or with nothing missing, answers. */
 export function accepted({ request }: Call): Response {
-  if (request.type !== 'append') throw new TypeError('an append is accepted');
+  if (request.type === 'snapshot') return { type: 'snapshot', term: request.term, success: true };
+  if (request.type !== 'append') throw new TypeError('an append or a snapshot is accepted');
   const lastLog = request.prevIndex + request.entries.length;
   return { type: 'append', term: request.term, lastLog, success: true, noRetryBackoff: false };
 }
@@ -199,6 +238,22 @@ export function configurationEntry(index: number, term: number, voters: readonly
 
 export function configurationOf(voters: readonly PeerId[]): Configuration {
   return { servers: voters.map((id) => ({ id, suffrage: 'voter' as const })) };
+}
+
+/** "No": the log does not match, and may agree up to `lastLog`. */
+export function refused({ request }: Call, lastLog: number): Response {
+  if (request.type !== 'append') throw new TypeError('an append is refused');
+  return { type: 'append', term: request.term, lastLog, success: false, noRetryBackoff: true };
+}
+
+/** A point of a log whose only configuration is entry 1. */
+export function baseOf(index: number, term: number, voters: readonly PeerId[] = ['a', 'b', 'c']): Base {
+  return { index, term, configuration: configurationOf(voters), configurationIndex: 1 };
+}
+
+/** A snapshot of leader b. */
+export function snapshot(term: number, base: Base, leader: PeerId = 'b'): SnapshotRequest {
+  return { type: 'snapshot', term, leader, base };
 }
 
 /** An append of leader b with commands of the given terms. */

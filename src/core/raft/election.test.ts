@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { append, isHeartbeat, SinglePeer } from '../../../test/raft/single-peer.ts';
+import { append, configurationEntry, isHeartbeat, SinglePeer } from '../../../test/raft/single-peer.ts';
 import { createRaft } from './index.ts';
 
 test('election: pre-vote, then the vote is saved, then the others are asked', () => {
@@ -61,6 +61,29 @@ test('election: a peer that is cut off asks for ever and keeps its term', () => 
 test('election: peers outside the configuration do not stand', () => {
   assert.equal(new SinglePeer({ voters: [] }).ticks(50).status.role, 'follower');
   assert.equal(new SinglePeer({ voters: ['b', 'c'] }).ticks(50).status.role, 'follower');
+});
+
+test('election: a peer stands whose removal is not known to be committed, for only its log may be new enough', () => {
+  const peer = new SinglePeer().ask('b', append(2, [1, 1], [2])).sync();
+  peer.ask('b', { ...append(2, [2, 2], []), entries: [configurationEntry(3, 2, ['b'])] }).sync();
+  peer.elect();
+  assert.deepEqual([peer.status.role, peer.status.lastIndex, peer.status.term], ['leader', 4, 3]);
+  assert.deepEqual([...peer.raft.matches().keys()], ['b'], 'it does not count itself');
+  peer.sync();
+  assert.equal(peer.status.commit, 0);
+  peer.acceptAll();
+  assert.deepEqual([peer.status.commit, peer.status.role], [4, 'follower'], 'and leads until that is committed');
+  peer.ticks(40);
+  assert.equal(peer.status.role, 'follower');
+});
+
+test('election: a peer does not stand whose removal is committed', () => {
+  const peer = new SinglePeer().ask('b', append(2, [1, 1], [2])).sync();
+  peer
+    .ask('b', { ...append(2, [2, 2], [], 3), entries: [configurationEntry(3, 2, ['b', 'c'])] })
+    .sync()
+    .ticks(40);
+  assert.deepEqual([peer.status.role, peer.status.leader, peer.calls], ['follower', undefined, []]);
 });
 
 test('election: a newer term in an answer ends it, and a pre-vote "no" with the future term does not', () => {

@@ -3,8 +3,8 @@
  * replaced (`restore`), the log begins anew. The state is durable before the log is touched, so that a crash between the two
  * leaves a state that is ahead of its log, and knows it (see `io/consensus`, which then finishes the work at the next start).
  *
- * Until the state is replaced nothing has changed: votes and appends are answered as ever. While it is being replaced nothing
- * is applied, and this peer does not stand for election.
+ * Until the state is replaced nothing has changed: votes and appends are answered as ever. Once the bytes are there this peer
+ * does not stand for election, for a leader's state is nobody's to replace; while it is being replaced nothing is applied.
  *
  * Source: Raft paper, section 7; hashicorp/raft `raft.go` `installSnapshot`.
  */
@@ -31,15 +31,20 @@ export function onSnapshot(state: State, { term, leader, base }: SnapshotRequest
     answer(state, token, true);
     return;
   }
-  const { install } = state;
-  if (install !== undefined && install.phase !== 'receiving') {
+  if (isInstalling(state)) {
     answer(state, token, false);
     return;
   }
+  const { install } = state;
   // The leader has given up the earlier one, or is another leader.
   if (install !== undefined) answer(state, install.token, false);
   state.install = { token, base, phase: 'receiving' };
   state.outbox.receive = { token, base };
+}
+
+/** The state is about to be replaced, or is being: until that is done this peer stays the follower that it is. */
+export function isInstalling({ install }: State): boolean {
+  return install !== undefined && install.phase !== 'receiving';
 }
 
 /** The bytes are on disk, or will not come. */

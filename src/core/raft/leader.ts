@@ -2,13 +2,14 @@
 import { assert } from '../../base/index.ts';
 import type { PeerId } from '../../model/index.ts';
 import { entryBytes } from './journal.ts';
-import { reachedBy, serverOf, votersOf } from './quorum.ts';
+import { hearsQuorum } from './lease.ts';
+import { changed, isVoter, reachedBy, serverOf, votersOf } from './quorum.ts';
 import { confirmReads } from './reads.ts';
 import { heartbeat, newProgress, sendAppends } from './replication.ts';
-import { nextStagingChange } from './staging.ts';
+import { awaitStaged, nextStagingChange, takeStaged } from './staging.ts';
 import type { Leader, State } from './state.ts';
 import { continueTransfer } from './transfer.ts';
-import type { Configuration, ConfigurationChange, Entry, Input, RefusalReason } from './types.ts';
+import type { ConfigurationChange, Entry, Input, RefusalReason } from './types.ts';
 
 type Change = Extract<Input, { type: 'change' }>;
 type Propose = Extract<Input, { type: 'propose' }>;
@@ -30,7 +31,7 @@ export function lead(state: State): void {
     uncommittedBytes: 0,
     round: 0,
     reads: [],
-    staging: undefined,
+    staged: new Map(),
     transfer: undefined,
   };
   state.role = role;
@@ -71,44 +72,39 @@ export function changeConfiguration(state: State, { id, change, appendedAt }: Ch
     state.refuse(id, 'not-leader');
     return;
   }
-  const isNewVoter = change.type === 'add' && change.server.suffrage === 'voter';
-  const isStaged = isNewVoter && role.staging?.peer === change.server.id;
-  const refusal = isFull(state, role) ? 'busy' : isStaged ? undefined : refusalOfChange(state, role, change);
+  const wanted = change.type === 'add' ? change.server : undefined;
+  const isStaged = wanted?.suffrage === 'voter' && state.rules.stagesVoters;
+  const isStagedAlready = isStaged && serverOf(journal.configuration, wanted.id)?.suffrage === 'staging';
+  const refusal = isFull(state, role) ? 'busy' : isStagedAlready ? undefined : refusalOfChange(state, role, change);
   if (refusal !== undefined) {
     state.refuse(id, refusal);
     return;
   }
-  if (isStaged) {
-    role.staging?.ids.push(id);
-    return;
-  }
-  if (!isNewVoter || !state.rules.stagesVoters) {
+  if (!isStaged) {
     state.waiting.place(id, journal.lastIndex + 1, state.term);
     appendChange(state, role, change, appendedAt);
     return;
   }
-  const { server } = change;
-  role.staging = { peer: server.id, ids: [id], appendedAt };
-  if (serverOf(journal.configuration, server.id) !== undefined) continueStaging(state, role);
-  else appendChange(state, role, { type: 'add', server: { ...server, suffrage: 'nonvoter' } }, appendedAt);
+  awaitStaged(role, wanted.id, id);
+  if (isStagedAlready) continueStaging(state, role);
+  else appendChange(state, role, { type: 'add', server: { id: wanted.id, suffrage: 'staging' } }, appendedAt);
 }
 
-/** Makes the staged peer a voter, or one that has lost its log a nonvoter, as soon as that is possible. */
+/** Makes a staged peer a voter, or stages one that has lost its log, as soon as that is possible. */
 export function continueStaging(state: State, role: Leader): void {
   if (state.role !== role || role.transfer !== undefined || !mayChange(state)) return;
   const change = nextStagingChange(state, role);
   if (change === undefined) return;
-  const { staging } = role;
-  const { id: peer } = change.server;
-  const follower = role.followers.get(peer);
-  if (follower !== undefined) follower.hasForgotten = false;
-  role.staging = staging === undefined ? { peer, ids: [], appendedAt: undefined } : undefined;
-  for (const id of staging?.ids ?? []) state.waiting.place(id, state.journal.lastIndex + 1, state.term);
-  appendChange(state, role, change, staging?.appendedAt);
+  if (change.server.suffrage === 'voter') {
+    const index = state.journal.lastIndex + 1;
+    for (const id of takeStaged(role, change.server.id)) state.waiting.place(id, index, state.term);
+  }
+  appendChange(state, role, change, undefined);
 }
 
 function appendChange(state: State, role: Leader, change: ConfigurationChange, appendedAt: bigint | undefined): void {
   const { journal } = state;
+  if (change.type === 'remove') for (const id of takeStaged(role, change.peer)) state.refuse(id, 'superseded');
   append(state, role, [
     {
       index: journal.lastIndex + 1,
@@ -125,7 +121,7 @@ function appendChange(state: State, role: Leader, change: ConfigurationChange, a
 /** One tick as leader. */
 export function tickLeader(state: State, role: Leader): void {
   role.ticks++;
-  if (!hearsQuorum(state, role)) {
+  if (!hearsQuorum(state, role, state.journal.configuration)) {
     state.follow(state.term, undefined);
     return;
   }
@@ -158,8 +154,9 @@ export function advanceCommit(state: State, role: Leader): void {
   state.commit = reached;
   for (const [peer, follower] of role.followers) sendAppends(state, role, peer, follower);
   confirmReads(state, role);
-  const isRemoved = serverOf(journal.configuration, state.self) === undefined;
-  if (isRemoved && state.commit >= journal.configurationIndex) state.follow(state.term, undefined);
+  // Removed, or no voter any more.
+  if (!isVoter(journal.configuration, state.self) && state.commit >= journal.configurationIndex)
+    state.follow(state.term, undefined);
 }
 
 /** Its own disk counts for the leader too, and a leader alone has nobody else to wait for. */
@@ -178,15 +175,6 @@ function isFull(state: State, role: Leader): boolean {
   return state.countWaiting() >= waitingMax || role.uncommittedBytes >= uncommittedBytesMax;
 }
 
-/** Whether enough voters have answered something, a "no" included, within the lease. */
-function hearsQuorum(state: State, role: Leader): boolean {
-  const heard = votersOf(state.journal.configuration).filter((voter) => {
-    const contact = voter === state.self ? role.ticks : role.followers.get(voter)?.contact;
-    return contact !== undefined && role.ticks - contact <= state.options.leaseTicks;
-  });
-  return heard.length >= state.quorum('lead');
-}
-
 /** One change at a time, and none before the term has committed anything (thesis 4.1, and its later correction). */
 function mayChange({ rules, journal, commit, isEstablished }: State): boolean {
   return (
@@ -198,21 +186,11 @@ function mayChange({ rules, journal, commit, isEstablished }: State): boolean {
 function refusalOfChange(state: State, role: Leader, change: ConfigurationChange): RefusalReason | undefined {
   const { configuration } = state.journal;
   if (!mayChange(state) || role.transfer !== undefined) return 'change-pending';
-  // The staged peer may be given up; anything else waits for it.
-  if (role.staging !== undefined && (change.type === 'add' || change.peer !== role.staging.peer))
-    return 'change-pending';
   const peer = change.type === 'add' ? change.server.id : change.peer;
   const present = serverOf(configuration, peer);
   const wanted = change.type === 'add' ? change.server.suffrage : undefined;
   if (present?.suffrage === wanted) return 'unchanged';
   return votersOf(changed(configuration, change)).length === 0 ? 'last-voter' : undefined;
-}
-
-function changed({ servers }: Configuration, change: ConfigurationChange): Configuration {
-  if (change.type === 'remove') return { servers: servers.filter(({ id }) => id !== change.peer) };
-  const { server } = change;
-  if (!servers.some(({ id }) => id === server.id)) return { servers: [...servers, server] };
-  return { servers: servers.map((present) => (present.id === server.id ? server : present)) };
 }
 
 /** Follows the configuration in the log: new members are sent the log, removed ones only what tells them. */

@@ -4,9 +4,10 @@ import type { PeerId } from '../../model/index.ts';
 import { campaign, onPreVoteResponse, onVoteResponse, openElection, standForElection } from './election.ts';
 import { stateAhead, stateBehind } from './errors.ts';
 import { onAppend } from './follower.ts';
-import { nextRestore, onReceived, onRestored, onSnapshot } from './install.ts';
+import { isInstalling, nextRestore, onReceived, onRestored, onSnapshot } from './install.ts';
 import { Journal } from './journal.ts';
 import { advanceCommit, changeConfiguration, continueStaging, propose, tickLeader } from './leader.ts';
+import { isHeard } from './lease.ts';
 import { beginRead, confirmReads } from './reads.ts';
 import { isFarewellDone, onAppendFailed, onAppendResponse, onSnapshotAnswer, sendAppends } from './replication.ts';
 import { rules } from './rules.ts';
@@ -44,6 +45,9 @@ export const raftDefaults: RaftOptions = {
   uncommittedBytesMax: 64 << 20,
   applyMax: 1024,
 };
+
+/** Entries after a snapshot that is being sent. A follower for which that is not enough needs another one. */
+const keptWhileInstalling = 65_536;
 
 /**
  * Makes an engine from what is on disk. It starts as a follower.
@@ -193,7 +197,7 @@ function tick(state: State): void {
     tickLeader(state, role);
     return;
   }
-  if (++role.timer.elapsed < role.timer.timeout || state.install?.phase === 'restoring') return;
+  if (++role.timer.elapsed < role.timer.timeout || isInstalling(state)) return;
   if (state.isElectable) campaign(state);
   else state.follow(state.term, undefined);
 }
@@ -218,8 +222,9 @@ function onRequest(state: State, from: PeerId, request: Request, token: number):
   }
 }
 
-function mayStandNow({ role, isElectable, install }: State, from: PeerId): boolean {
-  return role.kind === 'follower' && role.leader === from && isElectable && install?.phase !== 'restoring';
+function mayStandNow(state: State, from: PeerId): boolean {
+  const { role, isElectable } = state;
+  return role.kind === 'follower' && role.leader === from && isElectable && !isInstalling(state);
 }
 
 /** Gives an answer to the request it belongs to; `undefined`, or an answer of another kind: none came. */
@@ -268,7 +273,7 @@ function onFollowerAnswer(
   }
   let hasAdvanced = false;
   if (context.type === 'append') {
-    if (response?.type === 'append') hasAdvanced = onAppendResponse(follower, context, response);
+    if (response?.type === 'append') hasAdvanced = onAppendResponse(context, response);
     else onAppendFailed(follower, context);
   } else if (context.type === 'snapshot') {
     hasAdvanced = onSnapshotAnswer(state, role, context, response?.type === 'snapshot' && response.success);
@@ -284,6 +289,8 @@ function onFollowerAnswer(
 /** A follower has more of the log than before. */
 function onAdvanced(state: State, role: Leader): void {
   advanceCommit(state, role);
+  // It may have led up to the commit of its own removal.
+  if (state.role !== role) return;
   continueTransfer(state, role);
   continueStaging(state, role);
 }
@@ -305,10 +312,11 @@ function compact(state: State, index: LogIndex, trailing: number): void {
   const { journal, role } = state;
   let end = Math.min(index, journal.lastIndex - trailing);
   if (role.kind === 'leader') {
-    for (const { installing, match, contact } of role.followers.values()) {
-      const isHeard = role.ticks - contact <= state.options.leaseTicks;
-      if (installing !== undefined) end = Math.min(end, installing);
-      else if (isHeard && match >= journal.lastIndex - 2 * trailing) end = Math.min(end, match);
+    for (const [peer, { installing, match }] of role.followers) {
+      const wanted = installing ?? (isHeard(state, role, peer) ? match : undefined);
+      if (wanted === undefined) continue;
+      const keptMax = installing === undefined ? 2 * trailing : Math.max(2 * trailing, keptWhileInstalling);
+      if (wanted >= journal.lastIndex - keptMax) end = Math.min(end, wanted);
     }
   }
   if (end > journal.base.index) journal.compact(journal.baseAt(end));

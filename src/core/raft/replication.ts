@@ -25,7 +25,7 @@ export function newProgress(next: LogIndex, tick: number): Progress {
     heartbeatsInFlight: 0,
     installing: undefined,
     snapshotFrom: 0,
-    hasForgotten: false,
+    acknowledged: 0,
     toldCommit: 0,
     contact: tick,
     round: 0,
@@ -46,7 +46,8 @@ export function sendAppends(state: State, role: Leader, peer: PeerId, follower: 
   }
   const end = follower.removedAt?.index ?? state.journal.lastIndex;
   while (follower.appendsInFlight < appendsInFlightMax && follower.next <= end) {
-    const entries = state.journal.slice(follower.next, entriesPerAppendMax, bytesPerAppendMax);
+    const countMax = Math.min(entriesPerAppendMax, end - follower.next + 1);
+    const entries = state.journal.slice(follower.next, countMax, bytesPerAppendMax);
     sendAppend(state, role, peer, follower, entries);
   }
   // The commit index travels with the next entries; alone only when there are none to wait for.
@@ -103,12 +104,9 @@ export function onSnapshotAnswer(
     follower.snapshotFrom = role.ticks + state.options.electionTicks;
     return false;
   }
-  const hasAdvanced = lastIndex > follower.match;
-  follower.match = Math.max(follower.match, lastIndex);
-  follower.next = Math.max(follower.next, follower.match + 1);
   follower.isProbing = false;
   follower.toldCommit = 0;
-  return hasAdvanced;
+  return advance(follower, lastIndex);
 }
 
 export function sendHeartbeat(state: State, role: Leader, peer: PeerId, follower: Progress): void {
@@ -139,26 +137,36 @@ function sendAppend(state: State, role: Leader, to: PeerId, follower: Progress, 
 }
 
 /** What an answer of this term tells about where the logs agree. Returns whether `match` advanced. */
-export function onAppendResponse(follower: Progress, context: AppendContext, response: AppendResponse): boolean {
+export function onAppendResponse(context: AppendContext, response: AppendResponse): boolean {
+  const { follower, prevIndex } = context;
   if (response.success) {
     follower.isProbing = false;
-    const hasAdvanced = context.lastIndex > follower.match;
-    follower.match = Math.max(follower.match, context.lastIndex);
-    follower.next = Math.max(follower.next, follower.match + 1);
-    return hasAdvanced;
+    return advance(follower, context.lastIndex);
   }
-  if (context.prevIndex <= follower.match) {
-    // An old "no" about what was agreed since then tells nothing. One about what was agreed before tells that the follower has
-    // lost its log; Go peers also say "no" when they cannot write, and then name an index that is not lower.
-    if (context.prevIndex > context.match || response.lastLog >= context.prevIndex) return false;
-    follower.hasForgotten = true;
+  if (prevIndex <= follower.match) {
+    // An old "no" about what was agreed since then tells nothing.
+    if (prevIndex > context.match) return false;
+    // It has what goes before, and yet it says "no": a Go peer that cannot write.
+    if (response.lastLog >= prevIndex) {
+      onAppendFailed(follower, context);
+      return false;
+    }
+    // It had what goes before, and has it no more: it has lost its log.
     follower.match = 0;
   }
-  const next = Math.max(follower.match + 1, Math.min(context.prevIndex, response.lastLog + 1));
+  const next = Math.max(follower.match + 1, Math.min(prevIndex, response.lastLog + 1));
   follower.next = Math.min(follower.next, next);
   follower.isProbing = true;
   follower.toldCommit = 0;
   return false;
+}
+
+function advance(follower: Progress, index: LogIndex): boolean {
+  const hasAdvanced = index > follower.match;
+  follower.match = Math.max(follower.match, index);
+  follower.acknowledged = Math.max(follower.acknowledged, follower.match);
+  follower.next = Math.max(follower.next, follower.match + 1);
+  return hasAdvanced;
 }
 
 /** The append may have arrived or not: send it again, from the next tick on. */

@@ -8,7 +8,6 @@ import type { Install } from './install.ts';
 import type { Journal } from './journal.ts';
 import { isVoter, votersOf } from './quorum.ts';
 import type { QuorumPurpose, Rules } from './rules.ts';
-import { endStaging, type Staging } from './staging.ts';
 import type { Transfer } from './transfer.ts';
 import type {
   Base,
@@ -66,8 +65,8 @@ export interface Leader {
   /** Messages carry the number of the round they were sent in; see `reads.ts`. */
   round: number;
   readonly reads: Read[];
-  /** A nonvoter on its way to becoming a voter, one at a time. */
-  staging: Staging | undefined;
+  /** The changes that are answered when their peer is a voter, by peer; see `staging.ts`. */
+  readonly staged: Map<PeerId, number[]>;
   /** Meanwhile nothing new is taken. */
   transfer: Transfer | undefined;
 }
@@ -90,8 +89,8 @@ export interface Progress {
   installing: LogIndex | undefined;
   /** After a snapshot that did not arrive: the leader's `ticks` from which on another is sent. */
   snapshotFrom: number;
-  /** It lacks entries that it had acknowledged. */
-  hasForgotten: boolean;
+  /** The highest `match` it ever had in this term. Above `match` when it has lost its log. */
+  acknowledged: LogIndex;
   /** The commit index it was sent last. */
   toldCommit: LogIndex;
   /** The leader's `ticks` when it last answered anything. */
@@ -234,7 +233,9 @@ export class State {
   countWaiting(): number {
     const { role, waiting } = this;
     if (role.kind !== 'leader') return waiting.size;
-    return waiting.size + role.reads.length + (role.staging?.ids.length ?? 0);
+    let count = waiting.size + role.reads.length;
+    for (const ids of role.staged.values()) count += ids.length;
+    return count;
   }
 
   newTimer(timeoutTicks: number = this.options.electionTicks): ElectionTimer {
@@ -250,7 +251,8 @@ export class State {
     this.role = { kind: 'follower', leader, timer };
     if (before.kind !== 'leader') return;
     for (const read of before.reads) this.refuse(read.id, 'not-leader');
-    endStaging(this, before);
+    // The next leader goes on with the staging; who waits for it must ask there.
+    for (const ids of before.staged.values()) for (const id of ids) this.refuse(id, 'not-leader');
     // Whoever leads now, or nobody: it is not this peer any more.
     const { transfer } = before;
     if (transfer !== undefined) this.#answerTransfer(transfer.id);

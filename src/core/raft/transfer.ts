@@ -5,6 +5,7 @@
  * Source: Raft thesis 3.10; hashicorp/raft `raft.go` `leadershipTransfer`.
  */
 import type { PeerId } from '../../model/index.ts';
+import { isHeard } from './lease.ts';
 import { isVoter, votersOf } from './quorum.ts';
 import type { Leader, State } from './state.ts';
 
@@ -66,7 +67,7 @@ function furthestVoter(state: State, role: Leader): PeerId | undefined {
   let match = -1;
   for (const voter of votersOf(state.journal.configuration)) {
     const follower = role.followers.get(voter);
-    if (follower === undefined || role.ticks - follower.contact > state.options.leaseTicks) continue;
+    if (follower === undefined || !isHeard(state, role, voter)) continue;
     if (follower.match > match) [furthest, match] = [voter, follower.match];
   }
   return furthest;

@@ -243,8 +243,8 @@ export type Input =
   /** A snapshot as of `base`, of `baseAt`, is on disk: those who need what was compacted away can be sent it. */
   | { readonly type: 'snapshotted'; readonly base: Base }
   /**
-   * The state is on disk up to `index`: the log forgets what is before, but for its last `trailing` entries, and for what followers
-   * that are being sent to need next, up to as many again.
+   * The state is on disk up to `index`: the log forgets what is before, but for its last `trailing` entries, for what followers
+   * that are heard need next, up to as many again, and for what follows a snapshot that is being sent, up to 65,536.
    */
   | { readonly type: 'compact'; readonly index: LogIndex; readonly trailing: number }
   /** The bytes asked for by `receive` are on disk, or, when not `isWhole`, will not come. */
