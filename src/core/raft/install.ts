@@ -82,7 +82,7 @@ export function onRestored(state: State, isDone: boolean): void {
     answer(state, token, false);
     return;
   }
-  state.waiting.skipTo(base.index, state.outbox.results);
+  state.waiting.skipTo(base, state.outbox.results);
   // What follows an entry that the leader has too may be part of a majority already: it is kept.
   if (state.rules.keepsMatchingSuffix && journal.termAt(base.index) === base.term) journal.compact(base);
   else journal.reset(base);

@@ -66,13 +66,30 @@ test('propose: what waits is bounded, by number and by bytes', () => {
   }
 });
 
-test('propose: cut off is no answer; only the term of what was applied at the index is one', () => {
+test('propose: cut off is no answer; an entry of a later term, applied at the index or before it, is one', () => {
   const peer = new SinglePeer().lead();
   peer.give(propose(7, 8)).sync().takeCalls();
   peer.ask('b', append(3, [2, 2], [3])).sync();
   assert.deepEqual(peer.results, [], 'b has cut it off here, but c may have it');
   peer.ask('b', append(3, [3, 3], [], 3)).sync();
-  assert.deepEqual(peer.results, [{ id: 7, outcome: 'refused', reason: 'superseded', leader: undefined }]);
+  const refused = { outcome: 'refused', reason: 'superseded', leader: undefined };
+  assert.deepEqual(new Set(peer.results), new Set([7, 8].map((id) => ({ id, ...refused }))));
+});
+
+test('propose: what was cut off does not keep a leader busy that has a shorter log now', () => {
+  const peer = new SinglePeer({ options: { waitingMax: 3 } }).lead();
+  peer
+    .give(propose(7, 8, 9))
+    .sync()
+    .takeCalls();
+  peer.ask('b', append(3, [2, 2], [3])).sync();
+  peer.ask('c', { ...append(4, [2, 2], [4], 3, 'c') }).sync();
+  assert.deepEqual(
+    peer.results.map(({ id, outcome }) => [id, outcome]).sort(),
+    [7, 8, 9].map((id) => [id, 'refused']),
+  );
+  peer.elect().sync().acceptAll().give(propose(10)).sync().acceptAll();
+  assert.equal(peer.results.at(-1)?.outcome, 'applied');
 });
 
 test('propose: an entry that was cut off and came back is applied', () => {
