@@ -2,24 +2,40 @@
  * Scripts of a few engines with a full trace of what they do. Commands:
  *
  *     peers a b c        first command: voters; `spare d` after it adds a peer outside
- *     tick a 10          time passes for a
- *     deliver            all messages, and those that follow from them; `deliver a>b` only those on that way
+ *     batch 1            before it: entries in one append
+ *     log a 7: 1 1 4     after it: a is in term 7 and has entries of these terms, the first one the configuration
+ *     tick a 10          time passes for a; `tick a,b 10` for both in turn
+ *     run a,b 10         as well, and everything settles after each tick; messages are not in the trace
+ *     deliver            all messages, and those that follow from them; `deliver a>b` only those on that way,
+ *                        `deliver a>b 1` only the first
  *     drop a>b           the messages on that way are lost, and their callers learn that no answer comes
+ *     cut a>b            from now on they are lost, `cut a` those to and from a, until `heal`
  *     sync a             a's writes become durable, until there are none; `sync` for all
- *     settle             deliver and sync until nothing is left
- *     propose a x        a is asked to put x into the log; `read a`, `add a d`, `remove a d` likewise
+ *     settle             deliver, receive, restore and sync until nothing is left
+ *     propose a x y      a is asked to put x and y into the log, together
+ *     read a, add a d, remove a d, transfer a, transfer a b
+ *     snapshot a         a's state, as applied, is on disk as a snapshot
+ *     compact a 2        a's log forgets what is applied, but for its last 2 entries
+ *     receive a          the bytes of the snapshot that a waits for are there; `receive a torn`: they will not come
+ *     restore a          a has replaced its state by that snapshot; `restore a bad`: it was none
+ *     hold a             what a is given to apply takes until `apply a`, and snapshots are received and restored by command
  *     crash a            a loses what it has not synced, and starts again
+ *     wipe a             a loses its disk, and starts again as a peer that joins
  *     status             all peers
  */
 import { OperatingError } from '../../src/base/index.ts';
 import {
+  type Base,
   bootstrapOps,
+  type ConfigurationChange,
   createRaft,
   type Entry,
   type Input,
+  joinOps,
   type LogOp,
   type Output,
   type Raft,
+  type RaftOptions,
   type Request,
   type Response,
   type Result,
@@ -28,10 +44,16 @@ import { DiskImage } from '../../src/sim/image.ts';
 
 interface Peer {
   readonly id: string;
-  readonly disk: DiskImage;
+  disk: DiskImage;
   raft: Raft;
   writing: readonly LogOp[] | undefined;
+  /** Of the state, which is durable at once. */
   applied: number;
+  snapshot: Base | undefined;
+  receive: Output['receive'];
+  restore: Base | undefined;
+  /** Held up by `hold`: the end of the batch that is being applied, or 0. */
+  applying: number | undefined;
 }
 
 interface Message {
@@ -64,8 +86,11 @@ class Script {
   #messages: Message[] = [];
   #trace: string[] = [];
   #lastId = 0;
+  readonly #cuts = new Set<string>();
+  readonly #options: { entriesPerAppendMax?: number } = {};
   /** What came with a token. */
   readonly #asked: Message[] = [];
+  readonly #unanswered = new Set<Message>();
 
   play(line: string): readonly string[] {
     const [command = '', ...args] = line.trim().split(/\s+/);
@@ -80,14 +105,29 @@ class Script {
       case 'peers':
         for (const id of args) this.#start(id, bootstrapOps(args));
         break;
+      case 'batch':
+        this.#options.entriesPerAppendMax = Number(first);
+        break;
+      case 'log':
+        this.#write(this.#peer(first), Number.parseInt(second, 10), args.slice(2).map(Number));
+        break;
       case 'spare':
         this.#start(first, []);
         break;
       case 'tick':
-        for (let count = Number(second || 1); count > 0; count--) this.#give(this.#peer(first), { type: 'tick' });
+        for (let count = Number(second || 1); count > 0; count--) {
+          for (const id of first.split(',')) this.#give(this.#peer(id), { type: 'tick' });
+        }
+        break;
+      case 'run':
+        for (let count = Number(second || 1); count > 0; count--) {
+          for (const id of first.split(',')) this.#give(this.#peer(id), { type: 'tick' });
+          this.#settle();
+        }
+        this.#trace = this.#trace.filter((line) => !/^\w+ > \w+ /.test(line));
         break;
       case 'deliver':
-        while (this.#deliver(first));
+        for (let left = Number(second || Infinity); left > 0 && this.#deliver(first); left--);
         break;
       case 'drop':
         this.#drop(first);
@@ -95,35 +135,67 @@ class Script {
       case 'sync':
         for (const peer of first === '' ? this.#peers.values() : [this.#peer(first)]) while (this.#sync(peer));
         break;
+      case 'cut':
+        this.#cuts.add(first);
+        break;
+      case 'heal':
+        this.#cuts.clear();
+        break;
       case 'settle':
-        while (this.#deliver('') || [...this.#peers.values()].some((peer) => this.#sync(peer)));
+        this.#settle();
         break;
-      case 'propose':
-        this.#give(this.#peer(first), {
-          type: 'propose',
-          proposals: [{ id: ++this.#lastId, data: new TextEncoder().encode(second) }],
-        });
+      case 'propose': {
+        const proposals = args.slice(1).map((text) => ({ id: ++this.#lastId, data: new TextEncoder().encode(text) }));
+        this.#give(this.#peer(first), { type: 'propose', proposals });
         break;
+      }
       case 'read':
         this.#give(this.#peer(first), { type: 'read', id: ++this.#lastId });
         break;
+      case 'transfer':
+        this.#give(this.#peer(first), { type: 'transfer', id: ++this.#lastId, ...(second !== '' && { to: second }) });
+        break;
       case 'add':
-        this.#give(this.#peer(first), {
-          type: 'change',
-          id: ++this.#lastId,
-          change: { type: 'add', server: { id: second, suffrage: 'voter' } },
-        });
+        this.#change(first, { type: 'add', server: { id: second, suffrage: 'voter' } });
         break;
       case 'remove':
-        this.#give(this.#peer(first), {
-          type: 'change',
-          id: ++this.#lastId,
-          change: { type: 'remove', peer: second },
-        });
+        this.#change(first, { type: 'remove', peer: second });
+        break;
+      case 'snapshot': {
+        const peer = this.#peer(first);
+        peer.snapshot = peer.raft.baseAt(peer.applied);
+        this.#give(peer, { type: 'snapshotted', base: peer.snapshot });
+        break;
+      }
+      case 'compact': {
+        const peer = this.#peer(first);
+        this.#give(peer, { type: 'compact', index: peer.applied, trailing: Number(second || 0) });
+        break;
+      }
+      case 'receive':
+        this.#receive(this.#peer(first), second !== 'torn');
+        break;
+      case 'restore':
+        this.#restore(this.#peer(first), second !== 'bad');
+        break;
+      case 'hold':
+        this.#peer(first).applying = 0;
+        break;
+      case 'apply':
+        this.#apply(this.#peer(first));
         break;
       case 'crash':
         this.#crash(this.#peer(first));
         break;
+      case 'wipe': {
+        const peer = this.#peer(first);
+        peer.disk = new DiskImage();
+        peer.disk.perform(joinOps);
+        peer.applied = 0;
+        peer.snapshot = undefined;
+        this.#crash(peer);
+        break;
+      }
       case 'status':
         for (const peer of this.#peers.values()) this.#note(statusOf(peer));
         break;
@@ -137,15 +209,107 @@ class Script {
     disk.perform(ops);
     // Peers are patient in the order they are named, so that scripts decide who stands first.
     const patience = this.#peers.size;
-    const peer: Peer = { id, disk, raft: boot(id, disk, 0, patience), writing: undefined, applied: 0 };
+    const peer: Peer = {
+      id,
+      disk,
+      raft: boot({ id, disk, applied: 0, snapshot: undefined }, patience, this.#options),
+      writing: undefined,
+      applied: 0,
+      snapshot: undefined,
+      receive: undefined,
+      restore: undefined,
+      applying: undefined,
+    };
     this.#peers.set(id, peer);
   }
 
   #crash(peer: Peer): void {
     peer.writing = undefined;
-    this.#messages = this.#messages.filter(({ from, to, isAnswer }) => (isAnswer ? to : from) !== peer.id);
-    peer.raft = boot(peer.id, peer.disk, peer.applied, [...this.#peers.keys()].indexOf(peer.id));
+    peer.receive = undefined;
+    peer.restore = undefined;
+    peer.applying = undefined;
+    // Whoever waits for its answer learns that none comes.
+    const lost = [...this.#messages, ...this.#unanswered].filter(({ from, to, isAnswer }) =>
+      isAnswer ? from === peer.id : to === peer.id,
+    );
+    for (const message of lost) this.#unanswered.delete(message);
+    for (const message of this.#unanswered) if (message.from === peer.id) this.#unanswered.delete(message);
+    this.#messages = this.#messages.filter(({ from, to }) => to !== peer.id && from !== peer.id);
+    const { snapshot, disk } = peer;
+    if (snapshot !== undefined && peer.applied > disk.lastIndex) {
+      this.#note(`${peer.id} finishes the snapshot ${snapshot.index}/${snapshot.term}`);
+      disk.perform([{ type: 'reset', base: snapshot }]);
+    }
+    this.#boot(peer);
     this.#note(`${peer.id} starts again: ${statusOf(peer)}`);
+    for (const { from, to, callId, isAnswer } of lost) {
+      this.#give(this.#peer(isAnswer ? to : from), { type: 'failed', callId });
+    }
+  }
+
+  #write(peer: Peer, term: number, terms: readonly number[]): void {
+    const entries = terms.slice(1).map((entryTerm, at): Entry => {
+      return { index: at + 2, term: entryTerm, type: 'command', data: new TextEncoder().encode(`${entryTerm}`) };
+    });
+    peer.disk.perform([
+      { type: 'hard', state: { term, votedFor: undefined } },
+      { type: 'put', entries },
+    ]);
+    this.#boot(peer);
+  }
+
+  #boot(peer: Peer): void {
+    peer.raft = boot(peer, [...this.#peers.keys()].indexOf(peer.id), this.#options);
+  }
+
+  #change(at: string, change: ConfigurationChange): void {
+    this.#give(this.#peer(at), { type: 'change', id: ++this.#lastId, change });
+  }
+
+  #settle(): void {
+    while (this.#deliver('') || [...this.#peers.values()].some((peer) => this.#advance(peer)));
+  }
+
+  /** One step of what `settle` does besides messages. */
+  #advance(peer: Peer): boolean {
+    const isHeld = peer.applying !== undefined;
+    if (peer.receive !== undefined && !isHeld) this.#receive(peer, true);
+    else if (peer.restore !== undefined && !isHeld) this.#restore(peer, true);
+    else return this.#sync(peer);
+    return true;
+  }
+
+  #receive(peer: Peer, isWhole: boolean): void {
+    const { receive } = peer;
+    if (receive === undefined) throw new OperatingError('test/nothing-to-do', `"${peer.id}" waits for no snapshot`);
+    peer.receive = undefined;
+    this.#note(`${peer.id} has ${isWhole ? 'all' : 'not all'} of the snapshot`);
+    this.#give(peer, { type: 'received', token: receive.token, isWhole });
+  }
+
+  #restore(peer: Peer, isDone: boolean): void {
+    const { restore } = peer;
+    if (restore === undefined) throw new OperatingError('test/nothing-to-do', `"${peer.id}" restores no snapshot`);
+    peer.restore = undefined;
+    if (isDone) {
+      peer.applied = restore.index;
+      peer.snapshot = restore;
+    }
+    this.#note(`${peer.id} has ${isDone ? '' : 'not '}replaced its state`);
+    this.#give(peer, { type: 'restored', isDone });
+  }
+
+  #apply(peer: Peer): void {
+    const { applying } = peer;
+    peer.applying = undefined;
+    if (applying === undefined || applying === 0) return;
+    peer.applied = applying;
+    this.#note(`${peer.id} has applied up to ${applying}`);
+    this.#give(peer, { type: 'applied', index: applying });
+  }
+
+  #isCut({ from, to }: Message): boolean {
+    return [`${from}>${to}`, from, to].some((way) => this.#cuts.has(way));
   }
 
   #deliver(way: string): boolean {
@@ -153,10 +317,16 @@ class Script {
     const [message] = at < 0 ? [] : this.#messages.splice(at, 1);
     if (message === undefined) return false;
     const { from, to, callId, body, isAnswer } = message;
+    if (this.#isCut(message)) {
+      this.#note(`${from} > ${to} ${body.type} is lost`);
+      this.#give(this.#peer(isAnswer ? to : from), { type: 'failed', callId });
+      return true;
+    }
     this.#note(`${from} > ${to} ${isAnswer ? describeAnswer(body as Response) : describeRequest(body as Request)}`);
     if (isAnswer) this.#give(this.#peer(to), { type: 'response', callId, response: body as Response });
     else {
       const token = this.#asked.push(message);
+      this.#unanswered.add(message);
       this.#give(this.#peer(to), { type: 'request', from, request: body as Request, token });
     }
     return true;
@@ -185,7 +355,8 @@ class Script {
     this.#carryOut(peer, peer.raft.take());
   }
 
-  #carryOut(peer: Peer, { status, write, calls, replies, apply, results }: Output): void {
+  #carryOut(peer: Peer, output: Output): void {
+    const { status, write, calls, replies, apply, results, receive, restore, needsSnapshot } = output;
     if (status !== undefined) this.#note(statusOf(peer));
     if (write !== undefined) {
       peer.writing = write;
@@ -196,13 +367,29 @@ class Script {
     }
     for (const { token, response } of replies) {
       const asked = this.#asked[token - 1];
-      if (asked === undefined) continue;
+      // Its asker has crashed meanwhile.
+      if (asked === undefined || !this.#unanswered.has(asked)) continue;
+      if (peer.receive?.token === token) peer.receive = undefined;
+      this.#unanswered.delete(asked);
       this.#messages.push({ ...asked, from: peer.id, to: asked.from, body: response, isAnswer: true });
     }
+    if (receive !== undefined) {
+      peer.receive = receive;
+      this.#note(`${peer.id} waits for the snapshot ${receive.base.index}/${receive.base.term}`);
+    }
+    if (restore !== undefined) {
+      peer.restore = restore;
+      this.#note(`${peer.id} replaces its state by ${restore.index}/${restore.term}`);
+    }
+    if (needsSnapshot) this.#note(`${peer.id} wants a snapshot`);
     for (const result of results) this.#note(`${peer.id} answers ${describeResult(result)}`);
     const last = apply.at(-1);
     if (last === undefined) return;
     this.#note(`${peer.id} applies ${apply.map(describeEntry).join(' ')}`);
+    if (peer.applying !== undefined) {
+      peer.applying = last.index;
+      return;
+    }
     peer.applied = last.index;
     this.#give(peer, { type: 'applied', index: last.index });
   }
@@ -218,17 +405,24 @@ class Script {
   }
 }
 
-function boot(self: string, disk: DiskImage, applied: number, patience: number): Raft {
+type BootParts = Pick<Peer, 'id' | 'disk' | 'applied' | 'snapshot'>;
+
+function boot({ id, disk, applied, snapshot }: BootParts, patience: number, options: Partial<RaftOptions>): Raft {
   const random = { integer: (limit: number) => Math.min(3 * patience, limit - 1) };
-  return createRaft({ self, random, image: disk.load(), applied });
+  const deps = { self: id, random, image: disk.load(), applied, ...(snapshot !== undefined && { snapshot }) };
+  return createRaft(deps, options);
 }
 
 function statusOf({ id, raft }: Peer): string {
-  const { role, term, leader, commit, lastIndex, durable, configuration, isEstablished } = raft.status();
-  const members = configuration.servers.map((server) => server.id).join(' ');
+  const { role, term, leader, baseIndex, commit, lastIndex, durable, configuration, isEstablished } = raft.status();
+  const members = configuration.servers.map((server) =>
+    server.suffrage === 'voter' ? server.id : `${server.id} (${server.suffrage})`,
+  );
   const follows = role === 'follower' ? ` of ${leader ?? 'nobody'}` : '';
   const established = isEstablished ? ', established' : '';
-  return `${id} is ${role}${follows} in term ${term}${established}; last ${lastIndex}, durable ${durable}, commit ${commit}; members ${members}`;
+  const base = baseIndex === 0 ? '' : `base ${baseIndex}, `;
+  const log = `${base}last ${lastIndex}, durable ${durable}, commit ${commit}`;
+  return `${id} is ${role}${follows} in term ${term}${established}; ${log}; members ${members.join(' ')}`;
 }
 
 function describeEntry(entry: Entry): string {
