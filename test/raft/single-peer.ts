@@ -129,9 +129,10 @@ export class SinglePeer {
     ).sync();
   }
 
-  /** The snapshot that is asked for arrives whole. */
+  /** The snapshot that is asked for arrives whole; that takes longer than a write. */
   received(isWhole: boolean = true): this {
     if (this.receive === undefined) throw new TypeError('a snapshot is asked for');
+    if (isWhole) this.sync();
     return this.give({ type: 'received', token: this.receive.token, isWhole });
   }
 

@@ -132,6 +132,14 @@ test('snapshot: one that breaks off changes nothing', () => {
   assert.deepEqual([peer.status.applied, peer.status.lastIndex], [0, 1]);
 });
 
+test('snapshot: the state is not replaced before the term it came in is on disk', () => {
+  const peer = new SinglePeer().ask('b', snapshot(3, baseOf(10, 3)));
+  peer.give({ type: 'received', token: peer.receive?.token ?? 0, isWhole: true });
+  assert.deepEqual([peer.restore, peer.disk.hard.term], [undefined, 1]);
+  peer.sync();
+  assert.deepEqual([peer.restore, peer.disk.hard.term], [baseOf(10, 3), 3]);
+});
+
 test('snapshot: while the state is replaced, another one is refused and appends are taken', () => {
   const peer = new SinglePeer({ terms: [1, 1] });
   peer.ask('b', snapshot(1, baseOf(3, 1))).received();

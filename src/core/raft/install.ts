@@ -59,10 +59,14 @@ export function onReceived(state: State, token: number, isWhole: boolean): void 
   answer(state, token, false);
 }
 
-/** The snapshot to replace the state by, as soon as nothing else is being applied. */
+/**
+ * The snapshot to replace the state by, as soon as nothing else is being applied and the term it came in is on disk: a crash
+ * would leave a state of a later term than the peer knows.
+ */
 export function nextRestore(state: State): Base | undefined {
-  const { install } = state;
-  if (install?.phase !== 'received' || state.applying > state.applied) return undefined;
+  const { install, journal } = state;
+  if (install?.phase !== 'received' || state.applying > state.applied || journal.election > journal.written)
+    return undefined;
   if (install.base.index <= state.applied) {
     state.install = undefined;
     answer(state, install.token, true);
