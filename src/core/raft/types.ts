@@ -24,7 +24,10 @@ export type LogIndex = number;
 /** An election period: 1 is the first, 0 is before it. */
 export type Term = number;
 
-/** `voter` counts for quorums; the others only receive the log. Members of Go peers' configurations have all three. */
+/**
+ * `voter` counts for quorums; the others only receive the log. Leaders make a `staging` member a voter when it has the log; Go leaders
+ * leave it as it is.
+ */
 export type Suffrage = 'voter' | 'nonvoter' | 'staging';
 
 /** A member of the cluster. */
@@ -212,8 +215,8 @@ export interface Proposal {
 }
 
 /**
- * One member more or less; Raft changes one at a time. A new voter is *staged*: a nonvoter at first, and a voter once it has the
- * log, so that a peer which is empty or far behind never holds up commitment.
+ * One member more or less; Raft changes one at a time. A new voter is *staged*: it does not count until it
+ * has the log, so that a peer which is empty or far behind never holds up commitment.
  */
 export type ConfigurationChange =
   | { readonly type: 'add'; readonly server: Server }
@@ -273,11 +276,11 @@ export interface Reply {
 
 /** Why a proposal was not taken. */
 export type RefusalReason =
-  /** Ask `leader`, if known. */
+  /** Ask `leader`, if known. During a transfer this peer itself: nobody takes anything until that is over. */
   | 'not-leader'
   /** Too much is waiting to be committed or answered. */
   | 'busy'
-  /** The index the proposal had was taken by another leader's entry. */
+  /** The index the proposal had was taken by another leader's entry; or the staged peer was removed. */
   | 'superseded'
   /** A change of members, or of the leader, is under way, or the term has not committed anything yet. */
   | 'change-pending'
@@ -293,7 +296,7 @@ export type RefusalReason =
  *
  * `applied`: in the log at `index` with `term`, committed, and applied here; a read: everything up to `index` is applied here.
  * `refused`: it is not in the log and never will be, so that trying again elsewhere cannot make it happen twice. A refused `add`
- * may have made the peer a nonvoter.
+ * may have staged the peer, and then it becomes a voter all the same.
  * `unknown`: the state was replaced by a snapshot that reaches over its index. Nothing else is: a leader that steps down keeps
  * its proposals waiting until their index is applied. The shell's own deadline, when it comes first, means the same.
  */
