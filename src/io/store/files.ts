@@ -56,9 +56,8 @@ export const systemFiles: Files = {
   },
 
   async makeFolder(folder) {
-    const first = await mkdir(folder, { recursive: true, mode: 0o700 });
-    if (first === undefined) return;
-    // Each new folder is a name in the one above it.
+    // One that is there may have been made by a process that ended before it could sync the folder above.
+    const first = (await mkdir(folder, { recursive: true, mode: 0o700 })) ?? folder;
     for (let made = folder; ; made = dirname(made)) {
       await systemFiles.syncFolder(dirname(made));
       if (made === first || made === dirname(made)) return;

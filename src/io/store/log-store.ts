@@ -3,7 +3,7 @@
  * lies on disk and why it is found whole after a crash.
  */
 import { randomBytes } from 'node:crypto';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { AssertionFailure, assert, bytesEqual, OperatingError } from '../../base/index.ts';
 import type { LogImage, LogIndex, LogOp, LogStore } from '../../core/raft/index.ts';
 import { attempt, storeError } from './errors.ts';
@@ -242,7 +242,6 @@ class SegmentedLogStore implements ClosableLogStore {
       this.#filled = position;
     }
     await this.#files.syncFolder(this.#folder);
-    await this.#files.syncFolder(dirname(this.#folder));
   }
 
   async #read(): Promise<ReadLog> {
