@@ -39,8 +39,8 @@ export interface OpenFile {
 }
 
 /**
- * One system call that writes and waits for the disk, instead of two with two turns of the thread pool: 10 % more writes per
- * second and 15 % less CPU a write (`bench/raft-log.bench.ts`). Elsewhere the flag is absent, or does not flush the disk's cache.
+ * One system call that writes and waits for the disk, instead of two with two turns of the thread pool: about 10 % more writes
+ * per second and 15 % less CPU a write (`bench/raft-log.bench.ts`). Elsewhere the flag is absent, or does not flush the disk's cache.
  */
 const hasSyncedWrites = process.platform === 'linux';
 

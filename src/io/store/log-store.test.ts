@@ -115,6 +115,18 @@ test('LogStore says whether the disk is full or broken', async () => {
   }
 });
 
+test('LogStore is closed when the end cannot be marked', async () => {
+  const files = new CrashFiles(new SeededRandom('mark'));
+  const store = await open(files);
+  await store.load();
+  await store.write([{ type: 'hard', state: { term: 1, votedFor: undefined } }]);
+  files.fateOf = () => ({ code: 'ENOSPC' });
+  await store.close();
+  await store.close();
+  files.restart();
+  assert.equal((await load(files)).hard.term, 1);
+});
+
 // -------------------------------------------------------------------------------------------------- damage
 
 /** A history of which all segments are needed. */

@@ -24,8 +24,8 @@ import { type FramedRecord, type LogRecord, markSize, RecordEncoder } from './lo
 /** A log that gives its files back. */
 export interface ClosableLogStore extends LogStore {
   /**
-   * Idempotent. A write in flight is finished first. When nothing has failed, the end of the log is marked, so that damage to
-   * the last write is not taken for a write that a crash has cut short.
+   * Idempotent, never rejects. A write in flight is finished first. When nothing has failed, the end of the log is marked, so that
+   * damage to the last write is not taken for a write that a crash has cut short.
    */
   close(): Promise<void>;
 }
@@ -128,11 +128,11 @@ class SegmentedLogStore implements ClosableLogStore {
     await this.#busy?.catch(keptAsFailure);
     const file = this.#file;
     if (file === undefined) return;
-    try {
-      if (this.#failure === undefined && !this.#isClosedMarked) await this.#act(() => this.#append({ kind: 'closed' }));
-    } finally {
-      await file.close();
+    // Nothing that was acknowledged depends on the mark.
+    if (this.#failure === undefined && !this.#isClosedMarked) {
+      await this.#act(() => this.#append({ kind: 'closed' })).catch(keptAsFailure);
     }
+    await this.#act(() => file.close()).catch(keptAsFailure);
   }
 
   /** One act at a time, none after close. */
