@@ -155,6 +155,7 @@ class SegmentedLogStore implements ClosableLogStore {
     try {
       await act();
     } catch (error) {
+      if (error instanceof AssertionFailure) throw error;
       this.#failure = storeError(`Cannot write the raft log in "${this.#folder}"`, error);
       throw this.#failure;
     }

@@ -114,6 +114,13 @@ test('SnapshotStore goes on after a full disk: what was discarded leaves room fo
   files.fateOf = () => undefined;
   await writer.discard();
   assert.deepEqual(await files.list(folder), []);
+  files.fateOf = (_, act) => (act.startsWith('create') ? { code: 'ENOSPC' } : undefined);
+  await assert.rejects(store.create(baseAt(1, 1)), {
+    code: 'store/full',
+    message: /^Cannot write a snapshot in ".*": ENOSPC/,
+  });
+  assert.deepEqual(await files.list(folder), []);
+  files.fateOf = () => undefined;
   await writeSnapshot(store, baseAt(1, 1));
 });
 

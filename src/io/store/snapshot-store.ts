@@ -161,12 +161,18 @@ class FolderSnapshotStore implements SnapshotStore {
     const name = nameOf(base, ms);
     const folder = this.#pathOf(name + temporary);
     await files.remove(folder);
-    await files.makeFolder(folder);
-    const file = await files.open(join(folder, stateName), 'create');
-    return new FolderSnapshotWriter(base, file, {
-      keep: (meta) => this.#keep({ ...meta, name }),
-      remove: () => this.#remove(name),
-    });
+    try {
+      await files.makeFolder(folder);
+      const file = await files.open(join(folder, stateName), 'create');
+      return new FolderSnapshotWriter(base, file, {
+        keep: (meta) => this.#keep({ ...meta, name }),
+        remove: () => this.#remove(name),
+      });
+    } catch (error) {
+      // A disk that fails would otherwise get one more folder with each try; the first error is the one to tell.
+      await files.remove(folder).catch(() => {});
+      throw error;
+    }
   }
 
   /** The bytes are on disk. */

@@ -88,8 +88,12 @@ test('a log on this disk holds a random history, opened again and again', async 
 
 test('RaftFolder.probe leaves nothing behind, and says what is wrong with the place', async () => {
   const path = newFolder();
-  await createRaftFolder(path, { backupsRotate: 1 }).probe();
+  const folder = createRaftFolder(path, { backupsRotate: 1 });
+  await folder.probe();
   assert.deepEqual(await readdir(path), []);
+  await writeFile(join(path, 'probe.tmp'), 'of a process that was killed');
+  await (await folder.open()).state.close();
+  assert.ok(!existsSync(join(path, 'probe.tmp')));
   const file = newFolder();
   await writeFile(file, 'not a folder');
   const elsewhere = join(file, 'raft');
