@@ -2,7 +2,8 @@
  * The Raft log on this disk, beside what the disk itself does in the same run.
  *
  * - The log alone: small and large entries, in writes of 1, 8 and 64, as a share of syncs of as many bytes, or of the bandwidth
- *   of plain sequential writing; CPU of a write; how long a log of 100,000 entries takes to load.
+ *   of plain sequential writing; CPU of a write; how long a log of 100,000 entries takes to load; the longest write while a large
+ *   snapshot is written.
  * - One Raft peer, log and state: writes acknowledged per second, one in flight (each waits for its own sync) and 64 (group
  *   commit: one sync for all that wait).
  *
@@ -15,7 +16,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Clock, SeededRandom, silentLogger } from '../src/base/index.ts';
 import { openPinset } from '../src/cluster/index.ts';
-import type { Entry } from '../src/core/raft/index.ts';
+import { type Entry, originBase } from '../src/core/raft/index.ts';
 import { createRaft, type RaftTransport } from '../src/io/consensus/index.ts';
 import { createRaftFolder } from '../src/io/store/index.ts';
 import { initialService } from '../src/model/config/index.ts';
@@ -33,6 +34,7 @@ const entrySizes = [
 const groupsMax = 1000;
 const logBytesMax = 256 << 20;
 const loadedCount = 100_000;
+const snapshotBytes = 100 << 20;
 const sequentialCount = 500;
 
 const { values } = parseArgs({ options: { writes: { type: 'string', default: '20000' } } });
@@ -114,10 +116,29 @@ async function writesPerSecond(count: number, concurrency: number, first: number
 async function measureLog(): Promise<void> {
   const bandwidth = await bytesPerSecond();
   report({ name: 'disk bandwidth', value: bandwidth / 1e6, unit: 'MB/s' });
+  const appends = await syncsPerSecond();
+  report({ name: 'disk syncs of appends', value: appends, unit: '1/s' });
+  const oneCall = await syncsPerSecond({ isOneCall: true });
+  report({
+    name: 'disk syncs of appends in one call',
+    value: oneCall,
+    unit: '1/s',
+    ratio: oneCall / appends,
+    of: 'appends',
+  });
+  const inPlace = await syncsPerSecond({ isOneCall: true, isInPlace: true });
+  report({
+    name: 'disk syncs in place in one call',
+    value: inPlace,
+    unit: '1/s',
+    ratio: inPlace / appends,
+    of: 'appends',
+  });
   for (const { name, dataBytes } of entrySizes) {
     for (const size of groupSizes) await measureGroups(`${size} ${name}`, dataBytes, size, bandwidth);
   }
   await measureLoad();
+  await measureBesideSnapshot();
 }
 
 async function measureGroups(name: string, dataBytes: number, size: number, bandwidth: number): Promise<void> {
@@ -128,7 +149,7 @@ async function measureGroups(name: string, dataBytes: number, size: number, band
   const bytes = size * dataBytes;
   const groups = Math.min(groupsMax, Math.floor(logBytesMax / bytes));
   const data = new Uint8Array(dataBytes).fill(7);
-  const syncs = await syncsPerSecond(bytes);
+  const syncs = await syncsPerSecond({ bytes });
   const cpu = process.cpuUsage();
   const startedAt = performance.now();
   for (let group = 0; group < groups; group++) {
@@ -145,7 +166,7 @@ async function measureGroups(name: string, dataBytes: number, size: number, band
     value: groups / seconds,
     unit: '1/s',
     ratio: groups / seconds / syncs,
-    of: 'syncs',
+    of: 'syncs of appends',
   });
   const rate = (groups * bytes) / seconds;
   report({
@@ -182,6 +203,30 @@ async function measureLoad(): Promise<void> {
   if (entries.length !== loadedCount) throw new TypeError(`${entries.length} entries loaded`);
   report({ name: `log load of ${loadedCount}`, value: ms, unit: 'ms' });
   await Promise.all([again.log.close(), again.state.close()]);
+}
+
+/** A large snapshot must not hold up the log: leaders would be taken for dead. */
+async function measureBesideSnapshot(): Promise<void> {
+  const { log, state, snapshots } = await createRaftFolder(join(folder, 'snapshot'), { backupsRotate: 1 }).open();
+  await log.load();
+  await log.write([{ type: 'hard', state: { term: 1, votedFor: 'bench' } }]);
+  let isWriting = true;
+  let longestMs = 0;
+  const writing = (async () => {
+    for (let index = 1; isWriting; index++) {
+      const startedAt = performance.now();
+      await log.write([{ type: 'put', entries: [{ type: 'command', index, term: 1, data: new Uint8Array(200) }] }]);
+      longestMs = Math.max(longestMs, performance.now() - startedAt);
+    }
+  })();
+  const writer = await snapshots.create({ ...originBase, index: 1, term: 1 });
+  const chunk = new Uint8Array(64 << 10).fill(7);
+  for (let written = 0; written < snapshotBytes; written += chunk.length) await writer.write(chunk);
+  await writer.finish();
+  isWriting = false;
+  await writing;
+  report({ name: `log longest write beside a snapshot of ${snapshotBytes >> 20} MiB`, value: longestMs, unit: 'ms' });
+  await state.close();
 }
 
 try {

@@ -119,6 +119,7 @@ export function snapshotStoreConformance(name: string, place: () => Promise<Snap
       await left.write(utf8Encode('half'));
       // The peer ends here.
       assert.deepEqual(indexesOf(await at.open()), [1]);
+      await left.discard();
     });
 
     test('a second writer before the first is done is refused as a bug', async () => {

@@ -88,7 +88,10 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
     { streams: host.streams, clock, logger: log, isTrusted: (peer) => consensus.isTrustedPeer(peer) },
   );
   const ipfs = createConnector(config, nodeMultiaddress, log);
-  const storage = createRaftFolder(folder.raftFolder, { backupsRotate: config.raft.backupsRotate });
+  const storage = createRaftFolder(folder.raftFolder, {
+    backupsRotate: config.raft.backupsRotate,
+    logger: log.scope('raft'),
+  });
   const isJoining = bootstrap.length > 0 && !(options.joinsOnce === true && (await isMember(storage)));
   const consensus = createRaft(
     {

@@ -77,6 +77,7 @@ test('rotateBackups loses nothing that is to be kept when it ends at any act, an
         const { raft, ...backups } = await generations(files);
         const kept = Object.entries(backups).filter(([name]) => /\.\d$/.test(name));
         const found = [...(raft === undefined ? [] : [raft]), ...kept.map(([, generation]) => generation)];
+        assert.ok(!found.includes('nothing'), 'a backup is whole or gone');
         assert.deepEqual(
           found.slice(0, 3),
           [8, 7, 6],

@@ -87,11 +87,10 @@ export class LogReader {
   add(file: SegmentName, bytes: Uint8Array, isLast: boolean): boolean {
     const found = findRecord(bytes, 0, file.mark, 0);
     if (typeof found === 'string') {
-      if (!isLast || this.#lastKind === 'sealed' || hasMark(bytes, file.mark, 1))
-        throw this.#damage(file.name, 0, found);
-      // The segments before it are deleted only when there are records in it.
-      if (this.#segments.length === 0 && file.sequence > 1) throw this.#damage(file.name, 0, found);
-      return false;
+      // The segments before it are deleted only when there is a write in it.
+      const hasAllBefore = this.#segments.length > 0 || file.sequence === 1;
+      if (isLast && hasAllBefore && !hasMark(bytes, file.mark, 1)) return false;
+      throw this.#damage(file.name, 0, found);
     }
     const record = this.#decode(file.name, 0, found.body);
     if (record.kind !== 'segment') throw this.#damage(file.name, 0, 'the head of the segment is missing');

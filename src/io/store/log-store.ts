@@ -3,7 +3,7 @@
  * lies on disk and why it is found whole after a crash.
  */
 import { randomBytes } from 'node:crypto';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { AssertionFailure, assert, bytesEqual, OperatingError } from '../../base/index.ts';
 import type { LogImage, LogIndex, LogOp, LogStore } from '../../core/raft/index.ts';
 import { attempt, storeError } from './errors.ts';
@@ -24,8 +24,8 @@ import { type FramedRecord, type LogRecord, markSize, RecordEncoder } from './lo
 /** A log that gives its files back. */
 export interface ClosableLogStore extends LogStore {
   /**
-   * Idempotent. A write in flight is finished first. When nothing has failed, the end of the log is marked, so that damage to
-   * the last write is not taken for a write that a crash has cut short.
+   * Idempotent, never rejects. A write in flight is finished first. When nothing has failed, the end of the log is marked, so that
+   * damage to the last write is not taken for a write that a crash has cut short.
    */
   close(): Promise<void>;
 }
@@ -128,11 +128,11 @@ class SegmentedLogStore implements ClosableLogStore {
     await this.#busy?.catch(keptAsFailure);
     const file = this.#file;
     if (file === undefined) return;
-    try {
-      if (this.#failure === undefined && !this.#isClosedMarked) await this.#act(() => this.#append({ kind: 'closed' }));
-    } finally {
-      await file.close();
+    // Nothing that was acknowledged depends on the mark.
+    if (this.#failure === undefined && !this.#isClosedMarked) {
+      await this.#act(() => this.#append({ kind: 'closed' })).catch(keptAsFailure);
     }
+    await this.#act(() => file.close()).catch(keptAsFailure);
   }
 
   /** One act at a time, none after close. */
@@ -155,6 +155,7 @@ class SegmentedLogStore implements ClosableLogStore {
     try {
       await act();
     } catch (error) {
+      if (error instanceof AssertionFailure) throw error;
       this.#failure = storeError(`Cannot write the raft log in "${this.#folder}"`, error);
       throw this.#failure;
     }
@@ -242,7 +243,6 @@ class SegmentedLogStore implements ClosableLogStore {
       this.#filled = position;
     }
     await this.#files.syncFolder(this.#folder);
-    await this.#files.syncFolder(dirname(this.#folder));
   }
 
   async #read(): Promise<ReadLog> {

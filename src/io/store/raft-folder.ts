@@ -64,6 +64,7 @@ export interface RaftFolderOptions {
 }
 
 const snapshotsRetainedDefault = 5;
+const probeName = 'probe.tmp';
 const probeBytes = 1 << 20;
 
 /** Names the folder; nothing is read or made before `open`. */
@@ -104,6 +105,8 @@ async function openRaftData(path: string, options: RaftFolderOptions): Promise<R
   // First, because LevelDB locks its folder, and thereby all of this one.
   const state = await openDatastore(join(path, 'state'));
   try {
+    // A crash may have left it.
+    await attempt(`Cannot open "${path}"`, () => systemFiles.remove(join(path, probeName)));
     const log = await openLogStore(join(path, 'log'));
     const deps = { files: systemFiles, logger, wallMs: Date.now };
     const snapshots = await openSnapshotStore(join(path, 'snapshots'), { snapshotsRetained }, deps);
@@ -131,7 +134,7 @@ function closingAfter(log: ClosableLogStore, state: Datastore): Datastore {
 }
 
 async function probe(path: string): Promise<void> {
-  const name = join(path, 'probe.tmp');
+  const name = join(path, probeName);
   await systemFiles.makeFolder(path);
   await systemFiles.remove(name);
   try {

@@ -114,7 +114,26 @@ test('SnapshotStore goes on after a full disk: what was discarded leaves room fo
   files.fateOf = () => undefined;
   await writer.discard();
   assert.deepEqual(await files.list(folder), []);
+  files.fateOf = (_, act) => (act.startsWith('create') ? { code: 'ENOSPC' } : undefined);
+  await assert.rejects(store.create(baseAt(1, 1)), {
+    code: 'store/full',
+    message: /^Cannot write a snapshot in ".*": ENOSPC/,
+  });
+  assert.deepEqual(await files.list(folder), []);
+  files.fateOf = () => undefined;
   await writeSnapshot(store, baseAt(1, 1));
+});
+
+test('SnapshotStore leaves nothing of a snapshot that was discarded when its name could not be made durable', async () => {
+  const files = new CrashFiles(new SeededRandom('name'));
+  const store = await open(files);
+  const writer = await store.create(baseAt(1, 1));
+  files.fateOf = (_, act) => (act === `syncFolder ${folder}` ? { code: 'EIO' } : undefined);
+  await assert.rejects(writer.finish(), { code: 'store/io' });
+  assert.deepEqual(await files.list(folder), ['1-1-1000']);
+  await writer.discard();
+  assert.deepEqual(await files.list(folder), []);
+  assert.deepEqual(store.list(), []);
 });
 
 test('SnapshotStore makes bytes, description and names durable before a snapshot counts', async () => {

@@ -8,7 +8,8 @@ import { after, test } from 'node:test';
 import { datastoreConformance } from '../../../test/conformance/datastore.ts';
 import { logStoreConformance } from '../../../test/conformance/log-store.ts';
 import { snapshotStoreConformance } from '../../../test/conformance/snapshot-store.ts';
-import { silentLogger } from '../../base/index.ts';
+import { makeHistory } from '../../../test/support/log-history.ts';
+import { SeededRandom, silentLogger } from '../../base/index.ts';
 import { systemFiles } from './files.ts';
 import { createRaftFolder, openDatastore } from './index.ts';
 import { openLogStore } from './log-store.ts';
@@ -64,6 +65,61 @@ test('RaftFolder.moveAway keeps the newest backups under ascending numbers', asy
   for (const [number, generation] of [4, 3, 2].entries()) {
     assert.equal(await readFile(join(`${path}.old.${number}`, 'generation'), 'utf8'), String(generation));
   }
+});
+
+test('a log on this disk holds a random history, opened again and again', async () => {
+  for (const seed of ['a', 'b', 'c']) {
+    const { writes, images } = makeHistory(new SeededRandom(seed), 200);
+    const folder = newFolder();
+    const random = new SeededRandom(`reopen ${seed}`);
+    let store = await openLogStore(folder, { segmentBytes: 2000 });
+    for (const [i, ops] of writes.entries()) {
+      if (i === 0 || random.integer(10) === 0) {
+        await store.close();
+        store = await openLogStore(folder, { segmentBytes: 2000 });
+        assert.deepEqual(await store.load(), images[i], `seed ${seed}, after ${i} writes`);
+      }
+      await store.write(ops);
+    }
+    assert.deepEqual(await store.load(), images.at(-1), `seed ${seed}`);
+    await store.close();
+  }
+});
+
+test('RaftFolder.probe leaves nothing behind, and says what is wrong with the place', async () => {
+  const path = newFolder();
+  const folder = createRaftFolder(path, { backupsRotate: 1 });
+  await folder.probe();
+  assert.deepEqual(await readdir(path), []);
+  await writeFile(join(path, 'probe.tmp'), 'of a process that was killed');
+  await (await folder.open()).state.close();
+  assert.ok(!existsSync(join(path, 'probe.tmp')));
+  const file = newFolder();
+  await writeFile(file, 'not a folder');
+  const elsewhere = join(file, 'raft');
+  await assert.rejects(createRaftFolder(elsewhere, { backupsRotate: 1 }).probe(), {
+    code: 'store/io',
+    message: new RegExp(`^Cannot write to "${elsewhere}": ENOTDIR`),
+  });
+});
+
+test('RaftFolder is free for the next one when its state is closed, and the log is closed by then', async () => {
+  const path = newFolder();
+  const folder = createRaftFolder(path, { backupsRotate: 1 });
+  const first = await folder.open();
+  await first.log.load();
+  await first.log.write([{ type: 'hard', state: { term: 1, votedFor: 'me' } }]);
+  await first.log.close();
+  await assert.rejects(folder.open(), { code: 'store/locked' });
+  await first.state.close();
+  const second = await folder.open();
+  assert.equal((await second.log.load()).hard.votedFor, 'me');
+  await second.log.write([{ type: 'hard', state: { term: 2, votedFor: 'you' } }]);
+  await second.state.close();
+  await assert.rejects(second.log.write([]), { code: 'base/assertion' });
+  const third = await folder.open();
+  assert.equal((await third.log.load()).hard.votedFor, 'you');
+  await Promise.all([third.log.close(), third.state.close()]);
 });
 
 test('RaftFolder.open makes what is missing, private to the user, and refuses data of the Go program', async () => {
