@@ -125,6 +125,9 @@ function isBefore(a: Event | undefined, b: Event | undefined): boolean {
   return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
 }
 
+/** As a real timer has a grain: what is left of a wait after rounding would otherwise be waited for in no time, and for ever. */
+const timerMinMs = 0.01;
+
 /** One life of a peer has one clock; when the peer crashes, its timers never fire. It can run fast or slow. */
 export class VirtualClock implements Clock {
   /** Virtual seconds a second. */
@@ -158,7 +161,7 @@ export class VirtualClock implements Clock {
       if (isSet) this.timers--;
       isSet = false;
     };
-    const cancel = this.#scheduler.after(delayMs / this.rate, () => {
+    const cancel = this.#scheduler.after(delayMs > 0 ? Math.max(timerMinMs, delayMs / this.rate) : 0, () => {
       end();
       if (this.#isAlive) act();
     });
