@@ -4,32 +4,31 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { runSoak, type SoakOptions } from './soak/soak.ts';
+import { runSoak, type SoakOptions, type SoakReport } from './soak/soak.ts';
 
 const seed = process.env.SEED ?? '1';
 
-function options(changes: Pick<SoakOptions, 'rounds' | 'peerCount' | 'ipfs' | 'folder'>): SoakOptions {
-  return {
-    seed,
-    goCount: 0,
-    writerCount: 4,
-    pauseMs: 5,
-    roundsBetweenChecks: 10,
-    print: (line) => console.log(`# soak, seed ${seed}: ${line}`),
-    ...changes,
-  };
+/** Quiet; a failure comes with what had happened before. */
+async function soak(changes: Pick<SoakOptions, 'rounds' | 'peerCount' | 'ipfs'>): Promise<SoakReport> {
+  const folder = await mkdtemp(join(tmpdir(), 'soak-'));
+  const lines = [`SEED=${seed}, logs: ${folder}/*/daemon.log`];
+  const print = (line: string): number => lines.push(line);
+  const load = { writerCount: 4, pauseMs: 5 };
+  try {
+    return await runSoak({ seed, goCount: 0, roundsBetweenChecks: 10, folder, print, ...load, ...changes });
+  } catch (cause) {
+    throw new Error([...lines, String(cause)].join('\n'), { cause });
+  }
 }
 
 describe('a cluster under load whose peers are killed at random', () => {
   it('of five keeps what it has acknowledged', { timeout: 150_000 }, async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'soak-'));
-    const { pins, unpins, held } = await runSoak(options({ rounds: 4, peerCount: 5, ipfs: 'stand-in', folder }));
+    const { pins, unpins, held } = await soak({ rounds: 4, peerCount: 5, ipfs: 'stand-in' });
     assert.ok(pins > 100 && unpins > 0 && held > 0);
   });
 
   it('of three, with an IPFS node in each, keeps it on the nodes as well', { timeout: 150_000 }, async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'soak-'));
-    const { pins, unpins, held } = await runSoak(options({ rounds: 2, peerCount: 3, ipfs: 'embedded', folder }));
+    const { pins, unpins, held } = await soak({ rounds: 2, peerCount: 3, ipfs: 'embedded' });
     assert.ok(pins > 50 && unpins > 0 && held > 0);
   });
 });

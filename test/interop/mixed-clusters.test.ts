@@ -27,6 +27,8 @@ const skip =
 if (skip !== false) console.warn(skip);
 
 const limitMs = 40_000;
+/** A Go peer says that it has not heard of the leader for too long. One of ours says nothing. */
+const goTimedOut = /heartbeat timeout reached/;
 /** Each of the three is elected once within a few deaths; so many never happen. */
 const leadersMax = 25;
 
@@ -101,6 +103,16 @@ class MixedCluster {
 
   leader(): Promise<Member> {
     return eventually('a leader', async () => leaderOf(this.running) ?? 'nobody');
+  }
+
+  /** Kills and restarts all others until this one is elected before them. */
+  async makeLead(member: Member): Promise<void> {
+    for (let n = 0; n < leadersMax && (await this.leader()) !== member; n++) {
+      const others = this.running.filter((other) => other !== member);
+      await Promise.all(others.map((other) => other.kill()));
+      await Promise.all(others.map((other) => other.start()));
+    }
+    assert.equal(await this.leader(), member);
   }
 
   /** All that run hold exactly what was acknowledged, and list it in the same words. */
@@ -225,6 +237,22 @@ for (const kinds of [
       await cluster.same();
     });
 
+    test('ours hands its leadership over when it is stopped, and nobody waits for an election timeout', async () => {
+      const ours = cluster.members.find(({ kind }) => kind === 'ours');
+      assert.ok(ours);
+      await cluster.makeLead(ours);
+      await cluster.writeThroughAll(1);
+      const others = cluster.members.filter((member) => member !== ours);
+      for (const other of others) other.watchFor(goTimedOut);
+      await ours.stop();
+      await cluster.leader();
+      for (const other of others) assert.equal(other.seen.get(goTimedOut), 0, `${other.name} waited`);
+      await cluster.writeThroughAll(1);
+      await ours.start();
+      await cluster.write(ours, 1);
+      await cluster.same();
+    });
+
     for (const [by, whom] of [
       [1, 2],
       [1, 0],
@@ -301,7 +329,7 @@ for (const kinds of [
       await cluster.same();
     });
 
-    test('it leads from there, and survives its own restart from the snapshot', async () => {
+    test('it goes on after a restart of its own, and after one of all', async () => {
       await third.kill();
       await third.start();
       await cluster.write(third);
