@@ -16,6 +16,7 @@ import type {
 import type { BlockRepo } from '../repo/index.ts';
 import { isLeaf } from './links.ts';
 import { type Operations, RunningOperation } from './operations.ts';
+import { PinChanges } from './pin-changes.ts';
 import type { PinIndex } from './pin-index.ts';
 import { walkWith } from './walk.ts';
 
@@ -33,11 +34,11 @@ export interface PinKeeperDeps {
 /** Makes, moves and removes pins. */
 export class PinKeeper implements Pins {
   readonly #deps: PinKeeperDeps;
-  /** Changes of records, one after the other: each looks before it writes. */
-  #changing: Promise<unknown> = Promise.resolve();
+  readonly #changes: PinChanges;
 
   constructor(deps: PinKeeperDeps) {
     this.#deps = deps;
+    this.#changes = new PinChanges({ records: deps.index, flushBlocks: () => deps.repo.flush() });
   }
 
   async add(cid: CID, options: PinAddOptions = {}): Promise<void> {
@@ -47,42 +48,40 @@ export class PinKeeper implements Pins {
       throw nodeError('ipfs-node/bad-pin-name', text);
     }
     const type: PinType = recursive ? 'recursive' : 'direct';
-    this.#checkAddable(cid, type);
+    checkAddable(this.get(cid), type);
     await this.#inOperation(options.operation, async (operation) => {
       // A pin of the same kind vouches for its blocks, unless it is removed before the record is written.
       if (this.get(cid)?.type === type && (await this.#rename(cid, type, name))) return;
       await this.#fetch(cid, type, operation, options);
-      await this.#change(async () => {
-        this.#checkAddable(cid, type);
-        await operation.flush();
-        await this.#deps.index.write([{ cid, type, name }], []);
+      await this.#changes.change((get) => {
+        checkAddable(get(cid), type);
+        return { put: { cid, type, name }, result: undefined };
       });
     });
   }
 
   async rm(cid: CID, options: { readonly recursive?: boolean } = {}): Promise<void> {
-    await this.#change(async () => {
-      const pin = this.get(cid);
+    await this.#changes.change((get) => {
+      const pin = get(cid);
       if (pin === undefined) throw nodeError('ipfs-node/not-pinned', 'not pinned or pinned indirectly');
       if (pin.type === 'recursive' && options.recursive === false) {
         throw nodeError('ipfs-node/pinned-recursively', `${cid} is pinned recursively`);
       }
-      await this.#deps.index.write([], [cid]);
+      return { remove: cid, result: undefined };
     });
   }
 
   async update(from: CID, to: CID, options: AbortOptions & { readonly unpin?: boolean } = {}): Promise<void> {
     const { unpin = true } = options;
-    this.#checkUpdatable(from);
+    checkUpdatable(this.get(from));
     if (from.equals(to)) return;
     await this.#inOperation(undefined, async (operation) => {
       await this.#fetch(to, 'recursive', operation, options);
-      await this.#change(async () => {
-        const { name } = this.#checkUpdatable(from);
-        await operation.flush();
-        const kept = this.get(to);
-        const pin = kept?.type === 'recursive' ? kept : { cid: to, type: 'recursive' as const, name };
-        await this.#deps.index.write([pin], unpin ? [from] : []);
+      await this.#changes.change((get) => {
+        const { name } = checkUpdatable(get(from));
+        const kept = get(to);
+        const put = kept?.type === 'recursive' ? kept : { cid: to, type: 'recursive' as const, name };
+        return { put, ...(unpin && { remove: from }), result: undefined };
       });
     });
   }
@@ -131,24 +130,11 @@ export class PinKeeper implements Pins {
 
   /** Gives a present pin another name. @returns false when there is none of this type. */
   #rename(cid: CID, type: PinType, name: string): Promise<boolean> {
-    return this.#change(async () => {
-      const present = this.get(cid);
-      if (present?.type !== type) return false;
-      if (present.name !== name) await this.#deps.index.write([{ cid, type, name }], []);
-      return true;
+    return this.#changes.change((get) => {
+      const present = get(cid);
+      if (present?.type !== type) return { result: false };
+      return present.name === name ? { result: true } : { put: { cid, type, name }, result: true };
     });
-  }
-
-  #checkAddable(cid: CID, type: PinType): void {
-    if (type === 'direct' && this.get(cid)?.type === 'recursive') {
-      throw nodeError('ipfs-node/already-pinned', `pin: ${cid} already pinned recursively`);
-    }
-  }
-
-  #checkUpdatable(from: CID): PinEntry {
-    const pin = this.get(from);
-    if (pin?.type === 'recursive') return pin;
-    throw nodeError('ipfs-node/not-pinned', "'from' cid was not recursively pinned already");
   }
 
   async #inOperation(given: Operation | undefined, act: (operation: RunningOperation) => Promise<void>): Promise<void> {
@@ -202,10 +188,15 @@ export class PinKeeper implements Pins {
     for await (const page of this.pages(type)) roots.push(...page.map((pin) => pin.cid));
     return roots;
   }
+}
 
-  #change<T>(act: () => Promise<T>): Promise<T> {
-    const change = this.#changing.then(act);
-    this.#changing = change.catch(() => {});
-    return change;
+function checkAddable(present: PinEntry | undefined, type: PinType): void {
+  if (type === 'direct' && present?.type === 'recursive') {
+    throw nodeError('ipfs-node/already-pinned', `pin: ${present.cid} already pinned recursively`);
   }
+}
+
+function checkUpdatable(from: PinEntry | undefined): PinEntry {
+  if (from?.type === 'recursive') return from;
+  throw nodeError('ipfs-node/not-pinned', "'from' cid was not recursively pinned already");
 }

@@ -66,7 +66,8 @@ export async function* walkWith(
       if (pacer.isDue) await pacer.yield();
     }
   } finally {
-    abort.abort();
+    // An abort makes an error with its stack: most walks end without reads under way, and need none.
+    if (readAhead.isReading) abort.abort();
   }
 }
 
@@ -84,6 +85,10 @@ class ReadAhead {
   constructor(load: Load, signal: AbortSignal) {
     this.#load = load;
     this.#signal = signal;
+  }
+
+  get isReading(): boolean {
+    return this.#running > 0;
   }
 
   async take(

@@ -152,7 +152,10 @@ class KuboRpcServer implements RpcServer {
     const answer = new Answer(response, serverName);
     const ending = new AbortController();
     this.#running.add(ending);
-    response.on('close', () => ending.abort(rpcError('ipfs-rpc/client-gone', 'the client has left')));
+    response.on('close', () => {
+      // After a whole answer nothing is left to end.
+      if (!response.writableFinished) ending.abort(rpcError('ipfs-rpc/client-gone', 'the client has left'));
+    });
     // A socket that breaks is told by `close`; its error has no other listener.
     response.on('error', () => {});
     let timer: NodeJS.Timeout | undefined;
