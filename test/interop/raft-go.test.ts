@@ -260,8 +260,11 @@ describe('a Raft cluster of a Go peer and two of ours', { skip }, () => {
   test('a Go follower forwards its writes to our leader', async () => {
     await pinOnGo(2);
     const expected = ['go 1', 'go 2', 'ours 0', 'ours 1', 'without go 0', 'without go 1'];
-    // Where a Go peer has come to lead meanwhile, nobody can tell how far to wait.
     for (const peer of ours) {
+      await peer.consensus.waitForSync();
+      const leader = peer.consensus.leader();
+      if (leader !== goPeer) assert.ok((await names(peer)).includes('go 2'), `led by ${leader}`);
+      // Where the Go peer has come to lead meanwhile, nobody can tell how far to wait.
       await eventually('the write of the Go peer at one of ours', async () =>
         (await names(peer)).join() === expected.join() ? true : undefined,
       );

@@ -1,4 +1,4 @@
-/** Why an engine cannot start from what is on disk. */
+/** Why an engine cannot start from what is on disk, or go on with it. */
 import { OperatingError } from '../../base/index.ts';
 
 /** The state was applied up to an entry the log does not reach: the log lost what it had acknowledged. Code `raft/state-ahead`. */
@@ -15,5 +15,14 @@ export function stateBehind(applied: number, base: number): OperatingError {
   return new OperatingError(
     'raft/state-behind',
     `Cannot start from this log: it begins after ${base}, and the state was applied only up to ${applied}`,
+  );
+}
+
+/** The leader's log has another entry where this peer's state stands in for one. Code `raft/diverged`. */
+export function diverged(index: number, own: number, leaders: number): OperatingError {
+  return new OperatingError(
+    'raft/diverged',
+    `The state of this peer is not of this cluster's log: at entry ${index} it has term ${own}, the leader ${leaders}; ` +
+      'move the folder away and let this peer join again with --bootstrap, or import the state on all members',
   );
 }

@@ -111,6 +111,19 @@ test('append: a conflict below the commit index is a broken invariant', () => {
   assert.throws(() => peer.ask('c', append(2, [1, 1], [2], 0, 'c')), /committed entries are never cut off/);
 });
 
+test('append: a leader with another entry at the base has another history, and is not followed', () => {
+  const peer = new SinglePeer({ voters: [] });
+  Object.assign(peer.disk, { hard: { term: 3, votedFor: undefined }, base: { ...peer.disk.base, index: 2, term: 1 } });
+  peer.appliedIndex = 2;
+  peer.restart();
+  assert.throws(() => peer.ask('b', append(3, [0, 0], [1, 3, 3])), { code: 'raft/diverged' });
+  peer
+    .restart()
+    .ask('b', append(3, [0, 0], [1, 1, 3]))
+    .sync();
+  assert.equal(peer.status.lastIndex, 3);
+});
+
 test('append: entries up to the base count as stored, and a state behind the base is refused', () => {
   const peer = new SinglePeer({ voters: [] });
   Object.assign(peer.disk, { hard: { term: 2, votedFor: undefined }, base: { ...peer.disk.base, index: 5, term: 2 } });

@@ -1,5 +1,6 @@
 /** Answers the leader. */
 import { assert } from '../../base/index.ts';
+import { diverged } from './errors.ts';
 import type { State } from './state.ts';
 import type { AppendRequest, AppendResponse, Entry, LogIndex } from './types.ts';
 
@@ -42,13 +43,18 @@ function isWellFormed({ prevIndex, prevTerm, term, entries }: AppendRequest): bo
   return true;
 }
 
-/** Entries up to the base are committed, hence the same everywhere: they count as stored. */
+/**
+ * Entries up to the base are committed, hence the same everywhere: they count as stored. Where the one at the base is another, this
+ * peer's state is of another history, such as a state imported on this peer alone, and must not go on as if it were the leader's.
+ */
 function withoutCompacted(
   state: State,
   request: AppendRequest,
 ): { prevIndex: LogIndex; prevTerm: number; entries: readonly Entry[] } {
   const { base } = state.journal;
   if (request.prevIndex >= base.index) return request;
+  const atBase = request.entries[base.index - request.prevIndex - 1];
+  if (atBase !== undefined && atBase.term !== base.term) throw diverged(base.index, base.term, atBase.term);
   const entries = request.entries.slice(base.index - request.prevIndex);
   return { prevIndex: base.index, prevTerm: base.term, entries };
 }

@@ -172,9 +172,9 @@ class RaftConsensus implements Consensus {
     }
   }
 
-  /** A broken invariant ends the peer; a disk may be full for a while. */
+  /** A broken invariant, or a state of another cluster, ends the peer; a disk may be full for a while. */
   #onFailure(error: OperatingError): void {
-    if (!(error.cause instanceof OperatingError)) {
+    if (!(error.cause instanceof OperatingError) || error.cause.code.startsWith('raft/')) {
       this.#deps.onFailure(error);
       return;
     }
