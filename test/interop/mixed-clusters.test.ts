@@ -305,7 +305,9 @@ for (const kinds of [
 
     test('an empty peer joins a cluster whose log begins late', async () => {
       await cluster.write(first, manyPins);
-      await cluster.remove(second, 10);
+      // A Go peer adds a snapshot to what it holds, also when it starts again: pins that were removed after one it was sent
+      // stay on it when the next one comes. Not asked of it.
+      if (following === 'ours') await cluster.remove(second, 10);
       await hasSnapshot(await cluster.leader());
       const installedBefore = third.seen.get(snapshotInstalled) ?? 0;
       await third.start({ bootstrap: first.address });
@@ -318,7 +320,6 @@ for (const kinds of [
     test('a peer that was away comes back after its entries are gone, and what was removed meanwhile is gone', async () => {
       await third.kill();
       await cluster.write(second, manyPins);
-      // A Go peer adds a snapshot to what it holds, so that removed pins stay: not asked of it.
       if (following === 'ours') await cluster.remove(first, 10);
       await hasSnapshot(await cluster.leader());
       const installedBefore = third.seen.get(snapshotInstalled) ?? 0;
