@@ -56,9 +56,10 @@ async function surviveDeathOfLeader(peers: readonly TestPeer[]): Promise<void> {
   let isOver = false;
   let count = 0;
   const writer = async (i: number): Promise<void> => {
-    while (!isOver) {
-      // Through all peers, the one that dies included: what it answered before must be there too.
-      const target = peers[(count + i) % peers.length] ?? leader;
+    for (let turn = i; !isOver; turn++) {
+      // Through all peers, the one that dies included: what it answered before must be there too. Each writer takes them in
+      // turn by itself: with a turn that is shared, writers whose pauses end together can ask the dead peer alone, for ever.
+      const target = peers[turn % peers.length] ?? leader;
       const number = count++;
       try {
         const cid = await addText(others[0]?.ipfsUrl ?? '', `text ${number}`);
