@@ -54,6 +54,8 @@ class StreamTransport implements RaftTransport {
   readonly #logger: Logger;
   /** Peers that could not be reached, or whose stream was lost. */
   readonly #lost = new Set<PeerId>();
+  /** Until when those that are back are left in peace, by the clock. */
+  readonly #calmUntilMs = new Map<PeerId, number>();
   readonly #lanes = new Map<string, Lane>();
   readonly #served = new Map<PeerId, Set<ByteStream>>();
   #handler: RaftHandler | undefined;
@@ -76,7 +78,7 @@ class StreamTransport implements RaftTransport {
       const opened = kind === 'bulk' ? this.#openCalm(peer) : this.#open(peer);
       lane = new Lane(this.#streams.self, opened, () => {
         this.#lanes.delete(key);
-        if (kind === 'bulk') this.#lost.add(peer);
+        if (kind === 'bulk' && this.#calmLeftMs(peer) === 0) this.#lost.add(peer);
       });
       this.#lanes.set(key, lane);
     }
@@ -109,9 +111,12 @@ class StreamTransport implements RaftTransport {
     let end: Cancel = () => {};
     const calm = stream.then(async (opened) => {
       const isOurs = this.#streams.protocolsOf(peer)?.includes(multiplexedProtocol) ?? false;
-      if (!this.#lost.delete(peer) || isOurs) return opened;
+      if (this.#lost.delete(peer) && !isOurs) this.#calmUntilMs.set(peer, this.#clock.now() + goStartMs);
+      // A request that is given up meanwhile ends this stream, and the next one waits for what is left.
+      const leftMs = this.#calmLeftMs(peer);
+      if (leftMs === 0) return opened;
       await new Promise<void>((resolve) => {
-        const cancel = this.#clock.after(goStartMs, resolve);
+        const cancel = this.#clock.after(leftMs, resolve);
         end = () => {
           cancel();
           resolve();
@@ -126,6 +131,12 @@ class StreamTransport implements RaftTransport {
         end();
       },
     };
+  }
+
+  #calmLeftMs(peer: PeerId): number {
+    const leftMs = Math.max(0, (this.#calmUntilMs.get(peer) ?? 0) - this.#clock.now());
+    if (leftMs === 0) this.#calmUntilMs.delete(peer);
+    return leftMs;
   }
 
   async #sendSnapshot(
