@@ -36,7 +36,10 @@ function scriptedPlan(seed: number, armed: readonly ArmedFault[]): WorldPlan {
       copyPercent: 0,
       syncMs: 1,
       stateMs: 1,
+      raftOver: 'messages',
+      multiplexed: -1,
     },
+    ipfs: [],
     faults: [{ atMs: 1500, act: { kind: 'crash', peer: 2, downMs: 3000 } }],
     armed,
     operations: Array.from({ length: 60 }, (_, at) => ({

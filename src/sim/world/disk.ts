@@ -2,7 +2,7 @@
  * A peer's virtual disk: a log that keeps a write wholly or not at all, and a state store that keeps a prefix of its unsynced
  * batches. It outlives the peer; each life opens it anew, and what a dead life still has under way never comes back to it.
  */
-import { assert, OperatingError, type SeededRandom } from '../../base/index.ts';
+import { assert, copyBytes, OperatingError, type SeededRandom } from '../../base/index.ts';
 import { createMemoryDatastore } from '../../cluster/index.ts';
 import type { Datastore, DatastoreEntry, DatastoreOp, KeyRange } from '../../cluster/ports.ts';
 import type { LogImage, LogOp } from '../../core/raft/index.ts';
@@ -55,8 +55,8 @@ export class VirtualDisk implements RaftStorage {
   #life = 0;
   /** The log write under way. */
   #writing: readonly LogOp[] | undefined;
-  readonly #state = new Batches();
-  readonly #tracker = new Batches();
+  readonly #state = new Batches('raft');
+  readonly #tracker = new Batches('tracker');
   readonly #snapshots: VirtualSnapshot[] = [];
 
   constructor(path: string, options: DiskOptions, deps: DiskDeps) {
@@ -78,7 +78,10 @@ export class VirtualDisk implements RaftStorage {
     };
   }
 
-  /** The store of the tracker, beside those of Raft. */
+  /**
+   * The store of the tracker, beside those of Raft. It keeps everything: what a power cut takes from it is told in `OwnedPins`, and
+   * would show as pins that stay on an IPFS node.
+   */
   async openTracker(): Promise<Datastore> {
     return new VirtualState(this, this.#life, this.#tracker, await this.#tracker.shown());
   }
@@ -106,8 +109,13 @@ export class VirtualDisk implements RaftStorage {
     const isKept = this.#writing !== undefined && random.integer(2) === 0;
     if (isKept) this.#perform();
     this.#writing = undefined;
-    this.#tracker.crash(random);
     return `write ${isKept ? 'kept' : 'lost'}, ${this.#state.crash(random)} batches of state kept`;
+  }
+
+  /** The process is gone, the machine is not: what it was given is kept, except for a log write that was under way. */
+  release(): void {
+    this.#life++;
+    this.#writing = undefined;
   }
 
   write(life: number, ops: readonly LogOp[]): Promise<void> {
@@ -178,8 +186,14 @@ export class VirtualDisk implements RaftStorage {
 
 /** What a store has been given, in order. The first ones survive a crash. */
 class Batches {
+  /** Raft writes nothing any more after a failure, until everything is opened anew; the tracker tries the next one. */
+  readonly owner: 'raft' | 'tracker';
   readonly #all: (readonly DatastoreOp[])[] = [];
   #synced = 0;
+
+  constructor(owner: 'raft' | 'tracker') {
+    this.owner = owner;
+  }
 
   add(ops: readonly DatastoreOp[], isSynced: boolean): void {
     this.#all.push(ops);
@@ -257,11 +271,11 @@ class VirtualState implements Datastore {
     this.#isWriting = true;
     if (this.#hasFailed) this.#disk.misused('a state is written to after a batch has failed');
     // The caller may use its arrays again.
-    const kept = structuredClone(ops);
+    const kept = ops.map(copyOfOp);
     try {
       await this.#disk.batch(this.#life, this.#batches, kept, durable, () => this.#visible.batch(kept, { durable }));
     } catch (error) {
-      this.#hasFailed = isDiskFailure(error);
+      this.#hasFailed = this.#batches.owner === 'raft' && isDiskFailure(error);
       if (this.#hasFailed) this.#disk.failed();
       throw error;
     } finally {
@@ -277,6 +291,12 @@ class VirtualState implements Datastore {
   }
 
   async close(): Promise<void> {}
+}
+
+function copyOfOp(op: DatastoreOp): DatastoreOp {
+  return op.type === 'put'
+    ? { ...op, key: copyBytes(op.key), value: copyBytes(op.value) }
+    : { ...op, key: copyBytes(op.key) };
 }
 
 function never(): Promise<never> {

@@ -1,7 +1,7 @@
 /** Plays the faults of a plan. */
 import type { Output, Status } from '../../core/raft/index.ts';
 import type { WorldPeer } from './peer.ts';
-import type { ArmedFault, FaultAct, Trigger } from './plan.ts';
+import type { ArmedFault, FaultAct, IpfsFault, Trigger } from './plan.ts';
 import type { World } from './world.ts';
 
 export class Faults {
@@ -26,6 +26,16 @@ export class Faults {
   disarm(): void {
     this.#armed = [];
     this.#isOver = true;
+  }
+
+  playIpfs({ peer, state, lengthMs }: IpfsFault): void {
+    const { ipfs, name } = this.#world.peers[peer] ?? {};
+    if (ipfs === undefined) return;
+    ipfs.state = state;
+    this.#world.note(() => `the IPFS node of ${name} is ${state}`);
+    this.#after(lengthMs, () => {
+      ipfs.state = 'up';
+    });
   }
 
   play(act: FaultAct): void {

@@ -101,6 +101,7 @@ class Connection {
   abandon(): void {
     if (!this.isOpen) return;
     this.isOpen = false;
+    for (const stream of this.streams) stream.abandon();
     this.#tellEnd();
   }
 
@@ -274,9 +275,9 @@ export class VirtualHost implements Host, Streams, PubSub {
         else end(() => resolve(this.#connections.get(peer) ?? Connection.between(this, remote, network)));
       };
       const ask = (): void => {
-        network.carry(this.self, peer, 1, () => {
+        network.post(this.self, peer, () => {
           const remote = network.portOf(peer)?.host;
-          network.carry(peer, this.self, 1, () => (remote === undefined ? fail('connection refused') : meet(remote)));
+          network.post(peer, this.self, () => (remote === undefined ? fail('connection refused') : meet(remote)));
         });
         cancelRetry = clock.after(dialRetryMs, ask);
       };
@@ -341,7 +342,7 @@ export class VirtualHost implements Host, Streams, PubSub {
   async publish(topic: string, data: Uint8Array): Promise<void> {
     for (const peer of [...this.#connections.keys()].sort()) {
       const copy = data.slice();
-      this.#network.carry(this.self, peer, 1, () => {
+      this.#network.post(this.self, peer, () => {
         const remote = this.#network.portOf(peer)?.host;
         if (remote?.connectionTo(this.self) === undefined) return;
         remote.#subscribers.get(topic)?.(this.self, copy);

@@ -1,6 +1,7 @@
 /** What happens to a world: options, faults and operations, drawn from the seed as plain data before anything is played. */
 import { SeededRandom } from '../../base/index.ts';
 import { pick } from '../pick.ts';
+import type { IpfsState } from './ipfs.ts';
 
 export type FaultAct =
   | { readonly kind: 'crash'; readonly peer: Target; readonly downMs: number }
@@ -71,9 +72,18 @@ export interface Operation {
   readonly key: number;
 }
 
+/** Something is wrong with the IPFS node of a peer for a while. */
+export interface IpfsFault {
+  readonly atMs: number;
+  readonly peer: number;
+  readonly state: Exclude<IpfsState, 'up'>;
+  readonly lengthMs: number;
+}
+
 export interface WorldPlan {
   readonly seed: number;
   readonly options: WorldOptions;
+  readonly ipfs: readonly IpfsFault[];
   readonly faults: readonly TimedFault[];
   readonly armed: readonly ArmedFault[];
   readonly operations: readonly Operation[];
@@ -105,6 +115,10 @@ export interface WorldOptions {
   readonly copyPercent: number;
   readonly syncMs: number;
   readonly stateMs: number;
+  /** How Raft's messages travel: framed on streams as between real peers, or one by one, twice and in any order. */
+  readonly raftOver: 'streams' | 'messages';
+  /** Bit n: peer n speaks the RPC between peers of our own; others have gorpc only. */
+  readonly multiplexed: number;
 }
 
 /** Faults and operations happen in this time. */
@@ -120,6 +134,7 @@ export function drawWorld(seed: number): WorldPlan {
   return {
     seed,
     options,
+    ipfs: drawIpfsFaults(random.derive('ipfs'), options.voters),
     faults: times(faults, isStorm ? 15 + faults.integer(20) : faults.integer(14)).map((atMs) => ({
       atMs,
       act: drawFault(faults, options.voters + 1, isStorm),
@@ -153,7 +168,18 @@ function drawOptions(random: SeededRandom): WorldOptions {
     copyPercent: pick(random, [0, 0, 2, 10]),
     syncMs: pick(random, [1, 1, 3, 10]),
     stateMs: pick(random, [0.1, 0.1, 3, 20]),
+    raftOver: pick(random, ['messages' as const, 'messages' as const, 'streams' as const]),
+    multiplexed: pick(random, [-1, -1, 0, random.integer(64)]),
   };
+}
+
+function drawIpfsFaults(random: SeededRandom, voters: number): readonly IpfsFault[] {
+  return times(random, random.integer(4)).map((atMs) => ({
+    atMs,
+    peer: random.integer(voters),
+    state: pick(random, ['failing' as const, 'hanging' as const, 'down' as const]),
+    lengthMs: 50 + random.integer(5000),
+  }));
 }
 
 function times(random: SeededRandom, count: number): number[] {

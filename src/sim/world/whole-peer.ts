@@ -145,8 +145,12 @@ export class WholePeer {
     await peer.stop();
     await rpc.stop();
     await host.stop();
+    // Calls that were ended clean up in microtasks.
+    await new Promise<void>((resolve) => this.#deps.scheduler.after(0, resolve));
+    if (this.#current !== current) return 0;
     const { timers } = current.clock;
-    if (this.#current === current) this.#end(current);
+    this.#end(current);
+    this.#deps.disk.release();
     return timers;
   }
 

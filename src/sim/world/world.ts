@@ -19,6 +19,7 @@ import type { SeedResult } from '../result.ts';
 import { Trace } from '../trace.ts';
 import { isDiskFailure, VirtualDisk } from './disk.ts';
 import { Faults } from './faults.ts';
+import { VirtualIpfs } from './ipfs.ts';
 import { withoutLeaks } from './leaks.ts';
 import { Network } from './network.ts';
 import { isRefused, WorldPeer } from './peer.ts';
@@ -36,6 +37,9 @@ const patienceTimeouts = 20;
 /** Of one peer. Messages have deadlines, requests that wait for a slow disk as well. */
 const callsMax = 300;
 const requestsMax = 300;
+/** Above the longest interval of the trackers' own repairs. */
+const ipfsPatienceMs = 40_000;
+const ipfsOptions = { pinMs: 20, storageMaxBytes: 1e9 };
 
 export interface WorldInput {
   readonly plan: WorldPlan;
@@ -110,6 +114,9 @@ export class World {
         network: this.network,
         random: random.derive(`node/${name}`),
         disk,
+        ipfs: new VirtualIpfs(idOf(0x80 + at), ipfsOptions, this.scheduler, random.derive(`ipfs/${name}`)),
+        known: ids,
+        shape: { raftOver: options.raftOver, isMultiplexed: ((options.multiplexed >> at) & 1) === 1 },
         config: configOf(this.plan, ids.slice(0, options.voters)),
         isSpare: at === options.voters,
         engine: { waitingMax, appendsInFlightMax, applyMax, electionSpreadTicks },
@@ -134,6 +141,7 @@ export class World {
   async run(): Promise<void> {
     for (const peer of this.peers) this.boot(peer);
     for (const { atMs, act } of this.plan.faults) this.scheduler.after(atMs, () => this.#faults.play(act));
+    for (const fault of this.plan.ipfs) this.scheduler.after(fault.atMs, () => this.#faults.playIpfs(fault));
     for (const armed of this.plan.armed) this.scheduler.after(armed.atMs, () => this.#faults.arm(armed));
     for (const operation of this.plan.operations) this.scheduler.after(operation.atMs, () => this.#operate(operation));
     await this.#until(() => this.scheduler.now >= faultyMs);
@@ -374,6 +382,7 @@ export class World {
     this.network.mendAll();
     Object.assign(this.network.options, { lossPercent: 0, copyPercent: 0, slowPercent: 0, snapshotDelayMsMax: 0 });
     for (const disk of this.disks) disk.slowness = 1;
+    for (const { ipfs } of this.peers) ipfs.state = 'up';
     for (const peer of this.peers) {
       peer.setClockRate(1);
       this.repair(peer);
@@ -393,6 +402,7 @@ export class World {
     for (let key = 0; key < keys; key++) await this.#demandSuccess(`a read of ${key}`, 'read', key);
     await this.#demand('all members to apply all', () => this.#haveAllApplied());
     await this.#checkPinsets();
+    await this.#demandIpfs();
     this.clients.check();
     await this.#checkCalm();
   }
@@ -461,6 +471,19 @@ export class World {
         return `${name} shows the pins ${shown.map(([, pin]) => pin)}, the log has ${expected.map(([, pin]) => pin)}`;
       });
     }
+  }
+
+  /** Every IPFS node of a member comes to hold what is agreed, and nothing else. */
+  async #demandIpfs(): Promise<void> {
+    const expected = JSON.stringify([...this.history.stateAt(this.checker.logs.commit).keys()].sort());
+    const wrong = (): WorldPeer | undefined =>
+      this.#members().find(({ ipfs }) => JSON.stringify([...ipfs.held.keys()].sort()) !== expected);
+    const endMs = this.scheduler.now + ipfsPatienceMs;
+    await this.#until(() => wrong() === undefined || this.scheduler.now > endMs);
+    const peer = wrong();
+    expect(peer === undefined, 'ipfs = pinset', () => {
+      return `the IPFS node of ${peer?.name} holds ${[...(peer?.ipfs.held.keys() ?? [])]}, the pinset has ${expected}`;
+    });
   }
 
   /** Nothing happens any more: nobody has a reason to start an election. */
