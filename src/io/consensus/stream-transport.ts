@@ -78,7 +78,8 @@ class StreamTransport implements RaftTransport {
       const opened = kind === 'bulk' ? this.#openCalm(peer) : this.#open(peer);
       lane = new Lane(this.#streams.self, opened, () => {
         this.#lanes.delete(key);
-        if (kind === 'bulk' && this.#calmLeftMs(peer) === 0) this.#lost.add(peer);
+        // One that was only kept waiting tells nothing of the peer.
+        if (kind === 'bulk' && !opened.isWaiting()) this.#lost.add(peer);
       });
       this.#lanes.set(key, lane);
     }
@@ -102,19 +103,21 @@ class StreamTransport implements RaftTransport {
     stream.catch(() => {
       if (!aborter.signal.aborted) this.#lost.add(peer);
     });
-    return { stream, abort: (reason) => aborter.abort(reason) };
+    return { stream, abort: (reason) => aborter.abort(reason), isWaiting: () => false };
   }
 
   /** As `#open`, but a Go peer that was away has the time to start. */
   #openCalm(peer: PeerId): Opening {
     const { stream, abort } = this.#open(peer);
     let end: Cancel = () => {};
+    let isWaiting = false;
     const calm = stream.then(async (opened) => {
       const isOurs = this.#streams.protocolsOf(peer)?.includes(multiplexedProtocol) ?? false;
       if (this.#lost.delete(peer) && !isOurs) this.#calmUntilMs.set(peer, this.#clock.now() + goStartMs);
       // A request that is given up meanwhile ends this stream, and the next one waits for what is left.
       const leftMs = this.#calmLeftMs(peer);
       if (leftMs === 0) return opened;
+      isWaiting = true;
       await new Promise<void>((resolve) => {
         const cancel = this.#clock.after(leftMs, resolve);
         end = () => {
@@ -122,10 +125,12 @@ class StreamTransport implements RaftTransport {
           resolve();
         };
       });
+      isWaiting = false;
       return opened;
     });
     return {
       stream: calm,
+      isWaiting: () => isWaiting,
       abort: (reason) => {
         abort(reason);
         end();
@@ -241,6 +246,8 @@ interface Pending {
 interface Opening {
   readonly stream: Promise<ByteStream>;
   abort(reason: Error): void;
+  /** It is open, and the peer has not had its time to start. */
+  isWaiting(): boolean;
 }
 
 /** One stream to one peer, opened with the first request. */
