@@ -301,6 +301,31 @@ test('PinTracker: an unpin aborts the running pin and goes after it', async (t) 
   assert.deepEqual(await b.all(), {});
 });
 
+test('PinTracker: what was under way when the state was replaced ends as the new state says', async (t) => {
+  const b = await bench(t);
+  const back = pinOf(cidNumber(1));
+  b.pin(back);
+  await settle();
+  const going = Promise.withResolvers<void>();
+  b.ipfs.onAct = () => going.promise;
+  b.unpin(back);
+  const gone = [2, 3, 4].map((n) => pinOf(cidNumber(n)));
+  for (const pin of gone) b.pin(pin);
+  // Behind those, and never begun: someone else has pinned the same.
+  const queued = pinOf(cidNumber(5));
+  b.ipfs.held.set(queued.cid.toString(), 'recursive');
+  b.pin(queued);
+  await settle();
+  for (const pin of [...gone, queued]) b.pinset.remove(pin.cid);
+  b.pinset.add(back);
+  b.tracker.pinsetReplaced();
+  await settle();
+  going.resolve();
+  await settle();
+  assert.deepEqual([...b.ipfs.held.keys()].sort(), [back, queued].map(({ cid }) => cid.toString()).sort());
+  assert.deepEqual(await b.all(), { [back.cid.toString()]: 'pinned' });
+});
+
 test('PinTracker takes direct pins for what they are', async (t) => {
   const b = await bench(t);
   b.pin(pinOf(cidNumber(1), { maxDepth: 0, mode: 'direct' }));
