@@ -199,6 +199,26 @@ test('PinTracker does not unpin what has moved to other peers before its pin beg
   assert.equal(b.ipfs.held.size, 1);
 });
 
+test('PinTracker unpins what has moved to other peers after its pin was begun, wanted again, and was to be removed', async (t) => {
+  const b = await bench(t);
+  const here = pinOf(cidNumber(1), { allocations: ['self'], replicationFactorMin: 1, replicationFactorMax: 1 });
+  const going = Promise.withResolvers<void>();
+  b.ipfs.onAct = () => going.promise;
+  b.pin(here);
+  await settle();
+  b.pin({ ...here, name: 'again' });
+  going.resolve();
+  await settle();
+  b.ipfs.onAct = () => refuse('not now');
+  b.unpin(here);
+  await settle();
+  b.ipfs.onAct = () => {};
+  b.pin({ ...here, allocations: ['other'] });
+  await b.clock.advance(minute);
+  await settle();
+  assert.equal(b.ipfs.held.size, 0);
+});
+
 test('PinTracker records what is agreed on together by one write, before it pins', async (t) => {
   const b = await bench(t);
   const batches: number[] = [];

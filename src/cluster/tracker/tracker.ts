@@ -286,17 +286,21 @@ class Tracker implements PinTracker {
   // ------------------------------------------------------------------------------------------------ operations
 
   #want(kind: 'pin' | 'unpin', key: string, pin: Pin): boolean {
+    const isFirst = this.#operations.get(key) === undefined;
     const { isAccepted, mustAbort } = this.#operations.want(kind, key, pin, this.#now());
     if (!isAccepted) {
       this.#isDirty = true;
       if (kind === 'pin') this.#refusedCount += 1;
-    } else if (kind === 'pin') this.#recordAhead(key, pin.cid);
+    } else if (kind === 'pin' && isFirst) this.#recordAhead(key, pin.cid);
     if (mustAbort) this.#running.get(key)?.abort();
     this.#pump();
     return isAccepted;
   }
 
-  /** Already when a pin is queued: pins that are agreed on together are then recorded by one write. */
+  /**
+   * Already when a pin is queued: pins that are agreed on together are then recorded by one write. Not for one that has an operation:
+   * an attempt of it may have been made.
+   */
   #recordAhead(key: string, cid: Cid): void {
     // For what IPFS does not hold, the look into the store costs more than a record that was there already.
     if (this.#held?.get(cid.bytes) !== 'none' && this.#owned.has(key)) return;
