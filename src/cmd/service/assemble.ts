@@ -93,6 +93,10 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
     logger: log.scope('raft'),
   });
   const isJoining = bootstrap.length > 0 && !(options.joinsOnce === true && (await isMember(storage)));
+  const onReplaced = (): void => {
+    tracker.pinsetReplaced();
+    observer?.onReplaced();
+  };
   const consensus = createRaft(
     {
       self,
@@ -108,6 +112,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
       random: random.derive('raft'),
       logger: log,
       onFailure: (error) => failed.resolve(error),
+      onReopened: onReplaced,
       onStatus: ({ configuration, leader }) =>
         observer?.onMembership(configuration.servers.map(({ id }) => id).sort(), leader),
       openPinset: (store) =>
@@ -122,10 +127,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
               tracker.untrack(pin);
               observer?.onUnpin(pin);
             },
-            onReplaced: () => {
-              tracker.pinsetReplaced();
-              observer?.onReplaced();
-            },
+            onReplaced,
           },
         }),
     },

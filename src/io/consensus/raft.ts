@@ -60,6 +60,8 @@ export interface RaftConsensusDeps {
   readonly openPinset: (store: Datastore) => ReplicatedPinset;
   /** An invariant is broken: this peer is read-only, and must end. Called at most once. A failed disk is waited for. */
   readonly onFailure: (cause: Error) => void;
+  /** The disk takes writes again, and the state was opened anew: it may have more than the pinset's observer was told of. */
+  readonly onReopened?: () => void;
   /** Role, term, leader or configuration have changed. Must not throw. */
   readonly onStatus?: (status: Status) => void;
 }
@@ -204,6 +206,7 @@ class RaftConsensus implements Consensus {
         this.#pinset.suspend();
         await closeData(this.#running.data);
         await this.#run(await this.#open());
+        this.#deps.onReopened?.();
         logger.info('the disk takes writes again: this peer takes part again', { path: storage.path });
         return;
       } catch (error) {
