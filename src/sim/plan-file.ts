@@ -37,7 +37,7 @@ export function linesOf(items: readonly unknown[], perLine: number): string[] {
 
 const partsOf: ReadonlyMap<unknown, readonly string[]> = new Map([
   ['walk', ['seed', 'options', 'steps']],
-  ['world', ['seed', 'options', 'ipfs', 'faults', 'armed', 'operations']],
+  ['world', ['seed', 'options', 'faults', 'armed', 'operations']],
 ]);
 
 /** Throws `OperatingError` `sim/bad-plan`. What is inside is only looked at when it is played: these files are ours. */

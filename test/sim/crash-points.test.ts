@@ -37,9 +37,11 @@ function scriptedPlan(seed: number, armed: readonly ArmedFault[]): WorldPlan {
       syncMs: 1,
       stateMs: 1,
       raftOver: 'messages',
+      replicationMax: -1,
+      reconcileMs: 720_000,
+      pinMs: 5,
       multiplexed: -1,
     },
-    ipfs: [],
     faults: [{ atMs: 1500, act: { kind: 'crash', peer: 2, downMs: 3000 } }],
     armed,
     operations: Array.from({ length: 60 }, (_, at) => ({

@@ -2,7 +2,7 @@
  * A peer's virtual disk: a log that keeps a write wholly or not at all, and a state store that keeps a prefix of its unsynced
  * batches. It outlives the peer; each life opens it anew, and what a dead life still has under way never comes back to it.
  */
-import { assert, copyBytes, OperatingError, type SeededRandom } from '../../base/index.ts';
+import { assert, copyBytes, OperatingError, type SeededRandom, utf8Decode } from '../../base/index.ts';
 import { createMemoryDatastore } from '../../cluster/index.ts';
 import type { Datastore, DatastoreEntry, DatastoreOp, KeyRange } from '../../cluster/ports.ts';
 import type { LogImage, LogOp } from '../../core/raft/index.ts';
@@ -65,6 +65,11 @@ export class VirtualDisk implements RaftStorage {
     this.#deps = deps;
   }
 
+  /** Keys that the tracker has put at some time and that were lost: what it had pinned under them may stay, see `OwnedPins`. */
+  get lostRecords(): ReadonlySet<string> {
+    return this.#tracker.lost;
+  }
+
   get isEmpty(): boolean {
     return this.image.hard.term === 0;
   }
@@ -78,10 +83,7 @@ export class VirtualDisk implements RaftStorage {
     };
   }
 
-  /**
-   * The store of the tracker, beside those of Raft. It keeps everything: what a power cut takes from it is told in `OwnedPins`, and
-   * would show as pins that stay on an IPFS node.
-   */
+  /** The store of the tracker, beside those of Raft. */
   async openTracker(): Promise<Datastore> {
     return new VirtualState(this, this.#life, this.#tracker, await this.#tracker.shown());
   }
@@ -109,6 +111,7 @@ export class VirtualDisk implements RaftStorage {
     const isKept = this.#writing !== undefined && random.integer(2) === 0;
     if (isKept) this.#perform();
     this.#writing = undefined;
+    this.#tracker.crash(random);
     return `write ${isKept ? 'kept' : 'lost'}, ${this.#state.crash(random)} batches of state kept`;
   }
 
@@ -188,6 +191,8 @@ export class VirtualDisk implements RaftStorage {
 class Batches {
   /** Raft writes nothing any more after a failure, until everything is opened anew; the tracker tries the next one. */
   readonly owner: 'raft' | 'tracker';
+  /** Keys that were ever put by batches that failed, or that a crash has taken. */
+  readonly lost: Set<string> = new Set();
   readonly #all: (readonly DatastoreOp[])[] = [];
   #synced = 0;
 
@@ -208,9 +213,15 @@ class Batches {
 
   /** @returns how many are left. */
   crash(random: SeededRandom): number {
-    this.#all.length = this.#synced + random.integer(this.#all.length - this.#synced + 1);
+    for (const ops of this.#all.splice(this.#synced + random.integer(this.#all.length - this.#synced + 1)))
+      this.fail(ops);
     this.#synced = this.#all.length;
     return this.#all.length;
+  }
+
+  /** They are not there, or nobody knows. */
+  fail(ops: readonly DatastoreOp[]): void {
+    for (const { type, key } of ops) if (type === 'put') this.lost.add(utf8Decode(key));
   }
 
   clear(): void {
@@ -275,6 +286,7 @@ class VirtualState implements Datastore {
     try {
       await this.#disk.batch(this.#life, this.#batches, kept, durable, () => this.#visible.batch(kept, { durable }));
     } catch (error) {
+      this.#batches.fail(kept);
       this.#hasFailed = this.#batches.owner === 'raft' && isDiskFailure(error);
       if (this.#hasFailed) this.#disk.failed();
       throw error;

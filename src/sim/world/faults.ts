@@ -1,13 +1,15 @@
 /** Plays the faults of a plan. */
 import type { Output, Status } from '../../core/raft/index.ts';
 import type { WorldPeer } from './peer.ts';
-import type { ArmedFault, FaultAct, IpfsFault, Trigger } from './plan.ts';
+import type { ArmedFault, FaultAct, IpfsTrouble, Trigger } from './plan.ts';
 import type { World } from './world.ts';
 
 export class Faults {
   crashes = 0;
   /** Armed faults that went off. */
   strikes = 0;
+  /** Of IPFS nodes. */
+  troubles = 0;
   /** Changes of members that succeeded. */
   changes = 0;
   readonly #world: World;
@@ -26,16 +28,6 @@ export class Faults {
   disarm(): void {
     this.#armed = [];
     this.#isOver = true;
-  }
-
-  playIpfs({ peer, state, lengthMs }: IpfsFault): void {
-    const { ipfs, name } = this.#world.peers[peer] ?? {};
-    if (ipfs === undefined) return;
-    ipfs.state = state;
-    this.#world.note(() => `the IPFS node of ${name} is ${state}`);
-    this.#after(lengthMs, () => {
-      ipfs.state = 'up';
-    });
   }
 
   play(act: FaultAct): void {
@@ -84,6 +76,9 @@ export class Faults {
         this.#after(act.lengthMs, () => this.#world.repair(peer));
         break;
       }
+      case 'troubleIpfs':
+        this.#trouble(peers[act.peer], act.trouble, act.lengthMs);
+        break;
       case 'drift': {
         const peer = this.#world.target(act.peer);
         peer?.setClockRate(act.rate);
@@ -134,6 +129,20 @@ export class Faults {
     else this.#pair(peer, lengthMs);
   }
 
+  #trouble(peer: WorldPeer | undefined, trouble: IpfsTrouble, lengthMs: number): void {
+    const { ipfs } = peer ?? {};
+    if (ipfs === undefined || ipfs.state !== 'up' || ipfs.slowness > 1) return;
+    this.troubles++;
+    this.#world.note(() => `the IPFS node of ${peer?.name}: ${trouble}`);
+    if (trouble === 'slow') ipfs.slowness = 20;
+    else ipfs.state = trouble === 'loses' ? 'down' : trouble;
+    if (trouble === 'loses') ipfs.lose();
+    this.#after(lengthMs, () => {
+      ipfs.slowness = 1;
+      ipfs.state = 'up';
+    });
+  }
+
   #crash(peer: WorldPeer | undefined, downMs: number): void {
     const kept = peer?.crash();
     if (peer === undefined || kept === undefined) return;
@@ -169,11 +178,12 @@ export class Faults {
   #change(kind: 'addPeer' | 'removePeer', at: number, leader: WorldPeer | undefined): void {
     const target = this.#world.peers[at];
     const via = leader ?? target;
-    if (target === undefined || via?.consensus === undefined) return;
+    if (target === undefined || via?.life === undefined) return;
     const members = via.status?.configuration.servers.length ?? 0;
     if (kind === 'removePeer' && members <= 2) return;
     this.#world.note(() => `${kind} ${target.name} through ${via.name}`);
-    const change = kind === 'addPeer' ? via.consensus.addPeer(target.id) : via.consensus.rmPeer(target.id);
+    const { peer } = via.life;
+    const change: Promise<unknown> = kind === 'addPeer' ? peer.peerAdd(target.id) : peer.peerRemove(target.id);
     change.then(
       () => {
         this.changes++;

@@ -236,6 +236,13 @@ export class VirtualHost implements Host, Streams, PubSub {
     if (this.#connections.get(peer) === connection) this.#connections.delete(peer);
   }
 
+  /** Streams that have not ended, of all connections. */
+  get openStreams(): number {
+    let sum = 0;
+    for (const { streams } of this.#connections.values()) sum += streams.size;
+    return sum;
+  }
+
   protocols(): readonly string[] {
     return [...this.#handlers.keys()];
   }

@@ -1,6 +1,5 @@
 /** One peer of a world: a whole one, looked on by the checkers, with bugs planted. */
 import { errorCode, OperatingError, type SeededRandom } from '../../base/index.ts';
-import type { Consensus } from '../../cluster/ports.ts';
 import {
   createRaft as createEngine,
   type Input,
@@ -11,6 +10,7 @@ import {
   type Status,
 } from '../../core/raft/index.ts';
 import type { RaftConsensusOptions, RaftStorage, ReplicatedPinset } from '../../io/consensus/index.ts';
+import type { RpcNode } from '../../io/rpc/index.ts';
 import type { PeerId } from '../../model/index.ts';
 import type { PeerView } from '../checkers/peer-view.ts';
 import type { DiskImage } from '../image.ts';
@@ -20,7 +20,7 @@ import type { VirtualDisk } from './disk.ts';
 import type { VirtualIpfs } from './ipfs.ts';
 import type { Network } from './network.ts';
 import type { Scheduler } from './scheduler.ts';
-import { WholePeer, type WholePeerOptions } from './whole-peer.ts';
+import { type Life, WholePeer, type WholePeerOptions } from './whole-peer.ts';
 
 export interface WorldPeerDeps {
   readonly scheduler: Scheduler;
@@ -31,7 +31,9 @@ export interface WorldPeerDeps {
   readonly ipfs: VirtualIpfs;
   /** Whose addresses it knows: all. */
   readonly known: readonly PeerId[];
-  readonly shape: Pick<WholePeerOptions, 'raftOver' | 'isMultiplexed'>;
+  readonly shape: Pick<WholePeerOptions, 'raftOver' | 'isMultiplexed' | 'reconcileIntervalMs'>;
+  /** On how many peers a pin is kept at most; -1: on all. */
+  readonly replicationMax: number;
   /** The spare peer is not one of the first members; it waits to be added. */
   readonly isSpare: boolean;
   /** What the configuration does not say. */
@@ -44,6 +46,8 @@ export interface WorldPeerDeps {
   readonly onOutput: (peer: WorldPeer, output: Output, incoming: ReadonlyMap<number, Request>) => void;
   /** Around the pinset, each time it is opened. */
   readonly watchPinset: (peer: WorldPeer, pinset: ReplicatedPinset) => ReplicatedPinset;
+  /** Around the RPC, once for each life. */
+  readonly watchRpc: (peer: WorldPeer, rpc: RpcNode) => RpcNode;
   /** It takes part from now on, after a start or after its disk was repaired. */
   readonly onEngine: (peer: WorldPeer) => void;
   readonly onFailure: (peer: WorldPeer, cause: unknown) => void;
@@ -69,11 +73,11 @@ export class WorldPeer implements PeerView {
       disk,
       ipfs,
       random,
-      raft: {
+      around: {
+        ...plants,
         storage: () => planted(disk, plants),
-        rpc: plants.rpc ?? same,
-        consensus: plants.consensus ?? same,
-        watchPinset: (pinset) => deps.watchPinset(this, (plants.pinset ?? same)(pinset)),
+        rpc: (rpc) => deps.watchRpc(this, (plants.rpc ?? same)(rpc)),
+        pinset: (pinset) => deps.watchPinset(this, (plants.pinset ?? same)(pinset)),
         createEngine: (engineDeps, options) => {
           const raft = createEngine({ ...engineDeps, rules: plants.rules ?? {} }, { ...options, ...engine });
           return this.#observed((plants.engine ?? same)(raft));
@@ -129,9 +133,9 @@ export class WorldPeer implements PeerView {
     return !this.isUp || this.#hasFailed ? undefined : this.#raft?.status();
   }
 
-  /** `undefined` while it is down. */
-  get consensus(): Consensus | undefined {
-    return this.#whole.life?.consensus;
+  /** `undefined` while it is down, and for a moment when it starts. */
+  get life(): Life | undefined {
+    return this.#whole.life;
   }
 
   boot(): void {
@@ -209,15 +213,15 @@ function same<T>(value: T): T {
 }
 
 /** Times are those of a configuration file, shortened where a history would not see them. */
-function optionsOf(name: string, id: PeerId, { config, shape }: WorldPeerDeps): WholePeerOptions {
+function optionsOf(name: string, id: PeerId, { config, shape, replicationMax }: WorldPeerDeps): WholePeerOptions {
   return {
     id,
     raft: config,
     peer: {
       peername: name,
       version: '0',
-      replicationFactorMin: -1,
-      replicationFactorMax: -1,
+      replicationFactorMin: Math.min(1, replicationMax),
+      replicationFactorMax: replicationMax,
       allocateBy: ['tag:group', 'freespace'],
       pinOnlyOnTrustedPeers: false,
       pinOnlyOnUntrustedPeers: false,
@@ -235,7 +239,7 @@ function optionsOf(name: string, id: PeerId, { config, shape }: WorldPeerDeps): 
     metricCheckMs: 5000,
     pinTimeoutMs: 5000,
     concurrentPins: 2,
-    reconcileIntervalMs: 10_000,
+    retryDelayMinMs: 200,
     ...shape,
   };
 }

@@ -1,7 +1,6 @@
 /** What happens to a world: options, faults and operations, drawn from the seed as plain data before anything is played. */
 import { SeededRandom } from '../../base/index.ts';
 import { pick } from '../pick.ts';
-import type { IpfsState } from './ipfs.ts';
 
 export type FaultAct =
   | { readonly kind: 'crash'; readonly peer: Target; readonly downMs: number }
@@ -17,11 +16,16 @@ export type FaultAct =
   /** Writes fail: `EIO`, and may have been done, or `ENOSPC`, and were not. The peer is read-only until there is a disk again. */
   | { readonly kind: 'failDisk'; readonly peer: Target; readonly error: DiskError; readonly lengthMs: number }
   | { readonly kind: 'slowDisk'; readonly peer: Target; readonly factor: number; readonly lengthMs: number }
+  /** Something is wrong with the IPFS node of a peer; nothing happens while it has another trouble. `loses`: it is down, and comes back empty. */
+  | { readonly kind: 'troubleIpfs'; readonly peer: number; readonly trouble: IpfsTrouble; readonly lengthMs: number }
   | { readonly kind: 'drift'; readonly peer: Target; readonly rate: number; readonly lengthMs: number }
   | { readonly kind: 'addPeer'; readonly peer: number; readonly via: Target }
   | { readonly kind: 'removePeer'; readonly peer: number; readonly via: Target }
   /** Both at once, through everyone who believes to lead: whoever is a member is removed, the other added. */
   | { readonly kind: 'changeTwo'; readonly peers: readonly [number, number] };
+
+const ipfsTroubles = ['failing', 'hanging', 'down', 'slow', 'loses'] as const;
+export type IpfsTrouble = (typeof ipfsTroubles)[number];
 
 /** What the operating system says of a disk. */
 export type DiskError = 'EIO' | 'ENOSPC';
@@ -72,18 +76,9 @@ export interface Operation {
   readonly key: number;
 }
 
-/** Something is wrong with the IPFS node of a peer for a while. */
-export interface IpfsFault {
-  readonly atMs: number;
-  readonly peer: number;
-  readonly state: Exclude<IpfsState, 'up'>;
-  readonly lengthMs: number;
-}
-
 export interface WorldPlan {
   readonly seed: number;
   readonly options: WorldOptions;
-  readonly ipfs: readonly IpfsFault[];
   readonly faults: readonly TimedFault[];
   readonly armed: readonly ArmedFault[];
   readonly operations: readonly Operation[];
@@ -117,9 +112,18 @@ export interface WorldOptions {
   readonly stateMs: number;
   /** How Raft's messages travel: framed on streams as between real peers, or one by one, twice and in any order. */
   readonly raftOver: 'streams' | 'messages';
+  /** On how many peers a pin is kept at most, and on one at least; -1: on all. */
+  readonly replicationMax: number;
+  /** Between looks of a tracker whether its node still holds everything. A long one leaves only what tells it of a change. */
+  readonly reconcileMs: number;
+  /** What an IPFS node needs for a pin. */
+  readonly pinMs: number;
   /** Bit n: peer n speaks the RPC between peers of our own; others have gorpc only. */
   readonly multiplexed: number;
 }
+
+/** A peer sees that its node was away, when it was for so long. */
+export const ipfsNoticeMs = 1500;
 
 /** Faults and operations happen in this time. */
 export const faultyMs = 10_000;
@@ -134,11 +138,13 @@ export function drawWorld(seed: number): WorldPlan {
   return {
     seed,
     options,
-    ipfs: drawIpfsFaults(random.derive('ipfs'), options.voters),
-    faults: times(faults, isStorm ? 15 + faults.integer(20) : faults.integer(14)).map((atMs) => ({
-      atMs,
-      act: drawFault(faults, options.voters + 1, isStorm),
-    })),
+    faults: [
+      ...times(faults, isStorm ? 15 + faults.integer(20) : faults.integer(14)).map((atMs) => ({
+        atMs,
+        act: drawFault(faults, options.voters + 1, isStorm),
+      })),
+      ...drawTroubles(random.derive('ipfs'), options.voters + 1),
+    ],
     armed: times(random.derive('armed'), isStorm ? 8 : 2).map((atMs) => drawArmed(faults, atMs)),
     operations: drawOperations(random.derive('clients'), options.voters),
   };
@@ -169,16 +175,23 @@ function drawOptions(random: SeededRandom): WorldOptions {
     syncMs: pick(random, [1, 1, 3, 10]),
     stateMs: pick(random, [0.1, 0.1, 3, 20]),
     raftOver: pick(random, ['messages' as const, 'messages' as const, 'streams' as const]),
+    replicationMax: pick(random, [-1, -1, 1, 2]),
+    reconcileMs: pick(random, [5000, 720_000]),
+    pinMs: pick(random, [5, 50, 800]),
     multiplexed: pick(random, [-1, -1, 0, random.integer(64)]),
   };
 }
 
-function drawIpfsFaults(random: SeededRandom, voters: number): readonly IpfsFault[] {
-  return times(random, random.integer(4)).map((atMs) => ({
+function drawTroubles(random: SeededRandom, peers: number): readonly TimedFault[] {
+  return times(random, random.integer(6)).map((atMs) => ({
     atMs,
-    peer: random.integer(voters),
-    state: pick(random, ['failing' as const, 'hanging' as const, 'down' as const]),
-    lengthMs: 50 + random.integer(5000),
+    act: {
+      kind: 'troubleIpfs',
+      peer: random.integer(peers),
+      trouble: pick(random, ipfsTroubles),
+      // Long enough for its peer to notice.
+      lengthMs: ipfsNoticeMs + random.integer(5000),
+    },
   }));
 }
 
@@ -270,4 +283,7 @@ export const calmWorld: Partial<WorldOptions> = {
   electionSpreadTicks: 10,
   networkTimeoutMs: 2000,
   heartbeatTimeoutMs: 1000,
+  replicationMax: -1,
+  multiplexed: -1,
+  pinMs: 5,
 };

@@ -2,14 +2,17 @@
  * The world: whole peers, the real consensus and pinset, under a virtual clock, network and disk, with clients and faults. Then
  * the faults stop and progress is demanded.
  */
-import { SeededRandom } from '../../base/index.ts';
-import type { Consensus } from '../../cluster/ports.ts';
+import { errorCode, SeededRandom } from '../../base/index.ts';
+import type { ClusterApi } from '../../cluster/ports.ts';
 import type { Input, LogIndex, Output, Request } from '../../core/raft/index.ts';
-import { Cid, type Pin, peerIdFromBytes } from '../../model/index.ts';
+import { Cid, type PinInfo, type PinOptions, peerIdFromBytes, stateKey, trackerStatusBits } from '../../model/index.ts';
+import { CallChecker } from '../checkers/calls.ts';
 import { ClientHistory, type OperationToken } from '../checkers/client-history.ts';
 import { CutOffChecker } from '../checkers/cut-off.ts';
 import { HistoryChecker } from '../checkers/history.ts';
+import { PinsChecker } from '../checkers/pins.ts';
 import { RaftChecker } from '../checkers/raft-checker.ts';
+import { ResourceChecker } from '../checkers/resources.ts';
 import { StateChecker } from '../checkers/state.ts';
 import { describeRequest, describeResponse, isOutstanding } from '../describe.ts';
 import { asFinding, expect, Finding } from '../finding.ts';
@@ -23,8 +26,9 @@ import { VirtualIpfs } from './ipfs.ts';
 import { withoutLeaks } from './leaks.ts';
 import { Network } from './network.ts';
 import { isRefused, WorldPeer } from './peer.ts';
-import { faultyMs, keys, type Operation, type Target, type WorldPlan } from './plan.ts';
+import { faultyMs, ipfsNoticeMs, keys, type Operation, type Target, type WorldPlan } from './plan.ts';
 import { type Drain, Scheduler } from './scheduler.ts';
+import type { Life } from './whole-peer.ts';
 
 /** A run that has not ended by then never will. */
 const eventsMax = 200_000;
@@ -37,9 +41,15 @@ const patienceTimeouts = 20;
 /** Of one peer. Messages have deadlines, requests that wait for a slow disk as well. */
 const callsMax = 300;
 const requestsMax = 300;
-/** Above the longest interval of the trackers' own repairs. */
-const ipfsPatienceMs = 40_000;
-const ipfsOptions = { pinMs: 20, storageMaxBytes: 1e9 };
+/** Longer than failed pins and lost connections wait before they are tried again. */
+const repairPatienceMs = 40_000;
+const repairLookMs = 100;
+const askAgainMs = 20;
+const attemptsMax = 6;
+const failedBits = trackerStatusBits.pin_error | trackerStatusBits.unpin_error;
+const storageMaxBytes = 1e9;
+/** Between looks at what peers hold on to. */
+const resourcesMs = 500;
 
 export interface WorldInput {
   readonly plan: WorldPlan;
@@ -47,6 +57,16 @@ export interface WorldInput {
   readonly traces?: boolean;
   /** Default `loop`. Both do the same, as long as nothing here uses `process.nextTick`. */
   readonly drain?: Drain;
+}
+
+/** An operation that a client has begun. */
+interface Asked {
+  readonly kind: Operation['kind'];
+  readonly cid: Cid;
+  readonly name: string;
+  /** What was committed then. */
+  readonly began: LogIndex;
+  readonly operation: OperationToken;
 }
 
 export async function runWorld(input: WorldInput): Promise<SeedResult> {
@@ -73,6 +93,9 @@ export class World {
   readonly history: HistoryChecker = new HistoryChecker();
   readonly clients: ClientHistory = new ClientHistory();
   readonly states: StateChecker = new StateChecker();
+  readonly pins: PinsChecker = new PinsChecker();
+  readonly calls: CallChecker = new CallChecker();
+  readonly resources: ResourceChecker = new ResourceChecker();
   readonly trace: Trace;
   readonly #faults: Faults;
   readonly #cutOff: CutOffChecker;
@@ -114,9 +137,19 @@ export class World {
         network: this.network,
         random: random.derive(`node/${name}`),
         disk,
-        ipfs: new VirtualIpfs(idOf(0x80 + at), ipfsOptions, this.scheduler, random.derive(`ipfs/${name}`)),
+        ipfs: new VirtualIpfs(
+          idOf(0x80 + at),
+          { pinMs: options.pinMs, storageMaxBytes },
+          this.scheduler,
+          random.derive(`ipfs/${name}`),
+        ),
         known: ids,
-        shape: { raftOver: options.raftOver, isMultiplexed: ((options.multiplexed >> at) & 1) === 1 },
+        shape: {
+          raftOver: options.raftOver,
+          isMultiplexed: ((options.multiplexed >> at) & 1) === 1,
+          reconcileIntervalMs: options.reconcileMs,
+        },
+        replicationMax: options.replicationMax,
         config: configOf(this.plan, ids.slice(0, options.voters)),
         isSpare: at === options.voters,
         engine: { waitingMax, appendsInFlightMax, applyMax, electionSpreadTicks },
@@ -124,6 +157,7 @@ export class World {
         onInput: (peer, input) => this.#guarded(() => this.#onInput(peer, input)),
         onOutput: (peer, output, incoming) => this.#guarded(() => this.#onOutput(peer, output, incoming)),
         watchPinset: (peer, pinset) => this.states.watch(peer.name, pinset, (act) => this.#guarded(act)),
+        watchRpc: (peer, rpc) => this.calls.watch(peer.id, rpc, (act) => this.#judge(act)),
         onEngine: (peer) => this.#onEngine(peer),
         onFailure: (peer, cause) => {
           this.note(() => `${peer.name} fails: ${cause}`);
@@ -141,9 +175,9 @@ export class World {
   async run(): Promise<void> {
     for (const peer of this.peers) this.boot(peer);
     for (const { atMs, act } of this.plan.faults) this.scheduler.after(atMs, () => this.#faults.play(act));
-    for (const fault of this.plan.ipfs) this.scheduler.after(fault.atMs, () => this.#faults.playIpfs(fault));
     for (const armed of this.plan.armed) this.scheduler.after(armed.atMs, () => this.#faults.arm(armed));
     for (const operation of this.plan.operations) this.scheduler.after(operation.atMs, () => this.#operate(operation));
+    this.#lookAtResources();
     await this.#until(() => this.scheduler.now >= faultyMs);
     await this.#heal();
     await this.#end();
@@ -165,6 +199,7 @@ export class World {
         crashes: this.#faults.crashes,
         changes: this.#faults.changes,
         strikes: this.#faults.strikes,
+        troubles: this.#faults.troubles,
         snapshots: this.#snapshots,
         installs: this.#installs,
         diskFailures: this.disks.reduce((sum, { failures }) => sum + failures, 0),
@@ -258,6 +293,7 @@ export class World {
       checker.applies(peer, output.apply, () => undefined);
       this.history.applies(output.apply);
       this.states.applies(output.apply);
+      this.#judge(() => this.pins.applies(output.apply));
     }
     for (const { to, request } of output.calls) {
       const text = (): string => this.#stamped(`${peer.name} > ${this.#nameOf(to)} ${describeRequest(request)}`);
@@ -281,6 +317,14 @@ export class World {
       (id) => network.isOpen(id, peer.id),
       this.#ids,
     );
+  }
+
+  #lookAtResources(): void {
+    if (this.#isEnding) return;
+    for (const { id, life } of this.peers) {
+      if (life !== undefined) this.#judge(() => this.resources.look(id, life, this.calls.openCalls(id)));
+    }
+    this.scheduler.after(resourcesMs, () => this.#lookAtResources());
   }
 
   #started(): readonly WorldPeer[] {
@@ -311,29 +355,31 @@ export class World {
   // ------------------------------------------------------------------------------------------------ clients
 
   #operate(operation: Operation): void {
-    const peer = this.target(operation.peer);
-    if (peer?.consensus === undefined) return;
-    void this.#ask(peer, operation);
+    const { life } = this.target(operation.peer) ?? {};
+    if (life !== undefined) void this.#ask(life, operation);
   }
 
   /** @returns whether it succeeded. What checkers find is kept. */
-  async #ask(peer: WorldPeer, { kind, key, name }: Omit<Operation, 'atMs' | 'peer'>): Promise<boolean> {
-    const { consensus } = peer;
-    if (consensus === undefined) return false;
+  async #ask(life: Life, { kind, key, name }: Omit<Operation, 'atMs' | 'peer'>): Promise<boolean> {
+    const { peer, consensus } = life;
     const began = this.checker.logs.commit;
     const cid = cidOf(key);
     const what = `${kind} ${key} as ${name}`;
-    this.note(() => `client asks ${peer.name} to ${what}`);
+    this.note(() => `client asks ${this.#nameOf(peer.self)} to ${what}`);
     const operation =
       kind === 'read'
         ? this.clients.readBegins(cid.key)
         : this.clients.writeBegins(cid.key, kind === 'pin' ? name : undefined);
     try {
-      if (kind === 'pin') await consensus.logPin(pinOf(cid, name));
-      else if (kind === 'unpin') await consensus.logUnpin(pinOf(cid, name));
+      if (kind === 'pin') await peer.pin(cid, optionsOf(name));
+      else if (kind === 'unpin') await peer.unpin(cid);
       else await consensus.waitForSync();
-      this.#answered(consensus, { kind, cid, name, began, operation });
+      this.#answered(peer, { kind, cid, name, began, operation });
     } catch (error) {
+      if (kind === 'unpin' && errorCode(error) === 'cluster/not-pinned') {
+        this.#sawNothing({ kind, cid, name, began, operation });
+        return true;
+      }
       this.#failed++;
       this.#hash = mix(this.#hash, this.#failed);
       this.note(() => `client has an error for ${what}: ${error}`);
@@ -344,19 +390,9 @@ export class World {
     return true;
   }
 
-  #answered(
-    consensus: Consensus,
-    answer: {
-      readonly kind: Operation['kind'];
-      readonly cid: Cid;
-      readonly name: string;
-      readonly began: LogIndex;
-      readonly operation: OperationToken;
-    },
-  ): void {
-    const { kind, cid, name, began, operation } = answer;
+  #answered(peer: ClusterApi, { kind, cid, name, began, operation }: Asked): void {
     this.#hash = mixText(this.#hash, name);
-    const shown = kind === 'read' ? consensus.pinset().get(cid)?.name : undefined;
+    const shown = kind === 'read' ? nameShown(peer, cid) : undefined;
     this.note(() => `client has its answer for ${kind} ${name}${kind === 'read' ? `: ${shown ?? 'nothing'}` : ''}`);
     if (kind === 'read') this.clients.readEnds(operation, shown);
     else this.clients.writeEnds(operation);
@@ -364,6 +400,14 @@ export class World {
       if (kind === 'pin') this.history.pinAcknowledged(name, began);
       if (kind === 'read') this.history.read(cid.key, shown, began, this.checker.logs.commit);
     });
+  }
+
+  /** What is not pinned cannot be unpinned: whoever says so has made sure. */
+  #sawNothing({ cid, name, began, operation }: Asked): void {
+    this.#hash = mixText(this.#hash, name);
+    this.note(() => `client hears that there is nothing to unpin for ${name}`);
+    this.clients.sawNothing(operation);
+    this.#judge(() => this.history.read(cid.key, undefined, began, this.checker.logs.commit));
   }
 
   #judge(act: () => void): void {
@@ -382,7 +426,12 @@ export class World {
     this.network.mendAll();
     Object.assign(this.network.options, { lossPercent: 0, copyPercent: 0, slowPercent: 0, snapshotDelayMsMax: 0 });
     for (const disk of this.disks) disk.slowness = 1;
-    for (const { ipfs } of this.peers) ipfs.state = 'up';
+    for (const { ipfs } of this.peers) {
+      ipfs.slowness = 1;
+      this.scheduler.after(ipfsNoticeMs, () => {
+        ipfs.state = 'up';
+      });
+    }
     for (const peer of this.peers) {
       peer.setClockRate(1);
       this.repair(peer);
@@ -402,7 +451,8 @@ export class World {
     for (let key = 0; key < keys; key++) await this.#demandSuccess(`a read of ${key}`, 'read', key);
     await this.#demand('all members to apply all', () => this.#haveAllApplied());
     await this.#checkPinsets();
-    await this.#demandIpfs();
+    await this.#demandPins();
+    await this.#demandMetrics();
     this.clients.check();
     await this.#checkCalm();
   }
@@ -411,12 +461,14 @@ export class World {
     let isDone = false;
     let isAsking = false;
     await this.#demand(what, () => {
-      const peer = this.#members()[0];
-      if (!isAsking && !isDone && peer !== undefined) {
+      const life = this.#members()[0]?.life;
+      if (!isAsking && !isDone && life !== undefined) {
         isAsking = true;
-        void this.#ask(peer, { kind, key, name: `q${++this.#demanded}` }).then((isSuccess) => {
+        void this.#ask(life, { kind, key, name: `q${++this.#demanded}` }).then((isSuccess) => {
           isDone ||= isSuccess;
-          isAsking = false;
+          this.scheduler.after(askAgainMs, () => {
+            isAsking = false;
+          });
         });
       }
       return isDone;
@@ -462,10 +514,9 @@ export class World {
 
   async #checkPinsets(): Promise<void> {
     const expected = [...this.history.stateAt(this.checker.logs.commit)].sort();
-    for (const { name, consensus } of this.#members()) {
+    for (const { name, life } of this.#members()) {
       const shown: [string, string][] = [];
-      for await (const pins of consensus?.pinset().pages() ?? [])
-        for (const pin of pins) shown.push([pin.cid.key, pin.name]);
+      for await (const pins of life?.peer.pins() ?? []) for (const pin of pins) shown.push([pin.cid.key, pin.name]);
       const text = JSON.stringify(shown.sort());
       expect(text === JSON.stringify(expected), 'pinset = log', () => {
         return `${name} shows the pins ${shown.map(([, pin]) => pin)}, the log has ${expected.map(([, pin]) => pin)}`;
@@ -473,17 +524,61 @@ export class World {
     }
   }
 
-  /** Every IPFS node of a member comes to hold what is agreed, and nothing else. */
-  async #demandIpfs(): Promise<void> {
-    const expected = JSON.stringify([...this.history.stateAt(this.checker.logs.commit).keys()].sort());
-    const wrong = (): WorldPeer | undefined =>
-      this.#members().find(({ ipfs }) => JSON.stringify([...ipfs.held.keys()].sort()) !== expected);
-    const endMs = this.scheduler.now + ipfsPatienceMs;
-    await this.#until(() => wrong() === undefined || this.scheduler.now > endMs);
-    const peer = wrong();
-    expect(peer === undefined, 'ipfs = pinset', () => {
-      return `the IPFS node of ${peer?.name} holds ${[...(peer?.ipfs.held.keys() ?? [])]}, the pinset has ${expected}`;
+  /** Every IPFS node of a member comes to hold what is allocated to it and nothing else, and its tracker says so. */
+  async #demandPins(): Promise<void> {
+    const records = new Map(Array.from({ length: keys }, (_, key) => [cidOf(key).key, stateKey(cidOf(key))]));
+    await this.#recoverOften();
+    await this.#demandLater('ipfs = pinset', async () => {
+      for (const { id, name, ipfs, storage } of this.#members()) {
+        const isExcused = (key: string): boolean => storage.lostRecords.has(records.get(key) ?? '');
+        const wrong = this.pins.wrongHeld(id, ipfs.held.keys(), isExcused);
+        if (wrong !== undefined) return `the IPFS node of ${name} ${wrong}`;
+      }
+      return undefined;
     });
+    await this.#demandLater('tracker = pinset', async () => {
+      for (const { id, name, life } of this.#members()) {
+        const rows: PinInfo[] = [];
+        for await (const row of life?.tracker.statusAll(0) ?? []) rows.push(row);
+        const wrong = this.pins.wrongStatus(id, rows);
+        if (wrong !== undefined) return `the tracker of ${name} ${wrong}`;
+      }
+      return undefined;
+    });
+  }
+
+  /** As someone would who does not want to wait: what has failed very often is tried again after minutes only. */
+  async #recoverOften(): Promise<void> {
+    for (const { life } of this.#members()) {
+      for await (const { cid, attemptCount } of life?.tracker.statusAll(failedBits) ?? [])
+        if (attemptCount > attemptsMax) void life?.tracker.recover(cid).catch(() => {});
+    }
+  }
+
+  /** Every member hears of every other that it is alive, and of nobody else. */
+  async #demandMetrics(): Promise<void> {
+    await this.#demandLater('metrics = members', async () => {
+      const members = this.#members();
+      const ids = members.map(({ id }) => id).sort();
+      for (const { name, life } of members) {
+        const known = life?.monitor.latest('ping').map(({ peer }) => peer) ?? [];
+        if (known.join() !== ids.join()) return `${name} has a ping of ${known}, expected ${ids}`;
+      }
+      return undefined;
+    });
+  }
+
+  /** Looks again and again until nothing is wrong. */
+  async #demandLater(checker: string, look: () => Promise<string | undefined>): Promise<void> {
+    const endMs = this.scheduler.now + repairPatienceMs;
+    let wrong: string | undefined = 'not looked yet';
+    const again = async (): Promise<void> => {
+      wrong = await look();
+      if (wrong !== undefined) this.scheduler.after(repairLookMs, () => void again());
+    };
+    this.scheduler.after(0, () => void again());
+    await this.#until(() => wrong === undefined || this.scheduler.now > endMs);
+    expect(wrong === undefined, checker, () => `${repairPatienceMs} ms after all is well, ${wrong}`);
   }
 
   /** Nothing happens any more: nobody has a reason to start an election. */
@@ -513,6 +608,10 @@ export class World {
       'leaks',
       () => `stopped peers have timers: ${timers}`,
     );
+    for (const { id, name } of this.peers) {
+      const open = this.calls.openCalls(id);
+      expect(open === 0, 'leaks', () => `${name} has stopped, and ${open} of its calls have not ended`);
+    }
   }
 
   /** Runs until `isDone` or until there is a finding, which is thrown. */
@@ -571,16 +670,10 @@ function cidOf(key: number): Cid {
   return Cid.decode(bytes);
 }
 
-function pinOf(cid: Cid, name: string): Pin {
+function optionsOf(name: string): PinOptions {
   return {
-    cid,
-    type: 'pin',
-    allocations: [],
-    maxDepth: -1,
-    reference: null,
-    timestamp: { seconds: 1_700_000_000, nanos: 0 },
-    replicationFactorMin: -1,
-    replicationFactorMax: -1,
+    replicationFactorMin: 0,
+    replicationFactorMax: 0,
     name,
     mode: 'recursive',
     shardSize: 0,
@@ -591,4 +684,13 @@ function pinOf(cid: Cid, name: string): Pin {
     pinUpdate: null,
     origins: null,
   };
+}
+
+function nameShown(peer: ClusterApi, cid: Cid): string | undefined {
+  try {
+    return peer.pinGet(cid).name;
+  } catch (error) {
+    if (errorCode(error) === 'cluster/not-pinned') return undefined;
+    throw error;
+  }
 }
