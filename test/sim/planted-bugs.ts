@@ -113,7 +113,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'reads do not wait until they are applied here',
     simulation: 'world',
-    plants: { rpc: shell.readsAtOnce },
+    plants: { rpc: shell.readsAtOnce, judges: ['reads are fresh', 'linearizable'] },
     checkers: ['reads are fresh', 'linearizable'],
     seeds: 20,
   },
@@ -135,7 +135,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a write of unknown outcome is tried again',
     simulation: 'world',
     plants: { consensus: shell.retriesUnknown },
-    checkers: ['applied once', 'linearizable'],
+    checkers: ['applied once', 'linearizable', 'refused is final'],
     seeds: 100,
   },
   {

@@ -114,6 +114,11 @@ export class LogChecker {
     this.#commits.set(peer.id, peer.raft.status().commit);
   }
 
+  /** Its disk was taken out, and there is an empty one. */
+  replaced({ id }: PeerView): void {
+    this.#hashes.delete(id);
+  }
+
   #checkDurable({ id, raft, disk }: PeerView, { durable, applied, baseIndex }: Status): void {
     // Up to where the log begins the state is durable instead; the disk may not yet have let go of what is before.
     const isDurable = durable === baseIndex || disk.termAt(durable) === raft.entry(durable)?.term;

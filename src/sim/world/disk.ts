@@ -2,13 +2,13 @@
  * A peer's virtual disk: a log that keeps a write wholly or not at all, and a state store that keeps a prefix of its unsynced
  * batches. It outlives the peer; each life opens it anew, and what a dead life still has under way never comes back to it.
  */
-import { assert, copyBytes, OperatingError, type SeededRandom, utf8Decode } from '../../base/index.ts';
-import { createMemoryDatastore } from '../../cluster/index.ts';
+import { assert, copyBytes, OperatingError, type SeededRandom, silentLogger, utf8Decode } from '../../base/index.ts';
+import { createMemoryDatastore, openPinset } from '../../cluster/index.ts';
 import type { Datastore, DatastoreEntry, DatastoreOp, KeyRange } from '../../cluster/ports.ts';
 import type { LogImage, LogOp } from '../../core/raft/index.ts';
 import type { RaftData, RaftStorage } from '../../io/consensus/index.ts';
 import { DiskImage } from '../image.ts';
-import type { DiskError } from './plan.ts';
+import type { DiskError, Spoil } from './plan.ts';
 import type { Scheduler } from './scheduler.ts';
 import { type VirtualSnapshot, VirtualSnapshots } from './snapshots.ts';
 
@@ -30,6 +30,8 @@ export interface DiskDeps {
   readonly onFailure: () => void;
 }
 
+const quiet = { onPin: () => {}, onUnpin: () => {}, onReplaced: () => {} };
+
 /** Of writes that fail, see `isDiskFailure`. */
 const failureCode = 'sim/disk';
 
@@ -50,6 +52,10 @@ export class VirtualDisk implements RaftStorage {
   /** Every write fails with it. */
   error: DiskError | undefined;
   failures = 0;
+  /** What is read from it is not what was written; its image is as it was. */
+  spoiled: Spoil | undefined;
+  /** It was taken out, and there is an empty one. */
+  wasReplaced = false;
   readonly #options: DiskOptions;
   readonly #deps: DiskDeps;
   #life = 0;
@@ -76,9 +82,10 @@ export class VirtualDisk implements RaftStorage {
 
   async open(): Promise<RaftData> {
     const life = this.#life;
+    const state = await this.#state.shown();
     return {
-      log: new VirtualLog(this, life),
-      state: new VirtualState(this, life, this.#state, await this.#state.shown()),
+      log: new VirtualLog(this, life, this.spoiled && this.#spoiledImage(this.spoiled, state)),
+      state: new VirtualState(this, life, this.#state, state),
       snapshots: new VirtualSnapshots(this.#snapshots, (act) => this.sync(life, act)),
     };
   }
@@ -102,6 +109,26 @@ export class VirtualDisk implements RaftStorage {
     this.image = new DiskImage();
     this.#state.clear();
     this.#snapshots.length = 0;
+  }
+
+  /** `undefined`: it cannot be read. An older log is one only when the state can tell. */
+  #spoiledImage(how: Spoil, state: Datastore): () => LogImage {
+    const { applied, restoredTag } = openPinset(state, { log: silentLogger, observer: quiet });
+    const { base, entries, ...image } = this.image.load();
+    const keep = applied - 1 - base.index;
+    return () => {
+      if (how === 'olderLog' && restoredTag === undefined && keep >= 0)
+        return { ...image, base, entries: entries.slice(0, keep) };
+      throw new OperatingError('store/damaged', `${this.path}: the checksum of a record is wrong`);
+    };
+  }
+
+  /** There is an empty disk in its place. */
+  async replace(): Promise<void> {
+    await this.moveAway();
+    this.#tracker.lose();
+    this.spoiled = undefined;
+    this.wasReplaced = true;
   }
 
   /** The machine is gone. @returns what was kept, for the trace. */
@@ -224,6 +251,12 @@ class Batches {
     for (const { type, key } of ops) if (type === 'put') this.lost.add(utf8Decode(key));
   }
 
+  /** All of it. */
+  lose(): void {
+    for (const ops of this.#all) this.fail(ops);
+    this.clear();
+  }
+
   clear(): void {
     this.#all.length = 0;
     this.#synced = 0;
@@ -233,15 +266,17 @@ class Batches {
 class VirtualLog {
   readonly #disk: VirtualDisk;
   readonly #life: number;
+  readonly #spoiled: (() => LogImage) | undefined;
   #hasFailed = false;
 
-  constructor(disk: VirtualDisk, life: number) {
+  constructor(disk: VirtualDisk, life: number, spoiled: (() => LogImage) | undefined) {
     this.#disk = disk;
     this.#life = life;
+    this.#spoiled = spoiled;
   }
 
   async load(): Promise<LogImage> {
-    return this.#disk.image.load();
+    return this.#spoiled?.() ?? this.#disk.image.load();
   }
 
   async write(ops: readonly LogOp[]): Promise<void> {

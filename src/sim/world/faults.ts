@@ -76,6 +76,14 @@ export class Faults {
         this.#after(act.lengthMs, () => this.#world.repair(peer));
         break;
       }
+      case 'spoilDisk': {
+        const peer = this.#world.peers[act.peer];
+        if (peer === undefined) return;
+        this.#crash(peer, act.downMs);
+        peer.storage.spoiled = act.how;
+        this.#world.note(() => `the disk of ${peer.name} is spoiled: ${act.how}`);
+        break;
+      }
       case 'troubleIpfs':
         this.#trouble(peers[act.peer], act.trouble, act.lengthMs);
         break;
@@ -180,7 +188,9 @@ export class Faults {
     const via = leader ?? target;
     if (target === undefined || via?.life === undefined) return;
     const members = via.status?.configuration.servers.length ?? 0;
-    if (kind === 'removePeer' && members <= 2) return;
+    // With a disk lost for good, two of three are needed.
+    const membersMin = this.#world.plan.faults.some(({ act }) => act.kind === 'spoilDisk') ? 3 : 2;
+    if (kind === 'removePeer' && members <= membersMin) return;
     this.#world.note(() => `${kind} ${target.name} through ${via.name}`);
     const { peer } = via.life;
     const change: Promise<unknown> = kind === 'addPeer' ? peer.peerAdd(target.id) : peer.peerRemove(target.id);

@@ -143,7 +143,7 @@ export class WorldPeer implements PeerView {
     const { disk, isSpare, known } = this.#deps;
     this.#hasFailed = false;
     this.#hasStarted = false;
-    this.#whole.boot({ isJoining: isSpare && disk.isEmpty, known }).then(
+    this.#whole.boot({ isJoining: (isSpare || disk.wasReplaced) && disk.isEmpty, known }).then(
       () => {
         this.#hasStarted = true;
       },

@@ -16,6 +16,8 @@ export type FaultAct =
   /** Writes fail: `EIO`, and may have been done, or `ENOSPC`, and were not. The peer is read-only until there is a disk again. */
   | { readonly kind: 'failDisk'; readonly peer: Target; readonly error: DiskError; readonly lengthMs: number }
   | { readonly kind: 'slowDisk'; readonly peer: Target; readonly factor: number; readonly lengthMs: number }
+  /** For good, with a crash. The peer must refuse to start, until someone gives it an empty disk. */
+  | { readonly kind: 'spoilDisk'; readonly peer: number; readonly how: Spoil; readonly downMs: number }
   /** Something is wrong with the IPFS node of a peer; nothing happens while it has another trouble. `loses`: it is down, and comes back empty. */
   | { readonly kind: 'troubleIpfs'; readonly peer: number; readonly trouble: IpfsTrouble; readonly lengthMs: number }
   | { readonly kind: 'drift'; readonly peer: Target; readonly rate: number; readonly lengthMs: number }
@@ -23,6 +25,10 @@ export type FaultAct =
   | { readonly kind: 'removePeer'; readonly peer: number; readonly via: Target }
   /** Both at once, through everyone who believes to lead: whoever is a member is removed, the other added. */
   | { readonly kind: 'changeTwo'; readonly peers: readonly [number, number] };
+
+const spoils = ['rot', 'olderLog'] as const;
+/** `rot`: a record of the log has a wrong checksum. `olderLog`: the log ends before what the state was made of. */
+export type Spoil = (typeof spoils)[number];
 
 const ipfsTroubles = ['failing', 'hanging', 'down', 'slow', 'loses'] as const;
 export type IpfsTrouble = (typeof ipfsTroubles)[number];
@@ -144,6 +150,7 @@ export function drawWorld(seed: number): WorldPlan {
         act: drawFault(faults, options.voters + 1, isStorm),
       })),
       ...drawTroubles(random.derive('ipfs'), options.voters + 1),
+      ...drawSpoil(random.derive('spoil'), options.voters),
     ],
     armed: times(random.derive('armed'), isStorm ? 8 : 2).map((atMs) => drawArmed(faults, atMs)),
     operations: drawOperations(random.derive('clients'), options.voters),
@@ -193,6 +200,18 @@ function drawTroubles(random: SeededRandom, peers: number): readonly TimedFault[
       lengthMs: ipfsNoticeMs + random.integer(5000),
     },
   }));
+}
+
+/** One disk at most: of two that are lost, nothing can be promised. */
+function drawSpoil(random: SeededRandom, voters: number): readonly TimedFault[] {
+  if (random.integer(6) > 0) return [];
+  const act = {
+    kind: 'spoilDisk' as const,
+    peer: random.integer(voters),
+    how: pick(random, spoils),
+    downMs: random.integer(1000),
+  };
+  return [{ atMs: random.integer(faultyMs), act }];
 }
 
 function times(random: SeededRandom, count: number): number[] {

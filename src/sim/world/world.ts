@@ -48,6 +48,8 @@ const askAgainMs = 20;
 const attemptsMax = 6;
 const failedBits = trackerStatusBits.pin_error | trackerStatusBits.unpin_error;
 const storageMaxBytes = 1e9;
+/** Between looks at whether a peer is cut off; it may be so for longer than a heartbeat timeout. */
+const cutOffLookMs = 20;
 /** Between looks at what peers hold on to. */
 const resourcesMs = 500;
 
@@ -73,11 +75,15 @@ export async function runWorld(input: WorldInput): Promise<SeedResult> {
   const world = new World(input);
   const onRejection = (error: unknown): void => world.find(error);
   process.on('unhandledRejection', onRejection);
+  const { stackTraceLimit } = Error;
+  // Refusals are many, and nobody reads where they come from.
+  if (input.traces !== true) Error.stackTraceLimit = 0;
   try {
     await withoutLeaks(() => world.run());
   } catch (error) {
     world.find(error);
   } finally {
+    Error.stackTraceLimit = stackTraceLimit;
     process.off('unhandledRejection', onRejection);
   }
   return world.result();
@@ -99,13 +105,19 @@ export class World {
   readonly trace: Trace;
   readonly #faults: Faults;
   readonly #cutOff: CutOffChecker;
+  /** When each peer is looked at again. */
+  readonly #cutOffLooks = new Map<WorldPeer, number>();
   readonly #ids: readonly string[];
   readonly #judges: readonly string[] | undefined;
   #finding: Finding | undefined;
+  /** Operations without an answer yet. */
+  readonly #asked = new Map<OperationToken, Life>();
   #hash = 0;
   #failed = 0;
   #isEnding = false;
   #demanded = 0;
+  #refusals = 0;
+  #replacements = 0;
   #snapshots = 0;
   #installs = 0;
 
@@ -162,6 +174,12 @@ export class World {
         onFailure: (peer, cause) => {
           this.note(() => `${peer.name} fails: ${cause}`);
           if (isDiskFailure(cause)) return;
+          if (this.#isRefusal(peer, cause)) {
+            this.#refusals++;
+            // As the process would.
+            this.scheduler.after(0, () => peer.crash());
+            return;
+          }
           this.find(cause instanceof Error && cause.cause !== undefined ? cause.cause : cause);
         },
       });
@@ -200,6 +218,8 @@ export class World {
         changes: this.#faults.changes,
         strikes: this.#faults.strikes,
         troubles: this.#faults.troubles,
+        refusals: this.#refusals,
+        replacements: this.#replacements,
         snapshots: this.#snapshots,
         installs: this.#installs,
         diskFailures: this.disks.reduce((sum, { failures }) => sum + failures, 0),
@@ -260,7 +280,15 @@ export class World {
 
   // ------------------------------------------------------------------------------------------------ looking on
 
+  #isRefusal({ storage }: WorldPeer, cause: unknown): boolean {
+    return storage.spoiled !== undefined && ['store/damaged', 'raft/state-ahead'].includes(errorCode(cause));
+  }
+
   #onEngine(peer: WorldPeer): void {
+    this.#guarded(() => {
+      const { spoiled } = peer.storage;
+      expect(spoiled === undefined, 'spoiled disks are refused', () => `${peer.name} takes part: ${spoiled}`);
+    });
     this.checker.restarted(peer);
     this.#cutOff.crashed(peer);
     const { baseIndex, applied, lastIndex } = peer.raft.status();
@@ -310,6 +338,8 @@ export class World {
 
   #lookForCutOff(peer: WorldPeer): void {
     const { network } = this;
+    if (this.scheduler.now < (this.#cutOffLooks.get(peer) ?? 0)) return;
+    this.#cutOffLooks.set(peer, this.scheduler.now + cutOffLookMs);
     this.#cutOff.look(
       peer,
       this.scheduler.now,
@@ -359,6 +389,12 @@ export class World {
     if (life !== undefined) void this.#ask(life, operation);
   }
 
+  /** Whether a client waits for a peer that may still answer. */
+  #isAsking(): boolean {
+    const lives = new Set(this.peers.map(({ life }) => life));
+    return [...this.#asked.values()].some((life) => lives.has(life));
+  }
+
   /** @returns whether it succeeded. What checkers find is kept. */
   async #ask(life: Life, { kind, key, name }: Omit<Operation, 'atMs' | 'peer'>): Promise<boolean> {
     const { peer, consensus } = life;
@@ -370,6 +406,7 @@ export class World {
       kind === 'read'
         ? this.clients.readBegins(cid.key)
         : this.clients.writeBegins(cid.key, kind === 'pin' ? name : undefined);
+    this.#asked.set(operation, life);
     try {
       if (kind === 'pin') await peer.pin(cid, optionsOf(name));
       else if (kind === 'unpin') await peer.unpin(cid);
@@ -386,6 +423,8 @@ export class World {
       if (kind !== 'read' && isRefused(error)) this.clients.refused(cid.key, operation);
       if (kind === 'pin' && isRefused(error)) this.#judge(() => this.history.pinRefused(name));
       return false;
+    } finally {
+      this.#asked.delete(operation);
     }
     return true;
   }
@@ -438,12 +477,13 @@ export class World {
       this.boot(peer);
     }
     // What is slow is still under way, and clients wait for their deadlines.
-    const { slowMsMax, snapshotDelayMsMax } = this.plan.options;
-    const { now } = this.scheduler;
-    // A clock may have been slow when the deadline was set.
-    const calmMs = Math.max(slowMsMax, snapshotDelayMsMax, clientTimeoutMs / 0.7) + 1000;
-    await this.#until(() => this.scheduler.now >= now + calmMs);
+    const { slowPercent, slowMsMax, snapshotDelayMsMax } = this.plan.options;
+    const calmMs = this.scheduler.now + Math.max(slowPercent > 0 ? slowMsMax : 0, snapshotDelayMsMax) + 1000;
+    await this.#until(() => this.scheduler.now >= calmMs && !this.#isAsking());
+    const spoiled = this.peers.find(({ storage }) => storage.spoiled !== undefined);
+    if (spoiled !== undefined && !this.#canDoWithout(spoiled)) return;
     await this.#demand('a leader', () => this.leader() !== undefined);
+    if (spoiled !== undefined) await this.#replaceDisk(spoiled);
     const leader = this.leader();
     if (leader !== undefined) this.#faults.play({ kind: 'crash', peer: this.peers.indexOf(leader), downMs: 500 });
     await this.#demandSuccess('a read', 'read', 0);
@@ -457,19 +497,50 @@ export class World {
     await this.#checkCalm();
   }
 
+  #canDoWithout({ id }: WorldPeer): boolean {
+    const configurations = this.peers.flatMap(({ status }) => status ?? []);
+    const [newest] = configurations.sort((a, b) => b.configurationIndex - a.configurationIndex);
+    const servers = newest?.configuration.servers ?? [];
+    return servers.filter((server) => server.id !== id).length * 2 > servers.length;
+  }
+
+  /** As one is told to: the peer is removed, and comes back as a new one. */
+  async #replaceDisk(peer: WorldPeer): Promise<void> {
+    const isMember = this.#isMember(peer);
+    if (isMember) await this.#demandDone('a removal', (life) => life.peer.peerRemove(peer.id));
+    await peer.storage.replace();
+    this.checker.logs.replaced(peer);
+    this.#replacements++;
+    this.note(() => `${peer.name} has an empty disk`);
+    this.boot(peer);
+    if (isMember) await this.#demandDone('a return', (life) => life.peer.peerAdd(peer.id));
+  }
+
   async #demandSuccess(what: string, kind: Operation['kind'], key: number): Promise<void> {
+    await this.#demandDone(what, async (life) => {
+      const isSuccess = await this.#ask(life, { kind, key, name: `q${++this.#demanded}` });
+      if (!isSuccess) throw new Finding('progress', what);
+    });
+  }
+
+  /** Tries again and again until it succeeds. */
+  async #demandDone(what: string, act: (life: Life) => Promise<unknown>): Promise<void> {
     let isDone = false;
     let isAsking = false;
     await this.#demand(what, () => {
       const life = this.#members()[0]?.life;
       if (!isAsking && !isDone && life !== undefined) {
         isAsking = true;
-        void this.#ask(life, { kind, key, name: `q${++this.#demanded}` }).then((isSuccess) => {
-          isDone ||= isSuccess;
-          this.scheduler.after(askAgainMs, () => {
-            isAsking = false;
-          });
-        });
+        act(life).then(
+          () => {
+            isDone = true;
+          },
+          () => {
+            this.scheduler.after(askAgainMs, () => {
+              isAsking = false;
+            });
+          },
+        );
       }
       return isDone;
     });
@@ -493,6 +564,10 @@ export class World {
       'progress',
       () => `${patienceTimeouts} election timeouts after the faults, still waiting for ${what}`,
     );
+  }
+
+  #isMember({ id }: WorldPeer): boolean {
+    return this.leader()?.status?.configuration.servers.some((server) => server.id === id) ?? false;
   }
 
   /** Peers of the leader's configuration that are up. */
