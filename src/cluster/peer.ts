@@ -476,7 +476,7 @@ class ClusterPeer implements Peer {
         return monitorPingIntervalMs;
       }),
       new Loop('peer watch', peerWatchIntervalMs, this.#deps, async () => {
-        await this.#watchMembership();
+        this.#watchMembership();
         return peerWatchIntervalMs;
       }),
       ...informers.map(
@@ -507,8 +507,9 @@ class ClusterPeer implements Peer {
     for (const metric of await informer.metrics(call)) await this.#deps.monitor.publish(metric);
   }
 
-  async #watchMembership(): Promise<void> {
-    if ((await this.#deps.consensus.peers()).includes(this.self)) return;
+  /** A removal that is not agreed on yet may come to nothing, and until it is, what this peer has on disk counts. */
+  #watchMembership(): void {
+    if (!this.#deps.consensus.isRemoved()) return;
     this.#deps.logger.info('this peer has been removed from the cluster');
     this.#isRemoved.resolve();
   }

@@ -168,6 +168,8 @@ export interface Consensus extends Startable {
   rmPeer(peer: PeerId, options?: CallOptions): Promise<void>;
   /** Members in ascending order, self included while it is one. */
   peers(): Promise<readonly PeerId[]>;
+  /** Whether others have removed this peer, which is agreed on. Until then `peers` may lack it and it is needed nevertheless. */
+  isRemoved(): boolean;
   /** Throws `consensus/no-leader`. */
   leader(): PeerId;
   pinset(): Pinset;

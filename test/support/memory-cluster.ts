@@ -105,7 +105,7 @@ export class MemoryCluster {
       },
     );
     this.#pinsets.push({ pinset, tracker });
-    const consensus = this.#consensus(pinset);
+    const consensus = this.#consensus(id, pinset);
     const rpc = createRpc(
       {},
       { streams: host.streams, clock: this.clock, logger: silentLogger, isTrusted: () => true },
@@ -183,7 +183,7 @@ export class MemoryCluster {
     };
   }
 
-  #consensus(pinset: MemoryPinset): Consensus {
+  #consensus(self: PeerId, pinset: MemoryPinset): Consensus {
     const write = async (kind: 'pin' | 'unpin', pin: Pin): Promise<void> => {
       await null;
       if (!this.isWritable) throw new OperatingError('raft/no-leader', 'timed out waiting for leader');
@@ -211,6 +211,7 @@ export class MemoryCluster {
         this.members = this.members.filter((member) => member !== peer);
       },
       peers: async () => this.members,
+      isRemoved: () => !this.members.includes(self),
       leader: () => this.members[0] ?? '',
       pinset: () => pinset,
       waitForSync: async () => {

@@ -212,13 +212,31 @@ threePeers('the leader can be removed; the others elect another', async (cluster
   const leader = await cluster.leader();
   const [other] = cluster.others(leader);
   assert.ok(other !== undefined);
+  assert.equal(leader.consensus.isRemoved(), false);
   await cluster.until(other.consensus.rmPeer(leader.id));
+  await cluster.untilTrue(() => leader.consensus.isRemoved());
   await cluster.kill(leader.id);
   await cluster.until(other.consensus.logPin(pinNumber(1)));
   assert.deepEqual(
     await other.consensus.peers(),
     ids.filter((id) => id !== leader.id),
   );
+});
+
+threePeers('a peer is not removed by what may come to nothing', async (cluster) => {
+  const leader = await cluster.leader();
+  cluster.fate = (from, to) => (from === leader.id || to === leader.id ? 'lose' : 'deliver');
+  const removal = leader.consensus.rmPeer(leader.id);
+  removal.catch(() => {});
+  await cluster.pass(100);
+  assert.deepEqual(
+    await leader.consensus.peers(),
+    ids.filter((id) => id !== leader.id),
+  );
+  assert.equal(leader.consensus.isRemoved(), false, 'the others have not agreed to it');
+  cluster.fate = () => 'deliver';
+  await cluster.until(removal);
+  await cluster.untilTrue(() => leader.consensus.isRemoved());
 });
 
 test('a single peer leads itself, refuses to remove itself, and keeps its data', async () => {

@@ -300,6 +300,13 @@ class RaftConsensus implements Consensus {
     return servers.map(({ id }) => id).sort();
   }
 
+  isRemoved(): boolean {
+    const { configuration, configurationIndex, commit } = this.#use().driver.status;
+    // The first configuration of a peer that waits to be added is none at all.
+    if (configurationIndex === 0 || commit < configurationIndex) return false;
+    return configuration.servers.every(({ id }) => id !== this.#options.self);
+  }
+
   leader(): PeerId {
     const { driver } = this.#use();
     const { leader } = driver.status;
