@@ -40,6 +40,7 @@ function scriptedPlan(seed: number, armed: readonly ArmedFault[]): WorldPlan {
       replicationMax: -1,
       reconcileMs: 720_000,
       pinMs: 5,
+      leavesWhenRemoved: false,
       multiplexed: -1,
     },
     faults: [{ atMs: 1500, act: { kind: 'crash', peer: 2, downMs: 3000 } }],

@@ -114,8 +114,8 @@ export class LogChecker {
     this.#commits.set(peer.id, peer.raft.status().commit);
   }
 
-  /** Its disk was taken out, and there is an empty one. */
-  replaced({ id }: PeerView): void {
+  /** Its disk is empty. */
+  emptied({ id }: PeerView): void {
     this.#hashes.delete(id);
   }
 
@@ -162,9 +162,10 @@ export class LogChecker {
   }
 
   /** What a leader believes of a follower that has not left for a later term. */
-  #checkMatches({ id, raft }: PeerView, { term }: Status, peers: readonly PeerView[]): void {
+  #checkMatches({ id, raft }: PeerView, { term, configuration }: Status, peers: readonly PeerView[]): void {
     for (const [follower, match] of raft.matches()) {
-      if (match === 0) continue;
+      // One that was removed may have put its data away.
+      if (match === 0 || configuration.servers.every((server) => server.id !== follower)) continue;
       const peer = peers.find((peer) => peer.id === follower);
       if (peer === undefined || peer.disk.hard.term > term) continue;
       const termThere = raft.entry(match)?.term ?? this.#committed[match];

@@ -36,7 +36,7 @@ export class PinsChecker {
   }
 
   /** What is wrong with what a tracker says; `undefined`: nothing. */
-  wrongStatus(peer: PeerId, rows: readonly PinInfo[]): string | undefined {
+  wrongStatus(peer: PeerId, rows: readonly Pick<PinInfo, 'cid' | 'status'>[]): string | undefined {
     const left = new Map(rows.map((row) => [row.cid.key, row.status]));
     for (const [key, pin] of this.#pins) {
       const expected = isFor(pin, peer) ? 'pinned' : 'remote';

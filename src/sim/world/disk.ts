@@ -54,8 +54,8 @@ export class VirtualDisk implements RaftStorage {
   failures = 0;
   /** What is read from it is not what was written; its image is as it was. */
   spoiled: Spoil | undefined;
-  /** It was taken out, and there is an empty one. */
-  wasReplaced = false;
+  /** It had data, and has been given up by its peer or taken out. */
+  wasEmptied = false;
   readonly #options: DiskOptions;
   readonly #deps: DiskDeps;
   #life = 0;
@@ -106,6 +106,7 @@ export class VirtualDisk implements RaftStorage {
 
   /** Nobody looks into the backup. */
   async moveAway(): Promise<void> {
+    this.wasEmptied = true;
     this.image = new DiskImage();
     this.#state.clear();
     this.#snapshots.length = 0;
@@ -128,7 +129,6 @@ export class VirtualDisk implements RaftStorage {
     await this.moveAway();
     this.#tracker.lose();
     this.spoiled = undefined;
-    this.wasReplaced = true;
   }
 
   /** The machine is gone. @returns what was kept, for the trace. */

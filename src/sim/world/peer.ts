@@ -50,6 +50,8 @@ export interface WorldPeerDeps {
   readonly watchRpc: (peer: WorldPeer, rpc: RpcNode) => RpcNode;
   /** It takes part from now on, after a start or after its disk was repaired. */
   readonly onEngine: (peer: WorldPeer) => void;
+  /** It has seen that others have removed it. */
+  readonly onRemoved: (peer: WorldPeer) => void;
   readonly onFailure: (peer: WorldPeer, cause: unknown) => void;
 }
 
@@ -143,9 +145,12 @@ export class WorldPeer implements PeerView {
     const { disk, isSpare, known } = this.#deps;
     this.#hasFailed = false;
     this.#hasStarted = false;
-    this.#whole.boot({ isJoining: (isSpare || disk.wasReplaced) && disk.isEmpty, known }).then(
-      () => {
+    this.#whole.boot({ isJoining: (isSpare || disk.wasEmptied) && disk.isEmpty, known }).then(
+      (life) => {
         this.#hasStarted = true;
+        void life.peer.removed.then(() => {
+          if (this.life === life) this.#deps.onRemoved(this);
+        });
       },
       (cause: unknown) => {
         // It was stopped before it had started.
@@ -230,7 +235,7 @@ function optionsOf(name: string, id: PeerId, { config, shape, replicationMax }: 
       leaveOnShutdown: false,
       stateSyncIntervalMs: 300_000,
       monitorPingIntervalMs: 5000,
-      peerWatchIntervalMs: 5000,
+      peerWatchIntervalMs: 1000,
       connectSwarmsDelayMs: 1000,
       repoGcTimeoutMs: 86_400_000,
     },

@@ -124,6 +124,8 @@ export interface WorldOptions {
   readonly reconcileMs: number;
   /** What an IPFS node needs for a pin. */
   readonly pinMs: number;
+  /** A peer that was removed ends, puts its data away, and waits to be added again; as real ones do when they are started again. */
+  readonly leavesWhenRemoved: boolean;
   /** Bit n: peer n speaks the RPC between peers of our own; others have gorpc only. */
   readonly multiplexed: number;
 }
@@ -185,6 +187,7 @@ function drawOptions(random: SeededRandom): WorldOptions {
     replicationMax: pick(random, [-1, -1, 1, 2]),
     reconcileMs: pick(random, [5000, 720_000]),
     pinMs: pick(random, [5, 50, 800]),
+    leavesWhenRemoved: random.integer(2) === 0,
     multiplexed: pick(random, [-1, -1, 0, random.integer(64)]),
   };
 }

@@ -5,7 +5,15 @@
 import { errorCode, SeededRandom } from '../../base/index.ts';
 import type { ClusterApi } from '../../cluster/ports.ts';
 import type { Input, LogIndex, Output, Request } from '../../core/raft/index.ts';
-import { Cid, type PinInfo, type PinOptions, peerIdFromBytes, stateKey, trackerStatusBits } from '../../model/index.ts';
+import {
+  Cid,
+  type GlobalPinInfo,
+  type PinInfo,
+  type PinOptions,
+  peerIdFromBytes,
+  stateKey,
+  trackerStatusBits,
+} from '../../model/index.ts';
 import { CallChecker } from '../checkers/calls.ts';
 import { ClientHistory, type OperationToken } from '../checkers/client-history.ts';
 import { CutOffChecker } from '../checkers/cut-off.ts';
@@ -45,6 +53,8 @@ const requestsMax = 300;
 const repairPatienceMs = 40_000;
 const repairLookMs = 100;
 const askAgainMs = 20;
+/** Until a peer that was removed is started again. */
+const leftMs = 300;
 const attemptsMax = 6;
 const failedBits = trackerStatusBits.pin_error | trackerStatusBits.unpin_error;
 const storageMaxBytes = 1e9;
@@ -116,6 +126,7 @@ export class World {
   #failed = 0;
   #isEnding = false;
   #demanded = 0;
+  #leaves = 0;
   #refusals = 0;
   #replacements = 0;
   #snapshots = 0;
@@ -171,6 +182,9 @@ export class World {
         watchPinset: (peer, pinset) => this.states.watch(peer.name, pinset, (act) => this.#guarded(act)),
         watchRpc: (peer, rpc) => this.calls.watch(peer.id, rpc, (act) => this.#judge(act)),
         onEngine: (peer) => this.#onEngine(peer),
+        onRemoved: (peer) => {
+          if (options.leavesWhenRemoved) this.#leave(peer);
+        },
         onFailure: (peer, cause) => {
           this.note(() => `${peer.name} fails: ${cause}`);
           if (isDiskFailure(cause)) return;
@@ -218,6 +232,7 @@ export class World {
         changes: this.#faults.changes,
         strikes: this.#faults.strikes,
         troubles: this.#faults.troubles,
+        leaves: this.#leaves,
         refusals: this.#refusals,
         replacements: this.#replacements,
         snapshots: this.#snapshots,
@@ -279,6 +294,18 @@ export class World {
   }
 
   // ------------------------------------------------------------------------------------------------ looking on
+
+  /** What the program does when its peer was removed. */
+  #leave(peer: WorldPeer): void {
+    this.note(() => `${peer.name} has been removed, and ends`);
+    void peer.stop().then(async () => {
+      if (peer.isUp) return;
+      await peer.storage.moveAway();
+      this.checker.logs.emptied(peer);
+      this.#leaves++;
+      this.scheduler.after(leftMs, () => this.boot(peer));
+    });
+  }
 
   #isRefusal({ storage }: WorldPeer, cause: unknown): boolean {
     return storage.spoiled !== undefined && ['store/damaged', 'raft/state-ahead'].includes(errorCode(cause));
@@ -492,6 +519,7 @@ export class World {
     await this.#demand('all members to apply all', () => this.#haveAllApplied());
     await this.#checkPinsets();
     await this.#demandPins();
+    await this.#demandStatus();
     await this.#demandMetrics();
     this.clients.check();
     await this.#checkCalm();
@@ -509,7 +537,7 @@ export class World {
     const isMember = this.#isMember(peer);
     if (isMember) await this.#demandDone('a removal', (life) => life.peer.peerRemove(peer.id));
     await peer.storage.replace();
-    this.checker.logs.replaced(peer);
+    this.checker.logs.emptied(peer);
     this.#replacements++;
     this.note(() => `${peer.name} has an empty disk`);
     this.boot(peer);
@@ -617,6 +645,25 @@ export class World {
         for await (const row of life?.tracker.statusAll(0) ?? []) rows.push(row);
         const wrong = this.pins.wrongStatus(id, rows);
         if (wrong !== undefined) return `the tracker of ${name} ${wrong}`;
+      }
+      return undefined;
+    });
+  }
+
+  /** What one member tells of all is what each is to do. */
+  async #demandStatus(): Promise<void> {
+    await this.#demandLater('status = pinset', async () => {
+      const members = this.#members();
+      const [asked] = members;
+      const rows: GlobalPinInfo[] = [];
+      for await (const row of asked?.life?.peer.statusAll(0) ?? []) rows.push(row);
+      for (const { id, name } of members) {
+        const own = rows.flatMap(({ cid, peerMap }) => {
+          const { status } = peerMap[id] ?? {};
+          return status === undefined ? [] : [{ cid, status }];
+        });
+        const wrong = this.pins.wrongStatus(id, own);
+        if (wrong !== undefined) return `${asked?.name} is asked, and of ${name} it ${wrong}`;
       }
       return undefined;
     });
