@@ -193,7 +193,8 @@ export class Faults {
     if (kind === 'removePeer' && members <= membersMin) return;
     this.#world.note(() => `${kind} ${target.name} through ${via.name}`);
     const { peer } = via.life;
-    const change: Promise<unknown> = kind === 'addPeer' ? peer.peerAdd(target.id) : peer.peerRemove(target.id);
+    const add = (): Promise<unknown> => (target.isWaiting ? target.joins(via.id) : peer.peerAdd(target.id));
+    const change: Promise<unknown> = kind === 'addPeer' ? add() : peer.peerRemove(target.id);
     change.then(
       () => {
         this.changes++;

@@ -17,6 +17,7 @@ import type { DiskImage } from '../image.ts';
 import { over } from '../over.ts';
 import type { Plants } from '../plants.ts';
 import type { VirtualDisk } from './disk.ts';
+import { addressOf } from './host.ts';
 import type { VirtualIpfs } from './ipfs.ts';
 import type { Network } from './network.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -138,6 +139,18 @@ export class WorldPeer implements PeerView {
   /** `undefined` while it is down, and for a moment when it starts. */
   get life(): Life | undefined {
     return this.#whole.life;
+  }
+
+  /** It is in no cluster, and has to ask a member. */
+  get isWaiting(): boolean {
+    return this.life !== undefined && this.#hasStarted && this.status?.configuration.servers.length === 0;
+  }
+
+  /** Asks a member to take it in. */
+  async joins(member: PeerId): Promise<void> {
+    const { life } = this;
+    if (life === undefined) throw new OperatingError('sim/down', `${this.name} is down`);
+    await life.peer.join(addressOf(member));
   }
 
   boot(): void {

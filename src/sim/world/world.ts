@@ -541,7 +541,7 @@ export class World {
     this.#replacements++;
     this.note(() => `${peer.name} has an empty disk`);
     this.boot(peer);
-    if (isMember) await this.#demandDone('a return', (life) => life.peer.peerAdd(peer.id));
+    if (isMember) await this.#demandDone('a return', (life) => peer.joins(life.peer.self));
   }
 
   async #demandSuccess(what: string, kind: Operation['kind'], key: number): Promise<void> {
