@@ -53,8 +53,6 @@ const requestsMax = 300;
 const repairPatienceMs = 40_000;
 const repairLookMs = 100;
 const askAgainMs = 20;
-/** Until a peer that was removed is started again. */
-const leftMs = 300;
 const attemptsMax = 6;
 const failedBits = trackerStatusBits.pin_error | trackerStatusBits.unpin_error;
 const storageMaxBytes = 1e9;
@@ -126,6 +124,8 @@ export class World {
   #failed = 0;
   #isEnding = false;
   #demanded = 0;
+  /** They were removed, and wait to be started again. */
+  readonly #left = new Set<WorldPeer>();
   #leaves = 0;
   #refusals = 0;
   #replacements = 0;
@@ -290,7 +290,7 @@ export class World {
   }
 
   boot(peer: WorldPeer): void {
-    if (!peer.isUp && !this.#isEnding) peer.boot();
+    if (!peer.isUp && !this.#isEnding && !this.#left.has(peer)) peer.boot();
   }
 
   // ------------------------------------------------------------------------------------------------ looking on
@@ -302,8 +302,8 @@ export class World {
       if (peer.isUp) return;
       await peer.storage.moveAway();
       this.checker.logs.emptied(peer);
+      this.#left.add(peer);
       this.#leaves++;
-      this.scheduler.after(leftMs, () => this.boot(peer));
     });
   }
 
@@ -510,7 +510,9 @@ export class World {
     const spoiled = this.peers.find(({ storage }) => storage.spoiled !== undefined);
     if (spoiled !== undefined && !this.#canDoWithout(spoiled)) return;
     await this.#demand('a leader', () => this.leader() !== undefined);
+    await this.#stopRemoved();
     if (spoiled !== undefined) await this.#replaceDisk(spoiled);
+    for (const peer of [...this.#left]) await this.#comesBack(peer);
     const leader = this.leader();
     if (leader !== undefined) this.#faults.play({ kind: 'crash', peer: this.peers.indexOf(leader), downMs: 500 });
     await this.#demandSuccess('a read', 'read', 0);
@@ -541,6 +543,28 @@ export class World {
     this.#replacements++;
     this.note(() => `${peer.name} has an empty disk`);
     this.boot(peer);
+    if (isMember) await this.#demandDone('a return', (life) => peer.joins(life.peer.self));
+  }
+
+  /**
+   * Peers that do not know of their removal ask for votes for ever. One that comes back with an empty disk would give its own, and could
+   * make a leader of a cluster that is over: they are to be stopped before.
+   */
+  async #stopRemoved(): Promise<void> {
+    let stopping = 0;
+    for (const peer of this.peers) {
+      if (!peer.isUp || peer.isWaiting || this.#isMember(peer)) continue;
+      stopping++;
+      void peer.stop().then(() => stopping--);
+    }
+    await this.#demand('removed peers to stop', () => stopping === 0);
+  }
+
+  async #comesBack(peer: WorldPeer): Promise<void> {
+    const isMember = this.#isMember(peer);
+    this.#left.delete(peer);
+    this.boot(peer);
+    this.note(() => `${peer.name} comes back`);
     if (isMember) await this.#demandDone('a return', (life) => peer.joins(life.peer.self));
   }
 
