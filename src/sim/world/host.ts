@@ -20,6 +20,8 @@ class Connection {
   readonly streams: Set<VirtualStream> = new Set();
   readonly #remote: PeerId;
   readonly #network: Network;
+  /** Ends of questions about protocols. */
+  readonly #asking = new Set<() => void>();
   #other: Connection | undefined;
   isOpen = true;
   /** What the other side handles, as it told last. */
@@ -82,10 +84,15 @@ class Connection {
 
   /** Whether the other side speaks it; asked on the way there and back. */
   agree(protocol: string): Promise<boolean> {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
+      const lost = (): void => reject(connectionLost(this.#remote));
+      this.#asking.add(lost);
       this.#send(() => {
         const isSpoken = this.other.own.protocols().includes(protocol);
-        this.other.#send(() => resolve(isSpoken));
+        this.other.#send(() => {
+          this.#asking.delete(lost);
+          resolve(isSpoken);
+        });
       });
     });
   }
@@ -119,6 +126,8 @@ class Connection {
     if (!this.isOpen) return;
     this.isOpen = false;
     this.own.disconnected(this.#remote, this);
+    for (const lost of this.#asking) lost();
+    this.#asking.clear();
     for (const stream of [...this.streams])
       stream.fail(streamError('stream-lost', this.#remote, 'was lost', 'unknown'));
   }
@@ -328,7 +337,7 @@ export class VirtualHost implements Host, Streams, PubSub {
       const isSpoken = await this.#within(connection.agree(protocol), peer, { timeoutMs: dialTimeoutMs, ...options });
       if (!isSpoken) throw hostError('unsupported-protocol', `${peer} does not speak ${protocol}`);
     }
-    if (!connection.isOpen) throw hostError('unreachable', `Cannot open a stream to ${peer}: the connection is lost`);
+    if (!connection.isOpen) throw connectionLost(peer);
     return connection.open(protocol);
   }
 
@@ -369,6 +378,10 @@ export function addressOf(peer: PeerId): Multiaddr {
 
 function notRunning(peer: PeerId): OperatingError {
   return hostError('stopped', `Cannot connect to ${peer}: this host is not running`);
+}
+
+function connectionLost(peer: PeerId): OperatingError {
+  return hostError('unreachable', `Cannot open a stream to ${peer}: the connection is lost`);
 }
 
 function hostError(

@@ -44,6 +44,8 @@ const eventsMax = 200_000;
 const eventsNowMax = 10_000;
 /** How long a write may look for a leader. */
 const clientTimeoutMs = 5000;
+/** An unpin may wait for a read first, and a clock may have been slow when the deadlines were set. */
+const answerMsMax = (2 * clientTimeoutMs) / 0.7 + 1000;
 /** Progress must have been made within this many election timeouts. */
 const patienceTimeouts = 20;
 /** Of one peer. Messages have deadlines, requests that wait for a slow disk as well. */
@@ -506,7 +508,10 @@ export class World {
     // What is slow is still under way, and clients wait for their deadlines.
     const { slowPercent, slowMsMax, snapshotDelayMsMax } = this.plan.options;
     const calmMs = this.scheduler.now + Math.max(slowPercent > 0 ? slowMsMax : 0, snapshotDelayMsMax) + 1000;
-    await this.#until(() => this.scheduler.now >= calmMs && !this.#isAsking());
+    const answeredMs = this.scheduler.now + answerMsMax;
+    const isCalm = (): boolean => this.scheduler.now >= calmMs && !this.#isAsking();
+    await this.#until(() => isCalm() || this.scheduler.now > answeredMs);
+    expect(isCalm(), 'clients are answered', () => `a client waits for longer than ${answerMsMax} ms`);
     const spoiled = this.peers.find(({ storage }) => storage.spoiled !== undefined);
     if (spoiled !== undefined && !this.#canDoWithout(spoiled)) return;
     await this.#demand('a leader', () => this.leader() !== undefined);
