@@ -300,6 +300,10 @@ class ClusterPeer implements Peer {
     return this.#deps.consensus.pinset().pages(options);
   }
 
+  async readBarrier(call: CallOptions = {}): Promise<void> {
+    await this.#deps.consensus.readBarrier(call);
+  }
+
   async status(cid: Cid, call: CallOptions = {}): Promise<GlobalPinInfo> {
     return await this.#status.one('Status', cid, call);
   }

@@ -164,6 +164,26 @@ test('createTestCluster: an IPFS node that refuses, is away, or is slow', async 
   assert.equal((await stateOfThird(c))?.status, 'pinned');
 });
 
+test('createTestCluster: a read barrier shows what any peer has acknowledged, and fails where no majority is reached', async () => {
+  await using cluster = await createTestCluster(3, { latencyMs: 20 });
+  const [first, second] = [peerOf(cluster, 0), peerOf(cluster, 1)];
+  for (let count = 0; count < 10; count++) {
+    await first.pin(a, { name: `${count}` });
+    await second.readBarrier();
+    assert.equal(second.get(a)?.name, `${count}`);
+  }
+  cluster.partition([[1], [0, 2]]);
+  await first.pin(b);
+  await assert.rejects(second.readBarrier({ timeoutMs: 3000 }), {
+    code: 'consensus/timeout',
+    message: /^Cannot confirm that this peer has everything that was acknowledged: .*no reply in/,
+  });
+  assert.equal(second.get(b), undefined);
+  cluster.heal();
+  await second.readBarrier();
+  assert.notEqual(second.get(b), undefined);
+});
+
 test('createTestCluster: a removed peer stops, and joins again when it is started', async () => {
   await using cluster = await createTestCluster(3);
   const first = peerOf(cluster, 0);

@@ -216,6 +216,9 @@ export class MemoryCluster {
       waitForSync: async () => {
         for (const late of this.#late.splice(0)) late();
       },
+      readBarrier: async () => {
+        for (const late of this.#late.splice(0)) late();
+      },
       isTrustedPeer: () => true,
       clean: async () => {},
     };
