@@ -277,6 +277,22 @@ test('Peer: a peer that others have removed notices', async (t) => {
   assert.equal(isRemoved, true);
 });
 
+test('Peer: a peer that starts with data that has its removal ends, unless it is led on', async (t) => {
+  const cluster = await started(t, 2);
+  const { peer, id } = await cluster.addOutsider();
+  let isRemoved = false;
+  void peer.removed.then(() => {
+    isRemoved = true;
+  });
+  cluster.returning.add(id);
+  await peer.start();
+  await cluster.clock.advance(20_000);
+  assert.equal(isRemoved, false);
+  cluster.returning.delete(id);
+  await cluster.clock.advance(20_000);
+  assert.equal(isRemoved, true);
+});
+
 test('Peer: a peer that is led on past its removal has not been removed', async (t) => {
   const cluster = await started(t, 3);
   const { peer, id } = cluster.node(2);

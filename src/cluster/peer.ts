@@ -430,6 +430,8 @@ class ClusterPeer implements Peer {
   async #becomeReady(): Promise<void> {
     const { consensus, tracker, logger } = this.#deps;
     const { signal } = this.#stopping;
+    // A newcomer has no members to be missing from.
+    const isKnown = (await this.#knownPeers()).length > 0;
     for (;;) {
       try {
         await consensus.ready({ signal });
@@ -439,6 +441,8 @@ class ClusterPeer implements Peer {
         if (this.#logLimit.allows('ready')) {
           logger.warn('consensus is not ready yet, waiting on', { error: errorMessage(error) });
         }
+        // It had learned of its removal, and was ended before it could act on it.
+        if (isKnown) await this.#watchMembership();
         await this.#pause(readyRetryMs);
         if (signal.aborted) return;
       }
@@ -540,7 +544,8 @@ class ClusterPeer implements Peer {
   async #watchMembership(): Promise<void> {
     const { consensus } = this.#deps;
     if (this.#isBootstrapping) return;
-    if ((await consensus.peers()).includes(this.self) || leaderOf(consensus) !== undefined) return;
+    const members = await this.#knownPeers();
+    if (members.length === 0 || members.includes(this.self) || leaderOf(consensus) !== undefined) return;
     this.#deps.logger.info('this peer has been removed from the cluster');
     this.#isRemoved.resolve();
   }

@@ -233,6 +233,21 @@ test('createTestCluster: a peer that was removed while it was down asks to join 
   assert.equal(first.get(c)?.name, 'c');
 });
 
+test('createTestCluster: a peer that crashed when it had just learned of its removal asks to join again', async () => {
+  await using cluster = await createTestCluster(3);
+  const [first, third] = [peerOf(cluster, 0), peerOf(cluster, 2)];
+  await first.pin(a, { name: 'a' });
+  const members: number[] = [];
+  third.on('peers', ({ peers }) => members.push(peers.length));
+  await first.removePeer(third.id);
+  await cluster.until(() => members.at(-1) === 2);
+  await cluster.crash(2);
+  await first.pin(b, { name: 'b' });
+  await cluster.restart(2);
+  await cluster.settle();
+  assert.deepEqual([third.get(a)?.name, third.get(b)?.name, (await third.peers()).length], ['a', 'b', 3]);
+});
+
 test('createTestCluster: a peer that was stopped comes back; all can be down', async () => {
   const cluster = await createTestCluster(1);
   const only = peerOf(cluster, 0);

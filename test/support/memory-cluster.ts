@@ -32,6 +32,8 @@ const ids = [
   '12D3KooWPgrsxW35QMq6oSHkd94DgBnNRyS1SEiQMApTJoS4DQug',
 ];
 
+const readyLimitMs = 15_000;
+
 export class MemoryCluster {
   readonly clock: FakeClock = new FakeClock();
   readonly nodes: ClusterNode[] = [];
@@ -58,6 +60,12 @@ export class MemoryCluster {
     for (const id of this.members) await this.#add(id, options);
     for (const node of this.nodes) await node.peer.start();
     await this.clock.advance(20_000);
+  }
+
+  /** Makes a peer that knows the members, and is none of them. */
+  async addOutsider(): Promise<ClusterNode> {
+    await this.#add(ids[this.nodes.length] ?? '', {});
+    return this.node(this.nodes.length - 1);
   }
 
   async stop(): Promise<void> {
@@ -205,7 +213,13 @@ export class MemoryCluster {
     return {
       start: async () => {},
       stop: async () => {},
-      ready: async () => {},
+      ready: async () => {
+        if (this.members.includes(self)) return;
+        await new Promise<void>((resolve) => {
+          this.clock.after(readyLimitMs, resolve);
+        });
+        throw new OperatingError('consensus/not-ready', 'error waiting to become a Voter');
+      },
       logPin: (pin) => write('pin', pin),
       logUnpin: (pin) => write('unpin', pin),
       addPeer: async (peer) => {
