@@ -171,8 +171,13 @@ export interface Consensus extends Startable {
   /** Throws `consensus/no-leader`. */
   leader(): PeerId;
   pinset(): Pinset;
-  /** Resolves when everything committed before the call is applied here. */
+  /** Resolves when everything committed before the call is applied here, as far as the leader can tell what that is. */
   waitForSync(options?: CallOptions): Promise<void>;
+  /**
+   * Resolves when it is certain that everything committed before the call is applied here: what is read of `pinset` afterwards is
+   * linearizable. Rejects with `consensus/no-read-index` when the leader cannot tell, and when no quorum confirms it in time.
+   */
+  readBarrier(options?: CallOptions): Promise<void>;
   isTrustedPeer(peer: PeerId): boolean;
   /** Moves the data away after this peer has left; only when stopped. */
   clean(): Promise<void>;
@@ -276,6 +281,8 @@ export interface ClusterApi {
   /** Throws `cluster/not-pinned`. */
   pinGet(cid: Cid): Pin;
   pins(options?: { readonly signal?: AbortSignal }): AsyncIterable<readonly Pin[]>;
+  /** `pinGet` and `pins` show everything that any peer has acknowledged before; see `Consensus.readBarrier`. */
+  readBarrier(call?: CallOptions): Promise<void>;
 
   status(cid: Cid, call?: CallOptions): Promise<GlobalPinInfo>;
   statusLocal(cid: Cid, call?: CallOptions): Promise<PinInfo>;

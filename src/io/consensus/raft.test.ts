@@ -156,6 +156,70 @@ threePeers('the minority side refuses writes in bounded time and goes on reading
   assert.deepEqual(await names(leader), ['pin 1', 'pin 4', 'pin 5']);
 });
 
+threePeers('reads are confirmed by a quorum, or refused within their limit', async (cluster) => {
+  const leader = await cluster.leader();
+  const [first, second] = cluster.others(leader);
+  assert.ok(first !== undefined && second !== undefined);
+  await cluster.until(leader.consensus.logPin(pinNumber(1)));
+  // Who is cut off believes to lead for a while yet, and has missed something by the time it is asked.
+  const isCut = (from: string, to: string): boolean => (from === leader.id) !== (to === leader.id);
+  cluster.fate = (from, to) => (isCut(from, to) ? 'lose' : 'deliver');
+  let lateMs = 0;
+  const begin = cluster.clock.now();
+  const late = leader.consensus.readBarrier({ timeoutMs: 8000 }).finally(() => {
+    lateMs = cluster.clock.now() - begin;
+  });
+  late.catch(() => {});
+  await cluster.until(first.consensus.logPin(pinNumber(2)));
+  await cluster.until(second.consensus.readBarrier());
+  assert.deepEqual(await names(second), ['pin 1', 'pin 2']);
+  await assert.rejects(cluster.until(late), {
+    code: 'consensus/no-leader',
+    message:
+      'Cannot confirm that this peer has everything that was acknowledged: ' +
+      'timed out waiting for leader: context deadline exceeded',
+    outcome: 'refused',
+  });
+  assert.ok(lateMs >= 8000 && lateMs < 9000, `${lateMs} ms`);
+
+  const stop = new AbortController();
+  const givenUp = leader.consensus.readBarrier({ signal: stop.signal });
+  stop.abort();
+  await assert.rejects(givenUp, { code: 'consensus/cancelled', outcome: 'refused' });
+
+  // The leader answers, but nothing of the log comes here.
+  cluster.fate = () => 'deliver';
+  const next = await cluster.leader();
+  const [behind] = cluster.others(next);
+  assert.ok(behind !== undefined);
+  cluster.fate = (_, to, kind) => (kind === 'raft' && to === behind.id ? 'lose' : 'deliver');
+  await cluster.until(next.consensus.logPin(pinNumber(3)));
+  await assert.rejects(cluster.until(behind.consensus.readBarrier({ timeoutMs: 500 })), {
+    code: 'consensus/timeout',
+    message: /: timed out waiting for updates: entry \d+ of \d+ is applied$/,
+  });
+  cluster.fate = () => 'deliver';
+  for (const peer of cluster.peers.values()) {
+    await cluster.until(peer.consensus.readBarrier());
+    assert.deepEqual(await names(peer), ['pin 1', 'pin 2', 'pin 3']);
+  }
+});
+
+threePeers('a read is not confirmed by a leader that has no read index, as a Go peer', async (cluster) => {
+  const leader = await cluster.leader();
+  const [follower] = cluster.others(leader);
+  assert.ok(follower !== undefined);
+  cluster.rpcHandlers.get(leader.id)?.delete('RaftLeader.Read');
+  await assert.rejects(cluster.until(follower.consensus.readBarrier()), {
+    code: 'consensus/no-read-index',
+    message:
+      'Cannot confirm that this peer has everything that was acknowledged: ' +
+      `the leader "${leader.id}" is a Go peer, which has no read index`,
+  });
+  // Who takes what there is goes on.
+  await cluster.until(follower.consensus.waitForSync());
+});
+
 threePeers('a caller can set a shorter limit, and give up', async (cluster) => {
   const leader = await cluster.leader();
   cluster.fate = () => 'lose';

@@ -10,6 +10,7 @@ import {
   type createRaft as createEngine,
   joinOps,
   type LogImage,
+  type LogIndex,
   type LogOp,
   type Status,
   type Term,
@@ -27,7 +28,7 @@ import {
 import type { RpcNode } from '../rpc/index.ts';
 import { decodeBase } from './base-tag.ts';
 import { type Answer, type DriverOptions, RaftDriver } from './driver.ts';
-import { givenUp, noLeader, noLeaderInTime, refusal, stopped } from './errors.ts';
+import { givenUp, noLeader, noReadIndex, notAppliedInTime, refusal, stopped, unconfirmedRead } from './errors.ts';
 import { LatePinset } from './late-pinset.ts';
 import type { RaftData, RaftStorage, RaftTransport, ReplicatedPinset } from './ports.ts';
 import { Writes } from './writes.ts';
@@ -309,13 +310,31 @@ class RaftConsensus implements Consensus {
   }
 
   async waitForSync(options: CallOptions = {}): Promise<void> {
-    const { driver, writes } = this.#use();
     // A Go leader does not tell its index: what has come here by now is all that can be waited for.
-    const index = (await writes.readIndex(options)) ?? driver.status.lastIndex;
+    await this.#readyToRead(options, ({ status }) => status.lastIndex);
+  }
+
+  async readBarrier(options: CallOptions = {}): Promise<void> {
+    try {
+      await this.#readyToRead(options, ({ status }) => {
+        throw noReadIndex(status.leader);
+      });
+    } catch (error) {
+      if (options.signal?.aborted === true) throw givenUp('The read', options.signal, 'refused');
+      throw unconfirmedRead(error);
+    }
+  }
+
+  /** Until what the leader's read index says is applied here; `withoutIndex` decides where a Go peer leads. */
+  async #readyToRead(options: CallOptions, withoutIndex: (driver: RaftDriver) => LogIndex): Promise<void> {
+    const { driver, writes } = this.#use();
+    const { clock } = this.#deps;
+    const endMs = clock.now() + (options.timeoutMs ?? this.#options.config.waitForLeaderTimeoutMs);
+    const index = (await writes.readIndex(options)) ?? withoutIndex(driver);
     await driver.changes.until(() => driver.applied >= index || undefined, {
-      timeoutMs: options.timeoutMs ?? this.#options.config.waitForLeaderTimeoutMs,
+      timeoutMs: Math.max(0, endMs - clock.now()),
       signal: options.signal,
-      onTimeout: () => noLeaderInTime('refused'),
+      onTimeout: () => notAppliedInTime(index, driver.applied),
       onAbort: () => givenUp('The wait for updates', options.signal, 'refused'),
     });
   }

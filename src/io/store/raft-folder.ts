@@ -6,13 +6,14 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode, type Logger, OperatingError, silentLogger } from '../../base/index.ts';
 import type { Datastore } from '../../cluster/ports.ts';
+import type { SnapshotStore } from '../../core/raft/index.ts';
 import { rotateBackups } from './backups.ts';
 import { attempt } from './errors.ts';
 import { systemFiles } from './files.ts';
 import { openDatastore } from './level-datastore.ts';
 import { type ClosableLogStore, openLogStore } from './log-store.ts';
 import { adoptStage, clearStage, finishAdoption, stagePath } from './replacement.ts';
-import { openSnapshotStore, type SnapshotStore } from './snapshot-store.ts';
+import { openSnapshotStore } from './snapshot-store.ts';
 
 /** All that a Raft peer has on disk. */
 export interface RaftData {
