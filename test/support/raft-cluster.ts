@@ -172,6 +172,7 @@ export class RaftCluster {
     );
     this.rpcHandlers.set(id, handlers);
     handlers.set('Consensus.AddPeer', (other: PeerId) => consensus.addPeer(other));
+    handlers.set('Cluster.ID', async () => ({ clusterPeers: await consensus.peers() }));
     handlers.set('Consensus.RmPeer', (other: PeerId) => consensus.rmPeer(other));
     const made: TestPeer = Object.assign(peer, { id, consensus, seen, failures });
     this.peers.set(id, made);

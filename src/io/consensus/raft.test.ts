@@ -9,6 +9,7 @@ import { cidNumber, pinOf } from '../../../test/support/pins.ts';
 import { peerIds, RaftCluster, raftConfig, type TestPeer } from '../../../test/support/raft-cluster.ts';
 import { type Logger, silentLogger } from '../../base/index.ts';
 import type { Pin } from '../../model/index.ts';
+import { createRaftFolder } from '../store/index.ts';
 
 const [a = '', b = '', c = '', d = ''] = peerIds(4);
 const ids = [a, b, c];
@@ -255,6 +256,7 @@ threePeers('a peer joins through any member, is sent the log, and is removed aga
   for (let n = 0; n < 5; n++) await cluster.until(cluster.peer(a).consensus.logPin(pinNumber(n)));
   const joined = await cluster.start(d, { isJoining: true });
   assert.deepEqual(await joined.consensus.peers(), []);
+  assert.equal(await joined.consensus.isRemoved(), false, 'it never was a member');
   await cluster.until(cluster.peer(b).consensus.addPeer(d));
   await cluster.until(cluster.peer(c).consensus.addPeer(d));
   await cluster.until(joined.consensus.ready());
@@ -267,10 +269,52 @@ threePeers('a peer joins through any member, is sent the log, and is removed aga
   await cluster.until(cluster.peer(a).consensus.rmPeer(d));
   await cluster.untilTrue(() => cluster.peer(b).seen.length === 6);
   assert.deepEqual(await cluster.peer(b).consensus.peers(), ids);
+  await cluster.pass(500);
+  assert.equal(await joined.consensus.isRemoved(), true);
+  assert.equal(await cluster.peer(b).consensus.isRemoved(), false);
+  assert.ok(!cluster.calls.includes('Cluster.ID'), 'the leader has told it');
   await cluster.kill(d);
   await joined.consensus.clean();
   assert.deepEqual(await readdir(join(cluster.folder, d)), ['raft.old.0']);
 });
+
+threePeers(
+  'a voter whose removal is not committed is a member still, and keeps what it has acknowledged',
+  async (cluster) => {
+    const leader = await cluster.leader();
+    const [voter, away] = cluster.others(leader);
+    assert.ok(voter !== undefined && away !== undefined);
+    await cluster.until(voter.consensus.waitForSync());
+    cluster.fate = (from, to) => (from === away.id || to === away.id ? 'lose' : 'deliver');
+    await cluster.until(leader.consensus.logPin(pinNumber(1)));
+    const removal = leader.consensus.rmPeer(voter.id, { timeoutMs: 3000 });
+    await assert.rejects(cluster.until(removal), { outcome: 'unknown' });
+    for (const peer of [leader, voter]) assert.deepEqual(await peer.consensus.peers(), ids);
+    assert.equal(await cluster.until(voter.consensus.isRemoved()), false);
+
+    await cluster.kill(voter.id);
+    const left = await createRaftFolder(join(cluster.folder, voter.id, 'raft'), { backupsRotate: 1 }).open();
+    const { entries } = await left.log.load();
+    await left.state.close();
+    const last = entries.findLast((entry) => entry.type === 'configuration');
+    assert.equal(last?.configuration.servers.length, 2, 'the removal has come into its log');
+
+    // Whoever has not got pin 1 must not be elected by one that has forgotten it.
+    await cluster.kill(leader.id);
+    cluster.fate = () => 'deliver';
+    const back = await cluster.start(voter.id);
+    await assert.rejects(cluster.until(away.consensus.logPin(pinNumber(2))), { code: 'consensus/no-leader' });
+    assert.equal(await cluster.until(back.consensus.isRemoved()), false);
+
+    // The removal is committed by those who remain. Nobody tells the removed peer, so it asks.
+    const again = await cluster.start(leader.id);
+    await cluster.untilTrue(() => away.consensus.pinset().count() === 1);
+    await cluster.until(again.consensus.logPin(pinNumber(2)));
+    await cluster.until(away.consensus.waitForSync());
+    for (const peer of [again, away]) assert.deepEqual(await names(peer), ['pin 1', 'pin 2']);
+    assert.equal(await cluster.until(back.consensus.isRemoved()), true);
+  },
+);
 
 threePeers('the leader can be removed; the others elect another', async (cluster) => {
   const leader = await cluster.leader();

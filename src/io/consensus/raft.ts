@@ -2,7 +2,15 @@
  * Agreement by Raft: the port `Consensus` over the engine, a durable log and a pinset.
  * Source: Go `consensus/raft/consensus.go`, `raft.go`; the texts of errors are theirs.
  */
-import { type Cancel, type Clock, errorMessage, type Logger, OperatingError, type Random } from '../../base/index.ts';
+import {
+  type Cancel,
+  type Clock,
+  errorMessage,
+  type Logger,
+  LogLimit,
+  OperatingError,
+  type Random,
+} from '../../base/index.ts';
 import type { CallOptions, Consensus, Datastore, Pinset, Rpc } from '../../cluster/ports.ts';
 import {
   type Base,
@@ -18,7 +26,9 @@ import {
 import type { RaftConfig } from '../../model/config/index.ts';
 import {
   type LogPosition,
+  methods,
   type Nothing,
+  nothing,
   type PeerId,
   type Pin,
   type ProposeRequest,
@@ -30,6 +40,7 @@ import { decodeBase } from './base-tag.ts';
 import { type Answer, type DriverOptions, RaftDriver } from './driver.ts';
 import { givenUp, noLeader, noReadIndex, notAppliedInTime, refusal, stopped, unconfirmedRead } from './errors.ts';
 import { LatePinset } from './late-pinset.ts';
+import { isMember, membersOf } from './membership.ts';
 import type { RaftData, RaftStorage, RaftTransport, ReplicatedPinset } from './ports.ts';
 import { Writes } from './writes.ts';
 
@@ -66,6 +77,12 @@ export interface RaftConsensusDeps {
 }
 
 const neverJoined = 'this peer was to join a cluster that has not answered yet: start it with --bootstrap to ask again';
+
+const unsureOfRemoval =
+  'this peer may have been removed, but not all members confirm that: it keeps its data, and asks them again';
+
+/** How long another peer may take to say who its members are. */
+const askTimeoutMs = 5000;
 
 /** How long `stop` waits for a disk that does not answer. */
 const stopTimeoutMs = 3000;
@@ -106,11 +123,13 @@ class RaftConsensus implements Consensus {
   /** Waits for a failed disk. */
   #reopening: Promise<void> | undefined;
   #wake: () => void = () => {};
+  readonly #logLimit: LogLimit;
   #life: 'new' | 'starting' | 'started' | 'stopped' = 'new';
 
   constructor(options: RaftConsensusOptions, deps: RaftConsensusDeps) {
     this.#options = options;
     this.#deps = deps;
+    this.#logLimit = new LogLimit(deps.clock);
     deps.rpc.register(raftLeaderMethods, {
       Propose: (request) => this.#servePropose(request),
       Read: () => this.#serveRead(),
@@ -289,13 +308,42 @@ class RaftConsensus implements Consensus {
   rmPeer(peer: PeerId, options?: CallOptions): Promise<void> {
     return this.#write(async (writes) => {
       await writes.change({ type: 'remove', peer }, options);
-      await this.#seen(({ configuration }) => configuration.servers.every(({ id }) => id !== peer));
+      await this.#seen((status) => !membersOf(status).includes(peer));
     });
   }
 
   async peers(): Promise<readonly PeerId[]> {
-    const { servers } = this.#use().driver.status.configuration;
-    return servers.map(({ id }) => id).sort();
+    return membersOf(this.#use().driver.status);
+  }
+
+  async isRemoved(options: CallOptions = {}): Promise<boolean> {
+    if (this.#life !== 'started' || this.#running === undefined) return false;
+    const { self } = this.#options;
+    const { configuration, configurationIndex, configurationBefore, commit } = this.#running.driver.status;
+    if (configurationIndex === 0 || isMember(configuration, self)) return false;
+    if (commit >= configurationIndex && isMember(configurationBefore, self)) return true;
+    // A Go leader does not tell that it is committed, and one of ours may have gone before it could. And the log of a peer that is
+    // joining may end before it was a member.
+    const others = configuration.servers.map(({ id }) => id);
+    const answers = await Promise.all(others.map((peer) => this.#membersBy(peer, options)));
+    if (answers.every((members) => members?.includes(self) === false)) return true;
+    if (this.#logLimit.allows('doubt')) this.#deps.logger.warn(unsureOfRemoval);
+    return false;
+  }
+
+  /** What another peer says; `undefined` when it does not answer, or is no member of anything itself. */
+  async #membersBy(peer: PeerId, options: CallOptions): Promise<readonly PeerId[] | undefined> {
+    const { rpc, logger } = this.#deps;
+    try {
+      const { clusterPeers } = await rpc.call(peer, methods.Cluster.ID, nothing, {
+        timeoutMs: askTimeoutMs,
+        ...options,
+      });
+      return clusterPeers?.includes(peer) === true ? clusterPeers : undefined;
+    } catch (error) {
+      logger.debug('a peer does not tell its members', { peer, error: errorMessage(error) });
+      return undefined;
+    }
   }
 
   leader(): PeerId {
