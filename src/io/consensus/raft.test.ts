@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { consensusConformance } from '../../../test/conformance/consensus.ts';
@@ -470,23 +470,80 @@ test('a leader that stops hands its leadership over', async () => {
   }
 });
 
-test('joining again: data of the same cluster is kept, that of another is moved away', async () => {
-  const cluster = await RaftCluster.make();
-  try {
-    for (const id of ids) await cluster.start(id, { initPeerset: ids });
-    await cluster.until(cluster.peer(a).consensus.logPin(pinNumber(1)));
-    await cluster.kill(a);
-    const again = await cluster.start(a, { isJoining: true, bootstrapPeers: [b] });
-    assert.equal(again.consensus.pinset().count(), 1);
-    await cluster.until(again.consensus.ready());
-    assert.deepEqual(await readdir(join(cluster.folder, a)), ['raft']);
-    await cluster.kill(a);
-    await cluster.start(a, { isJoining: true, bootstrapPeers: [d] });
-    assert.deepEqual((await readdir(join(cluster.folder, a))).sort(), ['raft', 'raft.old.0']);
-  } finally {
-    await cluster.end();
-  }
+/** What lies beside the data of the peer, and the data itself. */
+async function foldersOf(cluster: RaftCluster, id: string): Promise<string[]> {
+  return (await readdir(join(cluster.folder, id))).sort();
+}
+
+threePeers('joining again: data of the same cluster is kept, that of another is moved away', async (cluster) => {
+  await cluster.until(cluster.peer(a).consensus.logPin(pinNumber(1)));
+  await cluster.kill(a);
+  const again = await cluster.start(a, { isJoining: true, bootstrapPeers: [b] });
+  assert.equal(again.consensus.pinset().count(), 1);
+  await cluster.until(again.consensus.ready());
+  assert.deepEqual(await foldersOf(cluster, a), ['raft']);
+  await cluster.kill(a);
+
+  const lines: string[] = [];
+  const logger: Logger = { ...silentLogger, warn: (line) => void lines.push(line), scope: () => logger };
+  cluster.logger = logger;
+  await cluster.start(a, { isJoining: true, bootstrapPeers: [d] });
+  assert.deepEqual(await foldersOf(cluster, a), ['raft'], 'nobody has said that it is of another cluster');
+  assert.match(lines[0] ?? '', /^this peer keeps its data: .*, and no bootstrap peer answers /);
+  await cluster.kill(a);
+
+  // One that waits to be added is in no cluster: what it says says nothing.
+  await cluster.start(d, { isJoining: true });
+  await cluster.start(a, { isJoining: true, bootstrapPeers: [d] });
+  assert.deepEqual(await foldersOf(cluster, a), ['raft']);
+  await cluster.kill(a);
+  await cluster.kill(d);
+
+  await rm(join(cluster.folder, d), { recursive: true });
+  const other = await cluster.start(d);
+  await cluster.until(other.consensus.ready());
+  await cluster.start(a, { isJoining: true, bootstrapPeers: [d] });
+  assert.deepEqual(await foldersOf(cluster, a), ['raft', 'raft.old.0']);
 });
+
+threePeers(
+  'a voter that is behind keeps its data when it starts with a bootstrap peer that joined meanwhile',
+  async (cluster) => {
+    const leader = await cluster.leader();
+    const [slow, away] = cluster.others(leader);
+    assert.ok(slow !== undefined && away !== undefined);
+    await cluster.until(away.consensus.waitForSync());
+    // The one that goes away is one of two that have it.
+    cluster.fate = (from, to) => (from === slow.id || to === slow.id ? 'lose' : 'deliver');
+    await cluster.until(leader.consensus.logPin(pinNumber(1)));
+    await cluster.kill(away.id);
+    cluster.fate = () => 'deliver';
+    await cluster.start(d, { isJoining: true });
+    await cluster.until(leader.consensus.addPeer(d));
+
+    const back = await cluster.start(away.id, { isJoining: true, bootstrapPeers: [d] });
+    assert.deepEqual(await foldersOf(cluster, away.id), ['raft']);
+    await cluster.until(back.consensus.waitForSync());
+    assert.deepEqual(await back.consensus.peers(), [a, b, c, d]);
+  },
+);
+
+threePeers(
+  'a peer that was removed while it was away gives its data up for a member that its log does not know',
+  async (cluster) => {
+    const leader = await cluster.leader();
+    const [away] = cluster.others(leader);
+    assert.ok(away !== undefined);
+    await cluster.until(away.consensus.waitForSync());
+    await cluster.kill(away.id);
+    await cluster.start(d, { isJoining: true });
+    await cluster.until(leader.consensus.addPeer(d));
+    await cluster.until(leader.consensus.rmPeer(away.id));
+    await cluster.until(cluster.peer(d).consensus.waitForSync());
+    await cluster.start(away.id, { isJoining: true, bootstrapPeers: [d] });
+    assert.deepEqual(await foldersOf(cluster, away.id), ['raft', 'raft.old.0']);
+  },
+);
 
 test('a peer whose disk fails is read-only, and takes part again when the disk takes writes', async () => {
   const cluster = await RaftCluster.make();
@@ -560,7 +617,6 @@ test('a peer refuses to start when its log has lost what the state had applied',
     await cluster.kill(a);
     const raft = join(cluster.folder, a, 'raft');
     assert.ok(existsSync(raft));
-    const { rm } = await import('node:fs/promises');
     await rm(join(raft, 'log'), { recursive: true });
     // Twice: nothing is written into the log that was lost.
     for (let count = 0; count < 2; count++) {

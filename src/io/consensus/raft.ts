@@ -40,7 +40,7 @@ import { decodeBase } from './base-tag.ts';
 import { type Answer, type DriverOptions, RaftDriver } from './driver.ts';
 import { givenUp, noLeader, noReadIndex, notAppliedInTime, refusal, stopped, unconfirmedRead } from './errors.ts';
 import { LatePinset } from './late-pinset.ts';
-import { isMember, membersOf } from './membership.ts';
+import { isMember, membersOf, membersOfImage } from './membership.ts';
 import type { RaftData, RaftStorage, RaftTransport, ReplicatedPinset } from './ports.ts';
 import { Writes } from './writes.ts';
 
@@ -50,8 +50,8 @@ export interface RaftConsensusOptions {
   /** Join a running cluster: data of another cluster is moved away, and the peer waits to be added. */
   readonly isJoining: boolean;
   /**
-   * Peers of the cluster to be joined. Data that names one of them as a fellow member is kept: a voter that threw it away would
-   * forget what it has acknowledged, and whom it gave its vote.
+   * Peers of the cluster to be joined. Data that names one of them as a fellow member is kept, and so is data of a member that none of
+   * them disowns: a voter that threw it away would forget what it has acknowledged, and whom it gave its vote.
    */
   readonly bootstrapPeers?: readonly PeerId[];
   readonly config: RaftConfig;
@@ -81,8 +81,12 @@ const neverJoined = 'this peer was to join a cluster that has not answered yet: 
 const unsureOfRemoval =
   'this peer may have been removed, but not all members confirm that: it keeps its data, and asks them again';
 
-/** How long another peer may take to say who its members are. */
-const askTimeoutMs = 5000;
+const memberAlready = 'this peer is a member already and keeps its data: --bootstrap is for the first start';
+const unsureOfCluster =
+  'this peer keeps its data: it is a member of a cluster, and no bootstrap peer answers that it is in another one';
+
+/** How long another peer may take to say who its members are: with that it tells of its IPFS node, for which it waits up to 5 s. */
+const askTimeoutMs = 10_000;
 
 /** How long `stop` waits for a disk that does not answer. */
 const stopTimeoutMs = 3000;
@@ -105,6 +109,7 @@ export function createRaft(options: RaftConsensusOptions, deps: RaftConsensusDep
 interface Opened {
   readonly data: RaftData;
   readonly image: LogImage;
+  readonly state: ReplicatedPinset;
 }
 
 interface Running {
@@ -124,6 +129,7 @@ class RaftConsensus implements Consensus {
   #reopening: Promise<void> | undefined;
   #wake: () => void = () => {};
   readonly #logLimit: LogLimit;
+  readonly #stopping = new AbortController();
   #life: 'new' | 'starting' | 'started' | 'stopped' = 'new';
 
   constructor(options: RaftConsensusOptions, deps: RaftConsensusDeps) {
@@ -154,11 +160,10 @@ class RaftConsensus implements Consensus {
   }
 
   /** Takes part with this data, or closes it again and rejects. */
-  async #run({ data, image: found }: Opened): Promise<void> {
-    const { storage, clock, random, transport, rpc, logger, createEngine, onStatus } = this.#deps;
+  async #run({ data, image: found, state }: Opened): Promise<void> {
+    const { clock, random, transport, rpc, logger, createEngine, onStatus } = this.#deps;
     const { self, config } = this.#options;
     try {
-      const state = this.#deps.openPinset(data.state);
       const image = await this.#begun(data.log, found, state);
       if (this.#life === 'stopped') throw stopped();
       const driver: RaftDriver = new RaftDriver(
@@ -185,11 +190,16 @@ class RaftConsensus implements Consensus {
       driver.start();
     } catch (error) {
       await closeData(data);
-      if (error instanceof OperatingError) {
-        throw new OperatingError(error.code, `Cannot start from "${storage.path}": ${error.message}`, { cause: error });
-      }
-      throw error;
+      throw this.#cannotStart(error);
     }
+  }
+
+  /** Says where, of what the parts say about themselves. */
+  #cannotStart(cause: unknown): unknown {
+    if (!(cause instanceof OperatingError)) return cause;
+    return new OperatingError(cause.code, `Cannot start from "${this.#deps.storage.path}": ${cause.message}`, {
+      cause,
+    });
   }
 
   /** A broken invariant, or a state of another cluster, ends the peer; a disk may be full for a while. */
@@ -246,6 +256,7 @@ class RaftConsensus implements Consensus {
   async stop(): Promise<void> {
     if (this.#life === 'stopped') return;
     this.#life = 'stopped';
+    this.#stopping.abort();
     this.#wake();
     // A start that is under way finds out when its files are open, and closes them.
     await this.#atMost(stopTimeoutMs, Promise.all([this.#starting?.catch(() => {}), this.#reopening]));
@@ -424,10 +435,19 @@ class RaftConsensus implements Consensus {
   async #open(): Promise<Opened> {
     const data = await this.#deps.storage.open();
     try {
-      return { data, image: await data.log.load() };
+      const image = await data.log.load();
+      return { data, image, state: this.#openPinset(data.state) };
     } catch (error) {
       await closeData(data);
       throw error;
+    }
+  }
+
+  #openPinset(store: Datastore): ReplicatedPinset {
+    try {
+      return this.#deps.openPinset(store);
+    } catch (error) {
+      throw this.#cannotStart(error);
     }
   }
 
@@ -436,8 +456,9 @@ class RaftConsensus implements Consensus {
     const { storage, logger } = this.#deps;
     const opened = await this.#open();
     if (!this.#options.isJoining || isEmpty(opened.image)) return opened;
-    if (this.#isFellow(opened.image)) {
-      logger.warn('this peer is a member already and keeps its data: --bootstrap is for the first start');
+    const whyKept = await this.#whyKept(opened);
+    if (whyKept !== undefined) {
+      logger.warn(whyKept);
       return opened;
     }
     logger.warn('joining with data of another cluster, which is kept as a backup', { path: storage.path });
@@ -446,12 +467,20 @@ class RaftConsensus implements Consensus {
     return await this.#open();
   }
 
-  /** Whether the log is of a cluster that this peer and a bootstrap peer are members of. */
-  #isFellow({ base, entries }: LogImage): boolean {
-    const last = entries.findLast((entry) => entry.type === 'configuration');
-    const { servers } = last?.type === 'configuration' ? last.configuration : base.configuration;
-    const isMember = (peer: PeerId): boolean => servers.some(({ id }) => id === peer);
-    return isMember(this.#options.self) && (this.#options.bootstrapPeers ?? []).some(isMember);
+  /**
+   * A bootstrap peer that the log knows is of the same cluster. One that it does not know may have joined while this peer was away,
+   * and is asked. Only when one answers, and does not name this peer, the data is of no use to anybody.
+   */
+  async #whyKept({ image, state }: Opened): Promise<string | undefined> {
+    const { self, bootstrapPeers = [] } = this.#options;
+    const members = membersOfImage(image, state.applied);
+    if (!members.includes(self) || members.length === 1) return undefined;
+    const others = bootstrapPeers.filter((peer) => peer !== self);
+    if (others.some((peer) => members.includes(peer))) return memberAlready;
+    const options = { signal: this.#stopping.signal };
+    const answers = await Promise.all(others.map((peer) => this.#membersBy(peer, options)));
+    if (answers.some((answer) => answer?.includes(self))) return memberAlready;
+    return answers.every((answer) => answer === undefined) ? unsureOfCluster : undefined;
   }
 
   /** The log with its first record. One that is empty below a state has been lost, and is left as it is. */
