@@ -65,7 +65,7 @@ export interface TestPeer {
 /** How one request or call between two peers fares. `lose-answer`: it is handled, and the asker hears nothing of it. */
 export type Fate = 'deliver' | 'lose' | 'lose-answer';
 
-interface StartOptions extends Partial<Pick<RaftConsensusOptions, 'isJoining' | 'bootstrapPeers'>> {
+interface StartOptions extends Partial<Pick<RaftConsensusOptions, 'isJoining' | 'joinsOnce' | 'bootstrapPeers'>> {
   readonly initPeerset?: readonly PeerId[];
 }
 
@@ -114,7 +114,7 @@ export class RaftCluster {
 
   /** Makes a peer without starting it. */
   prepare(id: PeerId, options: StartOptions = {}): TestPeer {
-    const { initPeerset = [], isJoining = false, bootstrapPeers = [] } = options;
+    const { initPeerset = [], isJoining = false, joinsOnce = false, bootstrapPeers = [] } = options;
     const seen: string[] = [];
     const failures: Error[] = [];
     const observer: PinsetObserver = {
@@ -126,7 +126,7 @@ export class RaftCluster {
     const folder = createRaftFolder(join(this.folder, id, 'raft'), { backupsRotate: raftConfig.backupsRotate });
     const peer: { isDead: boolean; isDiskFull: boolean } = { isDead: false, isDiskFull: false };
     const consensus = createRaft(
-      { self: id, isJoining, bootstrapPeers, config: { ...this.#config, initPeerset } },
+      { self: id, isJoining, joinsOnce, bootstrapPeers, config: { ...this.#config, initPeerset } },
       {
         storage: {
           ...folder,

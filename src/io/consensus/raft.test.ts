@@ -506,6 +506,29 @@ threePeers('joining again: data of the same cluster is kept, that of another is 
   assert.deepEqual(await foldersOf(cluster, a), ['raft', 'raft.old.0']);
 });
 
+threePeers('a member that joins once goes on with its data, whoever is to be joined', async (cluster) => {
+  await cluster.until(cluster.peer(a).consensus.logPin(pinNumber(1)));
+  await cluster.kill(a);
+  const other = await cluster.start(d);
+  await cluster.until(other.consensus.ready());
+  const joining = { isJoining: true, joinsOnce: true, bootstrapPeers: [d] };
+  const again = await cluster.start(a, joining);
+  await cluster.until(again.consensus.ready());
+  assert.equal(again.consensus.pinset().count(), 1);
+  assert.ok(!cluster.calls.includes('Cluster.ID'), 'it asks nobody');
+  await cluster.kill(d);
+
+  // One that has left by its own data joins anew.
+  const remover = await cluster.leader();
+  const [left] = cluster.others(remover);
+  assert.ok(left !== undefined);
+  await cluster.until(remover.consensus.rmPeer(left.id));
+  await cluster.pass(500);
+  await cluster.kill(left.id);
+  await cluster.start(left.id, { ...joining, bootstrapPeers: [remover.id] });
+  assert.deepEqual(await foldersOf(cluster, left.id), ['raft', 'raft.old.0']);
+});
+
 threePeers(
   'a voter that is behind keeps its data when it starts with a bootstrap peer that joined meanwhile',
   async (cluster) => {

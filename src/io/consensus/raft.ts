@@ -49,6 +49,8 @@ export interface RaftConsensusOptions {
   readonly self: PeerId;
   /** Join a running cluster: data of another cluster is moved away, and the peer waits to be added. */
   readonly isJoining: boolean;
+  /** A peer that is a member by its own data goes on with it, whoever is to be joined, and asks nobody. Default false. */
+  readonly joinsOnce?: boolean;
   /**
    * Peers of the cluster to be joined. Data that names one of them as a fellow member is kept, and so is data of a member that none of
    * them disowns: a voter that threw it away would forget what it has acknowledged, and whom it gave its vote.
@@ -454,9 +456,12 @@ class RaftConsensus implements Consensus {
   /** Data of another cluster is moved away. */
   async #openToStart(): Promise<Opened> {
     const { storage, logger } = this.#deps;
+    const { self, isJoining, joinsOnce = false } = this.#options;
     const opened = await this.#open();
-    if (!this.#options.isJoining || isEmpty(opened.image)) return opened;
-    const whyKept = await this.#whyKept(opened);
+    if (!isJoining || isEmpty(opened.image)) return opened;
+    const members = membersOfImage(opened.image, opened.state.applied);
+    if (joinsOnce && members.includes(self)) return opened;
+    const whyKept = await this.#whyKept(members);
     if (whyKept !== undefined) {
       logger.warn(whyKept);
       return opened;
@@ -471,9 +476,8 @@ class RaftConsensus implements Consensus {
    * A bootstrap peer that the log knows is of the same cluster. One that it does not know may have joined while this peer was away,
    * and is asked. Only when one answers, and does not name this peer, the data is of no use to anybody.
    */
-  async #whyKept({ image, state }: Opened): Promise<string | undefined> {
+  async #whyKept(members: readonly PeerId[]): Promise<string | undefined> {
     const { self, bootstrapPeers = [] } = this.#options;
-    const members = membersOfImage(image, state.applied);
     if (!members.includes(self) || members.length === 1) return undefined;
     const others = bootstrapPeers.filter((peer) => peer !== self);
     if (others.some((peer) => members.includes(peer))) return memberAlready;
