@@ -430,8 +430,6 @@ class ClusterPeer implements Peer {
   async #becomeReady(): Promise<void> {
     const { consensus, tracker, logger } = this.#deps;
     const { signal } = this.#stopping;
-    // A newcomer has no members to be missing from.
-    const isKnown = (await this.#knownPeers()).length > 0;
     for (;;) {
       try {
         await consensus.ready({ signal });
@@ -442,7 +440,7 @@ class ClusterPeer implements Peer {
           logger.warn('consensus is not ready yet, waiting on', { error: errorMessage(error) });
         }
         // It had learned of its removal, and was ended before it could act on it.
-        if (isKnown) await this.#watchMembership();
+        await this.#watchMembership(signal);
         await this.#pause(readyRetryMs);
         if (signal.aborted) return;
       }
@@ -505,8 +503,8 @@ class ClusterPeer implements Peer {
         await this.#publishPing({ signal });
         return monitorPingIntervalMs;
       }),
-      new Loop('peer watch', peerWatchIntervalMs, this.#deps, async () => {
-        await this.#watchMembership();
+      new Loop('peer watch', peerWatchIntervalMs, this.#deps, async (signal) => {
+        await this.#watchMembership(signal);
         return peerWatchIntervalMs;
       }),
       ...informers.map(
@@ -541,11 +539,9 @@ class ClusterPeer implements Peer {
    * One that came back after its removal sees that pass by on its way to the present: whoever is led has not been removed. And who is
    * about to ask for being taken in again waits for the answer.
    */
-  async #watchMembership(): Promise<void> {
+  async #watchMembership(signal: AbortSignal): Promise<void> {
     const { consensus } = this.#deps;
-    if (this.#isBootstrapping) return;
-    const members = await this.#knownPeers();
-    if (members.length === 0 || members.includes(this.self) || leaderOf(consensus) !== undefined) return;
+    if (this.#isBootstrapping || !(await consensus.isRemoved({ signal })) || leaderOf(consensus) !== undefined) return;
     this.#deps.logger.info('this peer has been removed from the cluster');
     this.#isRemoved.resolve();
   }

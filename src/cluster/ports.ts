@@ -166,8 +166,10 @@ export interface Consensus extends Startable {
   logUnpin(pin: Pin, options?: CallOptions): Promise<void>;
   addPeer(peer: PeerId, options?: CallOptions): Promise<void>;
   rmPeer(peer: PeerId, options?: CallOptions): Promise<void>;
-  /** Members in ascending order, self included while it is one. */
+  /** Members in ascending order, self included while it is one. One whose removal may yet be undone is a member still. */
   peers(): Promise<readonly PeerId[]>;
+  /** Whether this peer was a member and is none any more, for good: its data may be given up. Asks others where it must; false while not running. */
+  isRemoved(options?: CallOptions): Promise<boolean>;
   /** Throws `consensus/no-leader`. */
   leader(): PeerId;
   pinset(): Pinset;

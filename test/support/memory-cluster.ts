@@ -229,6 +229,7 @@ export class MemoryCluster {
         this.members = this.members.filter((member) => member !== peer);
       },
       peers: async () => this.members,
+      isRemoved: async () => !this.members.includes(self),
       leader: () => {
         const [leader] = this.members;
         if (leader !== undefined && (this.members.includes(self) || this.returning.has(self))) return leader;

@@ -15,8 +15,8 @@ export interface AssembleOptions {
   /** Absolute paths. The folder is locked by the caller for as long as the peer runs. */
   readonly folder: PeerFolder;
   /**
-   * Join a running cluster through these, each of which ends with `/p2p/<id>`. Not empty: data of a cluster that none of them was
-   * in is moved away first (`RaftFolder.moveAway`), and the peer waits to be added instead of forming a cluster. A member that
+   * Join a running cluster through these, each of which ends with `/p2p/<id>`. Not empty: data of another cluster, as
+   * they say, is moved away first (`RaftFolder.moveAway`), and the peer waits to be added instead of forming a cluster. A member that
    * is not confirmed to be one asks to join again.
    */
   readonly bootstrap: readonly Multiaddr[];

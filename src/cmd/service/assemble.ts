@@ -13,7 +13,7 @@ import { createPeer, createPinTracker, leaderOf, openPinset, type Peer } from '.
 import type { Informer, IpfsConnector, PinTracker } from '../../cluster/ports.ts';
 import { bindProxy } from '../../http/proxy/index.ts';
 import { bindRestApi, type RestOptions } from '../../http/rest/index.ts';
-import { createRaft, createStreamTransport, type RaftStorage } from '../../io/consensus/index.ts';
+import { createRaft, createStreamTransport } from '../../io/consensus/index.ts';
 import { createDiskInformer, createPinQueueInformer, createTagsInformer } from '../../io/inform/index.ts';
 import { createIpfsConnector } from '../../io/ipfs/index.ts';
 import { createPeerMonitor } from '../../io/monitor/index.ts';
@@ -21,7 +21,7 @@ import { createHost } from '../../io/p2p/index.ts';
 import { createRpc, multiplexedProtocol, registerServices } from '../../io/rpc/index.ts';
 import { createRaftFolder, openDatastore } from '../../io/store/index.ts';
 import type { HttpApiConfig, ServiceConfig } from '../../model/config/index.ts';
-import { type PeerId, peerIdOfMultiaddr, timeFromNanos } from '../../model/index.ts';
+import { peerIdOfMultiaddr, timeFromNanos } from '../../model/index.ts';
 import type { AssembledPeer, AssembleOptions, PeerObserver } from './assemble-types.ts';
 import { systemClock as clock } from './clock.ts';
 import { startEmbeddedNode } from './embedded.ts';
@@ -88,11 +88,11 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
     backupsRotate: config.raft.backupsRotate,
     logger: log.scope('raft'),
   });
-  const isJoining = bootstrap.length > 0 && !(options.joinsOnce === true && (await isMember(storage, self)));
   const consensus = createRaft(
     {
       self,
-      isJoining,
+      isJoining: bootstrap.length > 0,
+      joinsOnce: options.joinsOnce === true,
       bootstrapPeers: bootstrap.flatMap((address) => peerIdOfMultiaddr(address) ?? []),
       config: config.raft,
     },
@@ -206,19 +206,6 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
       if (isRemoved) await consensus.clean();
     },
   };
-}
-
-/** Whether the peer is a member of a cluster as far as its own data knows. */
-async function isMember(storage: RaftStorage, self: PeerId): Promise<boolean> {
-  const { log, state } = await storage.open();
-  try {
-    const { entries, base } = await log.load();
-    const last = entries.findLast((entry) => entry.type === 'configuration');
-    const { servers } = last?.type === 'configuration' ? last.configuration : base.configuration;
-    return servers.some(({ id }) => id === self);
-  } finally {
-    await Promise.all([log.close(), state.close()]);
-  }
 }
 
 function createConnector(config: ServiceConfig, nodeMultiaddress: string, log: AssembleOptions['log']): IpfsConnector {
