@@ -133,21 +133,24 @@ export class Writes {
     const endMs = clock.now() + (timeoutMs ?? waitForLeaderTimeoutMs);
     const wait: Wait = { endMs, signal, outcome: 'refused' };
     const triesMax = (commitRetries + 1) ** 2;
+    let isOpen = false;
     for (let count = 1; ; count++) {
       const leader = await this.#leader(wait);
+      wait.outcome = 'unknown';
       try {
         if (leader !== self) await rpc.call(leader, method, peer, this.#callOptions(wait));
         else {
           const answer = await this.#within(driver.change(change), wait);
           if (answer.outcome === 'refused' && answer.reason !== 'unchanged') {
-            throw refusal(answer.reason, answer.leader);
+            throw refusalOfChange(change, answer);
           }
         }
         return;
       } catch (error) {
-        wait.outcome = 'unknown';
+        isOpen ||= failedTry(error).outcome === 'unknown';
+        wait.outcome = isOpen ? 'unknown' : 'refused';
         if (errorCode(error) === 'consensus/last-voter' || count === triesMax || driver.ended !== undefined)
-          throw error;
+          throw isOpen ? asUnknown(error) : error;
         this.#deps.logger.warn('trying a change of members again', { count, leader, error: errorMessage(error) });
       }
       await this.#changeOf(leader, wait);
@@ -371,6 +374,16 @@ function failedTry(error: unknown): Try {
   const isRefused = error instanceof Error && 'outcome' in error && error.outcome === 'refused';
   const cause = error instanceof Error ? error : new OperatingError('consensus/failed', String(error));
   return { outcome: isRefused ? 'refused' : 'unknown', error: cause };
+}
+
+/** A new voter may have been staged before it was refused, and then it becomes one all the same. */
+function refusalOfChange(
+  { type }: ConfigurationChange,
+  { reason, leader }: Extract<Answer, { outcome: 'refused' }>,
+): OperatingError {
+  const error = refusal(reason, leader);
+  const isStaged = type === 'add' && (reason === 'not-leader' || reason === 'superseded');
+  return isStaged ? asUnknown(error) : error;
 }
 
 /** A Go peer finds neither our service nor, before that, a rule that lets us call it. */
