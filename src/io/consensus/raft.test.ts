@@ -378,6 +378,22 @@ threePeers('the leader can be removed; the others elect another', async (cluster
   );
 });
 
+threePeers('a change of members that was cut short is not reported as refused', async (cluster) => {
+  const leader = await cluster.leader();
+  cluster.fate = (_from, _to, kind) => (kind === 'raft' ? 'lose' : 'deliver');
+  const removed = leader.consensus.rmPeer(ids.find((id) => id !== leader.id) ?? d, { timeoutMs: 3000 });
+  await assert.rejects(cluster.until(removed), { code: 'consensus/no-leader', outcome: 'unknown' });
+});
+
+threePeers('a change of members whose peer stops meanwhile may be in the log', async (cluster) => {
+  const leader = await cluster.leader();
+  cluster.fate = (_from, _to, kind) => (kind === 'raft' ? 'lose' : 'deliver');
+  const removed = leader.consensus.rmPeer(ids.find((id) => id !== leader.id) ?? d);
+  const isStopped = assert.rejects(removed, { code: 'consensus/stopped', outcome: 'unknown' });
+  await cluster.kill(leader.id);
+  await isStopped;
+});
+
 test('a single peer leads itself, refuses to remove itself, and keeps its data', async () => {
   const cluster = await RaftCluster.make();
   try {

@@ -157,7 +157,7 @@ export class Writes {
     const { driver, rpc } = this.#deps;
     if (leader === this.#options.self) {
       const answer = await this.#within(driver.change(change), wait);
-      if (answer.outcome === 'refused' && answer.reason !== 'unchanged') throw refusal(answer.reason, answer.leader);
+      if (answer.outcome === 'refused' && answer.reason !== 'unchanged') throw refusalOfChange(change, answer);
       return;
     }
     const { AddPeer, RmPeer } = methods.Consensus;
@@ -407,6 +407,16 @@ function failedTry(error: unknown): Try {
   const isRefused = error instanceof Error && 'outcome' in error && error.outcome === 'refused';
   const cause = error instanceof Error ? error : new OperatingError('consensus/failed', String(error));
   return { outcome: isRefused ? 'refused' : 'unknown', error: cause };
+}
+
+/** A new voter may have been staged before it was refused, and then it becomes one all the same. */
+function refusalOfChange(
+  { type }: ConfigurationChange,
+  { reason, leader }: Extract<Answer, { outcome: 'refused' }>,
+): OperatingError {
+  const error = refusal(reason, leader);
+  const isStaged = type === 'add' && (reason === 'not-leader' || reason === 'superseded');
+  return isStaged ? asUnknown(error) : error;
 }
 
 /** A Go peer finds neither our service nor, before that, a rule that lets us call it. */
