@@ -30,6 +30,7 @@ import { type Answer, type DriverOptions, RaftDriver } from './driver.ts';
 import { givenUp, noLeader, noLeaderInTime, refusal, stopped } from './errors.ts';
 import { LatePinset } from './late-pinset.ts';
 import type { RaftData, RaftStorage, RaftTransport, ReplicatedPinset } from './ports.ts';
+import { replay } from './replay.ts';
 import { Writes } from './writes.ts';
 
 /** Who the peer is and how it starts. */
@@ -140,6 +141,7 @@ class RaftConsensus implements Consensus {
     try {
       const state = this.#deps.openPinset(data.state);
       const image = await this.#begun(data.log, found, state);
+      await replay(state, image, logger);
       if (this.#life === 'stopped') throw stopped();
       const driver: RaftDriver = new RaftDriver(
         {
