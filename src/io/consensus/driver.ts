@@ -176,6 +176,7 @@ export class RaftDriver {
         logger: deps.logger,
         baseAt: (index) => this.#baseAt(index),
         onTaken: (base) => this.#step({ type: 'snapshotted', base }),
+        onLost: (base) => this.#step({ type: 'snapshot-lost', base }),
       },
     );
     const create = deps.createEngine ?? createRaft;

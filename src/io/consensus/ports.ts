@@ -83,7 +83,10 @@ export interface SnapshotStore {
   list(): readonly StoredSnapshot[];
   /** One writer at a time. */
   create(base: Base): Promise<SnapshotWriter>;
-  /** Its bytes, in chunks; rejects with `store/damaged` at the end when the checksum is wrong. */
+  /**
+   * Its bytes, in chunks; rejects before the last one with `store/damaged` when size or checksum are wrong. What cannot be read is not
+   * listed any more.
+   */
   read(snapshot: StoredSnapshot): AsyncIterable<Uint8Array>;
 }
 
