@@ -177,14 +177,14 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'votes without comparing logs',
     simulation: 'walk',
     plants: { rules: { isUpToDate: () => true } },
-    checkers: ['no electable peer without it', 'assertion', 'committed stays durable'],
+    checkers: ['no electable peer without it', 'committed entries equal', 'committed stays durable'],
     seeds: 60,
   },
   {
     name: 'logs are compared by length',
     simulation: 'walk',
     plants: { rules: { isUpToDate: (candidate, own) => candidate.index >= own.index } },
-    checkers: ['assertion', 'committed stays durable'],
+    checkers: ['committed entries equal', 'committed stays durable'],
     seeds: 700,
   },
   {
@@ -396,6 +396,13 @@ export const plantedBugs: readonly PlantedBug[] = [
     plants: { consensus: peer.allocatesTooMany },
     checkers: ['allocations'],
     seeds: 100,
+  },
+  {
+    name: 'a start goes on after the last batch of the state',
+    simulation: 'world',
+    plants: { pinset: shell.skipsReplays },
+    checkers: ['state = log'],
+    seeds: 10,
   },
 ];
 

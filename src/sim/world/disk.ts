@@ -1,6 +1,6 @@
 /**
- * A peer's virtual disk: a log that keeps a write wholly or not at all, and a state store that keeps a prefix of its unsynced
- * batches. It outlives the peer; each life opens it anew, and what a dead life still has under way never comes back to it.
+ * A peer's virtual disk: a log that keeps a write wholly or not at all, and a state store that keeps any of its unsynced batches,
+ * as LevelDB does (`docs/adr/0011`). It outlives the peer; each life opens it anew, and what a dead life still has under way never comes back to it.
  */
 import { assert, copyBytes, OperatingError, type SeededRandom, silentLogger, utf8Decode } from '../../base/index.ts';
 import { createMemoryDatastore, openPinset } from '../../cluster/index.ts';
@@ -88,6 +88,10 @@ export class VirtualDisk implements RaftStorage {
       state: new VirtualState(this, life, this.#state, state),
       snapshots: new VirtualSnapshots(this.#snapshots, (act) => this.sync(life, act)),
     };
+  }
+
+  async openState(): Promise<Datastore> {
+    return new VirtualState(this, this.#life, this.#state, await this.#state.shown());
   }
 
   /** The store of the tracker, beside those of Raft. */
@@ -214,7 +218,7 @@ export class VirtualDisk implements RaftStorage {
   }
 }
 
-/** What a store has been given, in order. The first ones survive a crash. */
+/** What a store has been given, in order. The first ones survive a crash, and any of the others may. */
 class Batches {
   /** Raft writes nothing any more after a failure, until everything is opened anew; the tracker tries the next one. */
   readonly owner: 'raft' | 'tracker';
@@ -240,8 +244,12 @@ class Batches {
 
   /** @returns how many are left. */
   crash(random: SeededRandom): number {
-    for (const ops of this.#all.splice(this.#synced + random.integer(this.#all.length - this.#synced + 1)))
-      this.fail(ops);
+    // All of them when only the process has ended.
+    const percent = [0, 5, 50, 100][random.integer(4)] ?? 0;
+    for (const ops of this.#all.splice(this.#synced)) {
+      if (random.integer(100) >= percent) this.#all.push(ops);
+      else this.fail(ops);
+    }
     this.#synced = this.#all.length;
     return this.#all.length;
   }
