@@ -60,6 +60,8 @@ export interface TestPeer {
   isDead: boolean;
   /** Its log cannot be written. */
   isDiskFull: boolean;
+  /** Its log is not written before this resolves. */
+  diskHangs: Promise<void> | undefined;
 }
 
 /** How one request or call between two peers fares. `lose-answer`: it is handled, and the asker hears nothing of it. */
@@ -124,7 +126,11 @@ export class RaftCluster {
     };
     const handlers = new Map<string, Handler>();
     const folder = createRaftFolder(join(this.folder, id, 'raft'), { backupsRotate: raftConfig.backupsRotate });
-    const peer: { isDead: boolean; isDiskFull: boolean } = { isDead: false, isDiskFull: false };
+    const peer: Pick<TestPeer, 'isDead' | 'isDiskFull' | 'diskHangs'> = {
+      isDead: false,
+      isDiskFull: false,
+      diskHangs: undefined,
+    };
     const consensus = createRaft(
       { self: id, isJoining, bootstrapPeers, config: { ...this.#config, initPeerset } },
       {
@@ -133,8 +139,12 @@ export class RaftCluster {
           open: async () => {
             const data = await this.#timed(folder.open());
             const { log, state, snapshots } = data;
-            const write: typeof log.write = (ops) =>
-              peer.isDiskFull ? Promise.reject(noRoom()) : this.#timed(log.write(ops));
+            const write: typeof log.write = async (ops) => {
+              // Virtual time goes on meanwhile.
+              if (peer.diskHangs !== undefined) await peer.diskHangs;
+              if (peer.isDiskFull) throw noRoom();
+              await this.#timed(log.write(ops));
+            };
             return {
               snapshots: {
                 list: () => snapshots.list(),
