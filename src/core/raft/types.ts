@@ -321,6 +321,8 @@ export interface Status {
   /** The last one in the log, committed or not. */
   readonly configuration: Configuration;
   readonly configurationIndex: LogIndex;
+  /** The one before it: holds again if the last one is cut off, which may happen until `commit` reaches `configurationIndex`. */
+  readonly configurationBefore: Configuration;
   /** The log begins after it. */
   readonly baseIndex: LogIndex;
   readonly commit: LogIndex;

@@ -73,9 +73,13 @@ export class VirtualDisk implements RaftStorage {
     const life = this.#life;
     return {
       log: new VirtualLog(this, life),
-      state: new VirtualState(this, life, this.#state, await this.#state.shown()),
+      state: await this.openState(),
       snapshots: new VirtualSnapshots(this.#snapshots, (act) => this.sync(life, act)),
     };
+  }
+
+  async openState(): Promise<Datastore> {
+    return new VirtualState(this, this.#life, this.#state, await this.#state.shown());
   }
 
   /** The store of the tracker, beside those of Raft. */
