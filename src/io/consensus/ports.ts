@@ -70,6 +70,8 @@ export interface RaftStorage {
   readonly path: string;
   /** Opens everything, made when absent. */
   open(): Promise<RaftData>;
+  /** The state alone, when the rest cannot be opened. */
+  openState(): Promise<Datastore>;
   /** Resolves when there is room, and the disk takes writes. */
   probe(): Promise<void>;
   /** Keeps everything as the newest backup and leaves nothing in its place; only while closed. */

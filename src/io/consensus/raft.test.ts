@@ -7,7 +7,7 @@ import { consensusConformance } from '../../../test/conformance/consensus.ts';
 import { collect } from '../../../test/support/collect.ts';
 import { cidNumber, pinOf } from '../../../test/support/pins.ts';
 import { peerIds, RaftCluster, raftConfig, type TestPeer } from '../../../test/support/raft-cluster.ts';
-import { type Logger, silentLogger } from '../../base/index.ts';
+import { type Logger, OperatingError, silentLogger } from '../../base/index.ts';
 import type { Pin } from '../../model/index.ts';
 import { createRaftFolder } from '../store/index.ts';
 
@@ -598,6 +598,94 @@ test('a peer whose disk fails is read-only, and takes part again when the disk t
     await cluster.end();
   }
 });
+
+test('a peer whose data cannot be opened when the disk takes writes again can still be read', async () => {
+  const cluster = await RaftCluster.make();
+  try {
+    const peer = await cluster.start(a);
+    await cluster.until(peer.consensus.logPin(pinNumber(1)));
+    peer.isDiskFull = true;
+    await assert.rejects(cluster.until(peer.consensus.logPin(pinNumber(2))), { outcome: 'unknown' });
+    peer.isDiskFull = false;
+    for (const code of ['store/io', 'store/full', 'store/locked']) {
+      peer.openError = new OperatingError(code, code);
+      await cluster.pass(31_000);
+      // But for the moment in which it is tried.
+      await cluster.untilTrue(() => isReadable(peer));
+      assert.deepEqual(await names(peer), ['pin 1'], code);
+    }
+    assert.deepEqual(peer.failures, []);
+    peer.openError = undefined;
+    await cluster.pass(31_000);
+    await cluster.until(peer.consensus.logPin(pinNumber(3)));
+    await cluster.kill(a);
+    const again = await cluster.start(a);
+    await cluster.until(again.consensus.ready());
+    assert.ok((await names(again)).includes('pin 3'));
+  } finally {
+    await cluster.end();
+  }
+});
+
+test('a peer whose data is found damaged when the disk takes writes again ends, and can be read until then', async () => {
+  const cluster = await RaftCluster.make();
+  try {
+    for (const code of ['store/damaged', 'store/foreign', 'raft/state-ahead']) {
+      const peer = await cluster.start(a);
+      await cluster.until(peer.consensus.logPin(pinNumber(1)));
+      peer.isDiskFull = true;
+      await assert.rejects(cluster.until(peer.consensus.logPin(pinNumber(2))), { outcome: 'unknown' });
+      peer.isDiskFull = false;
+      peer.openError = new OperatingError(code, code);
+      await cluster.untilTrue(() => peer.failures.length > 0);
+      assert.deepEqual(peer.failures, [peer.openError]);
+      assert.equal(isReadable(peer), true);
+      assert.deepEqual(await names(peer), ['pin 1']);
+      await cluster.pass(100_000);
+      assert.equal(peer.failures.length, 1);
+      await cluster.kill(a);
+      assert.equal(cluster.clock.pendingCount, 0);
+    }
+  } finally {
+    await cluster.end();
+  }
+});
+
+test('a disk that fails again at once is waited for again', async () => {
+  const cluster = await RaftCluster.make();
+  try {
+    const peer = await cluster.start(a);
+    await cluster.until(peer.consensus.logPin(pinNumber(1)));
+    peer.isDiskFull = true;
+    peer.isProbeBlind = true;
+    await assert.rejects(cluster.until(peer.consensus.logPin(pinNumber(2))), { outcome: 'unknown' });
+    await cluster.pass(10_000);
+    peer.isDiskFull = false;
+    await cluster.untilTrue(() => isLed(peer));
+    await cluster.until(peer.consensus.logPin(pinNumber(3)));
+    assert.deepEqual(peer.failures, []);
+  } finally {
+    await cluster.end();
+  }
+});
+
+function isReadable({ consensus }: TestPeer): boolean {
+  try {
+    consensus.pinset().count();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isLed({ consensus }: TestPeer): boolean {
+  try {
+    consensus.leader();
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 function isLedByAnother(peer: TestPeer, than: TestPeer): boolean {
   try {

@@ -5,6 +5,7 @@
 import {
   type Cancel,
   type Clock,
+  errorCode,
   errorMessage,
   type Logger,
   LogLimit,
@@ -72,7 +73,10 @@ export interface RaftConsensusDeps {
   readonly createEngine?: typeof createEngine;
   /** Opens the pinset over the store of `storage`; it tells its observer of what is applied. */
   readonly openPinset: (store: Datastore) => ReplicatedPinset;
-  /** An invariant is broken: this peer is read-only, and must end. Called at most once. A failed disk is waited for. */
+  /**
+   * An invariant is broken, or the data is damaged: this peer is read-only, and must end. Called at most once. A failed disk is
+   * waited for.
+   */
   readonly onFailure: (cause: Error) => void;
   /** Role, term, leader or configuration have changed. Must not throw. */
   readonly onStatus?: (status: Status) => void;
@@ -96,6 +100,8 @@ const stopTimeoutMs = 3000;
 /** Between looks whether a failed disk takes writes again: the first, and, doubled each time, the longest. */
 const reopenDelayMinMs = 1000;
 const reopenDelayMaxMs = 30_000;
+/** What may be over by itself. Anything else that is found when the data is opened ends the peer. */
+const passingFailures = ['store/full', 'store/io', 'store/locked'];
 
 /**
  * Makes the consensus of a peer.
@@ -129,6 +135,10 @@ class RaftConsensus implements Consensus {
   #starting: Promise<void> | undefined;
   /** Waits for a failed disk. */
   #reopening: Promise<void> | undefined;
+  /** The state alone, while the rest cannot be opened. */
+  #reading: Datastore | undefined;
+  /** The peer was told to end. */
+  #isLost = false;
   #wake: () => void = () => {};
   readonly #logLimit: LogLimit;
   readonly #stopping = new AbortController();
@@ -207,6 +217,7 @@ class RaftConsensus implements Consensus {
   /** A broken invariant, or a state of another cluster, ends the peer; a disk may be full for a while. */
   #onFailure(error: OperatingError): void {
     if (!(error.cause instanceof OperatingError) || error.cause.code.startsWith('raft/')) {
+      this.#isLost = true;
       this.#deps.onFailure(error);
       return;
     }
@@ -215,9 +226,7 @@ class RaftConsensus implements Consensus {
       path: storage.path,
       cause: error.cause.message,
     });
-    this.#reopening ??= this.#reopen().finally(() => {
-      this.#reopening = undefined;
-    });
+    this.#reopening ??= this.#reopen();
   }
 
   /**
@@ -227,23 +236,64 @@ class RaftConsensus implements Consensus {
   async #reopen(): Promise<void> {
     const { storage, logger } = this.#deps;
     let told = '';
-    for (let delayMs = reopenDelayMinMs; ; delayMs = Math.min(2 * delayMs, reopenDelayMaxMs)) {
-      await this.#sleep(delayMs);
-      if (this.#life !== 'started' || this.#running === undefined) return;
-      try {
-        await storage.probe();
-        await this.#running.driver.stop();
-        this.#pinset.suspend();
-        await closeData(this.#running.data);
-        await this.#run(await this.#open());
-        logger.info('the disk takes writes again: this peer takes part again', { path: storage.path });
-        return;
-      } catch (error) {
-        const text = errorMessage(error);
-        if (text !== told) logger.warn('the disk still fails', { error: text });
-        told = text;
+    try {
+      for (let delayMs = reopenDelayMinMs; ; delayMs = Math.min(2 * delayMs, reopenDelayMaxMs)) {
+        await this.#sleep(delayMs);
+        const running = this.#running;
+        if (this.#life !== 'started' || this.#isLost || running === undefined) return;
+        try {
+          await storage.probe();
+          await this.#takePartAgain(running);
+          // It may have failed again by now.
+          if (this.#running?.driver.ended === undefined) return;
+        } catch (error) {
+          if (this.#life !== 'started') return;
+          if (!passingFailures.includes(errorCode(error))) {
+            this.#isLost = true;
+            this.#deps.onFailure(error instanceof Error ? error : new Error(errorMessage(error)));
+            return;
+          }
+          const text = errorMessage(error);
+          if (text !== told) logger.warn('the disk still fails', { error: text });
+          told = text;
+        }
       }
+    } finally {
+      // At once: the next failure may come before whoever waits for the end of this one.
+      this.#reopening = undefined;
     }
+  }
+
+  /** Rejects when that cannot be; then the state is opened alone, to be read. */
+  async #takePartAgain(running: Running): Promise<void> {
+    const { storage, logger } = this.#deps;
+    await running.driver.stop();
+    this.#pinset.suspend();
+    await closeData(running.data);
+    await this.#closeReading();
+    try {
+      await this.#run(await this.#open());
+    } catch (error) {
+      await this.#openToRead();
+      throw error;
+    }
+    logger.info('the disk takes writes again: this peer takes part again', { path: storage.path });
+  }
+
+  async #openToRead(): Promise<void> {
+    try {
+      this.#reading = await this.#deps.storage.openState();
+      this.#pinset.become(this.#openPinset(this.#reading));
+    } catch (error) {
+      await this.#closeReading();
+      this.#deps.logger.warn('the pinset cannot be read meanwhile', { error: errorMessage(error) });
+    }
+  }
+
+  async #closeReading(): Promise<void> {
+    const reading = this.#reading;
+    this.#reading = undefined;
+    await reading?.close();
   }
 
   async #sleep(delayMs: number): Promise<void> {
@@ -269,7 +319,10 @@ class RaftConsensus implements Consensus {
     if (running === undefined) return;
     await this.#atMost(
       stopTimeoutMs,
-      running.driver.stop().then(() => closeData(running.data)),
+      running.driver
+        .stop()
+        .then(() => closeData(running.data))
+        .then(() => this.#closeReading()),
     );
   }
 

@@ -30,8 +30,8 @@ export interface DiskDeps {
   readonly onFailure: () => void;
 }
 
-/** Of writes that fail, see `isDiskFailure`. */
-const failureCode = 'sim/disk';
+/** Of writes that fail, see `isDiskFailure`: that of the real store, for the peer waits for such failures only. */
+const failureCode = 'store/io';
 
 /** Whether an error, or what it comes from, is a failed write of a virtual disk. */
 export function isDiskFailure(error: unknown): boolean {
@@ -73,9 +73,13 @@ export class VirtualDisk implements RaftStorage {
     const life = this.#life;
     return {
       log: new VirtualLog(this, life),
-      state: new VirtualState(this, life, this.#state, await this.#state.shown()),
+      state: await this.openState(),
       snapshots: new VirtualSnapshots(this.#snapshots, (act) => this.sync(life, act)),
     };
+  }
+
+  async openState(): Promise<Datastore> {
+    return new VirtualState(this, this.#life, this.#state, await this.#state.shown());
   }
 
   /** The store of the tracker, beside those of Raft. */
