@@ -272,6 +272,13 @@ export const plantedBugs: readonly PlantedBug[] = [
     seeds: 60,
   },
   {
+    name: 'a leader stays though its disk hangs',
+    simulation: 'walk',
+    plants: { rules: { mindsDisk: false } },
+    checkers: ['progress'],
+    seeds: 5,
+  },
+  {
     name: 'a pin inherits fields of the one before',
     simulation: 'world',
     plants: { pinset: shell.inheritsFields },

@@ -2,7 +2,7 @@
 import { assert } from '../../base/index.ts';
 import type { PeerId } from '../../model/index.ts';
 import { entryBytes } from './journal.ts';
-import { hearsQuorum } from './lease.ts';
+import { hearsQuorum, isSpare } from './lease.ts';
 import { changed, isVoter, reachedBy, serverOf, votersOf } from './quorum.ts';
 import { confirmReads } from './reads.ts';
 import { heartbeat, newProgress, sendAppends } from './replication.ts';
@@ -123,7 +123,7 @@ function appendChange(state: State, role: Leader, change: ConfigurationChange, a
 /** One tick as leader. */
 export function tickLeader(state: State, role: Leader): void {
   role.ticks++;
-  if (!hearsQuorum(state, role, state.journal.configuration)) {
+  if (!hearsQuorum(state, role, state.journal.configuration) || (state.isDiskHanging && isSpare(state, role))) {
     state.follow(state.term, undefined);
     return;
   }

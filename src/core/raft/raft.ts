@@ -35,6 +35,7 @@ export const raftDefaults: RaftOptions = {
   electionSpreadTicks: 10,
   candidateTicks: 10,
   leaseTicks: 10,
+  hangingTicks: 20,
   heartbeatTicks: 1,
   appendTimeoutTicks: 100,
   snapshotTimeoutTicks: 36_000,
@@ -196,7 +197,9 @@ class Engine implements Raft {
 }
 
 function tick(state: State): void {
-  const { role } = state;
+  const { role, journal } = state;
+  state.writingTicks = journal.isWriting ? state.writingTicks + 1 : 0;
+  state.applyingTicks = state.applying > state.applied ? state.applyingTicks + 1 : 0;
   if (role.kind === 'leader') {
     tickLeader(state, role);
     return;
@@ -301,6 +304,7 @@ function onAdvanced(state: State, role: Leader): void {
 
 function onWritten(state: State): void {
   state.journal.finishWrite();
+  state.writingTicks = 0;
   openElection(state);
   if (state.role.kind === 'leader') advanceCommit(state, state.role);
 }
@@ -352,4 +356,5 @@ function onApplied(state: State, index: LogIndex): void {
     state.waiting.settle(entry, state.outbox.results);
   }
   state.applied = index;
+  state.applyingTicks = 0;
 }

@@ -368,6 +368,11 @@ export interface RaftOptions {
   readonly candidateTicks: number;
   /** A leader whose quorum is silent this long steps down. At most `electionTicks`. Default 10. */
   readonly leaseTicks: number;
+  /**
+   * When the own disk takes longer than this for one write, or one batch to be applied, it hangs: the peer leaves leading to others, if
+   * they are enough, and does not stand. Default 20.
+   */
+  readonly hangingTicks: number;
   /** The election timeout is drawn from `electionTicks + [0, this)`. At least 3: with less, peers tie for ever. Default 10. */
   readonly electionSpreadTicks: number;
   /** Default 1. Below `electionTicks`. */

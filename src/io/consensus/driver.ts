@@ -39,7 +39,7 @@ import {
   type Term,
 } from '../../core/raft/index.ts';
 import type { PeerId } from '../../model/index.ts';
-import { overtaken, readOnly, stopped } from './errors.ts';
+import { overtaken, overwhelmed, readOnly, stopped } from './errors.ts';
 import type { RaftTransport, ReplicatedPinset, SnapshotBody } from './ports.ts';
 import { commandsOf } from './replay.ts';
 import { Snapshots } from './snapshots.ts';
@@ -124,6 +124,9 @@ class CountedBody implements SnapshotBody {
     }
   }
 }
+
+/** Messages that wait for this peer's disk; more are not taken, and their senders get no answer. */
+const requestsMax = 1024;
 
 /** A timer this late means that the process was not running: what arrived meanwhile is still in the sockets. */
 const lateTicks = 0.5;
@@ -268,6 +271,7 @@ export class RaftDriver {
   /** A message of another peer. Rejects, so that no answer is sent, when this peer has ended. */
   handle(from: PeerId, request: Request, body?: SnapshotBody): Promise<Response> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    if (this.#requests.size >= requestsMax) return Promise.reject(overwhelmed());
     const token = ++this.#lastId;
     const counted = body && new CountedBody(body);
     if (counted !== undefined) this.#bodies.set(token, counted);

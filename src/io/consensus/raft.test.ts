@@ -791,6 +791,21 @@ function isLedByAnother(peer: TestPeer, than: TestPeer): boolean {
   }
 }
 
+threePeers('when the disk of the leader hangs, another peer leads and answers', async (cluster) => {
+  const hung = await cluster.leader();
+  const disk = Promise.withResolvers<void>();
+  hung.diskHangs = disk.promise;
+  const atHung = hung.consensus.logPin(pinNumber(1), { timeoutMs: 60_000 });
+  const [other] = cluster.others(hung);
+  assert.ok(other !== undefined);
+  await cluster.until(other.consensus.logPin(pinNumber(2)), 10_000);
+  assert.notEqual(other.consensus.leader(), hung.id);
+  disk.resolve();
+  hung.diskHangs = undefined;
+  await cluster.until(atHung, 10_000);
+  assert.deepEqual(await names(hung), ['pin 1', 'pin 2']);
+});
+
 test('a peer whose log or state cannot be written becomes read-only, and says so', async () => {
   const cluster = await RaftCluster.make();
   const errors: string[] = [];

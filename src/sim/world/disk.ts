@@ -32,8 +32,8 @@ export interface DiskDeps {
 
 const quiet = { onPin: () => {}, onUnpin: () => {}, onReplaced: () => {} };
 
-/** Of writes that fail, see `isDiskFailure`. */
-const failureCode = 'sim/disk';
+/** Of writes that fail, see `isDiskFailure`: that of the real store, for the peer waits for such failures only. */
+const failureCode = 'store/io';
 
 /** Whether an error, or what it comes from, is a failed write of a virtual disk. */
 export function isDiskFailure(error: unknown): boolean {
