@@ -187,10 +187,10 @@ export class Faults {
     const target = this.#world.peers[at];
     const via = leader ?? target;
     if (target === undefined || via?.life === undefined) return;
-    const members = via.status?.configuration.servers.length ?? 0;
+    const voters = via.status?.configuration.servers.filter(({ suffrage }) => suffrage === 'voter') ?? [];
     // With a disk lost for good, two of three are needed.
-    const membersMin = this.#world.plan.faults.some(({ act }) => act.kind === 'spoilDisk') ? 3 : 2;
-    if (kind === 'removePeer' && members <= membersMin) return;
+    const votersMin = this.#world.plan.faults.some(({ act }) => act.kind === 'spoilDisk') ? 3 : 2;
+    if (kind === 'removePeer' && voters.length <= votersMin) return;
     this.#world.note(() => `${kind} ${target.name} through ${via.name}`);
     const { peer } = via.life;
     const add = (): Promise<unknown> => (target.isWaiting ? target.joins(via.id) : peer.peerAdd(target.id));

@@ -128,6 +128,8 @@ export class World {
   #demanded = 0;
   /** They were removed, and wait to be started again. */
   readonly #left = new Set<WorldPeer>();
+  /** They were removed, and are not started again. */
+  readonly #stopped = new Set<WorldPeer>();
   #leaves = 0;
   #refusals = 0;
   #replacements = 0;
@@ -292,7 +294,7 @@ export class World {
   }
 
   boot(peer: WorldPeer): void {
-    if (!peer.isUp && !this.#isEnding && !this.#left.has(peer)) peer.boot();
+    if (!peer.isUp && !this.#isEnding && !this.#left.has(peer) && !this.#stopped.has(peer)) peer.boot();
   }
 
   // ------------------------------------------------------------------------------------------------ looking on
@@ -535,8 +537,8 @@ export class World {
   #canDoWithout({ id }: WorldPeer): boolean {
     const configurations = this.peers.flatMap(({ status }) => status ?? []);
     const [newest] = configurations.sort((a, b) => b.configurationIndex - a.configurationIndex);
-    const servers = newest?.configuration.servers ?? [];
-    return servers.filter((server) => server.id !== id).length * 2 > servers.length;
+    const voters = newest?.configuration.servers.filter(({ suffrage }) => suffrage === 'voter') ?? [];
+    return voters.filter((voter) => voter.id !== id).length * 2 > voters.length;
   }
 
   /** As one is told to: the peer is removed, and comes back as a new one. */
@@ -556,10 +558,15 @@ export class World {
    * make a leader of a cluster that is over: they are to be stopped before.
    */
   async #stopRemoved(): Promise<void> {
+    await this.#demand('agreement about the members', () => {
+      const { isEstablished, commit, configurationIndex } = this.leader()?.status ?? {};
+      return isEstablished === true && Number(commit) >= Number(configurationIndex);
+    });
     let stopping = 0;
     for (const peer of this.peers) {
       if (!peer.isUp || peer.isWaiting || this.#isMember(peer)) continue;
       stopping++;
+      this.#stopped.add(peer);
       void peer.stop().then(() => stopping--);
     }
     await this.#demand('removed peers to stop', () => stopping === 0);
