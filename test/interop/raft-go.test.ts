@@ -236,6 +236,7 @@ describe('a Raft cluster of a Go peer and two of ours', { skip }, () => {
       await peer.consensus.logUnpin(pinOf(cidNumber(20 + at)));
       assert.equal(peer.consensus.pinset().has(cidNumber(20 + at)), false);
       await peer.consensus.waitForSync();
+      await assert.rejects(peer.consensus.readBarrier(), { code: 'consensus/no-read-index', message: /is a Go peer/ });
     }
     assert.deepEqual(await goPins(), ['go 1', 'ours 0', 'ours 1']);
   });

@@ -176,14 +176,14 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'votes without comparing logs',
     simulation: 'walk',
     plants: { rules: { isUpToDate: () => true } },
-    checkers: ['no electable peer without it', 'assertion', 'committed stays durable'],
+    checkers: ['no electable peer without it', 'committed entries equal', 'committed stays durable'],
     seeds: 60,
   },
   {
     name: 'logs are compared by length',
     simulation: 'walk',
     plants: { rules: { isUpToDate: (candidate, own) => candidate.index >= own.index } },
-    checkers: ['assertion', 'committed stays durable'],
+    checkers: ['committed entries equal', 'committed stays durable'],
     seeds: 700,
   },
   {

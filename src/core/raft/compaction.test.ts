@@ -239,7 +239,7 @@ test('append: entries up to the base of the log count as stored', () => {
   assert.deepEqual([peer.status.lastIndex, peer.status.applied], [11, 11]);
 });
 
-test('append: what cannot be of a log with this base is refused without a lower hint', () => {
+test('append: where the log begins is the earliest hint, and another term there is another history', () => {
   const peer = new SinglePeer();
   peer
     .ask('b', snapshot(2, baseOf(10, 2)))
@@ -247,15 +247,10 @@ test('append: what cannot be of a log with this base is refused without a lower 
     .restored()
     .sync();
   peer.replies = [];
-  peer
-    .ask('b', append(3, [10, 1], [3]))
-    .ask('b', append(3, [14, 3], [3]))
-    .sync();
+  peer.ask('b', append(3, [14, 3], [3])).sync();
   assert.deepEqual(
     peer.replies.map(({ response }) => response.type === 'append' && [response.success, response.lastLog]),
-    [
-      [false, 10],
-      [false, 10],
-    ],
+    [[false, 10]],
   );
+  assert.throws(() => peer.ask('b', append(3, [10, 1], [3])), { code: 'raft/diverged' });
 });

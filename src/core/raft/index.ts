@@ -5,6 +5,7 @@ export { stateBehind } from './errors.ts';
 export { createRaft, raftDefaults } from './raft.ts';
 export type { Rules } from './rules.ts';
 export { rules } from './rules.ts';
+export type { SnapshotStore, SnapshotWriter, StoredSnapshot } from './snapshot-store.ts';
 export type {
   AppendRequest,
   AppendResponse,

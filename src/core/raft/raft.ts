@@ -146,13 +146,14 @@ class Engine implements Raft {
 
   status(): Status {
     const { journal, role, term, leader, commit, applied, isEstablished } = this.#state;
-    const { configuration, configurationIndex, lastIndex, durable, base } = journal;
+    const { configuration, configurationIndex, configurationBefore, lastIndex, durable, base } = journal;
     return {
       role: role.kind,
       term,
       leader,
       configuration,
       configurationIndex,
+      configurationBefore,
       baseIndex: base.index,
       commit,
       applied,

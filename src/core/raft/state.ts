@@ -8,6 +8,7 @@ import type { Install } from './install.ts';
 import type { Journal } from './journal.ts';
 import { isVoter, votersOf } from './quorum.ts';
 import type { QuorumPurpose, Rules } from './rules.ts';
+import type { CatchUp } from './staging.ts';
 import type { Transfer } from './transfer.ts';
 import type {
   Base,
@@ -91,6 +92,8 @@ export interface Progress {
   snapshotFrom: number;
   /** The highest `match` it ever had in this term. Above `match` when it has lost its log. */
   acknowledged: LogIndex;
+  /** While it is staged. */
+  catchUp: CatchUp | undefined;
   /** The commit index it was sent last. */
   toldCommit: LogIndex;
   /** The leader's `ticks` when it last answered anything. */

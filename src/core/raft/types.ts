@@ -25,8 +25,8 @@ export type LogIndex = number;
 export type Term = number;
 
 /**
- * `voter` counts for quorums; the others only receive the log. Leaders make a `staging` member a voter when it has the log; Go leaders
- * leave it as it is.
+ * `voter` counts for quorums; the others only receive the log. Leaders make a `staging` member a voter when it keeps up with the
+ * log; Go leaders leave it as it is.
  */
 export type Suffrage = 'voter' | 'nonvoter' | 'staging';
 
@@ -216,7 +216,7 @@ export interface Proposal {
 
 /**
  * One member more or less; Raft changes one at a time. A new voter is *staged*: it does not count until it
- * has the log, so that a peer which is empty or far behind never holds up commitment.
+ * keeps up with the log, so that a peer which is empty or far behind never holds up commitment.
  */
 export type ConfigurationChange =
   | { readonly type: 'add'; readonly server: Server }
@@ -323,6 +323,8 @@ export interface Status {
   /** The last one in the log, committed or not. */
   readonly configuration: Configuration;
   readonly configurationIndex: LogIndex;
+  /** The one before it: holds again if the last one is cut off, which may happen until `commit` reaches `configurationIndex`. */
+  readonly configurationBefore: Configuration;
   /** The log begins after it. */
   readonly baseIndex: LogIndex;
   readonly commit: LogIndex;

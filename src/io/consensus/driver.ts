@@ -34,12 +34,13 @@ import {
   type Request,
   type Response,
   type Result,
+  type SnapshotStore,
   type Status,
   type Term,
 } from '../../core/raft/index.ts';
 import type { PeerId } from '../../model/index.ts';
 import { overtaken, readOnly, stopped } from './errors.ts';
-import type { RaftTransport, ReplicatedPinset, SnapshotBody, SnapshotStore } from './ports.ts';
+import type { RaftTransport, ReplicatedPinset, SnapshotBody } from './ports.ts';
 import { commandsOf } from './replay.ts';
 import { Snapshots } from './snapshots.ts';
 import { Watch } from './watch.ts';

@@ -1,6 +1,6 @@
 /** What the Raft peer needs from others, beside the ports of `cluster`: the simulator and the real world give their own. */
 import type { Datastore, Pinset } from '../../cluster/ports.ts';
-import type { Base, LogIndex, LogStore, Request, Response } from '../../core/raft/index.ts';
+import type { LogIndex, LogStore, Request, Response, SnapshotStore } from '../../core/raft/index.ts';
 import type { PeerId, RaftCommand } from '../../model/index.ts';
 
 /**
@@ -68,43 +68,14 @@ export interface StateSnapshot {
   readonly chunks: AsyncIterable<Uint8Array>;
 }
 
-/** A snapshot on disk: the state as of `base.index`. */
-export interface StoredSnapshot {
-  readonly base: Base;
-  readonly sizeBytes: number;
-}
-
-/**
- * The snapshots of a peer; `createRaftFolder` of `store` has them. The newest few are kept, older ones deleted when a new one is
- * finished. What a crash left unfinished is gone after the next open.
- */
-export interface SnapshotStore {
-  /** The newest first. */
-  list(): readonly StoredSnapshot[];
-  /** One writer at a time. */
-  create(base: Base): Promise<SnapshotWriter>;
-  /**
-   * Its bytes, in chunks; rejects before the last one with `store/damaged` when size or checksum are wrong. What cannot be read is not
-   * listed any more.
-   */
-  read(snapshot: StoredSnapshot): AsyncIterable<Uint8Array>;
-}
-
-/** A snapshot that is being written. */
-export interface SnapshotWriter {
-  write(bytes: Uint8Array): Promise<void>;
-  /** Durable and listed when it resolves. */
-  finish(): Promise<StoredSnapshot>;
-  /** Instead of `finish`: leaves nothing. */
-  discard(): Promise<void>;
-}
-
 /** The data of one Raft peer on its disk; `createRaftFolder` of `store` is it. */
 export interface RaftStorage {
   /** For texts. */
   readonly path: string;
   /** Opens everything, made when absent. */
   open(): Promise<RaftData>;
+  /** The state alone, when the rest cannot be opened. */
+  openState(): Promise<Datastore>;
   /** Resolves when there is room, and the disk takes writes. */
   probe(): Promise<void>;
   /** Keeps everything as the newest backup and leaves nothing in its place; only while closed. */

@@ -14,16 +14,9 @@ import {
   OperatingError,
   type Random,
 } from '../../base/index.ts';
-import type { Base, LogIndex } from '../../core/raft/index.ts';
+import type { Base, LogIndex, SnapshotStore, SnapshotWriter, StoredSnapshot } from '../../core/raft/index.ts';
 import { encodeBase } from './base-tag.ts';
-import type {
-  ReplicatedPinset,
-  SnapshotBody,
-  SnapshotStore,
-  SnapshotWriter,
-  StateSnapshot,
-  StoredSnapshot,
-} from './ports.ts';
+import type { ReplicatedPinset, SnapshotBody, StateSnapshot } from './ports.ts';
 
 export interface SnapshotsOptions {
   /** Looks this often, and a random part more, whether a snapshot is due. Config `snapshot_interval`. */

@@ -24,7 +24,7 @@ import {
   type Outcome,
 } from '../../base/index.ts';
 import type { CallOptions, Pinset, Rpc } from '../../cluster/ports.ts';
-import type { ConfigurationChange, Entry, LogIndex, Term } from '../../core/raft/index.ts';
+import type { ConfigurationChange, Entry, LogIndex, Status, Term } from '../../core/raft/index.ts';
 import {
   encodePin,
   methods,
@@ -124,33 +124,59 @@ export class Writes {
     }
   }
 
-  /** Adds or removes a member. Doing it twice does no harm, so every failure but a final refusal is tried again. */
+  /**
+   * Adds or removes a member. Repeated only when it was refused: one that has happened, and was undone by somebody else since, would
+   * happen again. When its outcome is unknown the configuration tells.
+   */
   async change(change: ConfigurationChange, { timeoutMs, signal }: CallOptions = {}): Promise<void> {
-    const { driver, rpc, clock } = this.#deps;
-    const { self, waitForLeaderTimeoutMs, commitRetries } = this.#options;
-    const [method, peer] =
-      change.type === 'add' ? [methods.Consensus.AddPeer, change.server.id] : [methods.Consensus.RmPeer, change.peer];
+    const { driver, clock, logger } = this.#deps;
+    const { waitForLeaderTimeoutMs, commitRetries } = this.#options;
     const endMs = clock.now() + (timeoutMs ?? waitForLeaderTimeoutMs);
     const wait: Wait = { endMs, signal, outcome: 'refused' };
     const triesMax = (commitRetries + 1) ** 2;
     for (let count = 1; ; count++) {
       const leader = await this.#leader(wait);
+      wait.outcome = 'unknown';
       try {
-        if (leader !== self) await rpc.call(leader, method, peer, this.#callOptions(wait));
-        else {
-          const answer = await this.#within(driver.change(change), wait);
-          if (answer.outcome === 'refused' && answer.reason !== 'unchanged') {
-            throw refusal(answer.reason, answer.leader);
-          }
-        }
-        return;
+        return await this.#tryChange(leader, change, wait);
       } catch (error) {
-        wait.outcome = 'unknown';
-        if (errorCode(error) === 'consensus/last-voter' || count === triesMax || driver.ended !== undefined)
-          throw error;
-        this.#deps.logger.warn('trying a change of members again', { count, leader, error: errorMessage(error) });
+        if (driver.ended !== undefined || clock.now() >= endMs || signal?.aborted === true) throw error;
+        if (failedTry(error).outcome === 'unknown') {
+          if (await this.#isChanged(change, wait)) return;
+          throw asUnknown(error);
+        }
+        if (errorCode(error) === 'consensus/last-voter' || count === triesMax) throw error;
+        wait.outcome = 'refused';
+        logger.warn('trying a refused change of members again', { count, leader, error: errorMessage(error) });
       }
       await this.#changeOf(leader, wait);
+    }
+  }
+
+  async #tryChange(leader: PeerId, change: ConfigurationChange, wait: Wait): Promise<void> {
+    const { driver, rpc } = this.#deps;
+    if (leader === this.#options.self) {
+      const answer = await this.#within(driver.change(change), wait);
+      if (answer.outcome === 'refused' && answer.reason !== 'unchanged') throw refusalOfChange(change, answer);
+      return;
+    }
+    const { AddPeer, RmPeer } = methods.Consensus;
+    const options = this.#callOptions(wait);
+    if (change.type === 'add') await rpc.call(leader, AddPeer, change.server.id, options);
+    else await rpc.call(leader, RmPeer, change.peer, options);
+  }
+
+  /** Whether the members are as asked for, in what is committed by now. One that is being staged is waited for. */
+  async #isChanged(change: ConfigurationChange, wait: Wait): Promise<boolean> {
+    const { driver, logger } = this.#deps;
+    const { signal } = wait;
+    try {
+      const index = await this.readIndex({ timeoutMs: this.#leftMs(wait), ...(signal && { signal }) });
+      const goal = index ?? driver.status.lastIndex;
+      return await this.#until(() => (driver.applied < goal ? undefined : isInForce(change, driver.status)), wait);
+    } catch (error) {
+      logger.debug('what became of a change of members is not known', { error: errorMessage(error) });
+      return false;
     }
   }
 
@@ -327,11 +353,11 @@ export class Writes {
     });
   }
 
-  async #until<T>(check: () => T | undefined, wait: Wait, wake: Promise<unknown>): Promise<T> {
+  async #until<T>(check: () => T | undefined, wait: Wait, wake?: Promise<unknown>): Promise<T> {
     const { driver } = this.#deps;
     try {
       return await driver.changes.until(check, {
-        wake,
+        ...(wake && { wake }),
         timeoutMs: this.#leftMs(wait),
         signal: wait.signal,
         onTimeout: () =>
@@ -362,6 +388,16 @@ function isEffective(pinset: Pinset, { type, pin }: RaftCommand): boolean {
   return present !== undefined && bytesEqual(encodePin(present), encodePin(pin));
 }
 
+/** `undefined`: it is under way. */
+function isInForce(change: ConfigurationChange, status: Status): boolean | undefined {
+  const { configuration, configurationIndex, commit } = status;
+  const peer = change.type === 'add' ? change.server.id : change.peer;
+  const present = configuration.servers.find(({ id }) => id === peer);
+  if ((present === undefined) !== (change.type === 'remove')) return false;
+  const isAsAsked = change.type === 'remove' || present?.suffrage === change.server.suffrage;
+  return isAsAsked && commit >= configurationIndex ? true : undefined;
+}
+
 function tryOf(answer: Answer): Try {
   if (answer.outcome === 'applied') return { outcome: 'applied', index: answer.index };
   return { outcome: 'refused', error: refusal(answer.reason, answer.leader) };
@@ -371,6 +407,16 @@ function failedTry(error: unknown): Try {
   const isRefused = error instanceof Error && 'outcome' in error && error.outcome === 'refused';
   const cause = error instanceof Error ? error : new OperatingError('consensus/failed', String(error));
   return { outcome: isRefused ? 'refused' : 'unknown', error: cause };
+}
+
+/** A new voter may have been staged before it was refused, and then it becomes one all the same. */
+function refusalOfChange(
+  { type }: ConfigurationChange,
+  { reason, leader }: Extract<Answer, { outcome: 'refused' }>,
+): OperatingError {
+  const error = refusal(reason, leader);
+  const isStaged = type === 'add' && (reason === 'not-leader' || reason === 'superseded');
+  return isStaged ? asUnknown(error) : error;
 }
 
 /** A Go peer finds neither our service nor, before that, a rule that lets us call it. */

@@ -10,7 +10,8 @@ import {
 } from '../../../test/conformance/snapshot-store.ts';
 import { CrashFiles, Ended } from '../../../test/support/crash-files.ts';
 import { errorCode, type Logger, SeededRandom, silentLogger, utf8Encode } from '../../base/index.ts';
-import { openSnapshotStore, type SnapshotStore } from './snapshot-store.ts';
+import type { SnapshotStore } from '../../core/raft/index.ts';
+import { openSnapshotStore } from './snapshot-store.ts';
 
 const folder = '/raft/snapshots';
 const snapshotsRetained = 2;

@@ -13,40 +13,10 @@ import {
   utf8Decode,
   utf8Encode,
 } from '../../base/index.ts';
-import type { Base } from '../../core/raft/index.ts';
+import type { Base, SnapshotStore, SnapshotWriter, StoredSnapshot } from '../../core/raft/index.ts';
 import { attempt } from './errors.ts';
 import type { Files, OpenFile } from './files.ts';
 import { encodeMeta, readMeta, type SnapshotMeta } from './snapshot-meta.ts';
-
-/** A snapshot on disk: the state as of `base.index`. */
-export interface StoredSnapshot {
-  readonly base: Base;
-  readonly sizeBytes: number;
-}
-
-/** The snapshots of a peer. */
-export interface SnapshotStore {
-  /** The newest first. */
-  list(): readonly StoredSnapshot[];
-  /** One writer at a time. Errors, here and in the writer: `store/full`, `store/io`. */
-  create(base: Base): Promise<SnapshotWriter>;
-  /**
-   * Its bytes, in chunks. It is not deleted from the first chunk that is asked for until the iteration ends. The last chunk comes
-   * only when size and checksum of all are right: what is damaged is never given out whole. Rejects with `store/damaged` instead, and
-   * with `store/io`, also when it was deleted before. What cannot be read is not listed any more; what is damaged is deleted.
-   */
-  read(snapshot: StoredSnapshot): AsyncIterable<Uint8Array>;
-}
-
-/** A snapshot that is being written. After a rejection only `discard` is left. */
-export interface SnapshotWriter {
-  /** One at a time. */
-  write(bytes: Uint8Array): Promise<void>;
-  /** Durable and listed when it resolves; those beyond the number that is kept are deleted. */
-  finish(): Promise<StoredSnapshot>;
-  /** Instead of `finish`, or when that failed: leaves nothing. */
-  discard(): Promise<void>;
-}
 
 /** `snapshotsRetained`: at least 1. */
 export interface SnapshotStoreOptions {

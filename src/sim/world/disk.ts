@@ -1,6 +1,7 @@
 /**
  * A peer's virtual disk: a log that keeps a write wholly or not at all, and a state store that keeps any of its unsynced batches,
- * as LevelDB does (`docs/adr/0011`). It outlives the peer; each life opens it anew, and what a dead life still has under way never comes back to it.
+ * as LevelDB does (`docs/adr/0011`). It outlives the peer; each life opens it anew, and what a dead life still has under way never
+ * comes back to it.
  */
 import { assert, OperatingError, type SeededRandom } from '../../base/index.ts';
 import { createMemoryDatastore } from '../../cluster/index.ts';
@@ -73,9 +74,13 @@ export class VirtualDisk implements RaftStorage {
     const life = this.#life;
     return {
       log: new VirtualLog(this, life),
-      state: new VirtualState(this, life, this.#state, await this.#state.shown()),
+      state: await this.openState(),
       snapshots: new VirtualSnapshots(this.#snapshots, (act) => this.sync(life, act)),
     };
+  }
+
+  async openState(): Promise<Datastore> {
+    return new VirtualState(this, this.#life, this.#state, await this.#state.shown());
   }
 
   /** The store of the tracker, beside those of Raft. */
