@@ -282,6 +282,7 @@ class RaftConsensus implements Consensus {
     logger.info('the disk takes writes again: this peer takes part again', { path: storage.path });
   }
 
+  /** As it is, without a replay: nothing can be written, and what this process has written is there to be read. */
   async #openToRead(): Promise<void> {
     try {
       this.#reading = await this.#deps.storage.openState();
