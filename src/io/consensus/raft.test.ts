@@ -316,6 +316,82 @@ threePeers(
   },
 );
 
+threePeers(
+  'a change of members whose answer is lost is not made again over what somebody else did since',
+  async (cluster) => {
+    const leader = await cluster.leader();
+    const [follower, other] = cluster.others(leader);
+    assert.ok(follower !== undefined && other !== undefined);
+    await cluster.start(d, { isJoining: true });
+    cluster.fate = (from, _, kind) =>
+      from === follower.id && kind === 'RaftLeader.Change' ? 'lose-answer' : 'deliver';
+    const adding = follower.consensus.addPeer(d);
+    adding.catch(() => {});
+    await cluster.until(other.consensus.addPeer(d));
+    await cluster.until(other.consensus.rmPeer(d));
+    await assert.rejects(cluster.until(adding), { code: 'rpc/timeout', outcome: 'unknown' });
+    await cluster.pass(20_000);
+    assert.deepEqual(await leader.consensus.peers(), ids);
+  },
+);
+
+threePeers('a change of members whose answer is lost is done when the members are as asked for', async (cluster) => {
+  const leader = await cluster.leader();
+  const [follower] = cluster.others(leader);
+  assert.ok(follower !== undefined);
+  await cluster.start(d, { isJoining: true });
+  cluster.fate = (from, _, kind) => (from === follower.id && kind === 'RaftLeader.Change' ? 'lose-answer' : 'deliver');
+  await cluster.until(follower.consensus.addPeer(d));
+  assert.deepEqual(await follower.consensus.peers(), [a, b, c, d]);
+  await cluster.until(follower.consensus.rmPeer(d));
+  assert.deepEqual(await follower.consensus.peers(), ids);
+  assert.equal(cluster.calls.filter((name) => name === 'RaftLeader.Change').length, 2, 'each was asked for once');
+});
+
+threePeers('a change of members that the dead leader never got is made again', async (cluster) => {
+  const leader = await cluster.leader();
+  const [follower] = cluster.others(leader);
+  assert.ok(follower !== undefined);
+  cluster.fate = (_, to, kind) => (kind === 'RaftLeader.Change' && to === leader.id ? 'lose' : 'deliver');
+  const removing = follower.consensus.rmPeer(leader.id);
+  await cluster.pass(100);
+  await cluster.kill(leader.id);
+  await cluster.until(removing);
+  assert.ok(!(await follower.consensus.peers()).includes(leader.id));
+});
+
+threePeers('a leader that has no service of ours is asked for changes of members as a Go peer', async (cluster) => {
+  const leader = await cluster.leader();
+  const [follower] = cluster.others(leader);
+  assert.ok(follower !== undefined);
+  cluster.rpcHandlers.get(leader.id)?.delete('RaftLeader.Change');
+  await cluster.start(d, { isJoining: true });
+  await cluster.until(follower.consensus.addPeer(d));
+  await cluster.until(follower.consensus.rmPeer(d));
+  assert.deepEqual(await follower.consensus.peers(), ids);
+  assert.deepEqual(
+    cluster.calls.filter((name) => name !== 'Cluster.ID'),
+    ['RaftLeader.Change', 'Consensus.AddPeer', 'Consensus.RmPeer'],
+  );
+});
+
+for (const end of ['given up', 'cut short by the end of the peer']) {
+  threePeers(`a change of members that is ${end} may still happen, and says so`, async (cluster) => {
+    const leader = await cluster.leader();
+    const [follower] = cluster.others(leader);
+    assert.ok(follower !== undefined);
+    await cluster.until(follower.consensus.waitForSync());
+    cluster.fate = () => 'lose';
+    const asking = new AbortController();
+    const removing = leader.consensus.rmPeer(follower.id, { signal: asking.signal });
+    removing.catch(() => {});
+    await cluster.pass(20);
+    if (end === 'given up') asking.abort();
+    else await cluster.kill(leader.id);
+    await assert.rejects(cluster.until(removing), { outcome: 'unknown' });
+  });
+}
+
 threePeers('the leader can be removed; the others elect another', async (cluster) => {
   const leader = await cluster.leader();
   const [other] = cluster.others(leader);
