@@ -1,6 +1,7 @@
 /**
  * A peer's virtual disk: a log that keeps a write wholly or not at all, and a state store that keeps any of its unsynced batches,
- * as LevelDB does (`docs/adr/0011`). It outlives the peer; each life opens it anew, and what a dead life still has under way never comes back to it.
+ * as LevelDB does (`docs/adr/0011`). It outlives the peer; each life opens it anew, and what a dead life still has under way never
+ * comes back to it.
  */
 import { assert, copyBytes, OperatingError, type SeededRandom, silentLogger, utf8Decode } from '../../base/index.ts';
 import { createMemoryDatastore, openPinset } from '../../cluster/index.ts';
