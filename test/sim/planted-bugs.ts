@@ -171,7 +171,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     simulation: 'world',
     plants: { rules: { preVotes: false } },
     checkers: ['term growth'],
-    seeds: 40,
+    seeds: 150,
   },
   {
     name: 'votes without comparing logs',

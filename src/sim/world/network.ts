@@ -49,6 +49,8 @@ interface Link {
   cut: object | undefined;
   /** How many faults cut it at the moment. */
   cuts: number;
+  /** On lanes. What a peer has sent arrives also when it is gone. */
+  underWay: number;
   /** Its own, so that a message more here shifts nothing elsewhere. */
   readonly random: SeededRandom;
   /** Of connections, streams and what is published. */
@@ -142,6 +144,7 @@ export class Network {
       }
       for (let first = queue[0]; first !== undefined && first.atMs <= scheduler.now; first = queue[0]) {
         queue.shift();
+        link.underWay--;
         first.arrive();
       }
       if (queue[0] !== undefined) plan(queue[0].atMs - scheduler.now);
@@ -150,6 +153,7 @@ export class Network {
       const resentMs = isChance(random, this.options.lossPercent) ? resendMs : 0;
       const delayMs = this.#delayMs(random) + resentMs;
       queue.push({ atMs: scheduler.now + delayMs, arrive });
+      link.underWay++;
       if (queue.length === 1) plan(delayMs);
     };
   }
@@ -249,6 +253,12 @@ export class Network {
     return this.#ports.has(from) && this.#ports.has(to) && this.#link(from, to).cuts === 0;
   }
 
+  /** Whether something that one has sent on a stream will arrive at the other, if nothing comes between. */
+  isArriving(from: PeerId, to: PeerId): boolean {
+    const { cuts, underWay } = this.#link(from, to);
+    return cuts === 0 && underWay > 0;
+  }
+
   #link(from: PeerId, to: PeerId): Link {
     let links = this.#links.get(from);
     if (links === undefined) {
@@ -259,6 +269,7 @@ export class Network {
     if (link === undefined) {
       link = {
         cuts: 0,
+        underWay: 0,
         cut: undefined,
         stalled: [],
         random: this.#random.derive(`${from}>${to}`),

@@ -375,7 +375,7 @@ export class World {
       peer,
       this.scheduler.now,
       (id) => network.isOpen(peer.id, id) && network.isOpen(id, peer.id),
-      (id) => network.isOpen(id, peer.id),
+      (id) => network.isOpen(id, peer.id) || network.isArriving(id, peer.id),
       this.#ids,
     );
   }
