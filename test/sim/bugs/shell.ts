@@ -52,7 +52,7 @@ export function readsAtOnce(rpc: RpcNode): RpcNode {
 }
 
 export function readsLocally(consensus: Consensus): Consensus {
-  return over(consensus, { waitForSync: async () => {} });
+  return over(consensus, { readBarrier: async () => {}, waitForSync: async () => {} });
 }
 
 /** Once, as one might think: it may have been lost. */
