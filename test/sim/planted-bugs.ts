@@ -319,6 +319,13 @@ export const plantedBugs: readonly PlantedBug[] = [
     checkers: ['state and log'],
     seeds: 40,
   },
+  {
+    name: 'a start goes on after the last batch of the state',
+    simulation: 'world',
+    plants: { pinset: shell.skipsReplays },
+    checkers: ['state = log'],
+    seeds: 10,
+  },
 ];
 
 export interface HarmlessBug {

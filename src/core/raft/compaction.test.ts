@@ -118,6 +118,27 @@ test('snapshot: a leader without one that is new enough asks for it, and sends i
   assert.equal(snapshotsTo(peer, 'c').length, 1);
 });
 
+test('snapshot: one that cannot be read is not sent again, and another one is asked for', () => {
+  const peer = leader('c').compact().ticks(1);
+  const [call] = snapshotsTo(peer, 'c');
+  peer.give({ type: 'snapshot-lost', base: peer.raft.baseAt(10) }).fail(call);
+  for (let tick = 0; tick < 11; tick++) serve(peer.ticks(1));
+  assert.deepEqual(snapshotsTo(peer, 'c'), []);
+  assert.ok(peer.snapshotsWanted > 0);
+  peer.give({ type: 'snapshotted', base: peer.raft.baseAt(10) });
+  serve(peer.ticks(1));
+  assert.equal(snapshotsTo(peer, 'c').length, 1);
+});
+
+test('snapshot: that an older one cannot be read changes nothing', () => {
+  const peer = leader('c');
+  peer
+    .give({ type: 'snapshot-lost', base: peer.raft.baseAt(5) })
+    .compact()
+    .ticks(1);
+  assert.equal(snapshotsTo(peer, 'c').length, 1);
+});
+
 test('snapshot: a new one does not take the place of a newer one', () => {
   const peer = leader('c');
   const older = peer.raft.baseAt(5);

@@ -121,6 +121,9 @@ class Engine implements Raft {
       case 'snapshotted':
         onSnapshotted(state, input.base);
         break;
+      case 'snapshot-lost':
+        onSnapshotLost(state, input.base);
+        break;
       case 'compact':
         compact(state, input.index, input.trailing);
         break;
@@ -309,6 +312,10 @@ function onWritten(state: State): void {
 function onSnapshotted(state: State, base: Base): void {
   assert(base.index <= state.applied, 'a snapshot is of an applied index');
   if (state.snapshot === undefined || base.index > state.snapshot.index) state.snapshot = base;
+}
+
+function onSnapshotLost(state: State, { index, term }: Base): void {
+  if (state.snapshot?.index === index && state.snapshot.term === term) state.snapshot = undefined;
 }
 
 /** The log lets go of what the state on disk stands for. */

@@ -245,6 +245,8 @@ export type Input =
   | { readonly type: 'applied'; readonly index: LogIndex }
   /** A snapshot as of `base`, of `baseAt`, is on disk: those who need what was compacted away can be sent it. */
   | { readonly type: 'snapshotted'; readonly base: Base }
+  /** That snapshot turned out to be unreadable: whoever needs one is sent the next that is `snapshotted`. */
+  | { readonly type: 'snapshot-lost'; readonly base: Base }
   /**
    * The state is on disk up to `index`: the log forgets what is before, but for its last `trailing` entries, for what followers
    * that are heard need next, up to as many again, and for what follows a snapshot that is being sent, up to 65,536.

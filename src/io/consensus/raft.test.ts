@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { consensusConformance } from '../../../test/conformance/consensus.ts';
@@ -487,6 +487,35 @@ test('a peer that joins when the log is compacted receives a snapshot and the lo
     const again = await cluster.start(d);
     await cluster.until(again.consensus.ready());
     assert.equal(again.consensus.pinset().count(), 16);
+  } finally {
+    await cluster.end();
+  }
+});
+
+test('a peer that joins is never sent a snapshot that is damaged, and one that is taken for it instead', async () => {
+  const cluster = await compacted();
+  try {
+    await cluster.pass(2000);
+    let damaged = 0;
+    for (const id of ids) {
+      const folder = join(cluster.folder, id, 'raft', 'snapshots');
+      for (const name of await readdir(folder)) {
+        const path = join(folder, name, 'state.bin');
+        const bytes = await readFile(path);
+        const at = bytes.indexOf('pin 1');
+        if (at < 0) continue;
+        // A snapshot still, with another pin in it.
+        bytes[at] = 'P'.charCodeAt(0);
+        await writeFile(path, bytes);
+        damaged++;
+      }
+    }
+    assert.ok(damaged >= 3);
+    const joined = await cluster.start(d, { isJoining: true });
+    await cluster.until(cluster.peer(b).consensus.addPeer(d));
+    await cluster.until(joined.consensus.ready());
+    assert.deepEqual(await names(joined), await names(cluster.peer(a)));
+    assert.ok(joined.seen.includes('replaced'));
   } finally {
     await cluster.end();
   }

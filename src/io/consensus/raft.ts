@@ -43,6 +43,7 @@ import { givenUp, noLeader, noReadIndex, notAppliedInTime, refusal, stopped, unc
 import { LatePinset } from './late-pinset.ts';
 import { isMember, membersOf, membersOfImage } from './membership.ts';
 import type { RaftData, RaftStorage, RaftTransport, ReplicatedPinset } from './ports.ts';
+import { replay } from './replay.ts';
 import { Writes } from './writes.ts';
 
 /** Who the peer is and how it starts. */
@@ -177,6 +178,7 @@ class RaftConsensus implements Consensus {
     const { self, config } = this.#options;
     try {
       const image = await this.#begun(data.log, found, state);
+      await replay(state, image, logger);
       if (this.#life === 'stopped') throw stopped();
       const driver: RaftDriver = new RaftDriver(
         {
