@@ -324,7 +324,7 @@ threePeers(
     assert.ok(follower !== undefined && other !== undefined);
     await cluster.start(d, { isJoining: true });
     cluster.fate = (from, _, kind) =>
-      from === follower.id && kind === 'Consensus.AddPeer' ? 'lose-answer' : 'deliver';
+      from === follower.id && kind === 'RaftLeader.Change' ? 'lose-answer' : 'deliver';
     const adding = follower.consensus.addPeer(d);
     adding.catch(() => {});
     await cluster.until(other.consensus.addPeer(d));
@@ -340,12 +340,39 @@ threePeers('a change of members whose answer is lost is done when the members ar
   const [follower] = cluster.others(leader);
   assert.ok(follower !== undefined);
   await cluster.start(d, { isJoining: true });
-  cluster.fate = (from, _, kind) => (from === follower.id && kind.startsWith('Consensus.') ? 'lose-answer' : 'deliver');
+  cluster.fate = (from, _, kind) => (from === follower.id && kind === 'RaftLeader.Change' ? 'lose-answer' : 'deliver');
   await cluster.until(follower.consensus.addPeer(d));
   assert.deepEqual(await follower.consensus.peers(), [a, b, c, d]);
   await cluster.until(follower.consensus.rmPeer(d));
   assert.deepEqual(await follower.consensus.peers(), ids);
-  assert.equal(cluster.calls.filter((name) => name.startsWith('Consensus.')).length, 2, 'each was asked for once');
+  assert.equal(cluster.calls.filter((name) => name === 'RaftLeader.Change').length, 2, 'each was asked for once');
+});
+
+threePeers('a change of members that the dead leader never got is made again', async (cluster) => {
+  const leader = await cluster.leader();
+  const [follower] = cluster.others(leader);
+  assert.ok(follower !== undefined);
+  cluster.fate = (_, to, kind) => (kind === 'RaftLeader.Change' && to === leader.id ? 'lose' : 'deliver');
+  const removing = follower.consensus.rmPeer(leader.id);
+  await cluster.pass(100);
+  await cluster.kill(leader.id);
+  await cluster.until(removing);
+  assert.ok(!(await follower.consensus.peers()).includes(leader.id));
+});
+
+threePeers('a leader that has no service of ours is asked for changes of members as a Go peer', async (cluster) => {
+  const leader = await cluster.leader();
+  const [follower] = cluster.others(leader);
+  assert.ok(follower !== undefined);
+  cluster.rpcHandlers.get(leader.id)?.delete('RaftLeader.Change');
+  await cluster.start(d, { isJoining: true });
+  await cluster.until(follower.consensus.addPeer(d));
+  await cluster.until(follower.consensus.rmPeer(d));
+  assert.deepEqual(await follower.consensus.peers(), ids);
+  assert.deepEqual(
+    cluster.calls.filter((name) => name !== 'Cluster.ID'),
+    ['RaftLeader.Change', 'Consensus.AddPeer', 'Consensus.RmPeer'],
+  );
 });
 
 for (const end of ['given up', 'cut short by the end of the peer']) {

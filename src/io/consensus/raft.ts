@@ -26,6 +26,7 @@ import {
 } from '../../core/raft/index.ts';
 import type { RaftConfig } from '../../model/config/index.ts';
 import {
+  type ChangeRequest,
   type LogPosition,
   methods,
   type Nothing,
@@ -151,6 +152,7 @@ class RaftConsensus implements Consensus {
     this.#logLimit = new LogLimit(deps.clock);
     deps.rpc.register(raftLeaderMethods, {
       Propose: (request) => this.#servePropose(request),
+      Change: (request) => this.#serveChange(request),
       Read: () => this.#serveRead(),
     });
   }
@@ -282,6 +284,7 @@ class RaftConsensus implements Consensus {
     logger.info('the disk takes writes again: this peer takes part again', { path: storage.path });
   }
 
+  /** As it is, without a replay: nothing can be written, and what this process has written is there to be read. */
   async #openToRead(): Promise<void> {
     try {
       this.#reading = await this.#deps.storage.openState();
@@ -568,6 +571,13 @@ class RaftConsensus implements Consensus {
       throw new OperatingError('consensus/bad-command', 'the type of the command is unknown');
     }
     return positionOf(await driver.propose(command, term));
+  }
+
+  async #serveChange({ term, peer, isRemoval }: ChangeRequest): Promise<LogPosition> {
+    const change = isRemoval
+      ? { type: 'remove' as const, peer }
+      : { type: 'add' as const, server: { id: peer, suffrage: 'voter' as const } };
+    return positionOf(await this.#use().driver.change(change, term));
   }
 
   async #serveRead(_: Nothing = {}): Promise<LogPosition> {

@@ -24,7 +24,7 @@ import {
   type Outcome,
 } from '../../base/index.ts';
 import type { CallOptions, Pinset, Rpc } from '../../cluster/ports.ts';
-import type { ConfigurationChange, Entry, LogIndex, Status, Term } from '../../core/raft/index.ts';
+import type { Configuration, ConfigurationChange, Entry, LogIndex, Status, Term } from '../../core/raft/index.ts';
 import {
   encodePin,
   methods,
@@ -36,6 +36,7 @@ import {
 } from '../../model/index.ts';
 import type { Answer, RaftDriver } from './driver.ts';
 import { givenUp, noLeaderInTime, notCommittedInTime, refusal } from './errors.ts';
+import { isMember } from './membership.ts';
 
 /** Larger commands would hold up everyone's log. */
 const commandBytesMax = 1 << 20;
@@ -125,8 +126,8 @@ export class Writes {
   }
 
   /**
-   * Adds or removes a member. Repeated only when it was refused: one that has happened, and was undone by somebody else since, would
-   * happen again. When its outcome is unknown the configuration tells.
+   * Adds or removes a member. Repeated only when the last try has had no effect, and never will: one that has happened, and was undone
+   * by somebody else since, would happen again. When its outcome is unknown the members decide.
    */
   async change(change: ConfigurationChange, { timeoutMs, signal }: CallOptions = {}): Promise<void> {
     const { driver, clock, logger } = this.#deps;
@@ -134,22 +135,34 @@ export class Writes {
     const endMs = clock.now() + (timeoutMs ?? waitForLeaderTimeoutMs);
     const wait: Wait = { endMs, signal, outcome: 'refused' };
     const triesMax = (commitRetries + 1) ** 2;
-    for (let count = 1; ; count++) {
-      const leader = await this.#leader(wait);
-      wait.outcome = 'unknown';
-      try {
-        return await this.#tryChange(leader, change, wait);
-      } catch (error) {
-        if (driver.ended !== undefined || clock.now() >= endMs || signal?.aborted === true) throw error;
-        if (failedTry(error).outcome === 'unknown') {
-          if (await this.#isChanged(change, wait)) return;
-          throw asUnknown(error);
+    const { restores } = driver;
+    let isSeen = false;
+    const unlisten = driver.onApplied((entry) => {
+      if (entry.type === 'configuration') isSeen ||= isMemberAfter(change) === hasMember(entry.configuration, change);
+    });
+    try {
+      for (let count = 1; ; count++) {
+        const leader = await this.#leader(wait);
+        const { term } = driver.status;
+        wait.outcome = 'unknown';
+        try {
+          return await this.#tryChange(leader, change, wait);
+        } catch (error) {
+          if (driver.ended !== undefined || clock.now() >= endMs || signal?.aborted === true) throw error;
+          if (failedTry(error).outcome === 'unknown') {
+            if (await this.#isChanged(change, wait)) return;
+            // As with writes: nothing of that term which is not applied here by now can ever be.
+            const isOver = driver.lastAppliedTerm > term && !this.#foreign.has(leader);
+            if (!isOver || isSeen || driver.restores > restores) throw asUnknown(error);
+          }
+          if (errorCode(error) === 'consensus/last-voter' || count === triesMax) throw error;
+          wait.outcome = 'refused';
+          logger.warn('trying a change of members again', { count, leader, error: errorMessage(error) });
         }
-        if (errorCode(error) === 'consensus/last-voter' || count === triesMax) throw error;
-        wait.outcome = 'refused';
-        logger.warn('trying a refused change of members again', { count, leader, error: errorMessage(error) });
+        await this.#changeOf(leader, wait);
       }
-      await this.#changeOf(leader, wait);
+    } finally {
+      unlisten();
     }
   }
 
@@ -160,10 +173,21 @@ export class Writes {
       if (answer.outcome === 'refused' && answer.reason !== 'unchanged') throw refusalOfChange(change, answer);
       return;
     }
-    const { AddPeer, RmPeer } = methods.Consensus;
+    const peer = peerOf(change);
     const options = this.#callOptions(wait);
-    if (change.type === 'add') await rpc.call(leader, AddPeer, change.server.id, options);
-    else await rpc.call(leader, RmPeer, change.peer, options);
+    if (!this.#foreign.has(leader)) {
+      const request = { term: driver.status.term, peer, isRemoval: change.type === 'remove' };
+      try {
+        await rpc.call(leader, raftLeaderMethods.Change, request, options);
+        return;
+      } catch (error) {
+        if (errorCode(error) === 'consensus/unchanged') return;
+        if (!isForeign(error)) throw error;
+        this.#foreign.add(leader);
+      }
+    }
+    const { AddPeer, RmPeer } = methods.Consensus;
+    await rpc.call(leader, change.type === 'add' ? AddPeer : RmPeer, peer, options);
   }
 
   /** Whether the members are as asked for, in what is committed by now. One that is being staged is waited for. */
@@ -391,11 +415,23 @@ function isEffective(pinset: Pinset, { type, pin }: RaftCommand): boolean {
 /** `undefined`: it is under way. */
 function isInForce(change: ConfigurationChange, status: Status): boolean | undefined {
   const { configuration, configurationIndex, commit } = status;
-  const peer = change.type === 'add' ? change.server.id : change.peer;
-  const present = configuration.servers.find(({ id }) => id === peer);
-  if ((present === undefined) !== (change.type === 'remove')) return false;
-  const isAsAsked = change.type === 'remove' || present?.suffrage === change.server.suffrage;
-  return isAsAsked && commit >= configurationIndex ? true : undefined;
+  if (hasMember(configuration, change) !== isMemberAfter(change)) return false;
+  const isStaged =
+    change.type === 'add' &&
+    configuration.servers.some(({ id, suffrage }) => id === change.server.id && suffrage !== change.server.suffrage);
+  return isStaged || commit < configurationIndex ? undefined : true;
+}
+
+function hasMember(configuration: Configuration, change: ConfigurationChange): boolean {
+  return isMember(configuration, peerOf(change));
+}
+
+function isMemberAfter({ type }: ConfigurationChange): boolean {
+  return type === 'add';
+}
+
+function peerOf(change: ConfigurationChange): PeerId {
+  return change.type === 'add' ? change.server.id : change.peer;
 }
 
 function tryOf(answer: Answer): Try {

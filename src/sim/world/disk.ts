@@ -1,6 +1,7 @@
 /**
  * A peer's virtual disk: a log that keeps a write wholly or not at all, and a state store that keeps any of its unsynced batches,
- * as LevelDB does (`docs/adr/0011`). It outlives the peer; each life opens it anew, and what a dead life still has under way never comes back to it.
+ * as LevelDB does (`docs/adr/0011`). It outlives the peer; each life opens it anew, and what a dead life still has under way never
+ * comes back to it.
  */
 import { assert, OperatingError, type SeededRandom } from '../../base/index.ts';
 import { createMemoryDatastore } from '../../cluster/index.ts';
@@ -30,8 +31,8 @@ export interface DiskDeps {
   readonly onFailure: () => void;
 }
 
-/** Of writes that fail, see `isDiskFailure`. */
-const failureCode = 'sim/disk';
+/** Of writes that fail, see `isDiskFailure`: that of the real store, for the peer waits for such failures only. */
+const failureCode = 'store/io';
 
 /** Whether an error, or what it comes from, is a failed write of a virtual disk. */
 export function isDiskFailure(error: unknown): boolean {
