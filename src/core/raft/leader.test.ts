@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { accepted, append, command, isHeartbeat, SinglePeer } from '../../../test/raft/single-peer.ts';
-import type { Call, Input } from './index.ts';
+import {
+  accepted,
+  append,
+  baseOf,
+  command,
+  configurationEntry,
+  isHeartbeat,
+  SinglePeer,
+} from '../../../test/raft/single-peer.ts';
+import { type Call, createRaft, type Input, originBase, type Raft } from './index.ts';
 
 function propose(...ids: readonly number[]): Input {
   return { type: 'propose', proposals: ids.map((id) => ({ id, data: Uint8Array.of(id) })) };
@@ -229,4 +237,26 @@ test('append: a newer term in an answer ends the leadership', () => {
   const peer = new SinglePeer().lead().ticks(1);
   peer.answer(peer.takeCalls()[0], { type: 'append', term: 9, lastLog: 0, success: false, noRetryBackoff: false });
   assert.deepEqual([peer.status.role, peer.status.term], ['follower', 9]);
+});
+
+test('lead: a snapshot beyond the own log proves that the log has lost its end, but only to who is elected', () => {
+  const start = (voters: readonly string[]): Raft => {
+    const image = {
+      hard: { term: 2, votedFor: undefined },
+      base: originBase,
+      entries: [configurationEntry(1, 1, voters)],
+    };
+    return createRaft({ self: 'a', random: { integer: () => 0 }, image, applied: 0, snapshot: baseOf(5, 2, voters) });
+  };
+  // It may have come just before a crash, to be sent again.
+  const follower = start(['a', 'b', 'c']);
+  follower.step({ type: 'request', from: 'b', request: append(2, [1, 1], [2]), token: 1 });
+  assert.equal(follower.status().lastIndex, 2);
+  const alone = start(['a']);
+  for (let tick = 0; tick < 10; tick++) alone.step({ type: 'tick' });
+  alone.take();
+  assert.throws(() => alone.step({ type: 'written' }), {
+    code: 'raft/state-ahead',
+    message: /it ends at 1, and there is a snapshot up to 5/,
+  });
 });

@@ -115,16 +115,20 @@ export class Writes {
     const endMs = clock.now() + (timeoutMs ?? waitForLeaderTimeoutMs);
     const write: Write = { command, bytes, endMs, signal, outcome: 'refused' };
     const triesMax = (commitRetries + 1) ** 2;
-    for (let count = 1; ; count++) {
+    for (let count = 1; ; ) {
       const leader = await this.#leader(write);
-      const result = leader === this.#options.self ? await this.#tryHere(write) : await this.#tryThere(leader, write);
+      const isHere = leader === this.#options.self;
+      const result = isHere ? await this.#tryHere(write) : await this.#tryThere(leader, write);
       if (result.outcome === 'applied') {
         // A Go leader tells its followers of a commit only with the next entries, or 50 to 100 ms later (hashicorp/raft
         // `Config.CommitTimeout`): its own followers do not wait for that either.
         if (result.index !== undefined) await this.#appliedHere(result.index, write);
         return;
       }
-      if (result.outcome === 'unknown' || count === triesMax) throw result.error;
+      // It takes nothing until that is over, which is no failed try; the time limit of the write still holds.
+      const isHandingOver = isHere && errorCode(result.error) === 'consensus/not-leader';
+      if (result.outcome === 'unknown' || (count === triesMax && !isHandingOver)) throw result.error;
+      if (!isHandingOver) count++;
       this.#deps.logger.warn('trying a refused write again', { count, leader, error: result.error.message });
       await this.#changeOf(leader, write);
     }
