@@ -60,8 +60,9 @@ export type DatastoreEntry = readonly [key: Uint8Array, value: Uint8Array];
 export interface Datastore {
   get(key: Uint8Array): Uint8Array | undefined;
   /**
-   * Atomic; readers see it when the promise resolves. Without `durable` a power cut keeps a prefix of the batches in
-   * order; with it, this batch and all before survive.
+   * Atomic; readers see it when the promise resolves. Without `durable` a power cut may lose any of the batches since the last
+   * durable one, also one before others that are kept. A durable one and all before it are on disk when it resolves; if it is
+   * kept by a power cut before that, so are all before it.
    * **One batch in flight**: a second call before the first resolved is a programmer error.
    */
   batch(ops: readonly DatastoreOp[], options: { readonly durable: boolean }): Promise<void>;

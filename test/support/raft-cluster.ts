@@ -60,6 +60,8 @@ export interface TestPeer {
   isDead: boolean;
   /** Its log cannot be written. */
   isDiskFull: boolean;
+  /** Its log is not written before this resolves. */
+  diskHangs: Promise<void> | undefined;
   /** The probe does not find that out. */
   isProbeBlind: boolean;
   /** Its data cannot be opened, with this error. */
@@ -133,6 +135,7 @@ export class RaftCluster {
       isDiskFull: false,
       isProbeBlind: false,
       openError: undefined,
+      diskHangs: undefined,
     };
     const consensus = createRaft(
       { self: id, isJoining, joinsOnce, bootstrapPeers, config: { ...this.#config, initPeerset } },
@@ -143,8 +146,12 @@ export class RaftCluster {
             if (peer.openError !== undefined) throw peer.openError;
             const data = await this.#timed(folder.open());
             const { log, state, snapshots } = data;
-            const write: typeof log.write = (ops) =>
-              peer.isDiskFull ? Promise.reject(noRoom()) : this.#timed(log.write(ops));
+            const write: typeof log.write = async (ops) => {
+              // Virtual time goes on meanwhile.
+              if (peer.diskHangs !== undefined) await peer.diskHangs;
+              if (peer.isDiskFull) throw noRoom();
+              await this.#timed(log.write(ops));
+            };
             return {
               snapshots: {
                 list: () => snapshots.list(),

@@ -18,7 +18,7 @@ export function stateBehind(applied: number, base: number): OperatingError {
   );
 }
 
-/** The leader's log has another entry where this peer's state stands in for one. Code `raft/diverged`. */
+/** The leader's log has another entry where this peer has a committed one. Code `raft/diverged`. */
 export function diverged(index: number, own: number, leaders: number): OperatingError {
   return new OperatingError(
     'raft/diverged',

@@ -26,6 +26,7 @@ export function newProgress(next: LogIndex, tick: number): Progress {
     installing: undefined,
     snapshotFrom: 0,
     acknowledged: 0,
+    catchUp: undefined,
     toldCommit: 0,
     contact: tick,
     round: 0,

@@ -20,8 +20,9 @@ export interface SnapshotStore {
   /** One writer at a time. Errors, here and in the writer: `store/full`, `store/io`. */
   create(base: Base): Promise<SnapshotWriter>;
   /**
-   * Its bytes, in chunks. It is not deleted from the first chunk that is asked for until the iteration ends. Rejects with
-   * `store/damaged` at the end when size or checksum are wrong; with `store/io`, also when it was deleted before.
+   * Its bytes, in chunks. It is not deleted from the first chunk that is asked for until the iteration ends. The last chunk comes
+   * only when size and checksum of all are right: what is damaged is never given out whole. Rejects with `store/damaged` instead, and
+   * with `store/io`, also when it was deleted before. What cannot be read is not listed any more; what is damaged is deleted.
    */
   read(snapshot: StoredSnapshot): AsyncIterable<Uint8Array>;
 }

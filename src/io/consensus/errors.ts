@@ -66,6 +66,11 @@ export function overtaken(): OperatingError {
   return new OperatingError('consensus/overtaken', text, { outcome: 'unknown' });
 }
 
+/** The disk of this peer hangs, and others go on asking. */
+export function overwhelmed(): OperatingError {
+  return new OperatingError('consensus/overwhelmed', 'Cannot take a Raft message: too many wait for the disk already');
+}
+
 /** The disk, or an invariant, failed: reads go on, nothing is written any more. */
 export function readOnly(cause: unknown): OperatingError {
   const text = `This peer is read-only since its raft log or state failed: ${errorMessage(cause)}`;

@@ -31,17 +31,21 @@ export interface SnapshotBody {
 }
 
 /**
- * The state that the log makes; `openPinset` of `cluster` is it. `apply`, `restore` and `sync` come one at a time; a rejection
- * is a failure of the disk.
+ * The state that the log makes; `openPinset` of `cluster` is it. `replay`, `apply`, `restore` and `sync` come one at a time; a
+ * rejection is a failure of the disk.
  */
 export interface ReplicatedPinset extends Pinset {
   /** Index of the last entry that is applied. */
   readonly applied: LogIndex;
+  /** Up to here it is on disk. What was applied behind that in an earlier life may be there in part, until `replay`. */
+  readonly synced: LogIndex;
   /** What came with the last `restore`; `undefined` when the log alone has made the state. */
   readonly restoredTag: Uint8Array | undefined;
+  /** Applies the commands behind `synced` up to `applied` once more, and syncs. Before all else. */
+  replay(commands: Iterable<RaftCommand>): Promise<void>;
   /** Applies commands in order, up to the entry of that index. */
   apply(commands: readonly RaftCommand[], index: LogIndex): Promise<void>;
-  /** @returns an index up to which the state is on disk, at least what `applied` was when it was called. */
+  /** @returns `synced`, which is then at least what `applied` was when it was called. */
   sync(): Promise<LogIndex>;
   /** The whole state of one moment, in the bytes of the reference's snapshots, and the index it is of. */
   snapshot(): Promise<StateSnapshot>;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { consensusConformance } from '../../../test/conformance/consensus.ts';
@@ -316,6 +316,82 @@ threePeers(
   },
 );
 
+threePeers(
+  'a change of members whose answer is lost is not made again over what somebody else did since',
+  async (cluster) => {
+    const leader = await cluster.leader();
+    const [follower, other] = cluster.others(leader);
+    assert.ok(follower !== undefined && other !== undefined);
+    await cluster.start(d, { isJoining: true });
+    cluster.fate = (from, _, kind) =>
+      from === follower.id && kind === 'RaftLeader.Change' ? 'lose-answer' : 'deliver';
+    const adding = follower.consensus.addPeer(d);
+    adding.catch(() => {});
+    await cluster.until(other.consensus.addPeer(d));
+    await cluster.until(other.consensus.rmPeer(d));
+    await assert.rejects(cluster.until(adding), { code: 'rpc/timeout', outcome: 'unknown' });
+    await cluster.pass(20_000);
+    assert.deepEqual(await leader.consensus.peers(), ids);
+  },
+);
+
+threePeers('a change of members whose answer is lost is done when the members are as asked for', async (cluster) => {
+  const leader = await cluster.leader();
+  const [follower] = cluster.others(leader);
+  assert.ok(follower !== undefined);
+  await cluster.start(d, { isJoining: true });
+  cluster.fate = (from, _, kind) => (from === follower.id && kind === 'RaftLeader.Change' ? 'lose-answer' : 'deliver');
+  await cluster.until(follower.consensus.addPeer(d));
+  assert.deepEqual(await follower.consensus.peers(), [a, b, c, d]);
+  await cluster.until(follower.consensus.rmPeer(d));
+  assert.deepEqual(await follower.consensus.peers(), ids);
+  assert.equal(cluster.calls.filter((name) => name === 'RaftLeader.Change').length, 2, 'each was asked for once');
+});
+
+threePeers('a change of members that the dead leader never got is made again', async (cluster) => {
+  const leader = await cluster.leader();
+  const [follower] = cluster.others(leader);
+  assert.ok(follower !== undefined);
+  cluster.fate = (_, to, kind) => (kind === 'RaftLeader.Change' && to === leader.id ? 'lose' : 'deliver');
+  const removing = follower.consensus.rmPeer(leader.id);
+  await cluster.pass(100);
+  await cluster.kill(leader.id);
+  await cluster.until(removing);
+  assert.ok(!(await follower.consensus.peers()).includes(leader.id));
+});
+
+threePeers('a leader that has no service of ours is asked for changes of members as a Go peer', async (cluster) => {
+  const leader = await cluster.leader();
+  const [follower] = cluster.others(leader);
+  assert.ok(follower !== undefined);
+  cluster.rpcHandlers.get(leader.id)?.delete('RaftLeader.Change');
+  await cluster.start(d, { isJoining: true });
+  await cluster.until(follower.consensus.addPeer(d));
+  await cluster.until(follower.consensus.rmPeer(d));
+  assert.deepEqual(await follower.consensus.peers(), ids);
+  assert.deepEqual(
+    cluster.calls.filter((name) => name !== 'Cluster.ID'),
+    ['RaftLeader.Change', 'Consensus.AddPeer', 'Consensus.RmPeer'],
+  );
+});
+
+for (const end of ['given up', 'cut short by the end of the peer']) {
+  threePeers(`a change of members that is ${end} may still happen, and says so`, async (cluster) => {
+    const leader = await cluster.leader();
+    const [follower] = cluster.others(leader);
+    assert.ok(follower !== undefined);
+    await cluster.until(follower.consensus.waitForSync());
+    cluster.fate = () => 'lose';
+    const asking = new AbortController();
+    const removing = leader.consensus.rmPeer(follower.id, { signal: asking.signal });
+    removing.catch(() => {});
+    await cluster.pass(20);
+    if (end === 'given up') asking.abort();
+    else await cluster.kill(leader.id);
+    await assert.rejects(cluster.until(removing), { outcome: 'unknown' });
+  });
+}
+
 threePeers('the leader can be removed; the others elect another', async (cluster) => {
   const leader = await cluster.leader();
   const [other] = cluster.others(leader);
@@ -327,6 +403,22 @@ threePeers('the leader can be removed; the others elect another', async (cluster
     await other.consensus.peers(),
     ids.filter((id) => id !== leader.id),
   );
+});
+
+threePeers('a change of members that was cut short is not reported as refused', async (cluster) => {
+  const leader = await cluster.leader();
+  cluster.fate = (_from, _to, kind) => (kind === 'raft' ? 'lose' : 'deliver');
+  const removed = leader.consensus.rmPeer(ids.find((id) => id !== leader.id) ?? d, { timeoutMs: 3000 });
+  await assert.rejects(cluster.until(removed), { code: 'consensus/no-leader', outcome: 'unknown' });
+});
+
+threePeers('a change of members whose peer stops meanwhile may be in the log', async (cluster) => {
+  const leader = await cluster.leader();
+  cluster.fate = (_from, _to, kind) => (kind === 'raft' ? 'lose' : 'deliver');
+  const removed = leader.consensus.rmPeer(ids.find((id) => id !== leader.id) ?? d);
+  const isStopped = assert.rejects(removed, { code: 'consensus/stopped', outcome: 'unknown' });
+  await cluster.kill(leader.id);
+  await isStopped;
 });
 
 test('a single peer leads itself, refuses to remove itself, and keeps its data', async () => {
@@ -422,6 +514,35 @@ test('a peer that joins when the log is compacted receives a snapshot and the lo
     const again = await cluster.start(d);
     await cluster.until(again.consensus.ready());
     assert.equal(again.consensus.pinset().count(), 16);
+  } finally {
+    await cluster.end();
+  }
+});
+
+test('a peer that joins is never sent a snapshot that is damaged, and one that is taken for it instead', async () => {
+  const cluster = await compacted();
+  try {
+    await cluster.pass(2000);
+    let damaged = 0;
+    for (const id of ids) {
+      const folder = join(cluster.folder, id, 'raft', 'snapshots');
+      for (const name of await readdir(folder)) {
+        const path = join(folder, name, 'state.bin');
+        const bytes = await readFile(path);
+        const at = bytes.indexOf('pin 1');
+        if (at < 0) continue;
+        // A snapshot still, with another pin in it.
+        bytes[at] = 'P'.charCodeAt(0);
+        await writeFile(path, bytes);
+        damaged++;
+      }
+    }
+    assert.ok(damaged >= 3);
+    const joined = await cluster.start(d, { isJoining: true });
+    await cluster.until(cluster.peer(b).consensus.addPeer(d));
+    await cluster.until(joined.consensus.ready());
+    assert.deepEqual(await names(joined), await names(cluster.peer(a)));
+    assert.ok(joined.seen.includes('replaced'));
   } finally {
     await cluster.end();
   }
@@ -694,6 +815,21 @@ function isLedByAnother(peer: TestPeer, than: TestPeer): boolean {
     return false;
   }
 }
+
+threePeers('when the disk of the leader hangs, another peer leads and answers', async (cluster) => {
+  const hung = await cluster.leader();
+  const disk = Promise.withResolvers<void>();
+  hung.diskHangs = disk.promise;
+  const atHung = hung.consensus.logPin(pinNumber(1), { timeoutMs: 60_000 });
+  const [other] = cluster.others(hung);
+  assert.ok(other !== undefined);
+  await cluster.until(other.consensus.logPin(pinNumber(2)), 10_000);
+  assert.notEqual(other.consensus.leader(), hung.id);
+  disk.resolve();
+  hung.diskHangs = undefined;
+  await cluster.until(atHung, 10_000);
+  assert.deepEqual(await names(hung), ['pin 1', 'pin 2']);
+});
 
 test('a peer whose log or state cannot be written becomes read-only, and says so', async () => {
   const cluster = await RaftCluster.make();

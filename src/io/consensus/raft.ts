@@ -26,6 +26,7 @@ import {
 } from '../../core/raft/index.ts';
 import type { RaftConfig } from '../../model/config/index.ts';
 import {
+  type ChangeRequest,
   type LogPosition,
   methods,
   type Nothing,
@@ -43,6 +44,7 @@ import { givenUp, noLeader, noReadIndex, notAppliedInTime, refusal, stopped, unc
 import { LatePinset } from './late-pinset.ts';
 import { isMember, membersOf, membersOfImage } from './membership.ts';
 import type { RaftData, RaftStorage, RaftTransport, ReplicatedPinset } from './ports.ts';
+import { replay } from './replay.ts';
 import { Writes } from './writes.ts';
 
 /** Who the peer is and how it starts. */
@@ -150,6 +152,7 @@ class RaftConsensus implements Consensus {
     this.#logLimit = new LogLimit(deps.clock);
     deps.rpc.register(raftLeaderMethods, {
       Propose: (request) => this.#servePropose(request),
+      Change: (request) => this.#serveChange(request),
       Read: () => this.#serveRead(),
     });
   }
@@ -177,6 +180,7 @@ class RaftConsensus implements Consensus {
     const { self, config } = this.#options;
     try {
       const image = await this.#begun(data.log, found, state);
+      await replay(state, image, logger);
       if (this.#life === 'stopped') throw stopped();
       const driver: RaftDriver = new RaftDriver(
         {
@@ -280,6 +284,7 @@ class RaftConsensus implements Consensus {
     logger.info('the disk takes writes again: this peer takes part again', { path: storage.path });
   }
 
+  /** As it is, without a replay: nothing can be written, and what this process has written is there to be read. */
   async #openToRead(): Promise<void> {
     try {
       this.#reading = await this.#deps.storage.openState();
@@ -566,6 +571,13 @@ class RaftConsensus implements Consensus {
       throw new OperatingError('consensus/bad-command', 'the type of the command is unknown');
     }
     return positionOf(await driver.propose(command, term));
+  }
+
+  async #serveChange({ term, peer, isRemoval }: ChangeRequest): Promise<LogPosition> {
+    const change = isRemoval
+      ? { type: 'remove' as const, peer }
+      : { type: 'add' as const, server: { id: peer, suffrage: 'voter' as const } };
+    return positionOf(await this.#use().driver.change(change, term));
   }
 
   async #serveRead(_: Nothing = {}): Promise<LogPosition> {

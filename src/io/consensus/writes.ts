@@ -24,7 +24,7 @@ import {
   type Outcome,
 } from '../../base/index.ts';
 import type { CallOptions, Pinset, Rpc } from '../../cluster/ports.ts';
-import type { ConfigurationChange, Entry, LogIndex, Term } from '../../core/raft/index.ts';
+import type { Configuration, ConfigurationChange, Entry, LogIndex, Status, Term } from '../../core/raft/index.ts';
 import {
   encodePin,
   methods,
@@ -36,6 +36,7 @@ import {
 } from '../../model/index.ts';
 import type { Answer, RaftDriver } from './driver.ts';
 import { givenUp, noLeaderInTime, notCommittedInTime, refusal } from './errors.ts';
+import { isMember } from './membership.ts';
 
 /** Larger commands would hold up everyone's log. */
 const commandBytesMax = 1 << 20;
@@ -124,33 +125,82 @@ export class Writes {
     }
   }
 
-  /** Adds or removes a member. Doing it twice does no harm, so every failure but a final refusal is tried again. */
+  /**
+   * Adds or removes a member. Repeated only when the last try has had no effect, and never will: one that has happened, and was undone
+   * by somebody else since, would happen again. When its outcome is unknown the members decide.
+   */
   async change(change: ConfigurationChange, { timeoutMs, signal }: CallOptions = {}): Promise<void> {
-    const { driver, rpc, clock } = this.#deps;
-    const { self, waitForLeaderTimeoutMs, commitRetries } = this.#options;
-    const [method, peer] =
-      change.type === 'add' ? [methods.Consensus.AddPeer, change.server.id] : [methods.Consensus.RmPeer, change.peer];
+    const { driver, clock, logger } = this.#deps;
+    const { waitForLeaderTimeoutMs, commitRetries } = this.#options;
     const endMs = clock.now() + (timeoutMs ?? waitForLeaderTimeoutMs);
     const wait: Wait = { endMs, signal, outcome: 'refused' };
     const triesMax = (commitRetries + 1) ** 2;
-    for (let count = 1; ; count++) {
-      const leader = await this.#leader(wait);
-      try {
-        if (leader !== self) await rpc.call(leader, method, peer, this.#callOptions(wait));
-        else {
-          const answer = await this.#within(driver.change(change), wait);
-          if (answer.outcome === 'refused' && answer.reason !== 'unchanged') {
-            throw refusal(answer.reason, answer.leader);
+    const { restores } = driver;
+    let isSeen = false;
+    const unlisten = driver.onApplied((entry) => {
+      if (entry.type === 'configuration') isSeen ||= isMemberAfter(change) === hasMember(entry.configuration, change);
+    });
+    try {
+      for (let count = 1; ; count++) {
+        const leader = await this.#leader(wait);
+        const { term } = driver.status;
+        wait.outcome = 'unknown';
+        try {
+          return await this.#tryChange(leader, change, wait);
+        } catch (error) {
+          if (driver.ended !== undefined || clock.now() >= endMs || signal?.aborted === true) throw error;
+          if (failedTry(error).outcome === 'unknown') {
+            if (await this.#isChanged(change, wait)) return;
+            // As with writes: nothing of that term which is not applied here by now can ever be.
+            const isOver = driver.lastAppliedTerm > term && !this.#foreign.has(leader);
+            if (!isOver || isSeen || driver.restores > restores) throw asUnknown(error);
           }
+          if (errorCode(error) === 'consensus/last-voter' || count === triesMax) throw error;
+          wait.outcome = 'refused';
+          logger.warn('trying a change of members again', { count, leader, error: errorMessage(error) });
         }
+        await this.#changeOf(leader, wait);
+      }
+    } finally {
+      unlisten();
+    }
+  }
+
+  async #tryChange(leader: PeerId, change: ConfigurationChange, wait: Wait): Promise<void> {
+    const { driver, rpc } = this.#deps;
+    if (leader === this.#options.self) {
+      const answer = await this.#within(driver.change(change), wait);
+      if (answer.outcome === 'refused' && answer.reason !== 'unchanged') throw refusalOfChange(change, answer);
+      return;
+    }
+    const peer = peerOf(change);
+    const options = this.#callOptions(wait);
+    if (!this.#foreign.has(leader)) {
+      const request = { term: driver.status.term, peer, isRemoval: change.type === 'remove' };
+      try {
+        await rpc.call(leader, raftLeaderMethods.Change, request, options);
         return;
       } catch (error) {
-        wait.outcome = 'unknown';
-        if (errorCode(error) === 'consensus/last-voter' || count === triesMax || driver.ended !== undefined)
-          throw error;
-        this.#deps.logger.warn('trying a change of members again', { count, leader, error: errorMessage(error) });
+        if (errorCode(error) === 'consensus/unchanged') return;
+        if (!isForeign(error)) throw error;
+        this.#foreign.add(leader);
       }
-      await this.#changeOf(leader, wait);
+    }
+    const { AddPeer, RmPeer } = methods.Consensus;
+    await rpc.call(leader, change.type === 'add' ? AddPeer : RmPeer, peer, options);
+  }
+
+  /** Whether the members are as asked for, in what is committed by now. One that is being staged is waited for. */
+  async #isChanged(change: ConfigurationChange, wait: Wait): Promise<boolean> {
+    const { driver, logger } = this.#deps;
+    const { signal } = wait;
+    try {
+      const index = await this.readIndex({ timeoutMs: this.#leftMs(wait), ...(signal && { signal }) });
+      const goal = index ?? driver.status.lastIndex;
+      return await this.#until(() => (driver.applied < goal ? undefined : isInForce(change, driver.status)), wait);
+    } catch (error) {
+      logger.debug('what became of a change of members is not known', { error: errorMessage(error) });
+      return false;
     }
   }
 
@@ -327,11 +377,11 @@ export class Writes {
     });
   }
 
-  async #until<T>(check: () => T | undefined, wait: Wait, wake: Promise<unknown>): Promise<T> {
+  async #until<T>(check: () => T | undefined, wait: Wait, wake?: Promise<unknown>): Promise<T> {
     const { driver } = this.#deps;
     try {
       return await driver.changes.until(check, {
-        wake,
+        ...(wake && { wake }),
         timeoutMs: this.#leftMs(wait),
         signal: wait.signal,
         onTimeout: () =>
@@ -362,6 +412,28 @@ function isEffective(pinset: Pinset, { type, pin }: RaftCommand): boolean {
   return present !== undefined && bytesEqual(encodePin(present), encodePin(pin));
 }
 
+/** `undefined`: it is under way. */
+function isInForce(change: ConfigurationChange, status: Status): boolean | undefined {
+  const { configuration, configurationIndex, commit } = status;
+  if (hasMember(configuration, change) !== isMemberAfter(change)) return false;
+  const isStaged =
+    change.type === 'add' &&
+    configuration.servers.some(({ id, suffrage }) => id === change.server.id && suffrage !== change.server.suffrage);
+  return isStaged || commit < configurationIndex ? undefined : true;
+}
+
+function hasMember(configuration: Configuration, change: ConfigurationChange): boolean {
+  return isMember(configuration, peerOf(change));
+}
+
+function isMemberAfter({ type }: ConfigurationChange): boolean {
+  return type === 'add';
+}
+
+function peerOf(change: ConfigurationChange): PeerId {
+  return change.type === 'add' ? change.server.id : change.peer;
+}
+
 function tryOf(answer: Answer): Try {
   if (answer.outcome === 'applied') return { outcome: 'applied', index: answer.index };
   return { outcome: 'refused', error: refusal(answer.reason, answer.leader) };
@@ -371,6 +443,16 @@ function failedTry(error: unknown): Try {
   const isRefused = error instanceof Error && 'outcome' in error && error.outcome === 'refused';
   const cause = error instanceof Error ? error : new OperatingError('consensus/failed', String(error));
   return { outcome: isRefused ? 'refused' : 'unknown', error: cause };
+}
+
+/** A new voter may have been staged before it was refused, and then it becomes one all the same. */
+function refusalOfChange(
+  { type }: ConfigurationChange,
+  { reason, leader }: Extract<Answer, { outcome: 'refused' }>,
+): OperatingError {
+  const error = refusal(reason, leader);
+  const isStaged = type === 'add' && (reason === 'not-leader' || reason === 'superseded');
+  return isStaged ? asUnknown(error) : error;
 }
 
 /** A Go peer finds neither our service nor, before that, a rule that lets us call it. */
