@@ -193,7 +193,7 @@ export interface Consensus extends Startable {
    */
   readBarrier(options?: CallOptions): Promise<void>;
   isTrustedPeer(peer: PeerId): boolean;
-  /** Moves the data away after this peer has left; only when stopped. */
+  /** Moves the data away after this peer has left, so that its next start waits to be taken in; only when stopped. */
   clean(): Promise<void>;
 }
 

@@ -77,7 +77,7 @@ test('three peers that were killed together right after a pin come back by thems
     const alone = first.process.start();
     await waitFor(
       async () => await readFile(join(first.folder, 'daemon.log'), 'utf8'),
-      (log) => /2 of 2 other members are not reached \(.*connection refused.*peerstore".*--bootstrap/.test(log),
+      (log) => /2 of 2 other members are not reached \(.*connection refused.*peerstore\\?".*--bootstrap/.test(log),
       (log) => `the first peer says only\n${log}`,
       limitMs,
     );

@@ -183,7 +183,9 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
   running.removed.then(
     () => {
       isRemoved = true;
-      failed.resolve(new OperatingError('cluster/removed', 'peer no longer in peerset'));
+      // The beginning is the reference's (Go `cluster.go` `watchPeers`).
+      const text = 'peer no longer in peerset: its data is kept as a backup; start it with --bootstrap to join again';
+      failed.resolve(new OperatingError('cluster/removed', text));
     },
     () => {},
   );

@@ -116,12 +116,14 @@ async function run(peer: RunningPeer, loaded: LoadedPeer, signals: Signals, log:
     (error: unknown) => error,
   );
   const end = await Promise.race([signals.first, peer.failed, notReady]);
-  if (end !== 'signal') log.error(lineOf(end));
+  const isRemoved = errorCode(end) === 'cluster/removed';
+  if (isRemoved) log.warn(lineOf(end));
+  else if (end !== 'signal') log.error(lineOf(end));
   log.info('shutting down Cluster');
   // Also for an end without a signal: what does not stop must not keep a dead peer's folder locked.
   signals.startLimit();
   await peer.stop();
-  return end === 'signal' || errorCode(end) === 'cluster/removed' ? 0 : 1;
+  return end === 'signal' || isRemoved ? 0 : 1;
 }
 
 function tellEndpoints(peer: RunningPeer, { config }: LoadedPeer, log: Logger): void {
