@@ -35,7 +35,7 @@ import {
   raftLeaderMethods,
 } from '../../model/index.ts';
 import type { Answer, RaftDriver } from './driver.ts';
-import { givenUp, noLeaderInTime, notCommittedInTime, refusal } from './errors.ts';
+import { asUnknown, givenUp, noLeaderInTime, notCommittedInTime, refusal } from './errors.ts';
 import { isMember } from './membership.ts';
 
 /** Larger commands would hold up everyone's log. */
@@ -119,7 +119,8 @@ export class Writes {
       const leader = await this.#leader(write);
       const result = leader === this.#options.self ? await this.#tryHere(write) : await this.#tryThere(leader, write);
       if (result.outcome === 'applied') return this.#appliedHere(result.index, write);
-      if (result.outcome === 'unknown' || count === triesMax) throw result.error;
+      if (result.outcome === 'unknown') throw asUnknown(result.error);
+      if (count === triesMax) throw result.error;
       this.#deps.logger.warn('trying a refused write again', { count, leader, error: result.error.message });
       await this.#changeOf(leader, write);
     }
@@ -462,10 +463,6 @@ function isForeign(error: unknown): boolean {
 
 function superseded(term: Term): OperatingError {
   return new OperatingError('consensus/superseded', `leadership lost while committing log: term ${term} is over`);
-}
-
-function asUnknown(error: unknown): OperatingError {
-  return new OperatingError(errorCode(error), errorMessage(error), { cause: error, outcome: 'unknown' });
 }
 
 function waited(): OperatingError {
