@@ -13,6 +13,7 @@ import { createPeer, createPinTracker, leaderOf, openPinset, type Peer } from '.
 import type { Informer, IpfsConnector, PinTracker } from '../../cluster/ports.ts';
 import { bindProxy } from '../../http/proxy/index.ts';
 import { bindRestApi, type RestOptions } from '../../http/rest/index.ts';
+import { peerstoreOf } from '../../io/config/index.ts';
 import { createRaft, createStreamTransport } from '../../io/consensus/index.ts';
 import { createDiskInformer, createPinQueueInformer, createTagsInformer } from '../../io/inform/index.ts';
 import { createIpfsConnector } from '../../io/ipfs/index.ts';
@@ -166,6 +167,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
       clock,
       random: random.derive('peer'),
       logger: log.scope('cluster'),
+      addressFile: peerstoreOf(folder.peerstoreFile),
       answersInOrder: (id) => host.streams.protocolsOf(id)?.includes(multiplexedProtocol) ?? false,
     },
   );
@@ -181,7 +183,9 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
   running.removed.then(
     () => {
       isRemoved = true;
-      failed.resolve(new OperatingError('cluster/removed', 'peer no longer in peerset'));
+      // The beginning is the reference's (Go `cluster.go` `watchPeers`).
+      const text = 'peer no longer in peerset: its data is kept as a backup; start it with --bootstrap to join again';
+      failed.resolve(new OperatingError('cluster/removed', text));
     },
     () => {},
   );
@@ -199,7 +203,6 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
     },
     ready: running.ready,
     failed: failed.promise,
-    knownAddresses: () => host.connectedPeers().flatMap((id) => host.addressesOf(id)),
     stop: async () => {
       await undo.run();
       // The data of a peer that others have removed is kept as a backup, so that it can join again.
