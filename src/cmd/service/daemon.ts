@@ -3,6 +3,7 @@
  * Source: Go `cmd/ipfs-cluster-service/daemon.go`, `cmdutils.HandleSignals`.
  */
 import { hostname } from 'node:os';
+import type { Readable } from 'node:stream';
 import { errorCode, type Logger, version } from '../../base/index.ts';
 import { type LoadedPeer, loadPeer, lockFolder, peerFolder, writePeerstore } from '../../io/config/index.ts';
 import type { Environment, RaftConfig, ServiceConfig } from '../../model/config/index.ts';
@@ -25,6 +26,8 @@ export interface DaemonDeps {
   readonly folderPath: string;
   readonly environment: Environment;
   readonly log: Logger;
+  /** Its end stops the peer. Absent: only signals do. */
+  readonly input?: Readable | undefined;
   /** Loaded late: whoever only makes a mistake in the configuration does not wait for it. */
   readonly loadAssemble: () => Promise<Assemble>;
 }
@@ -34,7 +37,7 @@ const stopLimitMs = 4500;
 
 /** Runs until the end; gives the exit code. Throws `Failure` for what stands in the way of a start. */
 export async function daemon(options: DaemonOptions, deps: DaemonDeps): Promise<number> {
-  const signals = listenToSignals(deps.log, stopLimitMs);
+  const signals = listenToSignals(deps.log, stopLimitMs, deps.input);
   try {
     deps.log.scope('service').info('Initializing. For verbose output run with "-l debug". Please wait...');
     const bootstrap = await attempt('parsing --bootstrap', () => parsePeers(options.bootstrap));
