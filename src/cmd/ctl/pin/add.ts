@@ -10,7 +10,8 @@ export const pinAdd: Command = {
   usage: '<CID|path>',
   argumentsMin: 1,
   details:
-    'Takes a CID or a path under /ipfs, /ipns or /ipld, which the peer resolves. The cluster chooses the peers that hold it.',
+    'Takes a CID or a path under /ipfs, /ipns or /ipld, which the peer resolves. The cluster chooses the peers that hold it. ' +
+    'Something that is pinned already gets exactly these options: what is not given, such as its name, is gone afterwards.',
   options: [
     { names: ['replication', 'r'], kind: 'integer', summary: 'Sets both replication factors', fallback: '0' },
     {
