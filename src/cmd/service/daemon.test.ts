@@ -84,6 +84,8 @@ test('daemon tells where it listens and when it is ready, and one signal stops i
   assert.equal(await run.code, 0);
   assert.equal(run.stops.count, 1);
   const log = run.lines.join('\n');
+  assert.match(log, /cluster\.listen_multiaddress: only TCP is available yet, not \/ip4\/0\.0\.0\.0\/udp\/9096\/quic/);
+  assert.match(log, /cluster\.mdns_interval: peers are not looked for in the local network yet/);
   assert.match(log, /IPFS Cluster v\S+ listening on:\n +\/ip4\/127\.0\.0\.1\/tcp\/1\/p2p\/x/);
   assert.match(log, /RESTAPI \(HTTP\): \/ip4\/127\.0\.0\.1\/tcp\/2/);
   assert.match(log, /IPFS Proxy: \/ip4\/127\.0\.0\.1\/tcp\/3 -> \/ip4\/127\.0\.0\.1\/tcp\/4/);

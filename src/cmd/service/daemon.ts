@@ -61,6 +61,7 @@ async function runLocked(
   const { log } = deps;
   const loaded = await attempt('loading configurations', () => load(deps));
   const config = withFlags(withRaft(loaded), options);
+  tellUnused(config, log.scope('config'));
   log.scope('service').debug('configuration', { config: writeService(config, { form: 'display' }) });
   const assemble = await deps.loadAssemble();
   const { identity, folder, knownAddresses } = loaded;
@@ -129,6 +130,15 @@ async function run(peer: RunningPeer, loaded: LoadedPeer, signals: Signals, log:
   await peer.stop();
   if (isReady) await savePeerstore(loaded, known, log);
   return end === 'signal' || errorCode(end) === 'cluster/removed' ? 0 : 1;
+}
+
+/** What the Go peer's `init` writes and this peer does without. */
+function tellUnused({ cluster }: RaftServiceConfig, log: Logger): void {
+  const others = cluster.listenMultiaddress.filter((address) => !address.includes('/tcp/'));
+  if (others.length > 0) log.info(`cluster.listen_multiaddress: only TCP is available yet, not ${others.join(', ')}`);
+  if (cluster.mdnsIntervalMs > 0) {
+    log.info('cluster.mdns_interval: peers are not looked for in the local network yet; --bootstrap names one');
+  }
 }
 
 function tellEndpoints(peer: RunningPeer, { config }: LoadedPeer, log: Logger): void {
