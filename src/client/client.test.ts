@@ -65,6 +65,22 @@ test('requests are those of the Go client', async () => {
   ]);
 });
 
+test('a linearizable read is asked for in the query', async () => {
+  const sent: string[] = [];
+  const client = createClient({ transport: canned({ body: '' }, sent) });
+  const pin = createClient({ transport: canned({ body: `{"cid":"${cid}"}` }, sent) });
+  await pin.allocation(cid, { linearizable: true });
+  await pin.allocation(cid, { linearizable: false });
+  await collect(client.allocations({ linearizable: true }));
+  await collect(client.allocations());
+  assert.deepEqual(sent, [
+    `GET /allocations/${cid}?linearizable=true`,
+    `GET /allocations/${cid}`,
+    'GET /allocations?filter=all&linearizable=true',
+    'GET /allocations?filter=all',
+  ]);
+});
+
 test('credentials go with every request', async () => {
   const sent: string[] = [];
   const transport = canned({ body: '{"version":"1"}' }, sent);

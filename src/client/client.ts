@@ -71,8 +71,17 @@ export interface StatusAllOptions extends LocalOptions {
   readonly filter?: StatusFilter;
 }
 
+/** How the pinset is read. */
+export interface AllocationOptions extends RequestOptions {
+  /**
+   * Show all that any peer has acknowledged before. Refused with status 503 or 504 while no quorum confirms that, and while a Go peer
+   * leads; a Go peer that is asked itself does not know the option. Default false: as far as the asked peer knows.
+   */
+  readonly linearizable?: boolean;
+}
+
 /** What part of the pinset to list. */
-export interface AllocationsOptions extends RequestOptions {
+export interface AllocationsOptions extends AllocationOptions {
   /** Default: all types. */
   readonly types?: readonly PinType[];
 }
@@ -94,7 +103,7 @@ export interface Client {
   pinPath(path: string, pinOptions?: Partial<PinOptions>, options?: RequestOptions): Promise<Pin>;
   unpin(cid: Cid, options?: RequestOptions): Promise<Pin>;
   unpinPath(path: string, options?: RequestOptions): Promise<Pin>;
-  allocation(cid: Cid, options?: RequestOptions): Promise<Pin>;
+  allocation(cid: Cid, options?: AllocationOptions): Promise<Pin>;
   allocations(options?: AllocationsOptions): AsyncIterable<Pin>;
   status(cid: Cid, options?: LocalOptions): Promise<GlobalPinInfo>;
   statusCids(cids: readonly Cid[], options?: LocalOptions): AsyncIterable<GlobalPinInfo>;
@@ -125,9 +134,11 @@ export function createClient(options: ClientOptions = {}): Client {
     pinPath: (path, pinOptions, call) => pinning(`/pins${encodePath(path)}`, pinOptions, call),
     unpin: (cid, call) => exchange.object('DELETE', `/pins/${cid}`, pinJson, call),
     unpinPath: (path, call) => exchange.object('DELETE', `/pins${encodePath(path)}`, pinJson, call),
-    allocation: (cid, call) => exchange.object('GET', `/allocations/${cid}`, pinJson, call),
-    allocations: (call) =>
-      exchange.stream('GET', `/allocations?filter=${encodeURIComponent(typeNames(call?.types))}`, pinJson, call),
+    allocation: (cid, call) => exchange.object('GET', `/allocations/${cid}${linearizable('?', call)}`, pinJson, call),
+    allocations: (call) => {
+      const filter = encodeURIComponent(typeNames(call?.types));
+      return exchange.stream('GET', `/allocations?filter=${filter}${linearizable('&', call)}`, pinJson, call);
+    },
     status: (cid, call) => exchange.object('GET', `/pins/${cid}?${local(call)}`, globalPinInfoJson, call),
     statusCids: (cids, call) =>
       exchange.stream('GET', `/pins?${local(call)}&filter=&cids=${cids.join(',')}`, globalPinInfoJson, call),
@@ -149,6 +160,11 @@ export function createClient(options: ClientOptions = {}): Client {
 
 function local(options: LocalOptions | undefined): string {
   return `local=${options?.local === true}`;
+}
+
+/** Left out where it is not asked for: the requests are those of the Go client then. */
+function linearizable(separator: '?' | '&', options: AllocationOptions | undefined): string {
+  return options?.linearizable === true ? `${separator}linearizable=true` : '';
 }
 
 /** Names of the API; `bad` is spelled otherwise there. */

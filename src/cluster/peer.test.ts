@@ -277,6 +277,62 @@ test('Peer: a peer that others have removed notices', async (t) => {
   assert.equal(isRemoved, true);
 });
 
+test('Peer: a peer that starts with data that has its removal ends, unless it is led on', async (t) => {
+  const cluster = await started(t, 2);
+  const { peer, id } = await cluster.addOutsider();
+  let isRemoved = false;
+  void peer.removed.then(() => {
+    isRemoved = true;
+  });
+  cluster.returning.add(id);
+  await peer.start();
+  await cluster.clock.advance(20_000);
+  assert.equal(isRemoved, false);
+  cluster.returning.delete(id);
+  await cluster.clock.advance(20_000);
+  assert.equal(isRemoved, true);
+});
+
+test('Peer: a peer that is led on past its removal has not been removed', async (t) => {
+  const cluster = await started(t, 3);
+  const { peer, id } = cluster.node(2);
+  let isRemoved = false;
+  void peer.removed.then(() => {
+    isRemoved = true;
+  });
+  cluster.returning.add(id);
+  await cluster.node(0).peer.peerRemove(id);
+  await cluster.clock.advance(6000);
+  assert.equal(isRemoved, false);
+  cluster.returning.delete(id);
+  await cluster.clock.advance(6000);
+  assert.equal(isRemoved, true);
+});
+
+test('Peer: a peer that asks to be taken in again does not end because it was removed', async (t) => {
+  const cluster = await started(t, 3);
+  const { peer, id } = cluster.node(2);
+  let isRemoved = false;
+  void peer.removed.then(() => {
+    isRemoved = true;
+  });
+  cluster.cut(id);
+  cluster.isConfirming = false;
+  void peer.bootstrap([`/ip4/127.0.0.1/tcp/1000/p2p/${cluster.node(0).id}`]);
+  await cluster.clock.advance(1000);
+  cluster.members = cluster.members.filter((member) => member !== id);
+  await cluster.clock.advance(20_000);
+  assert.equal(isRemoved, false);
+  cluster.join(id);
+  cluster.isConfirming = true;
+  await cluster.clock.advance(20_000);
+  assert.deepEqual([isRemoved, cluster.members.includes(id)], [false, true]);
+  // And when it is removed again it ends.
+  await cluster.node(0).peer.peerRemove(id);
+  await cluster.clock.advance(6000);
+  assert.equal(isRemoved, true);
+});
+
 test('Peer: a follower refuses writes and shows itself only', async (t) => {
   const cluster = await started(t, 2, { followerMode: true });
   const { peer } = cluster.node(0);

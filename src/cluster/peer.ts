@@ -42,9 +42,11 @@ import {
   timeFromNanos,
   type Version,
 } from '../model/index.ts';
+import { bootstrap } from './bootstrap.ts';
 import { ClosestPeer } from './closest.ts';
 import { notPinned } from './errors.ts';
 import { GlobalStatus } from './global-status.ts';
+import { leaderOf } from './leader.ts';
 import { Loop } from './loop.ts';
 import { Members } from './members.ts';
 import { failureText, graphOfMembers, idsOfMembers, repoStatOfMembers } from './members-api.ts';
@@ -104,6 +106,11 @@ export interface Peer extends ClusterApi, Startable {
   readonly ready: Promise<void>;
   /** Resolves when others have removed this peer; it should be stopped then. */
   readonly removed: Promise<void>;
+  /**
+   * Joins the cluster of one of these, each of which ends with `/p2p/<id>`. A member asks only when nobody confirms that it is one.
+   * Tries again for a while, and tells the log what comes of it; never rejects. After `start`.
+   */
+  bootstrap(addresses: readonly Multiaddr[]): Promise<void>;
   /** Who this peer is, with the last known id of its IPFS node. For the tracker. */
   identity(): TrackerIdentity;
   /** Publishes ping and all informers' metrics now. */
@@ -149,6 +156,8 @@ class ClusterPeer implements Peer {
   #repinning: Promise<void> = Promise.resolve();
   #stopped: Promise<void> | undefined;
   #hasLeft = false;
+  /** A removal is not the last word then. */
+  #isBootstrapping = false;
 
   constructor(options: PeerOptions, deps: PeerDeps) {
     const { host, rpc, consensus, tracker, monitor, ipfs, clock } = deps;
@@ -196,6 +205,19 @@ class ClusterPeer implements Peer {
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
+  }
+
+  async bootstrap(addresses: readonly Multiaddr[]): Promise<void> {
+    const { consensus, clock, logger } = this.#deps;
+    const { signal } = this.#stopping;
+    const isMember = async (): Promise<boolean> => (await this.#knownPeers()).includes(this.self);
+    const join = (address: Multiaddr): Promise<void> => this.join(address, { signal });
+    this.#isBootstrapping = true;
+    try {
+      await bootstrap(addresses, { self: this.self, isMember, consensus, clock, logger, join }, signal);
+    } finally {
+      this.#isBootstrapping = false;
+    }
   }
 
   identity(): TrackerIdentity {
@@ -298,6 +320,10 @@ class ClusterPeer implements Peer {
 
   pins(options: { readonly signal?: AbortSignal } = {}): AsyncIterable<readonly Pin[]> {
     return this.#deps.consensus.pinset().pages(options);
+  }
+
+  async readBarrier(call: CallOptions = {}): Promise<void> {
+    await this.#deps.consensus.readBarrier(call);
   }
 
   async status(cid: Cid, call: CallOptions = {}): Promise<GlobalPinInfo> {
@@ -413,6 +439,8 @@ class ClusterPeer implements Peer {
         if (this.#logLimit.allows('ready')) {
           logger.warn('consensus is not ready yet, waiting on', { error: errorMessage(error) });
         }
+        // It had learned of its removal, and was ended before it could act on it.
+        await this.#watchMembership(signal);
         await this.#pause(readyRetryMs);
         if (signal.aborted) return;
       }
@@ -475,8 +503,8 @@ class ClusterPeer implements Peer {
         await this.#publishPing({ signal });
         return monitorPingIntervalMs;
       }),
-      new Loop('peer watch', peerWatchIntervalMs, this.#deps, async () => {
-        await this.#watchMembership();
+      new Loop('peer watch', peerWatchIntervalMs, this.#deps, async (signal) => {
+        await this.#watchMembership(signal);
         return peerWatchIntervalMs;
       }),
       ...informers.map(
@@ -507,8 +535,13 @@ class ClusterPeer implements Peer {
     for (const metric of await informer.metrics(call)) await this.#deps.monitor.publish(metric);
   }
 
-  async #watchMembership(): Promise<void> {
-    if ((await this.#deps.consensus.peers()).includes(this.self)) return;
+  /**
+   * One that came back after its removal sees that pass by on its way to the present: whoever is led has not been removed. And who is
+   * about to ask for being taken in again waits for the answer.
+   */
+  async #watchMembership(signal: AbortSignal): Promise<void> {
+    const { consensus } = this.#deps;
+    if (this.#isBootstrapping || !(await consensus.isRemoved({ signal })) || leaderOf(consensus) !== undefined) return;
     this.#deps.logger.info('this peer has been removed from the cluster');
     this.#isRemoved.resolve();
   }

@@ -6,6 +6,7 @@
  * | `/applied` | the progress record, below |
  * | `/r/<state key>`, `/r2/<state key>` | a pin as `encodePin` makes it, in the namespace that is in use; what is in the other one is left over from a restore |
  * | `/restored` | the tag of the last restore |
+ * | `/synced` | index (u64, big-endian) of a log entry up to which everything is on disk |
  *
  * The progress record, integers big-endian: its version (u8, 1), the namespace in use (u8, 0 or 1), index of the last log entry
  * that is applied (u64), number of pins (u64). It sorts before the pins, so that one scan sees what they are of.
@@ -31,6 +32,8 @@ export const pinKeys: readonly [KeyRange, KeyRange] = [
 export const progressKey: Uint8Array = utf8Encode('/applied');
 
 export const restoredKey: Uint8Array = utf8Encode('/restored');
+
+export const syncedKey: Uint8Array = utf8Encode('/synced');
 
 /** The progress record and the pins of both namespaces. */
 export const stateKeys: KeyRange = { start: progressKey, end: pinKeys[1].end };
@@ -78,6 +81,21 @@ export function encodeProgress({ namespace, applied, count }: Progress): Uint8Ar
   view.setBigUint64(2, BigInt(applied));
   view.setBigUint64(10, BigInt(count));
   return bytes;
+}
+
+const indexSizeBytes = 8;
+
+/** The value of `/synced`. */
+export function encodeIndex(index: number): Uint8Array {
+  const bytes = new Uint8Array(indexSizeBytes);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(index));
+  return bytes;
+}
+
+/** `undefined` for what `encodeIndex` has not made. */
+export function decodeIndex(bytes: Uint8Array): number | undefined {
+  if (bytes.length !== indexSizeBytes) return undefined;
+  return Number(new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getBigUint64(0));
 }
 
 /** `undefined` for what `encodeProgress` has not made. */

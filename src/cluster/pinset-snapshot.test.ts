@@ -79,9 +79,10 @@ test('a crash at any write of a restore leaves the old state or the new one, and
     assert.equal(found.applied, isNew ? 20 : 6);
     assert.deepEqual(found.restoredTag, isNew ? tag : utf8Encode('old'));
     assert.equal(hashOf(await bytesOf(found)), hashes[Number(isNew)]);
+    assert.equal(found.synced, found.applied);
     await found.apply([pin(30)], 21);
     await found.restore(pieces(recordOf(40)), { applied: 30, tag });
-    assert.deepEqual((await left.entries()).length, 3, 'progress, tag and one pin');
+    assert.deepEqual((await left.entries()).length, 4, 'progress, tag, last sync and one pin');
     assert.equal(found.count(), 1);
   }
 });

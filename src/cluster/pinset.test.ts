@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { contentOf } from '../../test/conformance/pinset.ts';
 import { collect } from '../../test/support/collect.ts';
 import { cidNumber, pinOf } from '../../test/support/pins.ts';
+import { RecordedStore } from '../../test/support/recorded-store.ts';
 import { SeededRandom, silentLogger, utf8Decode, utf8Encode } from '../base/index.ts';
 import { Cid, type RaftCommand } from '../model/index.ts';
 import { createMemoryDatastore } from './memory-datastore.ts';
-import { openPinset } from './pinset.ts';
+import { openPinset, type PinsetState } from './pinset.ts';
 import type { PinsetObserver } from './ports.ts';
 
 const quiet: PinsetObserver = { onPin: () => {}, onUnpin: () => {}, onReplaced: () => {} };
@@ -45,6 +47,7 @@ test('PinsetState answers get, has, count and pages after each batch, and after 
     assert.equal(pinset.has(cidNumber(4)), true);
     const listed = (await collect(pinset.pages({ pageSize: 1 }))).flat().map(({ name }) => name);
     assert.deepEqual(listed.sort(), ['four', 'uno']);
+    await pinset.sync();
     pinset = openPinset(store, deps);
   }
 });
@@ -66,11 +69,83 @@ test('PinsetState agrees with a plain map over random commands', async () => {
     }
     index += 1 + random.integer(3);
     await pinset.apply(commands, index);
-    if (random.integer(10) === 0) pinset = openPinset(store, deps);
+    if (random.integer(10) === 0) {
+      assert.equal(await pinset.sync(), index);
+      pinset = openPinset(store, deps);
+    }
     assert.equal(pinset.count(), model.size, `seed ${random.seed}, batch ${batch}`);
   }
   const listed = (await collect(pinset.pages())).flat().map(({ cid, name }) => [cid.key, name] as const);
   assert.deepEqual(new Map(listed), model, `seed ${random.seed}`);
+});
+
+test('PinsetState is whole again when the log is replayed from the last sync, whichever batches a power cut has taken', async () => {
+  const random = new SeededRandom(`replay ${process.env.SEED ?? 1}`);
+  let replays = 0;
+  for (let life = 0; life < 200; life++) {
+    let store = new RecordedStore();
+    let pinset = openPinset(store, deps);
+    /** Of each entry from 1 on. */
+    const log: RaftCommand[] = [];
+    for (let cut = 0; cut < 3; cut++) {
+      for (let left = random.integer(15); left > 0; left--) {
+        const commands = Array.from({ length: 1 + random.integer(4) }, () => {
+          const n = random.integer(6);
+          return random.integer(3) === 0 ? unpin(n) : pin(n, `${log.length} ${random.integer(1e6)}`);
+        });
+        log.push(...commands);
+        await pinset.apply(commands, log.length);
+        if (random.integer(8) === 0) await pinset.sync();
+        if (random.integer(20) === 0) await restored(pinset, log);
+      }
+      const { synced } = pinset;
+      store = await store.afterPowerCut(random);
+      pinset = openPinset(store, deps);
+      assert.equal(pinset.synced, synced);
+      log.length = pinset.applied;
+      if (pinset.synced < pinset.applied) {
+        replays++;
+        await pinset.replay(log.slice(pinset.synced));
+      }
+      assert.deepEqual([pinset.synced, pinset.applied], [log.length, log.length]);
+      assert.deepEqual(await contentOf(pinset), await contentOf(await made(log)), `seed ${random.seed}, life ${life}`);
+    }
+  }
+  assert.ok(replays > 200);
+
+  /** The state that these commands make. */
+  async function made(commands: readonly RaftCommand[]): Promise<PinsetState> {
+    const fresh = openPinset(createMemoryDatastore(), deps);
+    if (commands.length > 0) await fresh.apply(commands, commands.length);
+    return fresh;
+  }
+
+  /** Goes on from a snapshot of what the log makes with a few more entries. */
+  async function restored(pinset: PinsetState, log: RaftCommand[]): Promise<void> {
+    log.push(pin(random.integer(6), 'of a snapshot'), unpin(random.integer(6)));
+    const { chunks, applied } = await (await made(log)).snapshot();
+    await pinset.restore(chunks, { applied, tag: utf8Encode('tag') });
+  }
+});
+
+test('PinsetState is not changed before it was replayed, and tells the observer of that once', async () => {
+  const seen: string[] = [];
+  const observer = {
+    ...quiet,
+    onPin: () => seen.push('pin'),
+    onReplaced: () => seen.push(`replaced ${pinset.count()}`),
+  };
+  const store = createMemoryDatastore();
+  await openPinset(store, deps).apply([pin(1), pin(2), unpin(1)], 3);
+  let pinset = openPinset(store, { log: silentLogger, observer });
+  assert.deepEqual([pinset.synced, pinset.applied], [0, 3]);
+  await assert.rejects(pinset.apply([pin(3)], 4), { code: 'base/assertion' });
+  await assert.rejects(pinset.sync(), { code: 'base/assertion' });
+  await pinset.replay([pin(1), pin(2), unpin(1)]);
+  assert.deepEqual(seen, ['replaced 1']);
+  pinset = openPinset(store, { log: silentLogger, observer });
+  await pinset.apply([pin(3)], 4);
+  assert.equal(pinset.count(), 2);
 });
 
 test('PinsetState tells the observer in log order, when readers see the batch', async () => {
@@ -101,4 +176,16 @@ test('openPinset refuses a damaged progress record', async () => {
   const store = createMemoryDatastore();
   await store.batch([{ type: 'put', key: utf8Encode('/applied'), value: utf8Encode('12') }], { durable: true });
   assert.throws(() => openPinset(store, deps), { code: 'cluster/damaged-state', message: /has 2 bytes, expected 18/ });
+});
+
+test('openPinset refuses a record of the last sync that is damaged, or later than what was applied', async () => {
+  for (const [value, message] of [
+    [utf8Encode('12'), /has 2 bytes, expected 8/],
+    [Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 9), /has 9, expected at most 3/],
+  ] as const) {
+    const store = createMemoryDatastore();
+    await openPinset(store, deps).apply([pin(1)], 3);
+    await store.batch([{ type: 'put', key: utf8Encode('/synced'), value }], { durable: true });
+    assert.throws(() => openPinset(store, deps), { code: 'cluster/damaged-state', message });
+  }
 });

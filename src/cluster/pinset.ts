@@ -1,8 +1,9 @@
 /**
  * The agreed pinset over a `Datastore`: each batch of committed commands is one batch of the store, together with the index of
- * the last log entry in it. A restart goes on after that index; what an unclean end takes from the end of the store is applied
- * again from the log, so the batches need not be durable. A restore fills a namespace beside the one in use and then changes
- * over, in one batch.
+ * the last log entry in it. The batches are not durable, and an unclean end may take any of them, not only the last. So a start
+ * goes on after the index of the last sync, not after the last batch that is there: the log's entries from there on are applied
+ * again (`replay`), which leaves what they have left before, whichever of them were lost, since each replaces or removes a whole
+ * pin. A restore fills a namespace beside the one in use and then changes over, in one batch.
  */
 import {
   assert,
@@ -17,7 +18,9 @@ import {
 import { type Cid, cidOfStateKey, decodePin, encodePin, type Pin, type RaftCommand, stateKey } from '../model/index.ts';
 import {
   cidOfPinKey,
+  decodeIndex,
   decodeProgress,
+  encodeIndex,
   encodeProgress,
   type Namespace,
   noProgress,
@@ -30,14 +33,25 @@ import {
   restoredKey,
   stateKeyOfPinKey,
   stateKeys,
+  syncedKey,
 } from './pinset-keys.ts';
 import { ChunkWriter, readRecords } from './pinset-snapshot.ts';
 import type { Datastore, DatastoreEntry, DatastoreOp, Pinset, PinsetObserver } from './ports.ts';
 
-/** The pinset that consensus writes and everyone reads. `apply`, `sync` and `restore` come one at a time. */
+/** The pinset that consensus writes and everyone reads. `replay`, `apply`, `sync` and `restore` come one at a time. */
 export interface PinsetState extends Pinset {
   /** Index of the last log entry whose effects are here. Reads after `apply` resolved see them. */
   readonly applied: number;
+  /**
+   * Up to this index the state is on disk. Opened with `synced < applied`, it may lack any of the batches in between: it is not
+   * to be read or changed before `replay`.
+   */
+  readonly synced: number;
+  /**
+   * Applies the commands of the entries behind `synced` up to `applied` once more, counts the pins, and syncs. The observer is told
+   * that the state was replaced. A rejection is a failure of the store; then it may be done again.
+   */
+  replay(commands: Iterable<RaftCommand>): Promise<void>;
   /** What came with the last `restore`; `undefined` when the log alone has made the state. */
   readonly restoredTag: Uint8Array | undefined;
   /**
@@ -45,7 +59,7 @@ export interface PinsetState extends Pinset {
    * A failed pin has no effect on the others; a rejection is a failure of the store, and then nothing was applied.
    */
   apply(commands: readonly RaftCommand[], index: number): Promise<void>;
-  /** @returns an index up to which the state is on disk, at least what `applied` was when it was called. */
+  /** @returns `synced`, which is then at least what `applied` was when it was called. */
   sync(): Promise<number>;
   /**
    * The whole state of one moment, in the bytes of the reference's snapshots, and the index it is of. The chunks can be read
@@ -68,8 +82,8 @@ export interface PinsetState extends Pinset {
 export interface PinsetDeps {
   readonly log: Logger;
   /**
-   * Told of what an applied batch or a restore has changed, in log order, when readers can see it. After a restart some are
-   * told again.
+   * Told of what an applied batch or a restore has changed, in log order, when readers can see it; of a replay only that there was
+   * one.
    */
   readonly observer: PinsetObserver;
 }
@@ -88,6 +102,9 @@ class StoredPinset implements PinsetState {
   readonly #log: Logger;
   readonly #observer: PinsetObserver;
   #progress: Progress;
+  #synced: number;
+  /** Nothing can have been lost from what is shown. */
+  #isWhole: boolean;
   #restoredTag: Uint8Array | undefined;
 
   constructor(store: Datastore, { log, observer }: PinsetDeps) {
@@ -95,12 +112,18 @@ class StoredPinset implements PinsetState {
     this.#log = log;
     this.#observer = observer;
     this.#progress = loadProgress(store);
+    this.#synced = loadSynced(store, this.#progress);
+    this.#isWhole = this.#synced === this.#progress.applied;
     const tag = store.get(restoredKey);
     this.#restoredTag = tag && copyBytes(tag);
   }
 
   get applied(): number {
     return this.#progress.applied;
+  }
+
+  get synced(): number {
+    return this.#synced;
   }
 
   get restoredTag(): Uint8Array | undefined {
@@ -134,7 +157,27 @@ class StoredPinset implements PinsetState {
     }
   }
 
+  async replay(commands: Iterable<RaftCommand>): Promise<void> {
+    const batch = new BoundedBatch(this.#store);
+    for (const command of commands) {
+      const op = this.#operation(command);
+      if (op !== undefined) batch.add(op);
+      if (batch.isFull) await batch.write();
+    }
+    await batch.write();
+    const { namespace, applied } = this.#progress;
+    // The one that was kept is as of a batch before which others may have been lost.
+    const count = await this.#countOf(namespace);
+    const progress = { namespace, applied, count };
+    await this.#store.batch([progressOp(progress), syncedOp(applied)], { durable: true });
+    this.#progress = progress;
+    this.#synced = applied;
+    this.#isWhole = true;
+    this.#observer.onReplaced();
+  }
+
   async apply(commands: readonly RaftCommand[], index: number): Promise<void> {
+    assert(this.#isWhole, 'a state that may lack batches is replayed first');
     assert(index > this.#progress.applied, 'entries are applied once and in order');
     const ops: DatastoreOp[] = [];
     const changed: RaftCommand[] = [];
@@ -152,7 +195,7 @@ class StoredPinset implements PinsetState {
       changed.push(command);
     }
     const progress = { ...this.#progress, applied: index, count };
-    ops.push({ type: 'put', key: progressKey, value: encodeProgress(progress) });
+    ops.push(progressOp(progress));
     await this.#store.batch(ops, { durable: false });
     this.#progress = progress;
     for (const { type, pin } of changed) {
@@ -162,10 +205,12 @@ class StoredPinset implements PinsetState {
   }
 
   async sync(): Promise<number> {
-    const progress = this.#progress;
-    // What is there already: a batch of nothing might not be written at all.
-    await this.#store.batch([{ type: 'put', key: progressKey, value: encodeProgress(progress) }], { durable: true });
-    return progress.applied;
+    assert(this.#isWhole, 'a state that may lack batches is replayed first');
+    const { applied } = this.#progress;
+    if (this.#synced === applied) return applied;
+    await this.#store.batch([syncedOp(applied)], { durable: true });
+    this.#synced = applied;
+    return applied;
   }
 
   async snapshot(): ReturnType<PinsetState['snapshot']> {
@@ -193,12 +238,11 @@ class StoredPinset implements PinsetState {
       throw error;
     }
     const progress = { namespace, applied, count } as const;
-    const ops: DatastoreOp[] = [
-      { type: 'put', key: progressKey, value: encodeProgress(progress) },
-      { type: 'put', key: restoredKey, value: tag },
-    ];
+    const ops: DatastoreOp[] = [progressOp(progress), { type: 'put', key: restoredKey, value: tag }, syncedOp(applied)];
     await this.#store.batch(ops, { durable: true });
     this.#progress = progress;
+    this.#synced = applied;
+    this.#isWhole = true;
     this.#restoredTag = copyBytes(tag);
     this.#observer.onReplaced();
     try {
@@ -354,6 +398,22 @@ function isStateKey(key: Uint8Array): boolean {
 function loadProgress(store: Datastore): Progress {
   const bytes = store.get(progressKey);
   return bytes === undefined ? noProgress : progressOf(bytes);
+}
+
+function loadSynced(store: Datastore, { applied }: Progress): number {
+  const bytes = store.get(syncedKey);
+  const index = bytes === undefined ? 0 : decodeIndex(bytes);
+  if (index !== undefined && index <= applied) return index;
+  const what = index === undefined ? `${bytes?.length} bytes, expected 8` : `${index}, expected at most ${applied}`;
+  throw new OperatingError('cluster/damaged-state', `The pinset is damaged: the record of its last sync has ${what}`);
+}
+
+function progressOp(progress: Progress): DatastoreOp {
+  return { type: 'put', key: progressKey, value: encodeProgress(progress) };
+}
+
+function syncedOp(index: number): DatastoreOp {
+  return { type: 'put', key: syncedKey, value: encodeIndex(index) };
 }
 
 function progressOf(bytes: Uint8Array): Progress {

@@ -60,8 +60,9 @@ export type DatastoreEntry = readonly [key: Uint8Array, value: Uint8Array];
 export interface Datastore {
   get(key: Uint8Array): Uint8Array | undefined;
   /**
-   * Atomic; readers see it when the promise resolves. Without `durable` a power cut keeps a prefix of the batches in
-   * order; with it, this batch and all before survive.
+   * Atomic; readers see it when the promise resolves. Without `durable` a power cut may lose any of the batches since the last
+   * durable one, also one before others that are kept. A durable one and all before it are on disk when it resolves; if it is
+   * kept by a power cut before that, so are all before it.
    * **One batch in flight**: a second call before the first resolved is a programmer error.
    */
   batch(ops: readonly DatastoreOp[], options: { readonly durable: boolean }): Promise<void>;
@@ -166,13 +167,20 @@ export interface Consensus extends Startable {
   logUnpin(pin: Pin, options?: CallOptions): Promise<void>;
   addPeer(peer: PeerId, options?: CallOptions): Promise<void>;
   rmPeer(peer: PeerId, options?: CallOptions): Promise<void>;
-  /** Members in ascending order, self included while it is one. */
+  /** Members in ascending order, self included while it is one. One whose removal may yet be undone is a member still. */
   peers(): Promise<readonly PeerId[]>;
+  /** Whether this peer was a member and is none any more, for good: its data may be given up. Asks others where it must; false while not running. */
+  isRemoved(options?: CallOptions): Promise<boolean>;
   /** Throws `consensus/no-leader`. */
   leader(): PeerId;
   pinset(): Pinset;
-  /** Resolves when everything committed before the call is applied here. */
+  /** Resolves when everything committed before the call is applied here, as far as the leader can tell what that is. */
   waitForSync(options?: CallOptions): Promise<void>;
+  /**
+   * Resolves when it is certain that everything committed before the call is applied here: what is read of `pinset` afterwards is
+   * linearizable. Rejects with `consensus/no-read-index` when the leader cannot tell, and when no quorum confirms it in time.
+   */
+  readBarrier(options?: CallOptions): Promise<void>;
   isTrustedPeer(peer: PeerId): boolean;
   /** Moves the data away after this peer has left; only when stopped. */
   clean(): Promise<void>;
@@ -276,6 +284,8 @@ export interface ClusterApi {
   /** Throws `cluster/not-pinned`. */
   pinGet(cid: Cid): Pin;
   pins(options?: { readonly signal?: AbortSignal }): AsyncIterable<readonly Pin[]>;
+  /** `pinGet` and `pins` show everything that any peer has acknowledged before; see `Consensus.readBarrier`. */
+  readBarrier(call?: CallOptions): Promise<void>;
 
   status(cid: Cid, call?: CallOptions): Promise<GlobalPinInfo>;
   statusLocal(cid: Cid, call?: CallOptions): Promise<PinInfo>;

@@ -91,6 +91,7 @@ export function clusterOf(parts: Parts): Cluster {
     unpin: async (cid, limits) => await unpin(api(), cid, limits),
     get: (cid) => get(api(), cid),
     pins: (options) => pins(api, options),
+    readBarrier: async (limits) => await api().readBarrier(callOf(limits)),
     status: async (cid, options = {}) => statusOfCid(api(), cidOf(cid), options),
     statusAll: (options) => statusAll(api, options),
     recover: async (cid, options = {}) =>

@@ -82,7 +82,8 @@ export interface ClusterOptions {
   readonly announce?: readonly Multiaddr[];
   /**
    * Members of a running cluster to join, each ending with `/p2p/<id>`. Default none: the peer begins a cluster of its own. A
-   * peer that is a member already goes on as one; then these are addresses to try, nothing more.
+   * peer that is a member already goes on as one; when nobody confirms that, it asks these to join again, for it may have been removed
+   * while it was away.
    */
   readonly bootstrap?: readonly Multiaddr[];
   /** Default: `{ type: 'embedded' }`. */

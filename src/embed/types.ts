@@ -161,6 +161,11 @@ export interface Cluster extends AsyncDisposable {
   get(cid: CidLike): PinEntry | undefined;
   /** The pinset as this peer knows it when the listing begins. */
   pins(options?: { readonly signal?: AbortSignal }): AsyncIterable<PinEntry>;
+  /**
+   * Resolves when `get` and `pins` show all that any peer has acknowledged before the call: a linearizable read is this, then one of
+   * those. Rejects with `consensus/no-leader`, `consensus/timeout`, or `consensus/no-read-index` while a Go peer leads.
+   */
+  readBarrier(limits?: CallLimits): Promise<void>;
   status(cid: CidLike, options?: Omit<StatusOptions, 'filter'>): Promise<PinStatus>;
   statusAll(options?: StatusOptions): AsyncIterable<PinStatus>;
   /** Tries a failed pin again, wherever it failed. */

@@ -42,7 +42,7 @@ export { defaultPinOptions, formatPinOptions, parsePinOptions, pinOptionsParamet
 export { cidOfStateKey, decodePin, encodePin, stateKey } from './pin-protobuf.ts';
 export { formatQuery, parseQuery, type Query } from './query.ts';
 export { type RaftCommand, type RaftCommandType, raftCommandCodec } from './raft-command.ts';
-export { type LogPosition, type ProposeRequest, raftLeaderMethods } from './raft-leader.ts';
+export { type ChangeRequest, type LogPosition, type ProposeRequest, raftLeaderMethods } from './raft-leader.ts';
 export {
   type AppendEntriesRequest,
   type AppendEntriesResponse,

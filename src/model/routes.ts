@@ -54,6 +54,13 @@ export type RouteId =
 
 const local: RouteParameter = { name: 'local', summary: '`true`: ask only the peer that is called' };
 
+const linearizable: RouteParameter = {
+  name: 'linearizable',
+  summary:
+    '`true`: show all that any peer has acknowledged before, or answer 503 or 504 when no quorum or a Go leader confirms it; ' +
+    'not known to Go peers, which ignore it',
+};
+
 const pinOptions: readonly RouteParameter[] = [
   { name: 'name', summary: 'A name for the pin' },
   { name: 'mode', summary: '`recursive` (default) or `direct`' },
@@ -102,10 +109,10 @@ export const routes: readonly Route[] = [
     'GET',
     '/allocations',
     'stream',
-    [{ name: 'filter', summary: 'Pin types with commas between; all when absent' }],
+    [{ name: 'filter', summary: 'Pin types with commas between; all when absent' }, linearizable],
     'The pinset',
   ),
-  row('getAllocation', 'GET', '/allocations/{hash}', 'object', pinOptions, 'One pin of the pinset'),
+  row('getAllocation', 'GET', '/allocations/{hash}', 'object', [linearizable, ...pinOptions], 'One pin of the pinset'),
   row(
     'getPins',
     'GET',

@@ -23,6 +23,9 @@ export function asFinding(error: unknown): Finding {
   if (error instanceof Finding) return error;
   // The engine refuses to start from a log and a state that cannot be of one peer.
   const isTorn = errorCode(error) === 'raft/state-ahead' || errorCode(error) === 'raft/state-behind';
+  // It has found out what the checkers look for.
+  const isDiverged = errorCode(error) === 'raft/diverged';
+  if (isDiverged) return new Finding('committed entries equal', errorMessage(error), { cause: error });
   const checker = isTorn ? 'state and log' : error instanceof AssertionFailure ? 'assertion' : 'exception';
   return new Finding(checker, errorMessage(error), { cause: error });
 }

@@ -30,6 +30,7 @@ export function driven(cluster: Cluster, drive: Drive): Cluster {
     unpin: (...args) => drive(() => cluster.unpin(...args)),
     get: (cid) => cluster.get(cid),
     pins: (...args) => each(() => cluster.pins(...args)),
+    readBarrier: (...args) => drive(() => cluster.readBarrier(...args)),
     status: (...args) => drive(() => cluster.status(...args)),
     statusAll: (...args) => each(() => cluster.statusAll(...args)),
     recover: (...args) => drive(() => cluster.recover(...args)),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { collect } from '../../test/support/collect.ts';
 import { cidNumber } from '../../test/support/pins.ts';
-import { errorCode } from '../base/index.ts';
+import { errorCode, type Logger, silentLogger } from '../base/index.ts';
 import type { Cluster } from '../embed/index.ts';
 import { withoutLeaks } from '../sim/world/leaks.ts';
 import { createTestCluster, type TestCluster, type TestClusterOptions } from './index.ts';
@@ -164,6 +164,26 @@ test('createTestCluster: an IPFS node that refuses, is away, or is slow', async 
   assert.equal((await stateOfThird(c))?.status, 'pinned');
 });
 
+test('createTestCluster: a read barrier shows what any peer has acknowledged, and fails where no majority is reached', async () => {
+  await using cluster = await createTestCluster(3, { latencyMs: 20 });
+  const [first, second] = [peerOf(cluster, 0), peerOf(cluster, 1)];
+  for (let count = 0; count < 10; count++) {
+    await first.pin(a, { name: `${count}` });
+    await second.readBarrier();
+    assert.equal(second.get(a)?.name, `${count}`);
+  }
+  cluster.partition([[1], [0, 2]]);
+  await first.pin(b);
+  await assert.rejects(second.readBarrier({ timeoutMs: 3000 }), {
+    code: 'consensus/timeout',
+    message: /^Cannot confirm that this peer has everything that was acknowledged: .*no reply in/,
+  });
+  assert.equal(second.get(b), undefined);
+  cluster.heal();
+  await second.readBarrier();
+  assert.notEqual(second.get(b), undefined);
+});
+
 test('createTestCluster: a removed peer stops, and joins again when it is started', async () => {
   await using cluster = await createTestCluster(3);
   const first = peerOf(cluster, 0);
@@ -186,6 +206,46 @@ test('createTestCluster: a removed peer stops, and joins again when it is starte
   assert.equal(third.get(a)?.name, 'a');
   assert.equal((await third.peers()).length, 3);
   assert.deepEqual([changes[0], changes.at(-1)], [2, 3]);
+});
+
+test('createTestCluster: a peer that was removed while it was down asks to join again, and goes on with its data', async () => {
+  const lines: string[] = [];
+  const log: Logger = { ...silentLogger, warn: (line) => lines.push(line), scope: () => log };
+  await using cluster = await createTestCluster(3, { log });
+  const first = peerOf(cluster, 0);
+  const third = peerOf(cluster, 2);
+  await first.pin(a, { name: 'a' });
+  await cluster.crash(2);
+  // Among what it missed: its own removal, and so much after it that it does not come at once.
+  await first.removePeer(third.id);
+  for (let count = 0; count < 200; count++) await first.pin(b, { name: `b ${count}` });
+  await cluster.advance(10_000);
+  await cluster.restart(2);
+  await cluster.settle();
+  assert.ok(lines.some((line) => line.includes('nobody confirms that this peer is a member still')));
+  assert.ok(lines.every((line) => !line.includes('another cluster')));
+  assert.deepEqual([third.get(a)?.name, third.get(b)?.name], ['a', 'b 199']);
+  assert.equal((await third.peers()).length, 3);
+  // It is there to stay.
+  await cluster.advance(30_000);
+  await third.pin(c, { name: 'c' });
+  await first.readBarrier();
+  assert.equal(first.get(c)?.name, 'c');
+});
+
+test('createTestCluster: a peer that crashed when it had just learned of its removal asks to join again', async () => {
+  await using cluster = await createTestCluster(3);
+  const [first, third] = [peerOf(cluster, 0), peerOf(cluster, 2)];
+  await first.pin(a, { name: 'a' });
+  const members: number[] = [];
+  third.on('peers', ({ peers }) => members.push(peers.length));
+  await first.removePeer(third.id);
+  await cluster.until(() => members.at(-1) === 2);
+  await cluster.crash(2);
+  await first.pin(b, { name: 'b' });
+  await cluster.restart(2);
+  await cluster.settle();
+  assert.deepEqual([third.get(a)?.name, third.get(b)?.name, (await third.peers()).length], ['a', 'b', 3]);
 });
 
 test('createTestCluster: a peer that was stopped comes back; all can be down', async () => {

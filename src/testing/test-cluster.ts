@@ -96,7 +96,10 @@ export interface TestCluster extends AsyncDisposable {
   heal(): void;
   /** The peer is gone from one moment to the next: what was not on its disk is lost, and calls of it are rejected with `testing/crashed`. */
   crash(peer: number): Promise<void>;
-  /** Starts a peer that has crashed or stopped. Resolves when it takes part again, so not within a minority. */
+  /**
+   * Starts a peer that has crashed or stopped. Resolves when it takes part again, so not within a minority. One that was removed
+   * meanwhile joins again.
+   */
   restart(peer: number): Promise<void>;
   /** Stops all peers. Idempotent. */
   stop(): Promise<void>;
@@ -153,7 +156,7 @@ class VirtualCluster implements TestCluster {
   }
 
   async start(): Promise<void> {
-    await this.#runner.drive(() => Promise.all(this.#seats.map((seat) => seat.start())));
+    await this.#runner.drive(() => Promise.all(this.#seats.map((seat) => seat.start(false))));
     const isKnown = ({ life }: Seat): boolean => life?.peer.metrics('freespace').length === this.#seats.length;
     await this.until(() => this.#seats.every(isKnown));
     await this.settle();
@@ -276,7 +279,7 @@ class VirtualCluster implements TestCluster {
   async restart(peer: number): Promise<void> {
     const seat = this.#seat(peer);
     if (seat.life !== undefined) throw badArgument(`peer ${peer} is running`);
-    await this.#runner.drive(() => seat.start(), seat.calls);
+    await this.#runner.drive(() => seat.start(true), seat.calls);
   }
 
   async stop(): Promise<void> {
@@ -360,10 +363,12 @@ class Seat {
     return this.#peer.life;
   }
 
-  async start(): Promise<void> {
+  /** `isReturning`: not for the first time. It joins again when it has been removed. */
+  async start(isReturning: boolean): Promise<void> {
     this.#ended = Promise.withResolvers();
     const isJoining = this.#isRemoved;
-    const { peer } = await this.#peer.boot({ isJoining, known: this.#world.ids });
+    const { ids } = this.#world;
+    const { peer } = await this.#peer.boot({ isJoining, known: ids });
     peer.removed.then(
       () => {
         this.#isRemoved = true;
@@ -371,8 +376,8 @@ class Seat {
       },
       () => {},
     );
-    if (isJoining) await peer.join(addressOf(this.#world.ids.find((id) => id !== this.id) ?? ''));
     this.#isRemoved = false;
+    if (isReturning) void peer.bootstrap(ids.filter((id) => id !== this.id).map(addressOf));
     await peer.ready;
   }
 

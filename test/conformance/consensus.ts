@@ -62,6 +62,16 @@ export function consensusConformance(
       }
     });
 
+    withPeers('after readBarrier a peer shows what any other has just acknowledged', async ({ peers, until }) => {
+      for (const [n, writer] of peers.entries()) {
+        await until(writer.logPin(pinOf(cidNumber(n))));
+        for (const reader of peers) {
+          await until(reader.readBarrier());
+          assert.equal(reader.pinset().count(), n + 1);
+        }
+      }
+    });
+
     withPeers('all pinsets list the same pins in the same order, in pages', async ({ peers, until }) => {
       const [first] = peers;
       await until(Promise.all(Array.from({ length: 25 }, (_, n) => first?.logPin(pinOf(cidNumber(n))))));

@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { concatBytes, utf8Encode } from '../../src/base/index.ts';
-import type { Base } from '../../src/core/raft/index.ts';
-import type { SnapshotStore, StoredSnapshot } from '../../src/io/consensus/index.ts';
+import type { Base, SnapshotStore, StoredSnapshot } from '../../src/core/raft/index.ts';
 import { collect } from '../support/collect.ts';
 
 /** A place that outlives the stores opened on it. */

@@ -12,7 +12,7 @@ import { command } from '../conformance/log-store.ts';
 import { baseAt, readSnapshot, writeSnapshot } from '../conformance/snapshot-store.ts';
 
 const mountPoint = await mkdtemp(join(tmpdir(), 'full-disk-'));
-const sizeBytes = 12 << 20;
+const sizeBytes = 32 << 20;
 
 function mounted(): boolean {
   try {

@@ -8,9 +8,10 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createClient } from '../../src/client/index.ts';
 import { addText, cat } from '../../src/cmd/service/demo/content.ts';
-import { type Cluster, type ClusterOptions, createCluster } from '../../src/index.ts';
+import { type Cluster, type ClusterOptions, createCluster, type Logger } from '../../src/index.ts';
 import { Cid } from '../../src/model/index.ts';
 import { collect } from '../support/collect.ts';
+import { cidNumber } from '../support/pins.ts';
 
 const loopback = ['/ip4/127.0.0.1/tcp/0'];
 
@@ -75,10 +76,11 @@ test('two peers in one process agree, fetch content from each other, and come ba
     ['one'],
   );
 
-  // The same options again: a member goes on with its data instead of joining anew.
+  // A member goes on with its data instead of joining anew, even when the peer that took it in is no more.
   await second.stop();
   assert.equal(await second.ended, undefined);
-  const again = await start(t, folders[1], joining);
+  const gone = '/ip4/127.0.0.1/tcp/1/p2p/12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5';
+  const again = await start(t, folders[1], { ...joining, bootstrap: [gone] });
   await again.ready;
   assert.equal(again.id, second.id);
   assert.deepEqual(
@@ -96,6 +98,39 @@ test('two peers in one process agree, fetch content from each other, and come ba
   await first.removePeer(again.id);
   assert.match((await again.ended)?.message ?? '', /no longer in peerset/);
   assert.equal((await first.peers()).length, 1);
+});
+
+test('a peer that was removed while it was away joins again by its bootstrap peers, with the data that it has', async (t) => {
+  const folders = [await makeFolder(t), await makeFolder(t), await makeFolder(t)] as const;
+  const first = await start(t, folders[0]);
+  await first.ready;
+  const joining = { secret: first.secret, bootstrap: first.addresses };
+  const second = await start(t, folders[1], joining);
+  await second.ready;
+  const third = await start(t, folders[2], joining);
+  await third.ready;
+  await third.stop();
+  await first.removePeer(third.id);
+  const cid = cidNumber(1).toString();
+  await second.pin(cid, { name: 'missed' });
+
+  const gone = '/ip4/127.0.0.1/tcp/1/p2p/12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5';
+  const lines: string[] = [];
+  const tell = (line: string): void => void lines.push(line);
+  const log: Logger = { error: tell, warn: tell, info: tell, debug: () => {}, scope: () => log };
+  const again = await start(t, folders[2], { ...joining, bootstrap: [gone, ...first.addresses], log });
+  await again.ready;
+  // The leader may have sent it its last messages: ready then, and no member yet.
+  await again.readBarrier();
+  assert.equal(again.get(cid)?.name, 'missed');
+  await again.pin(cidNumber(2).toString(), { name: 'by all' });
+  assert.deepEqual((await first.peers()).map(({ id }) => id).sort(), [first.id, second.id, third.id].sort());
+  assert.ok(lines.some((line) => line.includes('nobody confirms that this peer is a member still')));
+  assert.ok(lines.some((line) => line.startsWith(`bootstrap to ${gone} failed: `)));
+  assert.deepEqual(
+    (await readdir(folders[2])).filter((name) => name.includes('.old')),
+    [],
+  );
 });
 
 test('a folder has one peer at a time, and is free when a start has failed', async (t) => {

@@ -137,3 +137,31 @@ test('a dead peer is removed, and the leader removes itself', async () => {
     await end();
   }
 });
+
+test('a peer that was removed while it was dead joins again through --bootstrap, with the data that it has', async () => {
+  const { peers, end } = await startPeers(watchful);
+  try {
+    const leader = await leaderOf(peers);
+    const [dead, other] = without(peers, leader);
+    assert.ok(dead && other);
+    await pin(other.apiUrl, cidNumber(1).toString(), 'by three');
+    await dead.process.kill();
+    assert.deepEqual(await ctl(other, 'peers', 'rm', await idOf(dead)), done);
+    await waitForMembers([leader, other]);
+    await pin(other.apiUrl, cidNumber(2).toString(), 'by two');
+
+    const { addresses } = (await (await fetch(`${other.apiUrl}/id`)).json()) as { addresses: string[] };
+    await dead.process.start(['--bootstrap', addresses[0] ?? '']);
+    await waitForMembers(peers);
+    const listed = await ctl(dead, '--enc=json', 'pin', 'ls', '--linearizable');
+    assert.deepEqual([listed.code, listed.stdout.match(/"by (three|two)"/g)?.sort()], [0, ['"by three"', '"by two"']]);
+    await pin(dead.apiUrl, cidNumber(3).toString(), 'by three again');
+    assert.equal((await pinset(leader.apiUrl)).length, 3);
+    assert.deepEqual(
+      (await readdir(dead.folder)).filter((name) => name.includes('.old')),
+      [],
+    );
+  } finally {
+    await end();
+  }
+});

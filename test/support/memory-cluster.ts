@@ -32,6 +32,8 @@ const ids = [
   '12D3KooWPgrsxW35QMq6oSHkd94DgBnNRyS1SEiQMApTJoS4DQug',
 ];
 
+const readyLimitMs = 15_000;
+
 export class MemoryCluster {
   readonly clock: FakeClock = new FakeClock();
   readonly nodes: ClusterNode[] = [];
@@ -41,6 +43,10 @@ export class MemoryCluster {
   /** Decides what becomes of a call: returns to let it pass, rejects or waits to disturb it. */
   onCall: (to: PeerId, method: string, signal: AbortSignal | undefined) => Promise<void> | void = () => {};
   isWritable = true;
+  /** Reads find a quorum. */
+  isConfirming = true;
+  /** Peers that are led although they are no members yet: they are sent what happened after their removal. */
+  readonly returning: Set<PeerId> = new Set();
   /** What is agreed on comes to the pinset of this node, by its position, only when it waits for it. */
   late: number | undefined;
   readonly #late: (() => void)[] = [];
@@ -54,6 +60,12 @@ export class MemoryCluster {
     for (const id of this.members) await this.#add(id, options);
     for (const node of this.nodes) await node.peer.start();
     await this.clock.advance(20_000);
+  }
+
+  /** Makes a peer that knows the members, and is none of them. */
+  async addOutsider(): Promise<ClusterNode> {
+    await this.#add(ids[this.nodes.length] ?? '', {});
+    return this.node(this.nodes.length - 1);
   }
 
   async stop(): Promise<void> {
@@ -105,7 +117,7 @@ export class MemoryCluster {
       },
     );
     this.#pinsets.push({ pinset, tracker });
-    const consensus = this.#consensus(pinset);
+    const consensus = this.#consensus(id, pinset);
     const rpc = createRpc(
       {},
       { streams: host.streams, clock: this.clock, logger: silentLogger, isTrusted: () => true },
@@ -183,7 +195,7 @@ export class MemoryCluster {
     };
   }
 
-  #consensus(pinset: MemoryPinset): Consensus {
+  #consensus(self: PeerId, pinset: MemoryPinset): Consensus {
     const write = async (kind: 'pin' | 'unpin', pin: Pin): Promise<void> => {
       await null;
       if (!this.isWritable) throw new OperatingError('raft/no-leader', 'timed out waiting for leader');
@@ -201,7 +213,13 @@ export class MemoryCluster {
     return {
       start: async () => {},
       stop: async () => {},
-      ready: async () => {},
+      ready: async () => {
+        if (this.members.includes(self)) return;
+        await new Promise<void>((resolve) => {
+          this.clock.after(readyLimitMs, resolve);
+        });
+        throw new OperatingError('consensus/not-ready', 'error waiting to become a Voter');
+      },
       logPin: (pin) => write('pin', pin),
       logUnpin: (pin) => write('unpin', pin),
       addPeer: async (peer) => {
@@ -211,10 +229,23 @@ export class MemoryCluster {
         this.members = this.members.filter((member) => member !== peer);
       },
       peers: async () => this.members,
-      leader: () => this.members[0] ?? '',
+      isRemoved: async () => !this.members.includes(self),
+      leader: () => {
+        const [leader] = this.members;
+        if (leader !== undefined && (this.members.includes(self) || this.returning.has(self))) return leader;
+        throw new OperatingError('consensus/no-leader', 'leader unknown');
+      },
       pinset: () => pinset,
       waitForSync: async () => {
         for (const late of this.#late.splice(0)) late();
+      },
+      readBarrier: async ({ timeoutMs = 0 } = {}) => {
+        for (const late of this.#late.splice(0)) late();
+        if (this.isConfirming) return;
+        await new Promise<void>((resolve) => {
+          this.clock.after(timeoutMs, resolve);
+        });
+        throw new OperatingError('consensus/no-leader', 'timed out waiting for leader');
       },
       isTrustedPeer: () => true,
       clean: async () => {},

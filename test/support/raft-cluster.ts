@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Clock, type Logger, OperatingError, SeededRandom, silentLogger } from '../../src/base/index.ts';
 import { openPinset } from '../../src/cluster/index.ts';
-import type { CallOptions, Consensus, PinsetObserver, Rpc } from '../../src/cluster/ports.ts';
+import type { CallOptions, Consensus, Datastore, PinsetObserver, Rpc } from '../../src/cluster/ports.ts';
 import {
   createRaft,
   type RaftConsensusOptions,
@@ -60,12 +60,18 @@ export interface TestPeer {
   isDead: boolean;
   /** Its log cannot be written. */
   isDiskFull: boolean;
+  /** Its log is not written before this resolves. */
+  diskHangs: Promise<void> | undefined;
+  /** The probe does not find that out. */
+  isProbeBlind: boolean;
+  /** Its data cannot be opened, with this error. */
+  openError: OperatingError | undefined;
 }
 
 /** How one request or call between two peers fares. `lose-answer`: it is handled, and the asker hears nothing of it. */
 export type Fate = 'deliver' | 'lose' | 'lose-answer';
 
-interface StartOptions extends Partial<Pick<RaftConsensusOptions, 'isJoining' | 'bootstrapPeers'>> {
+interface StartOptions extends Partial<Pick<RaftConsensusOptions, 'isJoining' | 'joinsOnce' | 'bootstrapPeers'>> {
   readonly initPeerset?: readonly PeerId[];
 }
 
@@ -114,7 +120,7 @@ export class RaftCluster {
 
   /** Makes a peer without starting it. */
   prepare(id: PeerId, options: StartOptions = {}): TestPeer {
-    const { initPeerset = [], isJoining = false, bootstrapPeers = [] } = options;
+    const { initPeerset = [], isJoining = false, joinsOnce = false, bootstrapPeers = [] } = options;
     const seen: string[] = [];
     const failures: Error[] = [];
     const observer: PinsetObserver = {
@@ -124,17 +130,28 @@ export class RaftCluster {
     };
     const handlers = new Map<string, Handler>();
     const folder = createRaftFolder(join(this.folder, id, 'raft'), { backupsRotate: raftConfig.backupsRotate });
-    const peer: { isDead: boolean; isDiskFull: boolean } = { isDead: false, isDiskFull: false };
+    const peer: Omit<TestPeer, 'id' | 'consensus' | 'seen' | 'failures'> = {
+      isDead: false,
+      isDiskFull: false,
+      isProbeBlind: false,
+      openError: undefined,
+      diskHangs: undefined,
+    };
     const consensus = createRaft(
-      { self: id, isJoining, bootstrapPeers, config: { ...this.#config, initPeerset } },
+      { self: id, isJoining, joinsOnce, bootstrapPeers, config: { ...this.#config, initPeerset } },
       {
         storage: {
           ...folder,
           open: async () => {
+            if (peer.openError !== undefined) throw peer.openError;
             const data = await this.#timed(folder.open());
             const { log, state, snapshots } = data;
-            const write: typeof log.write = (ops) =>
-              peer.isDiskFull ? Promise.reject(noRoom()) : this.#timed(log.write(ops));
+            const write: typeof log.write = async (ops) => {
+              // Virtual time goes on meanwhile.
+              if (peer.diskHangs !== undefined) await peer.diskHangs;
+              if (peer.isDiskFull) throw noRoom();
+              await this.#timed(log.write(ops));
+            };
             return {
               snapshots: {
                 list: () => snapshots.list(),
@@ -146,19 +163,15 @@ export class RaftCluster {
                     discard: () => this.#timed(writer.discard()),
                   };
                 },
-                read: (snapshot) => snapshots.read(snapshot),
+                read: (snapshot) => this.#timedChunks(snapshots.read(snapshot)),
               },
               log: { load: () => this.#timed(log.load()), write, close: () => this.#timed(log.close()) },
-              state: {
-                get: (key) => state.get(key),
-                batch: (ops, options) => this.#timed(state.batch(ops, options)),
-                scan: (range, options) => state.scan(range, options),
-                close: () => this.#timed(state.close()),
-              },
+              state: this.#timedStore(state),
             };
           },
+          openState: async () => this.#timedStore(await this.#timed(folder.openState())),
           probe: async () => {
-            if (peer.isDiskFull) throw noRoom();
+            if (peer.isDiskFull && !peer.isProbeBlind) throw noRoom();
           },
         },
         transport: this.#transport(id, peer),
@@ -172,6 +185,7 @@ export class RaftCluster {
     );
     this.rpcHandlers.set(id, handlers);
     handlers.set('Consensus.AddPeer', (other: PeerId) => consensus.addPeer(other));
+    handlers.set('Cluster.ID', async () => ({ clusterPeers: await consensus.peers() }));
     handlers.set('Consensus.RmPeer', (other: PeerId) => consensus.rmPeer(other));
     const made: TestPeer = Object.assign(peer, { id, consensus, seen, failures });
     this.peers.set(id, made);
@@ -244,6 +258,28 @@ export class RaftCluster {
   async #diskTime(): Promise<void> {
     for (let calm = 0; calm < 20; calm = this.#diskActs === 0 ? calm + 1 : 0) {
       await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  #timedStore(store: Datastore): Datastore {
+    return {
+      get: (key) => store.get(key),
+      batch: (ops, options) => this.#timed(store.batch(ops, options)),
+      scan: (range, options) => store.scan(range, options),
+      close: () => this.#timed(store.close()),
+    };
+  }
+
+  async *#timedChunks(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+    const reader = chunks[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        const next = await this.#timed(reader.next());
+        if (next.done === true) return;
+        yield next.value;
+      }
+    } finally {
+      await reader.return?.();
     }
   }
 

@@ -1,4 +1,5 @@
 /** A `Datastore` in memory that remembers its batches, to be opened again as a crash would have left it. */
+import type { SeededRandom } from '../../src/base/index.ts';
 import { createMemoryDatastore } from '../../src/cluster/index.ts';
 import type { Datastore, DatastoreEntry, DatastoreOp, KeyRange } from '../../src/cluster/ports.ts';
 
@@ -13,10 +14,20 @@ export class RecordedStore implements Datastore {
   failsFrom: number = Number.POSITIVE_INFINITY;
   readonly #store = createMemoryDatastore();
 
-  /** What a crash leaves: the first `count` batches. Any prefix that holds all durable ones may be left. */
-  async after(count: number): Promise<RecordedStore> {
+  /** What the end of the process leaves: the first `count` batches. */
+  after(count: number): Promise<RecordedStore> {
+    return this.#with(this.batches.slice(0, count));
+  }
+
+  /** What a power cut leaves: all up to the last durable batch, and of the others any. */
+  afterPowerCut(random: SeededRandom): Promise<RecordedStore> {
+    const synced = this.batches.findLastIndex(({ durable }) => durable);
+    return this.#with(this.batches.filter((_, number) => number <= synced || random.integer(2) === 0));
+  }
+
+  async #with(batches: readonly Batch[]): Promise<RecordedStore> {
     const store = new RecordedStore();
-    for (const { ops, durable } of this.batches.slice(0, count)) await store.batch(ops, { durable });
+    for (const { ops, durable } of batches) await store.batch(ops, { durable });
     return store;
   }
 

@@ -5,8 +5,9 @@
  * someone else and must stay. A CID is recorded before it is pinned and forgotten after it was unpinned, so whatever is
  * recorded but not in the pinset is still to be unpinned, also after a crash between the two.
  *
- * Writes are joined: what comes while one is running goes into the next. They are not synced: a power cut loses the
- * newest records at most, and those of pins still in the pinset are made again by the next reconciliation.
+ * Writes are joined: what comes while one is running goes into the next. They are not synced: a power cut loses some of the
+ * newest records. Those of pins still in the pinset are made again by the next reconciliation; one that comes back after it was
+ * forgotten means that something is unpinned once more.
  */
 import { noBytes, utf8Decode, utf8Encode } from '../../base/index.ts';
 import type { Datastore, DatastoreOp } from '../ports.ts';

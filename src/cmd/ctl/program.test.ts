@@ -131,6 +131,27 @@ test('pin add sends what its options say', async () => {
   );
 });
 
+test('pin ls --linearizable asks for all that was acknowledged, and shows why it cannot be had', async () => {
+  const message = 'Cannot confirm';
+  await withApi(
+    (_method, path) =>
+      path.includes(cid) ? { body: pin } : { status: 503, body: `{"code":503,"message":"${message}"}` },
+    async (api) => {
+      assert.equal((await run(['--host', api.host, 'pin', 'ls', '--linearizable', cid])).exit, 0);
+      const refused = await run(['--host', api.host, 'pin', 'ls', '--linearizable']);
+      assert.deepEqual(refused, {
+        exit: 2,
+        stdout: `An error occurred:\n  Code: 503\n  Message: ${message}\n`,
+        stderr: '',
+      });
+      assert.deepEqual(api.requests, [
+        `GET /allocations/${cid}?linearizable=true`,
+        'GET /allocations?filter=all&linearizable=true',
+      ]);
+    },
+  );
+});
+
 test('the words of 2017 still work, and so does its form of --host', async () => {
   await withApi(
     (_method, path) => (path === '/peers' ? { body: ['{"id":""}'], trailers: [''] } : { status: 204 }),

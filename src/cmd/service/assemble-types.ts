@@ -15,11 +15,12 @@ export interface AssembleOptions {
   /** Absolute paths. The folder is locked by the caller for as long as the peer runs. */
   readonly folder: PeerFolder;
   /**
-   * Join a running cluster through these, each of which ends with `/p2p/<id>`. Not empty: data of an earlier membership
-   * is moved away first (`RaftFolder.moveAway`), and the peer waits to be added instead of forming a cluster.
+   * Join a running cluster through these, each of which ends with `/p2p/<id>`. Not empty: data of another cluster, as
+   * they say, is moved away first (`RaftFolder.moveAway`), and the peer waits to be added instead of forming a cluster. A member that
+   * is not confirmed to be one asks to join again.
    */
   readonly bootstrap: readonly Multiaddr[];
-  /** A peer that is a member already goes on with its data, whatever `bootstrap` says. Default false. */
+  /** A peer that is a member by its own data goes on with it, whoever is in `bootstrap`. Default false. */
   readonly joinsOnce?: boolean;
   /** Lines of the peerstore file and `cluster.peer_addresses`: addresses to remember before anything is dialled. */
   readonly knownAddresses: readonly Multiaddr[];

@@ -9,11 +9,11 @@ import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { privateKeyToProtobuf } from '@libp2p/crypto/keys';
 import { errorCode, errorMessage, hexDecode, OperatingError, SeededRandom, version } from '../../base/index.ts';
-import { createPeer, createPinTracker, openPinset, type Peer } from '../../cluster/index.ts';
-import type { Consensus, Informer, IpfsConnector, PinTracker } from '../../cluster/ports.ts';
+import { createPeer, createPinTracker, leaderOf, openPinset, type Peer } from '../../cluster/index.ts';
+import type { Informer, IpfsConnector, PinTracker } from '../../cluster/ports.ts';
 import { bindProxy } from '../../http/proxy/index.ts';
 import { bindRestApi, type RestOptions } from '../../http/rest/index.ts';
-import { createRaft, createStreamTransport, type RaftStorage } from '../../io/consensus/index.ts';
+import { createRaft, createStreamTransport } from '../../io/consensus/index.ts';
 import { createDiskInformer, createPinQueueInformer, createTagsInformer } from '../../io/inform/index.ts';
 import { createIpfsConnector } from '../../io/ipfs/index.ts';
 import { createPeerMonitor } from '../../io/monitor/index.ts';
@@ -21,17 +21,13 @@ import { createHost } from '../../io/p2p/index.ts';
 import { createRpc, multiplexedProtocol, registerServices } from '../../io/rpc/index.ts';
 import { createRaftFolder, openDatastore } from '../../io/store/index.ts';
 import type { HttpApiConfig, ServiceConfig } from '../../model/config/index.ts';
-import { type PeerId, peerIdOfMultiaddr, timeFromNanos } from '../../model/index.ts';
+import { peerIdOfMultiaddr, timeFromNanos } from '../../model/index.ts';
 import type { AssembledPeer, AssembleOptions, PeerObserver } from './assemble-types.ts';
 import { systemClock as clock } from './clock.ts';
 import { startEmbeddedNode } from './embedded.ts';
 import { createUndo } from './undo.ts';
 
 export type { AssembledPeer, AssembleOptions, PeerObserver };
-
-/** Between tries to reach a bootstrap peer that does not answer. */
-const joinRetryMs = 2_000;
-const joinTries = 15;
 
 /** See `Assemble`. */
 export async function assemble(options: AssembleOptions): Promise<AssembledPeer> {
@@ -97,11 +93,11 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
     backupsRotate: config.raft.backupsRotate,
     logger: log.scope('raft'),
   });
-  const isJoining = bootstrap.length > 0 && !(options.joinsOnce === true && (await isMember(storage)));
   const consensus = createRaft(
     {
       self,
-      isJoining,
+      isJoining: bootstrap.length > 0,
+      joinsOnce: options.joinsOnce === true,
       bootstrapPeers: bootstrap.flatMap((address) => peerIdOfMultiaddr(address) ?? []),
       config: config.raft,
     },
@@ -194,9 +190,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
     },
     () => {},
   );
-  const stopping = new AbortController();
-  undo.add(() => stopping.abort());
-  if (isJoining) void joinAny(running, options, stopping.signal);
+  if (bootstrap.length > 0) void running.bootstrap(bootstrap);
   return {
     cluster: running,
     clock,
@@ -217,49 +211,6 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
       if (isRemoved) await consensus.clean();
     },
   };
-}
-
-function leaderOf(consensus: Consensus): PeerId | undefined {
-  try {
-    return consensus.leader();
-  } catch (error) {
-    if (errorCode(error).startsWith('consensus/')) return undefined;
-    throw error;
-  }
-}
-
-/** Whether the peer has ever been in a cluster: then its log has a beginning. */
-async function isMember(storage: RaftStorage): Promise<boolean> {
-  const { log, state } = await storage.open();
-  try {
-    const { entries, base } = await log.load();
-    return entries.length > 0 || base.index > 0;
-  } finally {
-    await Promise.all([log.close(), state.close()]);
-  }
-}
-
-/** The first bootstrap peer that answers takes this peer in; one that is just starting is asked again. */
-async function joinAny(peer: Peer, { bootstrap, log }: AssembleOptions, signal: AbortSignal): Promise<void> {
-  const cluster = log.scope('cluster');
-  const told = new Set<string>();
-  for (let attempt = 0; attempt < joinTries && !signal.aborted; attempt++) {
-    for (const address of bootstrap) {
-      if (attempt === 0) cluster.info(`Bootstrapping to ${address}`);
-      try {
-        await peer.join(address, { signal });
-        return;
-      } catch (error) {
-        if (signal.aborted) return;
-        const line = `bootstrap to ${address} failed: ${errorMessage(error)}`;
-        if (!told.has(line)) cluster.error(line);
-        told.add(line);
-      }
-    }
-    await new Promise<void>((done) => clock.after(joinRetryMs, done));
-  }
-  if (!signal.aborted)
-    cluster.error(`no bootstrap peer took this peer in after ${joinTries} tries: start it again to go on`);
 }
 
 function createConnector(config: ServiceConfig, nodeMultiaddress: string, log: AssembleOptions['log']): IpfsConnector {

@@ -118,6 +118,27 @@ test('snapshot: a leader without one that is new enough asks for it, and sends i
   assert.equal(snapshotsTo(peer, 'c').length, 1);
 });
 
+test('snapshot: one that cannot be read is not sent again, and another one is asked for', () => {
+  const peer = leader('c').compact().ticks(1);
+  const [call] = snapshotsTo(peer, 'c');
+  peer.give({ type: 'snapshot-lost', base: peer.raft.baseAt(10) }).fail(call);
+  for (let tick = 0; tick < 11; tick++) serve(peer.ticks(1));
+  assert.deepEqual(snapshotsTo(peer, 'c'), []);
+  assert.ok(peer.snapshotsWanted > 0);
+  peer.give({ type: 'snapshotted', base: peer.raft.baseAt(10) });
+  serve(peer.ticks(1));
+  assert.equal(snapshotsTo(peer, 'c').length, 1);
+});
+
+test('snapshot: that an older one cannot be read changes nothing', () => {
+  const peer = leader('c');
+  peer
+    .give({ type: 'snapshot-lost', base: peer.raft.baseAt(5) })
+    .compact()
+    .ticks(1);
+  assert.equal(snapshotsTo(peer, 'c').length, 1);
+});
+
 test('snapshot: a new one does not take the place of a newer one', () => {
   const peer = leader('c');
   const older = peer.raft.baseAt(5);
@@ -218,7 +239,7 @@ test('append: entries up to the base of the log count as stored', () => {
   assert.deepEqual([peer.status.lastIndex, peer.status.applied], [11, 11]);
 });
 
-test('append: what cannot be of a log with this base is refused without a lower hint', () => {
+test('append: where the log begins is the earliest hint, and another term there is another history', () => {
   const peer = new SinglePeer();
   peer
     .ask('b', snapshot(2, baseOf(10, 2)))
@@ -226,15 +247,10 @@ test('append: what cannot be of a log with this base is refused without a lower 
     .restored()
     .sync();
   peer.replies = [];
-  peer
-    .ask('b', append(3, [10, 1], [3]))
-    .ask('b', append(3, [14, 3], [3]))
-    .sync();
+  peer.ask('b', append(3, [14, 3], [3])).sync();
   assert.deepEqual(
     peer.replies.map(({ response }) => response.type === 'append' && [response.success, response.lastLog]),
-    [
-      [false, 10],
-      [false, 10],
-    ],
+    [[false, 10]],
   );
+  assert.throws(() => peer.ask('b', append(3, [10, 1], [3])), { code: 'raft/diverged' });
 });

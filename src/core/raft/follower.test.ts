@@ -105,10 +105,15 @@ test('append: an older and shorter message does not cut', () => {
   assert.equal(peer.status.lastIndex, 4);
 });
 
-test('append: a conflict below the commit index is a broken invariant', () => {
-  const peer = new SinglePeer({ terms: [1] });
-  peer.ask('b', append(1, [2, 1], [], 2)).sync();
-  assert.throws(() => peer.ask('c', append(2, [1, 1], [2], 0, 'c')), /committed entries are never cut off/);
+test('append: a leader with another entry where this peer has committed one has another history, and is not followed', () => {
+  const make = (): SinglePeer => new SinglePeer({ terms: [1, 1] }).ask('b', append(1, [3, 1], [], 3)).sync();
+  const diverged = { code: 'raft/diverged', message: /at entry 2 it has term 1, the leader 2/ };
+  assert.throws(() => make().ask('c', append(2, [1, 1], [2], 0, 'c')), diverged, 'among those it sends');
+  assert.throws(() => make().ask('c', append(2, [2, 2], [], 0, 'c')), diverged, 'before them');
+  // What is not committed here proves nothing.
+  const peer = new SinglePeer({ terms: [1, 1] }).ask('b', append(1, [1, 1], [], 1)).sync();
+  peer.ask('c', append(2, [2, 2], [], 0, 'c')).sync();
+  assert.equal(appendReply(peer.replies.at(-1)?.response).success, false);
 });
 
 test('append: a leader with another entry at the base has another history, and is not followed', () => {
@@ -161,7 +166,7 @@ test('append: what no leader sends is refused like a log that does not match', (
   const peer = new SinglePeer();
   const gap = { ...append(1, [1, 1], [1, 1]), entries: [command(2, 1), command(4, 1)] };
   const future = append(1, [1, 1], [2]);
-  for (const request of [gap, future]) {
+  for (const request of [gap, future, append(1, [2, 2], []), append(1, [0, 1], [])]) {
     peer.ask('b', request);
     assert.equal(appendReply(peer.nextReply()).success, false);
   }

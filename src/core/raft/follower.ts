@@ -1,6 +1,6 @@
 /** Answers the leader. */
 import { assert } from '../../base/index.ts';
-import { diverged } from './errors.ts';
+import { requireSameHistory } from './history.ts';
 import type { State } from './state.ts';
 import type { AppendRequest, AppendResponse, Entry, LogIndex } from './types.ts';
 
@@ -16,6 +16,7 @@ export function onAppend(state: State, request: AppendRequest, token: number): v
 
   const known = withoutCompacted(state, request);
   if (journal.termAt(known.prevIndex) !== known.prevTerm) {
+    requireSameHistory(state, known.prevIndex, known.prevTerm);
     state.reply(token, response(state, false, mayAgreeUpTo(state, known.prevIndex)), journal.election);
     return;
   }
@@ -34,6 +35,7 @@ export function onAppend(state: State, request: AppendRequest, token: number): v
 
 /** What a leader that follows the rules sends; anything else is answered like a log that does not match. */
 function isWellFormed({ prevIndex, prevTerm, term, entries }: AppendRequest): boolean {
+  if (prevTerm > term || (prevIndex === 0 && prevTerm !== 0)) return false;
   let index = prevIndex;
   let last = prevTerm;
   for (const entry of entries) {
@@ -43,10 +45,7 @@ function isWellFormed({ prevIndex, prevTerm, term, entries }: AppendRequest): bo
   return true;
 }
 
-/**
- * Entries up to the base are committed, hence the same everywhere: they count as stored. Where the one at the base is another, this
- * peer's state is of another history, such as a state imported on this peer alone, and must not go on as if it were the leader's.
- */
+/** Entries up to the base are committed, hence the same everywhere: they count as stored. */
 function withoutCompacted(
   state: State,
   request: AppendRequest,
@@ -54,7 +53,7 @@ function withoutCompacted(
   const { base } = state.journal;
   if (request.prevIndex >= base.index) return request;
   const atBase = request.entries[base.index - request.prevIndex - 1];
-  if (atBase !== undefined && atBase.term !== base.term) throw diverged(base.index, base.term, atBase.term);
+  if (atBase !== undefined) requireSameHistory(state, base.index, atBase.term);
   const entries = request.entries.slice(base.index - request.prevIndex);
   return { prevIndex: base.index, prevTerm: base.term, entries };
 }
@@ -76,6 +75,8 @@ function store(state: State, prevIndex: LogIndex, entries: readonly Entry[]): bo
   }
   const from = prevIndex + have + 1;
   if (from <= journal.lastIndex) {
+    const conflict = entries[have];
+    if (conflict !== undefined) requireSameHistory(state, from, conflict.term);
     assert(from > state.commit, 'committed entries are never cut off');
     journal.cut(from, rules);
   }

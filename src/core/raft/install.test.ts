@@ -82,6 +82,18 @@ test('snapshot: a log that has another entry there is dropped whole', () => {
   assert.deepEqual([indices(peer), peer.status.lastIndex], [[3], 3]);
 });
 
+test('snapshot: of an entry that this peer has committed of another term: its state is of another history', () => {
+  const committed = append(1, [4, 1], [], 4);
+  const peer = new SinglePeer({ terms: [1, 1, 1] }).ask('b', committed).sync();
+  const diverged = { code: 'raft/diverged', message: /at entry 3 it has term 1, the leader 2/ };
+  assert.throws(() => peer.ask('c', snapshot(2, baseOf(3, 2), 'c')), diverged);
+  // It was not committed when the snapshot began to come.
+  const late = new SinglePeer({ terms: [1, 1, 1], term: 2 }).ask('c', snapshot(2, baseOf(3, 2), 'c')).sync();
+  late.ask('c', { ...committed, term: 2, leader: 'c' });
+  assert.throws(() => late.received(), diverged);
+  assert.equal(late.restore, undefined, 'the state is as before');
+});
+
 test('snapshot: its configuration holds, and goes back no further than to it', () => {
   const peer = new SinglePeer({ voters: [] });
   peer

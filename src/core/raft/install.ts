@@ -9,6 +9,7 @@
  * Source: Raft paper, section 7; hashicorp/raft `raft.go` `installSnapshot`.
  */
 import { assert } from '../../base/index.ts';
+import { requireSameHistory } from './history.ts';
 import type { State } from './state.ts';
 import type { Base, SnapshotRequest } from './types.ts';
 
@@ -27,6 +28,7 @@ export function onSnapshot(state: State, { term, leader, base }: SnapshotRequest
     return;
   }
   state.follow(term, leader);
+  requireSameHistory(state, base.index, base.term);
   if (base.index <= state.commit) {
     answer(state, token, true);
     return;
@@ -67,6 +69,8 @@ export function nextRestore(state: State): Base | undefined {
   const { install, journal } = state;
   if (install?.phase !== 'received' || state.applying > state.applied || journal.election > journal.written)
     return undefined;
+  // Another leader may have committed more since it began.
+  requireSameHistory(state, install.base.index, install.base.term);
   if (install.base.index <= state.applied) {
     state.install = undefined;
     answer(state, install.token, true);
@@ -81,6 +85,8 @@ export function onRestored(state: State, isDone: boolean): void {
   const { install, journal } = state;
   assert(install?.phase === 'restoring', 'a state is restored when it was asked for');
   const { base, token } = install;
+  const isConflict = journal.termAt(base.index) !== base.term;
+  assert(!isConflict || base.index > state.commit, 'a snapshot never cuts committed entries off');
   state.install = undefined;
   if (!isDone) {
     answer(state, token, false);
@@ -88,7 +94,7 @@ export function onRestored(state: State, isDone: boolean): void {
   }
   state.waiting.skipTo(base, state.outbox.results);
   // What follows an entry that the leader has too may be part of a majority already: it is kept.
-  if (state.rules.keepsMatchingSuffix && journal.termAt(base.index) === base.term) journal.compact(base);
+  if (state.rules.keepsMatchingSuffix && !isConflict) journal.compact(base);
   else journal.reset(base);
   state.commit = Math.max(state.commit, base.index);
   state.applied = base.index;

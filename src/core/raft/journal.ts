@@ -156,6 +156,10 @@ export class Journal {
     return this.written + (this.#writing === undefined ? 0 : 1) + (this.#pending.length === 0 ? 0 : 1);
   }
 
+  get isWriting(): boolean {
+    return this.#writing !== undefined;
+  }
+
   /** The next write, if there is something to write and none is under way. */
   startWrite(): readonly LogOp[] | undefined {
     if (this.#writing !== undefined || this.#pending.length === 0) return undefined;

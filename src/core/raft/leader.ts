@@ -1,12 +1,13 @@
 /** Leading: opening a term, taking proposals and changes of members, committing, stepping down. */
 import { assert } from '../../base/index.ts';
 import type { PeerId } from '../../model/index.ts';
+import { snapshotAhead } from './errors.ts';
 import { entryBytes } from './journal.ts';
-import { hearsQuorum } from './lease.ts';
+import { hearsQuorum, isSpare } from './lease.ts';
 import { changed, isVoter, reachedBy, serverOf, votersOf } from './quorum.ts';
 import { confirmReads } from './reads.ts';
 import { heartbeat, newProgress, sendAppends } from './replication.ts';
-import { awaitStaged, nextStagingChange, takeStaged } from './staging.ts';
+import { awaitStaged, countRounds, nextStagingChange, takeStaged } from './staging.ts';
 import type { Leader, State } from './state.ts';
 import { continueTransfer } from './transfer.ts';
 import type { ConfigurationChange, Entry, Input, RefusalReason } from './types.ts';
@@ -22,7 +23,11 @@ const farewellTimeouts = 2;
  * leader does not know what is committed, and entries of earlier terms, reads and changes of members wait for it.
  */
 export function lead(state: State): void {
-  const { journal } = state;
+  const { journal, snapshot } = state;
+  // What a snapshot is of is committed, and whoever wins an election has it. As a follower, a peer may have a snapshot that came just
+  // before a crash.
+  if (snapshot !== undefined && snapshot.index > journal.lastIndex)
+    throw snapshotAhead(snapshot.index, journal.lastIndex);
   const role: Leader = {
     kind: 'leader',
     followers: new Map(),
@@ -92,7 +97,9 @@ export function changeConfiguration(state: State, { id, change, appendedAt }: Ch
 
 /** Makes a staged peer a voter, or stages one that has lost its log, as soon as that is possible. */
 export function continueStaging(state: State, role: Leader): void {
-  if (state.role !== role || role.transfer !== undefined || !mayChange(state)) return;
+  if (state.role !== role) return;
+  countRounds(state, role);
+  if (role.transfer !== undefined || !mayChange(state)) return;
   const change = nextStagingChange(state, role);
   if (change === undefined) return;
   if (change.server.suffrage === 'voter') {
@@ -121,7 +128,7 @@ function appendChange(state: State, role: Leader, change: ConfigurationChange, a
 /** One tick as leader. */
 export function tickLeader(state: State, role: Leader): void {
   role.ticks++;
-  if (!hearsQuorum(state, role, state.journal.configuration)) {
+  if (!hearsQuorum(state, role, state.journal.configuration) || (state.isDiskHanging && isSpare(state, role))) {
     state.follow(state.term, undefined);
     return;
   }
@@ -209,4 +216,5 @@ function updateFollowers(state: State, role: Leader): void {
     if (!isMember) follower.removedAt ??= { index: configurationIndex, tick: role.ticks };
     role.followers.set(peer, follower);
   }
+  countRounds(state, role);
 }

@@ -10,6 +10,13 @@ export function isHeard(state: State, role: Leader, peer: PeerId): boolean {
   return contact !== undefined && role.ticks - contact <= state.options.leaseTicks;
 }
 
+/** Whether the voters that were heard are enough without this peer. */
+export function isSpare(state: State, role: Leader): boolean {
+  const voters = votersOf(state.journal.configuration);
+  const others = voters.filter((voter) => voter !== state.self && isHeard(state, role, voter));
+  return others.length >= state.rules.quorum(voters.length, 'elect');
+}
+
 /** Whether enough voters of `configuration` were heard. */
 export function hearsQuorum(state: State, role: Leader, configuration: Configuration): boolean {
   const voters = votersOf(configuration);

@@ -35,6 +35,7 @@ export const raftDefaults: RaftOptions = {
   electionSpreadTicks: 10,
   candidateTicks: 10,
   leaseTicks: 10,
+  hangingTicks: 20,
   heartbeatTicks: 1,
   appendTimeoutTicks: 100,
   snapshotTimeoutTicks: 36_000,
@@ -120,6 +121,9 @@ class Engine implements Raft {
       case 'snapshotted':
         onSnapshotted(state, input.base);
         break;
+      case 'snapshot-lost':
+        onSnapshotLost(state, input.base);
+        break;
       case 'compact':
         compact(state, input.index, input.trailing);
         break;
@@ -143,13 +147,14 @@ class Engine implements Raft {
 
   status(): Status {
     const { journal, role, term, leader, commit, applied, isEstablished } = this.#state;
-    const { configuration, configurationIndex, lastIndex, durable, base } = journal;
+    const { configuration, configurationIndex, configurationBefore, lastIndex, durable, base } = journal;
     return {
       role: role.kind,
       term,
       leader,
       configuration,
       configurationIndex,
+      configurationBefore,
       baseIndex: base.index,
       commit,
       applied,
@@ -192,7 +197,9 @@ class Engine implements Raft {
 }
 
 function tick(state: State): void {
-  const { role } = state;
+  const { role, journal } = state;
+  state.writingTicks = journal.isWriting ? state.writingTicks + 1 : 0;
+  state.applyingTicks = state.applying > state.applied ? state.applyingTicks + 1 : 0;
   if (role.kind === 'leader') {
     tickLeader(state, role);
     return;
@@ -297,6 +304,7 @@ function onAdvanced(state: State, role: Leader): void {
 
 function onWritten(state: State): void {
   state.journal.finishWrite();
+  state.writingTicks = 0;
   openElection(state);
   if (state.role.kind === 'leader') advanceCommit(state, state.role);
 }
@@ -304,6 +312,10 @@ function onWritten(state: State): void {
 function onSnapshotted(state: State, base: Base): void {
   assert(base.index <= state.applied, 'a snapshot is of an applied index');
   if (state.snapshot === undefined || base.index > state.snapshot.index) state.snapshot = base;
+}
+
+function onSnapshotLost(state: State, { index, term }: Base): void {
+  if (state.snapshot?.index === index && state.snapshot.term === term) state.snapshot = undefined;
 }
 
 /** The log lets go of what the state on disk stands for. */
@@ -344,4 +356,5 @@ function onApplied(state: State, index: LogIndex): void {
     state.waiting.settle(entry, state.outbox.results);
   }
   state.applied = index;
+  state.applyingTicks = 0;
 }

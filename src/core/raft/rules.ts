@@ -59,6 +59,8 @@ export interface Rules {
   preVotes: boolean;
   /** Whether a new voter receives the log before it counts. */
   stagesVoters: boolean;
+  /** Whether a peer whose disk hangs leaves leading to others. */
+  mindsDisk: boolean;
   /** Whether a snapshot leaves the entries after it where the log agrees with it. */
   keepsMatchingSuffix: boolean;
 }
@@ -87,5 +89,6 @@ export const rules: Rules = {
   cutsOnlyConflicts: true,
   preVotes: true,
   stagesVoters: true,
+  mindsDisk: true,
   keepsMatchingSuffix: true,
 };

@@ -36,7 +36,7 @@ function acceptBut(peer: SinglePeer, ...dead: readonly string[]): SinglePeer {
   return peer;
 }
 
-test('add: a voter is staged until it has all that is committed, and then asked for is answered', () => {
+test('add: a voter is staged until it has the log, and then who asked is answered', () => {
   const peer = new SinglePeer().lead().give(add('d'));
   assert.equal(members(peer), 'a b c d:staging');
   acceptBut(peer.sync(), 'd').sync();
@@ -45,6 +45,47 @@ test('add: a voter is staged until it has all that is committed, and then asked 
   assert.equal(members(peer), 'a b c d');
   peer.sync().acceptAll();
   assert.deepEqual(outcomes(peer), ['applied']);
+});
+
+/** A leader with `d` staged, under writes that never cease; `d` answers all it was sent `delay` writes ago. Ten writes a tick. */
+function stageUnderWrites(delay: number, ticks: number): { readonly peer: SinglePeer; readonly unanswered: Call[] } {
+  const peer = new SinglePeer({ voters: ['a'] }).elect().sync().give(add('d')).sync();
+  const underWay: Call[][] = [];
+  for (let count = 0; count < 10 * ticks && members(peer) !== 'a d'; count++) {
+    peer.give({ type: 'propose', proposals: [{ id: 1000 + count, data: Uint8Array.of(1) }] }).sync();
+    underWay.push(peer.takeCalls());
+    if (underWay.length > delay) for (const call of underWay.shift() ?? []) peer.answer(call, accepted(call));
+    if (count % 10 === 9) peer.ticks(1);
+  }
+  return { peer, unanswered: underWay.flat() };
+}
+
+test('add: a staged peer becomes a voter under uninterrupted writes, though it is always a little behind', () => {
+  const { peer } = stageUnderWrites(1, 20);
+  assert.equal(members(peer), 'a d');
+  assert((peer.raft.matches().get('d') ?? 0) < peer.status.commit, 'it lacks what was committed during its last round');
+});
+
+test('add: a staged peer that needs more than an election timeout for a round stays staged', () => {
+  const { peer, unanswered } = stageUnderWrites(150, 100);
+  assert.equal(members(peer), 'a d:staging');
+  // The writes cease.
+  for (const call of unanswered) peer.answer(call, accepted(call));
+  assert.equal(members(peer.acceptAll().ticks(1).acceptAll()), 'a d');
+});
+
+test('add: a staged peer that was quick once, and is slow now, stays staged', () => {
+  const peer = new SinglePeer().lead().give(add('d')).sync();
+  // It has all before the change itself is committed, then answers no entries, but heartbeats.
+  for (const call of peer.takeCalls(({ to }) => to === 'd')) peer.answer(call, accepted(call));
+  peer.give({ type: 'propose', proposals: [{ id: 1000, data: Uint8Array.of(1) }] }).sync();
+  for (let tick = 0; tick < 12; tick++) {
+    peer.ticks(1);
+    for (const call of peer.takeCalls(isHeartbeat)) peer.answer(call, accepted(call));
+  }
+  for (const call of peer.takeCalls(({ to }) => to === 'b')) peer.answer(call, accepted(call));
+  assert.equal(peer.status.commit, 4);
+  assert.equal(members(peer), 'a b c d:staging');
 });
 
 test('add: a staged peer counts for nothing', () => {

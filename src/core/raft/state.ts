@@ -8,6 +8,7 @@ import type { Install } from './install.ts';
 import type { Journal } from './journal.ts';
 import { isVoter, votersOf } from './quorum.ts';
 import type { QuorumPurpose, Rules } from './rules.ts';
+import type { CatchUp } from './staging.ts';
 import type { Transfer } from './transfer.ts';
 import type {
   Base,
@@ -91,6 +92,8 @@ export interface Progress {
   snapshotFrom: number;
   /** The highest `match` it ever had in this term. Above `match` when it has lost its log. */
   acknowledged: LogIndex;
+  /** While it is staged. */
+  catchUp: CatchUp | undefined;
   /** The commit index it was sent last. */
   toldCommit: LogIndex;
   /** The leader's `ticks` when it last answered anything. */
@@ -169,6 +172,9 @@ export class State {
   applied: LogIndex;
   /** The end of the batch that is being applied. */
   applying: LogIndex;
+  /** Ticks since the write under way, and the batch that is being applied, were seen under way. */
+  writingTicks = 0;
+  applyingTicks = 0;
   outbox: Outbox = emptyOutbox();
   /** The newest snapshot on this peer's disk; it reaches to the base of the log at least. */
   snapshot: Base | undefined;
@@ -217,12 +223,20 @@ export class State {
 
   /**
    * Whether this peer may stand for election: a voter, or one that was a voter until the last change, while that is not known to be
-   * committed. It may be the only one that has the change, and without its log nobody can be elected (Raft thesis 4.2.2).
+   * committed. It may be the only one that has the change, and without its log nobody can be elected (Raft thesis 4.2.2). Not while
+   * its disk hangs: as a leader it could not answer anybody.
    */
   get isElectable(): boolean {
     const { journal, self, commit } = this;
+    if (this.isDiskHanging) return false;
     if (isVoter(journal.configuration, self)) return true;
     return journal.configurationIndex > commit && isVoter(journal.configurationBefore, self);
+  }
+
+  /** What is under way on the disk has been so for long. A leader could still commit, and would answer nobody. */
+  get isDiskHanging(): boolean {
+    const { rules, options, writingTicks, applyingTicks } = this;
+    return rules.mindsDisk && Math.max(writingTicks, applyingTicks) > options.hangingTicks;
   }
 
   /** This peer leads, and an entry of its own term is committed. */

@@ -25,8 +25,8 @@ export type LogIndex = number;
 export type Term = number;
 
 /**
- * `voter` counts for quorums; the others only receive the log. Leaders make a `staging` member a voter when it has the log; Go leaders
- * leave it as it is.
+ * `voter` counts for quorums; the others only receive the log. Leaders make a `staging` member a voter when it keeps up with the
+ * log; Go leaders leave it as it is.
  */
 export type Suffrage = 'voter' | 'nonvoter' | 'staging';
 
@@ -216,7 +216,7 @@ export interface Proposal {
 
 /**
  * One member more or less; Raft changes one at a time. A new voter is *staged*: it does not count until it
- * has the log, so that a peer which is empty or far behind never holds up commitment.
+ * keeps up with the log, so that a peer which is empty or far behind never holds up commitment.
  */
 export type ConfigurationChange =
   | { readonly type: 'add'; readonly server: Server }
@@ -245,6 +245,8 @@ export type Input =
   | { readonly type: 'applied'; readonly index: LogIndex }
   /** A snapshot as of `base`, of `baseAt`, is on disk: those who need what was compacted away can be sent it. */
   | { readonly type: 'snapshotted'; readonly base: Base }
+  /** That snapshot turned out to be unreadable: whoever needs one is sent the next that is `snapshotted`. */
+  | { readonly type: 'snapshot-lost'; readonly base: Base }
   /**
    * The state is on disk up to `index`: the log forgets what is before, but for its last `trailing` entries, for what followers
    * that are heard need next, up to as many again, and for what follows a snapshot that is being sent, up to 65,536.
@@ -321,6 +323,8 @@ export interface Status {
   /** The last one in the log, committed or not. */
   readonly configuration: Configuration;
   readonly configurationIndex: LogIndex;
+  /** The one before it: holds again if the last one is cut off, which may happen until `commit` reaches `configurationIndex`. */
+  readonly configurationBefore: Configuration;
   /** The log begins after it. */
   readonly baseIndex: LogIndex;
   readonly commit: LogIndex;
@@ -364,6 +368,11 @@ export interface RaftOptions {
   readonly candidateTicks: number;
   /** A leader whose quorum is silent this long steps down. At most `electionTicks`. Default 10. */
   readonly leaseTicks: number;
+  /**
+   * When the own disk takes longer than this for one write, or one batch to be applied, it hangs: the peer leaves leading to others, if
+   * they are enough, and does not stand. Default 20.
+   */
+  readonly hangingTicks: number;
   /** The election timeout is drawn from `electionTicks + [0, this)`. At least 3: with less, peers tie for ever. Default 10. */
   readonly electionSpreadTicks: number;
   /** Default 1. Below `electionTicks`. */

@@ -19,10 +19,11 @@ export function onVote(state: State, request: VoteRequest, token: number): void 
   state.reply(token, { type: 'vote', term: state.term, granted: isGranted }, journal.election);
 }
 
-/** Changes nothing: neither term nor vote nor timer. */
+/** Changes nothing: neither term nor vote nor timer. A peer whose disk hangs could not keep what it promises. */
 export function onPreVote(state: State, from: PeerId, request: PreVoteRequest, token: number): void {
   const { journal } = state;
-  const isGranted = !hearsLeader(state, from) && request.term >= state.term && isUpToDate(state, request);
+  const mayGrant = !hearsLeader(state, from) && !state.isDiskHanging;
+  const isGranted = mayGrant && request.term >= state.term && isUpToDate(state, request);
   const term = isGranted ? request.term : state.term;
   state.reply(token, { type: 'preVote', term, granted: isGranted }, journal.election);
 }

@@ -1,10 +1,9 @@
 /** Pins: status, pin, unpin, recover, allocations. Source: Go `api/rest/restapi.go`. */
-import { errorMessage } from '../../base/index.ts';
+import { errorCode, errorMessage } from '../../base/index.ts';
 import {
   Cid,
   type GlobalPinInfo,
   globalPinInfoJson,
-  type Pin,
   type PinInfo,
   type PinOptions,
   parsePinOptions,
@@ -85,18 +84,29 @@ export function postRecoverAll(context: Context): Promise<unknown> {
 
 export function getAllocations(context: Context): Promise<unknown> {
   const types = readTypeFilter(context.query.get('filter'));
-  return sendPages(context, printPages(context.cluster.pins({ signal: context.signal }), types));
+  return sendPages(context, printPages(context, types, readLinearizable(context)));
 }
 
-async function* printPages(pages: AsyncIterable<readonly Pin[]>, types: number): AsyncIterable<readonly string[]> {
-  for await (const page of pages) {
+async function* printPages(context: Context, types: number, isLinearizable: boolean): AsyncIterable<readonly string[]> {
+  if (isLinearizable) await confirm(context);
+  for await (const page of context.cluster.pins({ signal: context.signal })) {
     yield page.filter((pin) => (types & pinTypeBits[pin.type]) !== 0).map(pinJson.print);
   }
 }
 
-export function getAllocation(context: Context): Promise<unknown> {
+export async function getAllocation(context: Context): Promise<unknown> {
   const { cid } = readCidAndOptions(context);
+  if (readLinearizable(context)) await confirm(context);
   return sendJson(context, pinJson.print(context.cluster.pinGet(cid)));
+}
+
+/** Until what is read here is all that was acknowledged. Refused while that cannot be known: a client can try again, or elsewhere. */
+async function confirm({ cluster, signal }: Context): Promise<void> {
+  try {
+    await cluster.readBarrier({ signal });
+  } catch (error) {
+    throw new RequestError(errorCode(error) === 'consensus/timeout' ? 504 : 503, errorMessage(error));
+  }
 }
 
 /** One peer's view in the shape of all peers'. Source: Go `api/types.go` `PinInfo.ToGlobal`. */
@@ -112,6 +122,14 @@ function printLocal(info: PinInfo): string {
 /** Only the exact word counts, as in the reference. */
 function readLocal(context: Context): boolean {
   return context.query.get('local') === 'true';
+}
+
+/** Not in the reference. Whoever misspells what it asks for must not believe that it got it. */
+function readLinearizable(context: Context): boolean {
+  const value = context.query.get('linearizable');
+  if (value === '' || value === 'false') return false;
+  if (value === 'true') return true;
+  throw new RequestError(400, `parameter linearizable: found ${JSON.stringify(value)}, expected "true" or "false"`);
 }
 
 function readCid(text: string): Cid {

@@ -7,8 +7,9 @@ import {
   recordedHeaders,
   send,
 } from '../../../test/support/rest-vectors.ts';
-import { silentLogger } from '../../base/index.ts';
+import { OperatingError, silentLogger } from '../../base/index.ts';
 import type { ClusterApi } from '../../cluster/ports.ts';
+import { Cid, defaultPinOptions, type Pin, pinJson } from '../../model/index.ts';
 import type { CorsOptions, HttpLimits } from '../kit/index.ts';
 import { bindRestApi, type RestApi, type RestOptions } from './index.ts';
 
@@ -111,4 +112,81 @@ it('a redirect never leads to another host', async () => {
   assert.equal(answer.status, 307);
   assert.equal(answer.headers.get('location'), '/page.example');
   await api.close();
+});
+
+describe('linearizable=true', () => {
+  const pin: Pin = {
+    ...defaultPinOptions,
+    cid: Cid.parse('bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy'),
+    type: 'pin',
+    allocations: [],
+    maxDepth: -1,
+    reference: null,
+    timestamp: null,
+  };
+  /** What this peer has not applied when it is asked comes with the barrier. */
+  async function ask(path: string, failure?: Error): Promise<{ status: number; body: string; barriers: number }> {
+    let barriers = 0;
+    const stand = {
+      readBarrier: async () => {
+        barriers++;
+        if (failure !== undefined) throw failure;
+      },
+      pinGet: () => {
+        if (barriers === 0) throw new OperatingError('cluster/not-pinned', 'pin is not part of the pinset');
+        return pin;
+      },
+      pins: async function* () {
+        if (barriers > 0) yield [pin];
+      },
+    };
+    const api = await bindRestApi(defaults);
+    // Proof: these routes ask for nothing else.
+    const cluster = stand as Partial<ClusterApi> as ClusterApi;
+    api.serve({ cluster, log: silentLogger, now: () => ({ seconds: 1_767_225_600, nanos: 0 }) });
+    try {
+      const port = /tcp\/(\d+)/.exec(api.addresses()[0] ?? '')?.[1] ?? '';
+      const answer = await fetch(`http://127.0.0.1:${port}${path}`);
+      return { status: answer.status, body: await answer.text(), barriers };
+    } finally {
+      await api.close();
+    }
+  }
+  const one = `/allocations/${pin.cid}`;
+  const body = `${pinJson.print(pin)}\n`;
+
+  it('waits for what others have acknowledged', async () => {
+    assert.deepEqual(await ask(`${one}?linearizable=true`), { status: 200, body, barriers: 1 });
+    assert.deepEqual(await ask('/allocations?filter=all&linearizable=true'), { status: 200, body, barriers: 1 });
+  });
+
+  it('is not asked for unless it is said', async () => {
+    const absent = '{"code":404,"message":"pin is not part of the pinset"}\n';
+    for (const query of ['', '?linearizable=', '?linearizable=false']) {
+      assert.deepEqual(await ask(one + query), { status: 404, body: absent, barriers: 0 });
+      assert.deepEqual(await ask(`/allocations${query}`), { status: 204, body: '', barriers: 0 });
+    }
+  });
+
+  it('is refused with 503, or 504 when it took too long', async () => {
+    const cases = [
+      ['consensus/no-leader', 503],
+      ['consensus/no-read-index', 503],
+      ['consensus/read-only', 503],
+      ['consensus/timeout', 504],
+    ] as const;
+    for (const [code, status] of cases) {
+      const failed = { status, body: `{"code":${status},"message":"Cannot confirm"}\n`, barriers: 1 };
+      const failure = new OperatingError(code, 'Cannot confirm');
+      assert.deepEqual(await ask(`${one}?linearizable=true`, failure), failed);
+      assert.deepEqual(await ask('/allocations?linearizable=true', failure), failed);
+    }
+  });
+
+  it('is refused when it is misspelt', async () => {
+    const message = 'parameter linearizable: found \\"1\\", expected \\"true\\" or \\"false\\"';
+    const refused = { status: 400, body: `{"code":400,"message":"${message}"}\n`, barriers: 0 };
+    assert.deepEqual(await ask(`${one}?linearizable=1`), refused);
+    assert.deepEqual(await ask('/allocations?linearizable=1'), refused);
+  });
 });

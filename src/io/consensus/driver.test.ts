@@ -172,6 +172,20 @@ test('RaftDriver takes a fenced proposal only in the term of the fence', async (
   await driver.stop();
 });
 
+test('RaftDriver holds a bounded number of messages that wait for its disk', async () => {
+  const { driver, sync } = makeDriver(['a', 'b', 'c']);
+  driver.start();
+  // A new term is answered for when it is on disk.
+  const held = Array.from({ length: 1024 }, () => driver.handle('b', { ...heartbeat, term: 2 }));
+  await settle();
+  await assert.rejects(driver.handle('b', { ...heartbeat, term: 2 }), { code: 'consensus/overwhelmed' });
+  await sync();
+  const responses = await Promise.all(held);
+  assert.ok(responses.every((response) => response.type === 'append' && response.success));
+  assert.equal((await driver.handle('b', { ...heartbeat, term: 2 })).type, 'append');
+  await driver.stop();
+});
+
 test('RaftDriver that is stopped rejects those who wait, outcome unknown, and answers nobody', async () => {
   const { driver, held, sync } = makeDriver(['a']);
   driver.start();

@@ -34,12 +34,14 @@ import {
   type Request,
   type Response,
   type Result,
+  type SnapshotStore,
   type Status,
   type Term,
 } from '../../core/raft/index.ts';
-import { type PeerId, type RaftCommand, raftCommandCodec } from '../../model/index.ts';
-import { overtaken, readOnly, stopped } from './errors.ts';
-import type { RaftTransport, ReplicatedPinset, SnapshotBody, SnapshotStore } from './ports.ts';
+import type { PeerId } from '../../model/index.ts';
+import { overtaken, overwhelmed, readOnly, stopped } from './errors.ts';
+import type { RaftTransport, ReplicatedPinset, SnapshotBody } from './ports.ts';
+import { commandsOf } from './replay.ts';
 import { Snapshots } from './snapshots.ts';
 import { Watch } from './watch.ts';
 
@@ -123,6 +125,9 @@ class CountedBody implements SnapshotBody {
   }
 }
 
+/** Messages that wait for this peer's disk; more are not taken, and their senders get no answer. */
+const requestsMax = 1024;
+
 /** A timer this late means that the process was not running: what arrived meanwhile is still in the sockets. */
 const lateTicks = 0.5;
 
@@ -153,6 +158,8 @@ export class RaftDriver {
   #isPumpPlanned = false;
   #cancelTick: Cancel = () => {};
   #ended: Error | undefined;
+  /** What failed is not written to any more. */
+  #hasFailed = false;
   #lastAppliedTerm: Term = 0;
 
   /** Throws when log and state are not of one peer, see `createRaft` of the engine. */
@@ -173,6 +180,7 @@ export class RaftDriver {
         logger: deps.logger,
         baseAt: (index) => this.#baseAt(index),
         onTaken: (base) => this.#step({ type: 'snapshotted', base }),
+        onLost: (base) => this.#step({ type: 'snapshot-lost', base }),
       },
     );
     const create = deps.createEngine ?? createRaft;
@@ -199,10 +207,19 @@ export class RaftDriver {
     this.#snapshots.start();
   }
 
-  /** Resolves when no write is under way any more. Who waits for an answer is rejected, outcome unknown. */
+  /**
+   * Resolves when no write is under way any more, and the state is synced, so that the next start replays nothing. Who waits for an
+   * answer is rejected, outcome unknown.
+   */
   async stop(): Promise<void> {
     this.#end(stopped());
     await Promise.all([...this.#background, this.#snapshots.stop()]);
+    if (this.#hasFailed) return;
+    const { state, logger } = this.#deps;
+    await state.sync().catch((error: unknown) => {
+      // Nothing is lost: the log has it.
+      logger.warn('the state could not be synced at the end', { error: errorMessage(error) });
+    });
   }
 
   get status(): Status {
@@ -236,9 +253,14 @@ export class RaftDriver {
     });
   }
 
-  change(change: ConfigurationChange): Promise<Answer> {
+  /** `fence`: refused when this peer does not lead that term. */
+  async change(change: ConfigurationChange, fence?: Term): Promise<Answer> {
+    const { role, term, leader } = this.#raft.status();
+    if (fence !== undefined && (fence !== term || role !== 'leader')) {
+      return { outcome: 'refused', reason: 'not-leader', leader };
+    }
     const appendedAt = this.#deps.clock.wallNanos();
-    return this.#ask((id) => this.#step({ type: 'change', id, change, appendedAt }));
+    return await this.#ask((id) => this.#step({ type: 'change', id, change, appendedAt }));
   }
 
   /** Hands the leadership to the voter that is furthest: `applied` when this peer leads no more. */
@@ -254,6 +276,7 @@ export class RaftDriver {
   /** A message of another peer. Rejects, so that no answer is sent, when this peer has ended. */
   handle(from: PeerId, request: Request, body?: SnapshotBody): Promise<Response> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    if (this.#requests.size >= requestsMax) return Promise.reject(overwhelmed());
     const token = ++this.#lastId;
     const counted = body && new CountedBody(body);
     if (counted !== undefined) this.#bodies.set(token, counted);
@@ -363,11 +386,7 @@ export class RaftDriver {
   }
 
   async #apply(entries: readonly Entry[]): Promise<void> {
-    const commands: RaftCommand[] = [];
-    for (const entry of entries) {
-      const command = entry.type === 'command' ? this.#decode(entry.index, entry.data) : undefined;
-      if (command !== undefined) commands.push(command);
-    }
+    const commands = [...commandsOf(entries, this.#deps.logger)];
     const last = entries.at(-1);
     if (last === undefined) return;
     await this.#deps.state.apply(commands, last.index);
@@ -429,16 +448,6 @@ export class RaftDriver {
     this.changes.notify();
   }
 
-  /** What cannot be read is skipped: all peers skip it alike. */
-  #decode(index: LogIndex, data: Uint8Array): RaftCommand | undefined {
-    try {
-      return raftCommandCodec.decode(data);
-    } catch (error) {
-      this.#deps.logger.error('skipped a committed command that cannot be read', { index, error: errorMessage(error) });
-      return undefined;
-    }
-  }
-
   #send({ callId, to, request, timeoutTicks }: Call): void {
     const body = request.type === 'snapshot' ? this.#snapshots.body(request.base) : undefined;
     const aborter = new AbortController();
@@ -495,6 +504,7 @@ export class RaftDriver {
   }
 
   #fail(cause: unknown): void {
+    this.#hasFailed = true;
     if (this.#ended !== undefined) return;
     const error = readOnly(cause);
     this.#end(error);

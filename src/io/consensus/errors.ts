@@ -1,6 +1,6 @@
 /** Expected failures of consensus. Texts that name the leader or its absence are the reference's, for its clients read them. */
-import { errorMessage, OperatingError, type Outcome } from '../../base/index.ts';
-import type { RefusalReason } from '../../core/raft/index.ts';
+import { errorCode, errorMessage, OperatingError, type Outcome } from '../../base/index.ts';
+import type { LogIndex, RefusalReason } from '../../core/raft/index.ts';
 import type { PeerId } from '../../model/index.ts';
 
 /** Go `consensus/raft/consensus.go` `redirectToLeader`. */
@@ -31,6 +31,30 @@ export function stopped(outcome: Outcome = 'refused'): OperatingError {
   return new OperatingError('consensus/stopped', 'consensus is shutdown', { outcome });
 }
 
+/** What is committed has not come here, or not through. */
+export function notAppliedInTime(index: LogIndex, applied: LogIndex): OperatingError {
+  return new OperatingError(
+    'consensus/timeout',
+    `timed out waiting for updates: entry ${applied} of ${index} is applied`,
+  );
+}
+
+/** Reads go on, but whether they show everything that was acknowledged nobody can tell. */
+export function unconfirmedRead(cause: unknown): OperatingError {
+  const text = `Cannot confirm that this peer has everything that was acknowledged: ${errorMessage(cause)}`;
+  const code = errorCode(cause);
+  // The leader is asked again until the time is over: a failed call is the last of them.
+  return new OperatingError(code.startsWith('consensus/') ? code : 'consensus/timeout', text, { cause });
+}
+
+/** Go peers offer no read index. */
+export function noReadIndex(leader: PeerId | undefined): OperatingError {
+  return new OperatingError(
+    'consensus/no-read-index',
+    `the leader "${leader ?? ''}" is a Go peer, which has no read index`,
+  );
+}
+
 /** The state is being opened anew after its disk had failed. */
 export function reopening(): OperatingError {
   return new OperatingError('consensus/reopening', 'Cannot read the pinset: it is being opened anew, try again');
@@ -40,6 +64,11 @@ export function reopening(): OperatingError {
 export function overtaken(): OperatingError {
   const text = 'Cannot tell what became of the operation: a snapshot of the leader has replaced the state';
   return new OperatingError('consensus/overtaken', text, { outcome: 'unknown' });
+}
+
+/** The disk of this peer hangs, and others go on asking. */
+export function overwhelmed(): OperatingError {
+  return new OperatingError('consensus/overwhelmed', 'Cannot take a Raft message: too many wait for the disk already');
 }
 
 /** The disk, or an invariant, failed: reads go on, nothing is written any more. */

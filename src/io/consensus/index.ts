@@ -6,9 +6,6 @@ export type {
   RaftStorage,
   RaftTransport,
   ReplicatedPinset,
-  SnapshotStore,
-  SnapshotWriter,
-  StoredSnapshot,
 } from './ports.ts';
 export { createRaft, type RaftConsensusDeps, type RaftConsensusOptions } from './raft.ts';
 export { createStreamTransport, raftProtocol, type StreamTransportDeps } from './stream-transport.ts';

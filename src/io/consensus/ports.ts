@@ -1,6 +1,6 @@
 /** What the Raft peer needs from others, beside the ports of `cluster`: the simulator and the real world give their own. */
 import type { Datastore, Pinset } from '../../cluster/ports.ts';
-import type { Base, LogIndex, LogStore, Request, Response } from '../../core/raft/index.ts';
+import type { LogIndex, LogStore, Request, Response, SnapshotStore } from '../../core/raft/index.ts';
 import type { PeerId, RaftCommand } from '../../model/index.ts';
 
 /**
@@ -31,17 +31,21 @@ export interface SnapshotBody {
 }
 
 /**
- * The state that the log makes; `openPinset` of `cluster` is it. `apply`, `restore` and `sync` come one at a time; a rejection
- * is a failure of the disk.
+ * The state that the log makes; `openPinset` of `cluster` is it. `replay`, `apply`, `restore` and `sync` come one at a time; a
+ * rejection is a failure of the disk.
  */
 export interface ReplicatedPinset extends Pinset {
   /** Index of the last entry that is applied. */
   readonly applied: LogIndex;
+  /** Up to here it is on disk. What was applied behind that in an earlier life may be there in part, until `replay`. */
+  readonly synced: LogIndex;
   /** What came with the last `restore`; `undefined` when the log alone has made the state. */
   readonly restoredTag: Uint8Array | undefined;
+  /** Applies the commands behind `synced` up to `applied` once more, and syncs. Before all else. */
+  replay(commands: Iterable<RaftCommand>): Promise<void>;
   /** Applies commands in order, up to the entry of that index. */
   apply(commands: readonly RaftCommand[], index: LogIndex): Promise<void>;
-  /** @returns an index up to which the state is on disk, at least what `applied` was when it was called. */
+  /** @returns `synced`, which is then at least what `applied` was when it was called. */
   sync(): Promise<LogIndex>;
   /** The whole state of one moment, in the bytes of the reference's snapshots, and the index it is of. */
   snapshot(): Promise<StateSnapshot>;
@@ -64,40 +68,14 @@ export interface StateSnapshot {
   readonly chunks: AsyncIterable<Uint8Array>;
 }
 
-/** A snapshot on disk: the state as of `base.index`. */
-export interface StoredSnapshot {
-  readonly base: Base;
-  readonly sizeBytes: number;
-}
-
-/**
- * The snapshots of a peer; `createRaftFolder` of `store` has them. The newest few are kept, older ones deleted when a new one is
- * finished. What a crash left unfinished is gone after the next open.
- */
-export interface SnapshotStore {
-  /** The newest first. */
-  list(): readonly StoredSnapshot[];
-  /** One writer at a time. */
-  create(base: Base): Promise<SnapshotWriter>;
-  /** Its bytes, in chunks; rejects with `store/damaged` at the end when the checksum is wrong. */
-  read(snapshot: StoredSnapshot): AsyncIterable<Uint8Array>;
-}
-
-/** A snapshot that is being written. */
-export interface SnapshotWriter {
-  write(bytes: Uint8Array): Promise<void>;
-  /** Durable and listed when it resolves. */
-  finish(): Promise<StoredSnapshot>;
-  /** Instead of `finish`: leaves nothing. */
-  discard(): Promise<void>;
-}
-
 /** The data of one Raft peer on its disk; `createRaftFolder` of `store` is it. */
 export interface RaftStorage {
   /** For texts. */
   readonly path: string;
   /** Opens everything, made when absent. */
   open(): Promise<RaftData>;
+  /** The state alone, when the rest cannot be opened. */
+  openState(): Promise<Datastore>;
   /** Resolves when there is room, and the disk takes writes. */
   probe(): Promise<void>;
   /** Keeps everything as the newest backup and leaves nothing in its place; only while closed. */

@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { consensusConformance } from '../../../test/conformance/consensus.ts';
+import { baseOf } from '../../../test/raft/single-peer.ts';
 import { collect } from '../../../test/support/collect.ts';
 import { cidNumber, pinOf } from '../../../test/support/pins.ts';
 import { peerIds, RaftCluster, raftConfig, type TestPeer } from '../../../test/support/raft-cluster.ts';
-import { type Logger, silentLogger } from '../../base/index.ts';
+import { type Logger, OperatingError, silentLogger } from '../../base/index.ts';
+import { openPinset } from '../../cluster/index.ts';
 import type { Pin } from '../../model/index.ts';
+import { createRaftFolder } from '../store/index.ts';
+import { encodeBase } from './base-tag.ts';
 
 const [a = '', b = '', c = '', d = ''] = peerIds(4);
 const ids = [a, b, c];
@@ -156,6 +160,70 @@ threePeers('the minority side refuses writes in bounded time and goes on reading
   assert.deepEqual(await names(leader), ['pin 1', 'pin 4', 'pin 5']);
 });
 
+threePeers('reads are confirmed by a quorum, or refused within their limit', async (cluster) => {
+  const leader = await cluster.leader();
+  const [first, second] = cluster.others(leader);
+  assert.ok(first !== undefined && second !== undefined);
+  await cluster.until(leader.consensus.logPin(pinNumber(1)));
+  // Who is cut off believes to lead for a while yet, and has missed something by the time it is asked.
+  const isCut = (from: string, to: string): boolean => (from === leader.id) !== (to === leader.id);
+  cluster.fate = (from, to) => (isCut(from, to) ? 'lose' : 'deliver');
+  let lateMs = 0;
+  const begin = cluster.clock.now();
+  const late = leader.consensus.readBarrier({ timeoutMs: 8000 }).finally(() => {
+    lateMs = cluster.clock.now() - begin;
+  });
+  late.catch(() => {});
+  await cluster.until(first.consensus.logPin(pinNumber(2)));
+  await cluster.until(second.consensus.readBarrier());
+  assert.deepEqual(await names(second), ['pin 1', 'pin 2']);
+  await assert.rejects(cluster.until(late), {
+    code: 'consensus/no-leader',
+    message:
+      'Cannot confirm that this peer has everything that was acknowledged: ' +
+      'timed out waiting for leader: context deadline exceeded',
+    outcome: 'refused',
+  });
+  assert.ok(lateMs >= 8000 && lateMs < 9000, `${lateMs} ms`);
+
+  const stop = new AbortController();
+  const givenUp = leader.consensus.readBarrier({ signal: stop.signal });
+  stop.abort();
+  await assert.rejects(givenUp, { code: 'consensus/cancelled', outcome: 'refused' });
+
+  // The leader answers, but nothing of the log comes here.
+  cluster.fate = () => 'deliver';
+  const next = await cluster.leader();
+  const [behind] = cluster.others(next);
+  assert.ok(behind !== undefined);
+  cluster.fate = (_, to, kind) => (kind === 'raft' && to === behind.id ? 'lose' : 'deliver');
+  await cluster.until(next.consensus.logPin(pinNumber(3)));
+  await assert.rejects(cluster.until(behind.consensus.readBarrier({ timeoutMs: 500 })), {
+    code: 'consensus/timeout',
+    message: /: timed out waiting for updates: entry \d+ of \d+ is applied$/,
+  });
+  cluster.fate = () => 'deliver';
+  for (const peer of cluster.peers.values()) {
+    await cluster.until(peer.consensus.readBarrier());
+    assert.deepEqual(await names(peer), ['pin 1', 'pin 2', 'pin 3']);
+  }
+});
+
+threePeers('a read is not confirmed by a leader that has no read index, as a Go peer', async (cluster) => {
+  const leader = await cluster.leader();
+  const [follower] = cluster.others(leader);
+  assert.ok(follower !== undefined);
+  cluster.rpcHandlers.get(leader.id)?.delete('RaftLeader.Read');
+  await assert.rejects(cluster.until(follower.consensus.readBarrier()), {
+    code: 'consensus/no-read-index',
+    message:
+      'Cannot confirm that this peer has everything that was acknowledged: ' +
+      `the leader "${leader.id}" is a Go peer, which has no read index`,
+  });
+  // Who takes what there is goes on.
+  await cluster.until(follower.consensus.waitForSync());
+});
+
 threePeers('a caller can set a shorter limit, and give up', async (cluster) => {
   const leader = await cluster.leader();
   cluster.fate = () => 'lose';
@@ -191,6 +259,7 @@ threePeers('a peer joins through any member, is sent the log, and is removed aga
   for (let n = 0; n < 5; n++) await cluster.until(cluster.peer(a).consensus.logPin(pinNumber(n)));
   const joined = await cluster.start(d, { isJoining: true });
   assert.deepEqual(await joined.consensus.peers(), []);
+  assert.equal(await joined.consensus.isRemoved(), false, 'it never was a member');
   await cluster.until(cluster.peer(b).consensus.addPeer(d));
   await cluster.until(cluster.peer(c).consensus.addPeer(d));
   await cluster.until(joined.consensus.ready());
@@ -203,10 +272,128 @@ threePeers('a peer joins through any member, is sent the log, and is removed aga
   await cluster.until(cluster.peer(a).consensus.rmPeer(d));
   await cluster.untilTrue(() => cluster.peer(b).seen.length === 6);
   assert.deepEqual(await cluster.peer(b).consensus.peers(), ids);
+  await cluster.pass(500);
+  assert.equal(await joined.consensus.isRemoved(), true);
+  assert.equal(await cluster.peer(b).consensus.isRemoved(), false);
+  assert.ok(!cluster.calls.includes('Cluster.ID'), 'the leader has told it');
   await cluster.kill(d);
   await joined.consensus.clean();
   assert.deepEqual(await readdir(join(cluster.folder, d)), ['raft.old.0']);
 });
+
+threePeers(
+  'a voter whose removal is not committed is a member still, and keeps what it has acknowledged',
+  async (cluster) => {
+    const leader = await cluster.leader();
+    const [voter, away] = cluster.others(leader);
+    assert.ok(voter !== undefined && away !== undefined);
+    await cluster.until(voter.consensus.waitForSync());
+    cluster.fate = (from, to) => (from === away.id || to === away.id ? 'lose' : 'deliver');
+    await cluster.until(leader.consensus.logPin(pinNumber(1)));
+    const removal = leader.consensus.rmPeer(voter.id, { timeoutMs: 3000 });
+    await assert.rejects(cluster.until(removal), { outcome: 'unknown' });
+    for (const peer of [leader, voter]) assert.deepEqual(await peer.consensus.peers(), ids);
+    assert.equal(await cluster.until(voter.consensus.isRemoved()), false);
+
+    await cluster.kill(voter.id);
+    const left = await createRaftFolder(join(cluster.folder, voter.id, 'raft'), { backupsRotate: 1 }).open();
+    const { entries } = await left.log.load();
+    await left.state.close();
+    const last = entries.findLast((entry) => entry.type === 'configuration');
+    assert.equal(last?.configuration.servers.length, 2, 'the removal has come into its log');
+
+    // Whoever has not got pin 1 must not be elected by one that has forgotten it.
+    await cluster.kill(leader.id);
+    cluster.fate = () => 'deliver';
+    const back = await cluster.start(voter.id);
+    await assert.rejects(cluster.until(away.consensus.logPin(pinNumber(2))), { code: 'consensus/no-leader' });
+    assert.equal(await cluster.until(back.consensus.isRemoved()), false);
+
+    // The removal is committed by those who remain. Nobody tells the removed peer, so it asks.
+    const again = await cluster.start(leader.id);
+    await cluster.untilTrue(() => away.consensus.pinset().count() === 1);
+    await cluster.until(again.consensus.logPin(pinNumber(2)));
+    await cluster.until(away.consensus.waitForSync());
+    for (const peer of [again, away]) assert.deepEqual(await names(peer), ['pin 1', 'pin 2']);
+    assert.equal(await cluster.until(back.consensus.isRemoved()), true);
+  },
+);
+
+threePeers(
+  'a change of members whose answer is lost is not made again over what somebody else did since',
+  async (cluster) => {
+    const leader = await cluster.leader();
+    const [follower, other] = cluster.others(leader);
+    assert.ok(follower !== undefined && other !== undefined);
+    await cluster.start(d, { isJoining: true });
+    cluster.fate = (from, _, kind) =>
+      from === follower.id && kind === 'RaftLeader.Change' ? 'lose-answer' : 'deliver';
+    const adding = follower.consensus.addPeer(d);
+    adding.catch(() => {});
+    await cluster.until(other.consensus.addPeer(d));
+    await cluster.until(other.consensus.rmPeer(d));
+    await assert.rejects(cluster.until(adding), { code: 'rpc/timeout', outcome: 'unknown' });
+    await cluster.pass(20_000);
+    assert.deepEqual(await leader.consensus.peers(), ids);
+  },
+);
+
+threePeers('a change of members whose answer is lost is done when the members are as asked for', async (cluster) => {
+  const leader = await cluster.leader();
+  const [follower] = cluster.others(leader);
+  assert.ok(follower !== undefined);
+  await cluster.start(d, { isJoining: true });
+  cluster.fate = (from, _, kind) => (from === follower.id && kind === 'RaftLeader.Change' ? 'lose-answer' : 'deliver');
+  await cluster.until(follower.consensus.addPeer(d));
+  assert.deepEqual(await follower.consensus.peers(), [a, b, c, d]);
+  await cluster.until(follower.consensus.rmPeer(d));
+  assert.deepEqual(await follower.consensus.peers(), ids);
+  assert.equal(cluster.calls.filter((name) => name === 'RaftLeader.Change').length, 2, 'each was asked for once');
+});
+
+threePeers('a change of members that the dead leader never got is made again', async (cluster) => {
+  const leader = await cluster.leader();
+  const [follower] = cluster.others(leader);
+  assert.ok(follower !== undefined);
+  cluster.fate = (_, to, kind) => (kind === 'RaftLeader.Change' && to === leader.id ? 'lose' : 'deliver');
+  const removing = follower.consensus.rmPeer(leader.id);
+  await cluster.pass(100);
+  await cluster.kill(leader.id);
+  await cluster.until(removing);
+  assert.ok(!(await follower.consensus.peers()).includes(leader.id));
+});
+
+threePeers('a leader that has no service of ours is asked for changes of members as a Go peer', async (cluster) => {
+  const leader = await cluster.leader();
+  const [follower] = cluster.others(leader);
+  assert.ok(follower !== undefined);
+  cluster.rpcHandlers.get(leader.id)?.delete('RaftLeader.Change');
+  await cluster.start(d, { isJoining: true });
+  await cluster.until(follower.consensus.addPeer(d));
+  await cluster.until(follower.consensus.rmPeer(d));
+  assert.deepEqual(await follower.consensus.peers(), ids);
+  assert.deepEqual(
+    cluster.calls.filter((name) => name !== 'Cluster.ID'),
+    ['RaftLeader.Change', 'Consensus.AddPeer', 'Consensus.RmPeer'],
+  );
+});
+
+for (const end of ['given up', 'cut short by the end of the peer']) {
+  threePeers(`a change of members that is ${end} may still happen, and says so`, async (cluster) => {
+    const leader = await cluster.leader();
+    const [follower] = cluster.others(leader);
+    assert.ok(follower !== undefined);
+    await cluster.until(follower.consensus.waitForSync());
+    cluster.fate = () => 'lose';
+    const asking = new AbortController();
+    const removing = leader.consensus.rmPeer(follower.id, { signal: asking.signal });
+    removing.catch(() => {});
+    await cluster.pass(20);
+    if (end === 'given up') asking.abort();
+    else await cluster.kill(leader.id);
+    await assert.rejects(cluster.until(removing), { outcome: 'unknown' });
+  });
+}
 
 threePeers('the leader can be removed; the others elect another', async (cluster) => {
   const leader = await cluster.leader();
@@ -219,6 +406,22 @@ threePeers('the leader can be removed; the others elect another', async (cluster
     await other.consensus.peers(),
     ids.filter((id) => id !== leader.id),
   );
+});
+
+threePeers('a change of members that was cut short is not reported as refused', async (cluster) => {
+  const leader = await cluster.leader();
+  cluster.fate = (_from, _to, kind) => (kind === 'raft' ? 'lose' : 'deliver');
+  const removed = leader.consensus.rmPeer(ids.find((id) => id !== leader.id) ?? d, { timeoutMs: 3000 });
+  await assert.rejects(cluster.until(removed), { code: 'consensus/no-leader', outcome: 'unknown' });
+});
+
+threePeers('a change of members whose peer stops meanwhile may be in the log', async (cluster) => {
+  const leader = await cluster.leader();
+  cluster.fate = (_from, _to, kind) => (kind === 'raft' ? 'lose' : 'deliver');
+  const removed = leader.consensus.rmPeer(ids.find((id) => id !== leader.id) ?? d);
+  const isStopped = assert.rejects(removed, { code: 'consensus/stopped', outcome: 'unknown' });
+  await cluster.kill(leader.id);
+  await isStopped;
 });
 
 test('a single peer leads itself, refuses to remove itself, and keeps its data', async () => {
@@ -319,6 +522,35 @@ test('a peer that joins when the log is compacted receives a snapshot and the lo
   }
 });
 
+test('a peer that joins is never sent a snapshot that is damaged, and one that is taken for it instead', async () => {
+  const cluster = await compacted();
+  try {
+    await cluster.pass(2000);
+    let damaged = 0;
+    for (const id of ids) {
+      const folder = join(cluster.folder, id, 'raft', 'snapshots');
+      for (const name of await readdir(folder)) {
+        const path = join(folder, name, 'state.bin');
+        const bytes = await readFile(path);
+        const at = bytes.indexOf('pin 1');
+        if (at < 0) continue;
+        // A snapshot still, with another pin in it.
+        bytes[at] = 'P'.charCodeAt(0);
+        await writeFile(path, bytes);
+        damaged++;
+      }
+    }
+    assert.ok(damaged >= 3);
+    const joined = await cluster.start(d, { isJoining: true });
+    await cluster.until(cluster.peer(b).consensus.addPeer(d));
+    await cluster.until(joined.consensus.ready());
+    assert.deepEqual(await names(joined), await names(cluster.peer(a)));
+    assert.ok(joined.seen.includes('replaced'));
+  } finally {
+    await cluster.end();
+  }
+});
+
 test('a peer that was away while pins were removed and the log compacted has the pinset of the others', async () => {
   const cluster = await compacted();
   try {
@@ -362,23 +594,103 @@ test('a leader that stops hands its leadership over', async () => {
   }
 });
 
-test('joining again: data of the same cluster is kept, that of another is moved away', async () => {
-  const cluster = await RaftCluster.make();
-  try {
-    for (const id of ids) await cluster.start(id, { initPeerset: ids });
-    await cluster.until(cluster.peer(a).consensus.logPin(pinNumber(1)));
-    await cluster.kill(a);
-    const again = await cluster.start(a, { isJoining: true, bootstrapPeers: [b] });
-    assert.equal(again.consensus.pinset().count(), 1);
-    await cluster.until(again.consensus.ready());
-    assert.deepEqual(await readdir(join(cluster.folder, a)), ['raft']);
-    await cluster.kill(a);
-    await cluster.start(a, { isJoining: true, bootstrapPeers: [d] });
-    assert.deepEqual((await readdir(join(cluster.folder, a))).sort(), ['raft', 'raft.old.0']);
-  } finally {
-    await cluster.end();
-  }
+/** What lies beside the data of the peer, and the data itself. */
+async function foldersOf(cluster: RaftCluster, id: string): Promise<string[]> {
+  return (await readdir(join(cluster.folder, id))).sort();
+}
+
+threePeers('joining again: data of the same cluster is kept, that of another is moved away', async (cluster) => {
+  await cluster.until(cluster.peer(a).consensus.logPin(pinNumber(1)));
+  await cluster.kill(a);
+  const again = await cluster.start(a, { isJoining: true, bootstrapPeers: [b] });
+  assert.equal(again.consensus.pinset().count(), 1);
+  await cluster.until(again.consensus.ready());
+  assert.deepEqual(await foldersOf(cluster, a), ['raft']);
+  await cluster.kill(a);
+
+  const lines: string[] = [];
+  const logger: Logger = { ...silentLogger, warn: (line) => void lines.push(line), scope: () => logger };
+  cluster.logger = logger;
+  await cluster.start(a, { isJoining: true, bootstrapPeers: [d] });
+  assert.deepEqual(await foldersOf(cluster, a), ['raft'], 'nobody has said that it is of another cluster');
+  assert.match(lines[0] ?? '', /^this peer keeps its data: .*, and no bootstrap peer answers /);
+  await cluster.kill(a);
+
+  // One that waits to be added is in no cluster: what it says says nothing.
+  await cluster.start(d, { isJoining: true });
+  await cluster.start(a, { isJoining: true, bootstrapPeers: [d] });
+  assert.deepEqual(await foldersOf(cluster, a), ['raft']);
+  await cluster.kill(a);
+  await cluster.kill(d);
+
+  await rm(join(cluster.folder, d), { recursive: true });
+  const other = await cluster.start(d);
+  await cluster.until(other.consensus.ready());
+  await cluster.start(a, { isJoining: true, bootstrapPeers: [d] });
+  assert.deepEqual(await foldersOf(cluster, a), ['raft', 'raft.old.0']);
 });
+
+threePeers('a member that joins once goes on with its data, whoever is to be joined', async (cluster) => {
+  await cluster.until(cluster.peer(a).consensus.logPin(pinNumber(1)));
+  await cluster.kill(a);
+  const other = await cluster.start(d);
+  await cluster.until(other.consensus.ready());
+  const joining = { isJoining: true, joinsOnce: true, bootstrapPeers: [d] };
+  const again = await cluster.start(a, joining);
+  await cluster.until(again.consensus.ready());
+  assert.equal(again.consensus.pinset().count(), 1);
+  assert.ok(!cluster.calls.includes('Cluster.ID'), 'it asks nobody');
+  await cluster.kill(d);
+
+  // One that has left by its own data joins anew.
+  const remover = await cluster.leader();
+  const [left] = cluster.others(remover);
+  assert.ok(left !== undefined);
+  await cluster.until(remover.consensus.rmPeer(left.id));
+  await cluster.pass(500);
+  await cluster.kill(left.id);
+  await cluster.start(left.id, { ...joining, bootstrapPeers: [remover.id] });
+  assert.deepEqual(await foldersOf(cluster, left.id), ['raft', 'raft.old.0']);
+});
+
+threePeers(
+  'a voter that is behind keeps its data when it starts with a bootstrap peer that joined meanwhile',
+  async (cluster) => {
+    const leader = await cluster.leader();
+    const [slow, away] = cluster.others(leader);
+    assert.ok(slow !== undefined && away !== undefined);
+    await cluster.until(away.consensus.waitForSync());
+    // The one that goes away is one of two that have it.
+    cluster.fate = (from, to) => (from === slow.id || to === slow.id ? 'lose' : 'deliver');
+    await cluster.until(leader.consensus.logPin(pinNumber(1)));
+    await cluster.kill(away.id);
+    cluster.fate = () => 'deliver';
+    await cluster.start(d, { isJoining: true });
+    await cluster.until(leader.consensus.addPeer(d));
+
+    const back = await cluster.start(away.id, { isJoining: true, bootstrapPeers: [d] });
+    assert.deepEqual(await foldersOf(cluster, away.id), ['raft']);
+    await cluster.until(back.consensus.waitForSync());
+    assert.deepEqual(await back.consensus.peers(), [a, b, c, d]);
+  },
+);
+
+threePeers(
+  'a peer that was removed while it was away gives its data up for a member that its log does not know',
+  async (cluster) => {
+    const leader = await cluster.leader();
+    const [away] = cluster.others(leader);
+    assert.ok(away !== undefined);
+    await cluster.until(away.consensus.waitForSync());
+    await cluster.kill(away.id);
+    await cluster.start(d, { isJoining: true });
+    await cluster.until(leader.consensus.addPeer(d));
+    await cluster.until(leader.consensus.rmPeer(away.id));
+    await cluster.until(cluster.peer(d).consensus.waitForSync());
+    await cluster.start(away.id, { isJoining: true, bootstrapPeers: [d] });
+    assert.deepEqual(await foldersOf(cluster, away.id), ['raft', 'raft.old.0']);
+  },
+);
 
 test('a peer whose disk fails is read-only, and takes part again when the disk takes writes', async () => {
   const cluster = await RaftCluster.make();
@@ -411,6 +723,94 @@ test('a peer whose disk fails is read-only, and takes part again when the disk t
   }
 });
 
+test('a peer whose data cannot be opened when the disk takes writes again can still be read', async () => {
+  const cluster = await RaftCluster.make();
+  try {
+    const peer = await cluster.start(a);
+    await cluster.until(peer.consensus.logPin(pinNumber(1)));
+    peer.isDiskFull = true;
+    await assert.rejects(cluster.until(peer.consensus.logPin(pinNumber(2))), { outcome: 'unknown' });
+    peer.isDiskFull = false;
+    for (const code of ['store/io', 'store/full', 'store/locked']) {
+      peer.openError = new OperatingError(code, code);
+      await cluster.pass(31_000);
+      // But for the moment in which it is tried.
+      await cluster.untilTrue(() => isReadable(peer));
+      assert.deepEqual(await names(peer), ['pin 1'], code);
+    }
+    assert.deepEqual(peer.failures, []);
+    peer.openError = undefined;
+    await cluster.pass(31_000);
+    await cluster.until(peer.consensus.logPin(pinNumber(3)));
+    await cluster.kill(a);
+    const again = await cluster.start(a);
+    await cluster.until(again.consensus.ready());
+    assert.ok((await names(again)).includes('pin 3'));
+  } finally {
+    await cluster.end();
+  }
+});
+
+test('a peer whose data is found damaged when the disk takes writes again ends, and can be read until then', async () => {
+  const cluster = await RaftCluster.make();
+  try {
+    for (const code of ['store/damaged', 'store/foreign', 'raft/state-ahead']) {
+      const peer = await cluster.start(a);
+      await cluster.until(peer.consensus.logPin(pinNumber(1)));
+      peer.isDiskFull = true;
+      await assert.rejects(cluster.until(peer.consensus.logPin(pinNumber(2))), { outcome: 'unknown' });
+      peer.isDiskFull = false;
+      peer.openError = new OperatingError(code, code);
+      await cluster.untilTrue(() => peer.failures.length > 0);
+      assert.deepEqual(peer.failures, [peer.openError]);
+      assert.equal(isReadable(peer), true);
+      assert.deepEqual(await names(peer), ['pin 1']);
+      await cluster.pass(100_000);
+      assert.equal(peer.failures.length, 1);
+      await cluster.kill(a);
+      assert.equal(cluster.clock.pendingCount, 0);
+    }
+  } finally {
+    await cluster.end();
+  }
+});
+
+test('a disk that fails again at once is waited for again', async () => {
+  const cluster = await RaftCluster.make();
+  try {
+    const peer = await cluster.start(a);
+    await cluster.until(peer.consensus.logPin(pinNumber(1)));
+    peer.isDiskFull = true;
+    peer.isProbeBlind = true;
+    await assert.rejects(cluster.until(peer.consensus.logPin(pinNumber(2))), { outcome: 'unknown' });
+    await cluster.pass(10_000);
+    peer.isDiskFull = false;
+    await cluster.untilTrue(() => isLed(peer));
+    await cluster.until(peer.consensus.logPin(pinNumber(3)));
+    assert.deepEqual(peer.failures, []);
+  } finally {
+    await cluster.end();
+  }
+});
+
+function isReadable({ consensus }: TestPeer): boolean {
+  try {
+    consensus.pinset().count();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isLed({ consensus }: TestPeer): boolean {
+  try {
+    consensus.leader();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function isLedByAnother(peer: TestPeer, than: TestPeer): boolean {
   try {
     return peer.consensus.leader() !== than.id;
@@ -418,6 +818,21 @@ function isLedByAnother(peer: TestPeer, than: TestPeer): boolean {
     return false;
   }
 }
+
+threePeers('when the disk of the leader hangs, another peer leads and answers', async (cluster) => {
+  const hung = await cluster.leader();
+  const disk = Promise.withResolvers<void>();
+  hung.diskHangs = disk.promise;
+  const atHung = hung.consensus.logPin(pinNumber(1), { timeoutMs: 60_000 });
+  const [other] = cluster.others(hung);
+  assert.ok(other !== undefined);
+  await cluster.until(other.consensus.logPin(pinNumber(2)), 10_000);
+  assert.notEqual(other.consensus.leader(), hung.id);
+  disk.resolve();
+  hung.diskHangs = undefined;
+  await cluster.until(atHung, 10_000);
+  assert.deepEqual(await names(hung), ['pin 1', 'pin 2']);
+});
 
 test('a peer whose log or state cannot be written becomes read-only, and says so', async () => {
   const cluster = await RaftCluster.make();
@@ -452,7 +867,6 @@ test('a peer refuses to start when its log has lost what the state had applied',
     await cluster.kill(a);
     const raft = join(cluster.folder, a, 'raft');
     assert.ok(existsSync(raft));
-    const { rm } = await import('node:fs/promises');
     await rm(join(raft, 'log'), { recursive: true });
     // Twice: nothing is written into the log that was lost.
     for (let count = 0; count < 2; count++) {
@@ -465,6 +879,35 @@ test('a peer refuses to start when its log has lost what the state had applied',
       });
     }
     cluster.peer(a).isDead = true;
+  } finally {
+    await cluster.end();
+  }
+});
+
+test('a start that finishes a snapshot needs a log that knows its term; one that was lost is not begun anew', async () => {
+  const cluster = await RaftCluster.make();
+  try {
+    const base = baseOf(5, 3, ids);
+    const folder = createRaftFolder(join(cluster.folder, a, 'raft'), { backupsRotate: raftConfig.backupsRotate });
+    let data = await folder.open();
+    const observer = { onPin: () => {}, onUnpin: () => {}, onReplaced: () => {} };
+    const state = openPinset(data.state, { log: silentLogger, observer });
+    const { chunks } = await state.snapshot();
+    // As a crash leaves them when the state was replaced and the log was not yet; but for the term.
+    await state.restore(chunks, { applied: base.index, tag: encodeBase(base) });
+    const start = async (term: number): Promise<void> => {
+      await data.log.load();
+      await data.log.write([{ type: 'hard', state: { term, votedFor: b } }]);
+      await Promise.all([data.log.close(), data.state.close()]);
+      await cluster.start(a);
+    };
+    await assert.rejects(start(2), {
+      code: 'raft/state-ahead',
+      message: /it knows terms up to 2, .* of term 3; restore/,
+    });
+    data = await folder.open();
+    await start(3);
+    assert.deepEqual(await cluster.peer(a).consensus.peers(), ids);
   } finally {
     await cluster.end();
   }

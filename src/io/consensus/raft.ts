@@ -2,7 +2,16 @@
  * Agreement by Raft: the port `Consensus` over the engine, a durable log and a pinset.
  * Source: Go `consensus/raft/consensus.go`, `raft.go`; the texts of errors are theirs.
  */
-import { type Cancel, type Clock, errorMessage, type Logger, OperatingError, type Random } from '../../base/index.ts';
+import {
+  type Cancel,
+  type Clock,
+  errorCode,
+  errorMessage,
+  type Logger,
+  LogLimit,
+  OperatingError,
+  type Random,
+} from '../../base/index.ts';
 import type { CallOptions, Consensus, Datastore, Pinset, Rpc } from '../../cluster/ports.ts';
 import {
   type Base,
@@ -10,14 +19,18 @@ import {
   type createRaft as createEngine,
   joinOps,
   type LogImage,
-  type LogOp,
+  type LogIndex,
   type Status,
   type Term,
+  termBehind,
 } from '../../core/raft/index.ts';
 import type { RaftConfig } from '../../model/config/index.ts';
 import {
+  type ChangeRequest,
   type LogPosition,
+  methods,
   type Nothing,
+  nothing,
   type PeerId,
   type Pin,
   type ProposeRequest,
@@ -27,9 +40,11 @@ import {
 import type { RpcNode } from '../rpc/index.ts';
 import { decodeBase } from './base-tag.ts';
 import { type Answer, type DriverOptions, RaftDriver } from './driver.ts';
-import { givenUp, noLeader, noLeaderInTime, refusal, stopped } from './errors.ts';
+import { givenUp, noLeader, noReadIndex, notAppliedInTime, refusal, stopped, unconfirmedRead } from './errors.ts';
 import { LatePinset } from './late-pinset.ts';
+import { isMember, membersOf, membersOfImage } from './membership.ts';
 import type { RaftData, RaftStorage, RaftTransport, ReplicatedPinset } from './ports.ts';
+import { replay } from './replay.ts';
 import { Writes } from './writes.ts';
 
 /** Who the peer is and how it starts. */
@@ -37,9 +52,11 @@ export interface RaftConsensusOptions {
   readonly self: PeerId;
   /** Join a running cluster: data of another cluster is moved away, and the peer waits to be added. */
   readonly isJoining: boolean;
+  /** A peer that is a member by its own data goes on with it, whoever is to be joined, and asks nobody. Default false. */
+  readonly joinsOnce?: boolean;
   /**
-   * Peers of the cluster to be joined. Data that names one of them as a fellow member is kept: a voter that threw it away would
-   * forget what it has acknowledged, and whom it gave its vote.
+   * Peers of the cluster to be joined. Data that names one of them as a fellow member is kept, and so is data of a member that none of
+   * them disowns: a voter that threw it away would forget what it has acknowledged, and whom it gave its vote.
    */
   readonly bootstrapPeers?: readonly PeerId[];
   readonly config: RaftConfig;
@@ -58,7 +75,10 @@ export interface RaftConsensusDeps {
   readonly createEngine?: typeof createEngine;
   /** Opens the pinset over the store of `storage`; it tells its observer of what is applied. */
   readonly openPinset: (store: Datastore) => ReplicatedPinset;
-  /** An invariant is broken: this peer is read-only, and must end. Called at most once. A failed disk is waited for. */
+  /**
+   * An invariant is broken, or the data is damaged: this peer is read-only, and must end. Called at most once. A failed disk is
+   * waited for.
+   */
   readonly onFailure: (cause: Error) => void;
   /** Role, term, leader or configuration have changed. Must not throw. */
   readonly onStatus?: (status: Status) => void;
@@ -66,12 +86,24 @@ export interface RaftConsensusDeps {
 
 const neverJoined = 'this peer was to join a cluster that has not answered yet: start it with --bootstrap to ask again';
 
+const unsureOfRemoval =
+  'this peer may have been removed, but not all members confirm that: it keeps its data, and asks them again';
+
+const memberAlready = 'this peer is a member already and keeps its data: --bootstrap is for the first start';
+const unsureOfCluster =
+  'this peer keeps its data: it is a member of a cluster, and no bootstrap peer answers that it is in another one';
+
+/** How long another peer may take to say who its members are: with that it tells of its IPFS node, for which it waits up to 5 s. */
+const askTimeoutMs = 10_000;
+
 /** How long `stop` waits for a disk that does not answer. */
 const stopTimeoutMs = 3000;
 
 /** Between looks whether a failed disk takes writes again: the first, and, doubled each time, the longest. */
 const reopenDelayMinMs = 1000;
 const reopenDelayMaxMs = 30_000;
+/** What may be over by itself. Anything else that is found when the data is opened ends the peer. */
+const passingFailures = ['store/full', 'store/io', 'store/locked'];
 
 /**
  * Makes the consensus of a peer.
@@ -87,6 +119,7 @@ export function createRaft(options: RaftConsensusOptions, deps: RaftConsensusDep
 interface Opened {
   readonly data: RaftData;
   readonly image: LogImage;
+  readonly state: ReplicatedPinset;
 }
 
 interface Running {
@@ -104,14 +137,22 @@ class RaftConsensus implements Consensus {
   #starting: Promise<void> | undefined;
   /** Waits for a failed disk. */
   #reopening: Promise<void> | undefined;
+  /** The state alone, while the rest cannot be opened. */
+  #reading: Datastore | undefined;
+  /** The peer was told to end. */
+  #isLost = false;
   #wake: () => void = () => {};
+  readonly #logLimit: LogLimit;
+  readonly #stopping = new AbortController();
   #life: 'new' | 'starting' | 'started' | 'stopped' = 'new';
 
   constructor(options: RaftConsensusOptions, deps: RaftConsensusDeps) {
     this.#options = options;
     this.#deps = deps;
+    this.#logLimit = new LogLimit(deps.clock);
     deps.rpc.register(raftLeaderMethods, {
       Propose: (request) => this.#servePropose(request),
+      Change: (request) => this.#serveChange(request),
       Read: () => this.#serveRead(),
     });
   }
@@ -134,12 +175,12 @@ class RaftConsensus implements Consensus {
   }
 
   /** Takes part with this data, or closes it again and rejects. */
-  async #run({ data, image: found }: Opened): Promise<void> {
-    const { storage, clock, random, transport, rpc, logger, createEngine, onStatus } = this.#deps;
+  async #run({ data, image: found, state }: Opened): Promise<void> {
+    const { clock, random, transport, rpc, logger, createEngine, onStatus } = this.#deps;
     const { self, config } = this.#options;
     try {
-      const state = this.#deps.openPinset(data.state);
       const image = await this.#begun(data.log, found, state);
+      await replay(state, image, logger);
       if (this.#life === 'stopped') throw stopped();
       const driver: RaftDriver = new RaftDriver(
         {
@@ -165,16 +206,22 @@ class RaftConsensus implements Consensus {
       driver.start();
     } catch (error) {
       await closeData(data);
-      if (error instanceof OperatingError) {
-        throw new OperatingError(error.code, `Cannot start from "${storage.path}": ${error.message}`, { cause: error });
-      }
-      throw error;
+      throw this.#cannotStart(error);
     }
+  }
+
+  /** Says where, of what the parts say about themselves. */
+  #cannotStart(cause: unknown): unknown {
+    if (!(cause instanceof OperatingError)) return cause;
+    return new OperatingError(cause.code, `Cannot start from "${this.#deps.storage.path}": ${cause.message}`, {
+      cause,
+    });
   }
 
   /** A broken invariant, or a state of another cluster, ends the peer; a disk may be full for a while. */
   #onFailure(error: OperatingError): void {
     if (!(error.cause instanceof OperatingError) || error.cause.code.startsWith('raft/')) {
+      this.#isLost = true;
       this.#deps.onFailure(error);
       return;
     }
@@ -183,9 +230,7 @@ class RaftConsensus implements Consensus {
       path: storage.path,
       cause: error.cause.message,
     });
-    this.#reopening ??= this.#reopen().finally(() => {
-      this.#reopening = undefined;
-    });
+    this.#reopening ??= this.#reopen();
   }
 
   /**
@@ -195,23 +240,65 @@ class RaftConsensus implements Consensus {
   async #reopen(): Promise<void> {
     const { storage, logger } = this.#deps;
     let told = '';
-    for (let delayMs = reopenDelayMinMs; ; delayMs = Math.min(2 * delayMs, reopenDelayMaxMs)) {
-      await this.#sleep(delayMs);
-      if (this.#life !== 'started' || this.#running === undefined) return;
-      try {
-        await storage.probe();
-        await this.#running.driver.stop();
-        this.#pinset.suspend();
-        await closeData(this.#running.data);
-        await this.#run(await this.#open());
-        logger.info('the disk takes writes again: this peer takes part again', { path: storage.path });
-        return;
-      } catch (error) {
-        const text = errorMessage(error);
-        if (text !== told) logger.warn('the disk still fails', { error: text });
-        told = text;
+    try {
+      for (let delayMs = reopenDelayMinMs; ; delayMs = Math.min(2 * delayMs, reopenDelayMaxMs)) {
+        await this.#sleep(delayMs);
+        const running = this.#running;
+        if (this.#life !== 'started' || this.#isLost || running === undefined) return;
+        try {
+          await storage.probe();
+          await this.#takePartAgain(running);
+          // It may have failed again by now.
+          if (this.#running?.driver.ended === undefined) return;
+        } catch (error) {
+          if (this.#life !== 'started') return;
+          if (!passingFailures.includes(errorCode(error))) {
+            this.#isLost = true;
+            this.#deps.onFailure(error instanceof Error ? error : new Error(errorMessage(error)));
+            return;
+          }
+          const text = errorMessage(error);
+          if (text !== told) logger.warn('the disk still fails', { error: text });
+          told = text;
+        }
       }
+    } finally {
+      // At once: the next failure may come before whoever waits for the end of this one.
+      this.#reopening = undefined;
     }
+  }
+
+  /** Rejects when that cannot be; then the state is opened alone, to be read. */
+  async #takePartAgain(running: Running): Promise<void> {
+    const { storage, logger } = this.#deps;
+    await running.driver.stop();
+    this.#pinset.suspend();
+    await closeData(running.data);
+    await this.#closeReading();
+    try {
+      await this.#run(await this.#open());
+    } catch (error) {
+      await this.#openToRead();
+      throw error;
+    }
+    logger.info('the disk takes writes again: this peer takes part again', { path: storage.path });
+  }
+
+  /** As it is, without a replay: nothing can be written, and what this process has written is there to be read. */
+  async #openToRead(): Promise<void> {
+    try {
+      this.#reading = await this.#deps.storage.openState();
+      this.#pinset.become(this.#openPinset(this.#reading));
+    } catch (error) {
+      await this.#closeReading();
+      this.#deps.logger.warn('the pinset cannot be read meanwhile', { error: errorMessage(error) });
+    }
+  }
+
+  async #closeReading(): Promise<void> {
+    const reading = this.#reading;
+    this.#reading = undefined;
+    await reading?.close();
   }
 
   async #sleep(delayMs: number): Promise<void> {
@@ -226,6 +313,7 @@ class RaftConsensus implements Consensus {
   async stop(): Promise<void> {
     if (this.#life === 'stopped') return;
     this.#life = 'stopped';
+    this.#stopping.abort();
     this.#wake();
     // A start that is under way finds out when its files are open, and closes them.
     await this.#atMost(stopTimeoutMs, Promise.all([this.#starting?.catch(() => {}), this.#reopening]));
@@ -236,7 +324,10 @@ class RaftConsensus implements Consensus {
     if (running === undefined) return;
     await this.#atMost(
       stopTimeoutMs,
-      running.driver.stop().then(() => closeData(running.data)),
+      running.driver
+        .stop()
+        .then(() => closeData(running.data))
+        .then(() => this.#closeReading()),
     );
   }
 
@@ -288,13 +379,42 @@ class RaftConsensus implements Consensus {
   rmPeer(peer: PeerId, options?: CallOptions): Promise<void> {
     return this.#write(async (writes) => {
       await writes.change({ type: 'remove', peer }, options);
-      await this.#seen(({ configuration }) => configuration.servers.every(({ id }) => id !== peer));
+      await this.#seen((status) => !membersOf(status).includes(peer));
     });
   }
 
   async peers(): Promise<readonly PeerId[]> {
-    const { servers } = this.#use().driver.status.configuration;
-    return servers.map(({ id }) => id).sort();
+    return membersOf(this.#use().driver.status);
+  }
+
+  async isRemoved(options: CallOptions = {}): Promise<boolean> {
+    if (this.#life !== 'started' || this.#running === undefined) return false;
+    const { self } = this.#options;
+    const { configuration, configurationIndex, configurationBefore, commit } = this.#running.driver.status;
+    if (configurationIndex === 0 || isMember(configuration, self)) return false;
+    if (commit >= configurationIndex && isMember(configurationBefore, self)) return true;
+    // A Go leader does not tell that it is committed, and one of ours may have gone before it could. And the log of a peer that is
+    // joining may end before it was a member.
+    const others = configuration.servers.map(({ id }) => id);
+    const answers = await Promise.all(others.map((peer) => this.#membersBy(peer, options)));
+    if (answers.every((members) => members?.includes(self) === false)) return true;
+    if (this.#logLimit.allows('doubt')) this.#deps.logger.warn(unsureOfRemoval);
+    return false;
+  }
+
+  /** What another peer says; `undefined` when it does not answer, or is no member of anything itself. */
+  async #membersBy(peer: PeerId, options: CallOptions): Promise<readonly PeerId[] | undefined> {
+    const { rpc, logger } = this.#deps;
+    try {
+      const { clusterPeers } = await rpc.call(peer, methods.Cluster.ID, nothing, {
+        timeoutMs: askTimeoutMs,
+        ...options,
+      });
+      return clusterPeers?.includes(peer) === true ? clusterPeers : undefined;
+    } catch (error) {
+      logger.debug('a peer does not tell its members', { peer, error: errorMessage(error) });
+      return undefined;
+    }
   }
 
   leader(): PeerId {
@@ -309,13 +429,31 @@ class RaftConsensus implements Consensus {
   }
 
   async waitForSync(options: CallOptions = {}): Promise<void> {
-    const { driver, writes } = this.#use();
     // A Go leader does not tell its index: what has come here by now is all that can be waited for.
-    const index = (await writes.readIndex(options)) ?? driver.status.lastIndex;
+    await this.#readyToRead(options, ({ status }) => status.lastIndex);
+  }
+
+  async readBarrier(options: CallOptions = {}): Promise<void> {
+    try {
+      await this.#readyToRead(options, ({ status }) => {
+        throw noReadIndex(status.leader);
+      });
+    } catch (error) {
+      if (options.signal?.aborted === true) throw givenUp('The read', options.signal, 'refused');
+      throw unconfirmedRead(error);
+    }
+  }
+
+  /** Until what the leader's read index says is applied here; `withoutIndex` decides where a Go peer leads. */
+  async #readyToRead(options: CallOptions, withoutIndex: (driver: RaftDriver) => LogIndex): Promise<void> {
+    const { driver, writes } = this.#use();
+    const { clock } = this.#deps;
+    const endMs = clock.now() + (options.timeoutMs ?? this.#options.config.waitForLeaderTimeoutMs);
+    const index = (await writes.readIndex(options)) ?? withoutIndex(driver);
     await driver.changes.until(() => driver.applied >= index || undefined, {
-      timeoutMs: options.timeoutMs ?? this.#options.config.waitForLeaderTimeoutMs,
+      timeoutMs: Math.max(0, endMs - clock.now()),
       signal: options.signal,
-      onTimeout: () => noLeaderInTime('refused'),
+      onTimeout: () => notAppliedInTime(index, driver.applied),
       onAbort: () => givenUp('The wait for updates', options.signal, 'refused'),
     });
   }
@@ -357,20 +495,33 @@ class RaftConsensus implements Consensus {
   async #open(): Promise<Opened> {
     const data = await this.#deps.storage.open();
     try {
-      return { data, image: await data.log.load() };
+      const image = await data.log.load();
+      return { data, image, state: this.#openPinset(data.state) };
     } catch (error) {
       await closeData(data);
       throw error;
     }
   }
 
+  #openPinset(store: Datastore): ReplicatedPinset {
+    try {
+      return this.#deps.openPinset(store);
+    } catch (error) {
+      throw this.#cannotStart(error);
+    }
+  }
+
   /** Data of another cluster is moved away. */
   async #openToStart(): Promise<Opened> {
     const { storage, logger } = this.#deps;
+    const { self, isJoining, joinsOnce = false } = this.#options;
     const opened = await this.#open();
-    if (!this.#options.isJoining || isEmpty(opened.image)) return opened;
-    if (this.#isFellow(opened.image)) {
-      logger.warn('this peer is a member already and keeps its data: --bootstrap is for the first start');
+    if (!isJoining || isEmpty(opened.image)) return opened;
+    const members = membersOfImage(opened.image, opened.state.applied);
+    if (joinsOnce && members.includes(self)) return opened;
+    const whyKept = await this.#whyKept(members);
+    if (whyKept !== undefined) {
+      logger.warn(whyKept);
       return opened;
     }
     logger.warn('joining with data of another cluster, which is kept as a backup', { path: storage.path });
@@ -379,12 +530,19 @@ class RaftConsensus implements Consensus {
     return await this.#open();
   }
 
-  /** Whether the log is of a cluster that this peer and a bootstrap peer are members of. */
-  #isFellow({ base, entries }: LogImage): boolean {
-    const last = entries.findLast((entry) => entry.type === 'configuration');
-    const { servers } = last?.type === 'configuration' ? last.configuration : base.configuration;
-    const isMember = (peer: PeerId): boolean => servers.some(({ id }) => id === peer);
-    return isMember(this.#options.self) && (this.#options.bootstrapPeers ?? []).some(isMember);
+  /**
+   * A bootstrap peer that the log knows is of the same cluster. One that it does not know may have joined while this peer was away,
+   * and is asked. Only when one answers, and does not name this peer, the data is of no use to anybody.
+   */
+  async #whyKept(members: readonly PeerId[]): Promise<string | undefined> {
+    const { self, bootstrapPeers = [] } = this.#options;
+    if (!members.includes(self) || members.length === 1) return undefined;
+    const others = bootstrapPeers.filter((peer) => peer !== self);
+    if (others.some((peer) => members.includes(peer))) return memberAlready;
+    const options = { signal: this.#stopping.signal };
+    const answers = await Promise.all(others.map((peer) => this.#membersBy(peer, options)));
+    if (answers.some((answer) => answer?.includes(self))) return memberAlready;
+    return answers.every((answer) => answer === undefined) ? unsureOfCluster : undefined;
   }
 
   /** The log with its first record. One that is empty below a state has been lost, and is left as it is. */
@@ -392,8 +550,10 @@ class RaftConsensus implements Consensus {
     const { self, isJoining, config } = this.#options;
     const restored = state.restoredTag && decodeBase(state.restoredTag);
     if (restored !== undefined && state.applied === restored.index && isAhead(restored, image)) {
+      // The engine replaces no state before the term is on disk: no crash has done this.
+      if (image.hard.term < restored.term) throw termBehind(image.hard.term, restored.term);
       this.#deps.logger.info('finishing the installation of a snapshot', { index: restored.index });
-      await log.write(resetOps(restored, image.hard.term));
+      await log.write([{ type: 'reset', base: restored }]);
       return await log.load();
     }
     if (!isEmpty(image) || state.applied > 0) return image;
@@ -413,6 +573,13 @@ class RaftConsensus implements Consensus {
       throw new OperatingError('consensus/bad-command', 'the type of the command is unknown');
     }
     return positionOf(await driver.propose(command, term));
+  }
+
+  async #serveChange({ term, peer, isRemoval }: ChangeRequest): Promise<LogPosition> {
+    const change = isRemoval
+      ? { type: 'remove' as const, peer }
+      : { type: 'add' as const, server: { id: peer, suffrage: 'voter' as const } };
+    return positionOf(await this.#use().driver.change(change, term));
   }
 
   async #serveRead(_: Nothing = {}): Promise<LogPosition> {
@@ -454,13 +621,6 @@ function isAhead({ index, term }: Base, { base, entries }: LogImage): boolean {
   if (index < base.index) return false;
   const known: Term | undefined = index === base.index ? base.term : entries[index - base.index - 1]?.term;
   return known !== term;
-}
-
-/** The log goes on after the snapshot; its term was heard of before, but perhaps not written. */
-function resetOps(base: Base, term: Term): readonly LogOp[] {
-  const reset = { type: 'reset', base } as const;
-  if (term >= base.term) return [reset];
-  return [{ type: 'hard', state: { term: base.term, votedFor: undefined } }, reset];
 }
 
 function isVoter({ configuration }: Status, peer: PeerId): boolean {

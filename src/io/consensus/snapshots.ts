@@ -14,9 +14,9 @@ import {
   OperatingError,
   type Random,
 } from '../../base/index.ts';
-import type { Base, LogIndex } from '../../core/raft/index.ts';
+import type { Base, LogIndex, SnapshotStore, SnapshotWriter, StoredSnapshot } from '../../core/raft/index.ts';
 import { encodeBase } from './base-tag.ts';
-import type { ReplicatedPinset, SnapshotBody, SnapshotStore, SnapshotWriter, StateSnapshot } from './ports.ts';
+import type { ReplicatedPinset, SnapshotBody, StateSnapshot } from './ports.ts';
 
 export interface SnapshotsOptions {
   /** Looks this often, and a random part more, whether a snapshot is due. Config `snapshot_interval`. */
@@ -37,6 +37,8 @@ export interface SnapshotsDeps {
   readonly baseAt: (index: LogIndex) => Promise<Base>;
   /** A snapshot is on disk. */
   readonly onTaken: (base: Base) => void;
+  /** One that was to be sent cannot be read: it is there no more. */
+  readonly onLost: (base: Base) => void;
 }
 
 export class Snapshots {
@@ -138,9 +140,24 @@ export class Snapshots {
 
   /** What is sent with a snapshot; `undefined` when it is not there any more. */
   body(base: Base): SnapshotBody | undefined {
-    const { store } = this.#deps;
+    const { store, onLost } = this.#deps;
     const stored = store.list().find((at) => at.base.index === base.index && at.base.term === base.term);
-    return stored && { sizeBytes: stored.sizeBytes, chunks: store.read(stored) };
+    if (stored === undefined) {
+      onLost(base);
+      return undefined;
+    }
+    return { sizeBytes: stored.sizeBytes, chunks: this.#readToSend(stored) };
+  }
+
+  async *#readToSend(stored: StoredSnapshot): AsyncGenerator<Uint8Array, void, undefined> {
+    const { store, logger, onLost } = this.#deps;
+    try {
+      yield* store.read(stored);
+    } catch (error) {
+      logger.error('a snapshot cannot be sent, and another one is taken', { error: errorMessage(error) });
+      onLost(stored.base);
+      throw error;
+    }
   }
 
   /** The same chunks; rejects when the next one does not come in time, or when given up. */

@@ -24,7 +24,7 @@ import {
   type Outcome,
 } from '../../base/index.ts';
 import type { CallOptions, Pinset, Rpc } from '../../cluster/ports.ts';
-import type { ConfigurationChange, Entry, LogIndex, Term } from '../../core/raft/index.ts';
+import type { Configuration, ConfigurationChange, Entry, LogIndex, Status, Term } from '../../core/raft/index.ts';
 import {
   encodePin,
   methods,
@@ -36,6 +36,7 @@ import {
 } from '../../model/index.ts';
 import type { Answer, RaftDriver } from './driver.ts';
 import { givenUp, noLeaderInTime, notCommittedInTime, refusal } from './errors.ts';
+import { isMember } from './membership.ts';
 
 /** Larger commands would hold up everyone's log. */
 const commandBytesMax = 1 << 20;
@@ -90,8 +91,8 @@ interface Write extends Wait {
 export class Writes {
   readonly #options: WritesOptions;
   readonly #deps: WritesDeps;
-  /** Leaders that have no `RaftLeader` service. */
-  readonly #foreign = new Set<PeerId>();
+  /** The last term whose leader was found to have no `RaftLeader` service, 0 before. */
+  #foreignTerm: Term = 0;
   /** Without an answer yet, by the checksums of their bytes: every applied entry is looked up here. */
   readonly #forwarded = new Map<number, Set<Forwarded>>();
 
@@ -101,7 +102,7 @@ export class Writes {
     deps.driver.onApplied((entry) => this.#onApplied(entry));
   }
 
-  /** Resolves when the command is applied at the leader and here. */
+  /** Resolves when the command is applied at the leader, and here unless a Go peer leads. */
   async log(command: RaftCommand, { timeoutMs, signal }: CallOptions = {}): Promise<void> {
     const { clock } = this.#deps;
     const { waitForLeaderTimeoutMs, commitRetries } = this.#options;
@@ -114,43 +115,102 @@ export class Writes {
     const endMs = clock.now() + (timeoutMs ?? waitForLeaderTimeoutMs);
     const write: Write = { command, bytes, endMs, signal, outcome: 'refused' };
     const triesMax = (commitRetries + 1) ** 2;
-    for (let count = 1; ; count++) {
+    for (let count = 1; ; ) {
       const leader = await this.#leader(write);
-      const result = leader === this.#options.self ? await this.#tryHere(write) : await this.#tryThere(leader, write);
-      if (result.outcome === 'applied') return this.#appliedHere(result.index, write);
-      if (result.outcome === 'unknown' || count === triesMax) throw result.error;
+      const isHere = leader === this.#options.self;
+      const result = isHere ? await this.#tryHere(write) : await this.#tryThere(leader, write);
+      if (result.outcome === 'applied') {
+        // A Go leader tells its followers of a commit only with the next entries, or 50 to 100 ms later (hashicorp/raft
+        // `Config.CommitTimeout`): its own followers do not wait for that either.
+        if (result.index !== undefined) await this.#appliedHere(result.index, write);
+        return;
+      }
+      // It takes nothing until that is over, which is no failed try; the time limit of the write still holds.
+      const isHandingOver = isHere && errorCode(result.error) === 'consensus/not-leader';
+      if (result.outcome === 'unknown' || (count === triesMax && !isHandingOver)) throw result.error;
+      if (!isHandingOver) count++;
       this.#deps.logger.warn('trying a refused write again', { count, leader, error: result.error.message });
       await this.#changeOf(leader, write);
     }
   }
 
-  /** Adds or removes a member. Doing it twice does no harm, so every failure but a final refusal is tried again. */
+  /**
+   * Adds or removes a member. Repeated only when the last try has had no effect, and never will: one that has happened, and was undone
+   * by somebody else since, would happen again. When its outcome is unknown the members decide.
+   */
   async change(change: ConfigurationChange, { timeoutMs, signal }: CallOptions = {}): Promise<void> {
-    const { driver, rpc, clock } = this.#deps;
-    const { self, waitForLeaderTimeoutMs, commitRetries } = this.#options;
-    const [method, peer] =
-      change.type === 'add' ? [methods.Consensus.AddPeer, change.server.id] : [methods.Consensus.RmPeer, change.peer];
+    const { driver, clock, logger } = this.#deps;
+    const { waitForLeaderTimeoutMs, commitRetries } = this.#options;
     const endMs = clock.now() + (timeoutMs ?? waitForLeaderTimeoutMs);
     const wait: Wait = { endMs, signal, outcome: 'refused' };
     const triesMax = (commitRetries + 1) ** 2;
-    for (let count = 1; ; count++) {
-      const leader = await this.#leader(wait);
-      try {
-        if (leader !== self) await rpc.call(leader, method, peer, this.#callOptions(wait));
-        else {
-          const answer = await this.#within(driver.change(change), wait);
-          if (answer.outcome === 'refused' && answer.reason !== 'unchanged') {
-            throw refusal(answer.reason, answer.leader);
+    const { restores } = driver;
+    let isSeen = false;
+    const unlisten = driver.onApplied((entry) => {
+      if (entry.type === 'configuration') isSeen ||= isMemberAfter(change) === hasMember(entry.configuration, change);
+    });
+    try {
+      for (let count = 1; ; count++) {
+        const leader = await this.#leader(wait);
+        const { term } = driver.status;
+        wait.outcome = 'unknown';
+        try {
+          return await this.#tryChange(leader, change, wait);
+        } catch (error) {
+          if (driver.ended !== undefined || clock.now() >= endMs || signal?.aborted === true) throw error;
+          if (failedTry(error).outcome === 'unknown') {
+            if (await this.#isChanged(change, wait)) return;
+            // As with writes: nothing of that term which is not applied here by now can ever be.
+            const isOver = driver.lastAppliedTerm > term && this.#foreignTerm !== term;
+            if (!isOver || isSeen || driver.restores > restores) throw asUnknown(error);
           }
+          if (errorCode(error) === 'consensus/last-voter' || count === triesMax) throw error;
+          wait.outcome = 'refused';
+          logger.warn('trying a change of members again', { count, leader, error: errorMessage(error) });
         }
+        await this.#changeOf(leader, wait);
+      }
+    } finally {
+      unlisten();
+    }
+  }
+
+  async #tryChange(leader: PeerId, change: ConfigurationChange, wait: Wait): Promise<void> {
+    const { driver, rpc } = this.#deps;
+    if (leader === this.#options.self) {
+      const answer = await this.#within(driver.change(change), wait);
+      if (answer.outcome === 'refused' && answer.reason !== 'unchanged') throw refusalOfChange(change, answer);
+      return;
+    }
+    const peer = peerOf(change);
+    const options = this.#callOptions(wait);
+    const { term } = driver.status;
+    if (this.#foreignTerm !== term) {
+      const request = { term, peer, isRemoval: change.type === 'remove' };
+      try {
+        await rpc.call(leader, raftLeaderMethods.Change, request, options);
         return;
       } catch (error) {
-        wait.outcome = 'unknown';
-        if (errorCode(error) === 'consensus/last-voter' || count === triesMax || driver.ended !== undefined)
-          throw error;
-        this.#deps.logger.warn('trying a change of members again', { count, leader, error: errorMessage(error) });
+        if (errorCode(error) === 'consensus/unchanged') return;
+        if (!isForeign(error)) throw error;
+        this.#noteForeign(leader, term);
       }
-      await this.#changeOf(leader, wait);
+    }
+    const { AddPeer, RmPeer } = methods.Consensus;
+    await rpc.call(leader, change.type === 'add' ? AddPeer : RmPeer, peer, options);
+  }
+
+  /** Whether the members are as asked for, in what is committed by now. One that is being staged is waited for. */
+  async #isChanged(change: ConfigurationChange, wait: Wait): Promise<boolean> {
+    const { driver, logger } = this.#deps;
+    const { signal } = wait;
+    try {
+      const index = await this.readIndex({ timeoutMs: this.#leftMs(wait), ...(signal && { signal }) });
+      const goal = index ?? driver.status.lastIndex;
+      return await this.#until(() => (driver.applied < goal ? undefined : isInForce(change, driver.status)), wait);
+    } catch (error) {
+      logger.debug('what became of a change of members is not known', { error: errorMessage(error) });
+      return false;
     }
   }
 
@@ -161,17 +221,18 @@ export class Writes {
     const write: Wait = { endMs, signal, outcome: 'refused' };
     for (;;) {
       const leader = await this.#leader(write);
+      const { term } = driver.status;
       try {
         if (leader === this.#options.self) {
           const answer = await this.#within(driver.read(), write);
           if (answer.outcome === 'applied') return answer.index;
-        } else if (this.#foreign.has(leader)) return undefined;
+        } else if (this.#foreignTerm === term) return undefined;
         else return (await rpc.call(leader, raftLeaderMethods.Read, nothing, this.#callOptions(write))).index;
       } catch (error) {
-        if (isForeign(error)) this.#foreign.add(leader);
+        if (isForeign(error)) this.#noteForeign(leader, term);
         else if (driver.ended !== undefined || clock.now() >= endMs || signal?.aborted === true) throw error;
       }
-      if (!this.#foreign.has(leader)) await this.#changeOf(leader, write);
+      if (this.#foreignTerm !== term) await this.#changeOf(leader, write);
     }
   }
 
@@ -194,9 +255,9 @@ export class Writes {
   }
 
   async #tryThere(leader: PeerId, write: Write): Promise<Try> {
-    if (this.#foreign.has(leader)) return this.#tryForeign(leader, write);
     const { driver, rpc } = this.#deps;
     const { term } = driver.status;
+    if (this.#foreignTerm === term) return this.#tryForeign(leader, write);
     // Listens before it asks: the entry can be applied here before the leader's answer comes.
     const forwarded: Forwarded = { term, bytes: write.bytes, isSeen: false };
     const unlisten = this.#listenFor(forwarded);
@@ -230,8 +291,14 @@ export class Writes {
     } finally {
       unlisten();
     }
-    this.#foreign.add(leader);
+    this.#noteForeign(leader, term);
     return this.#tryForeign(leader, write);
+  }
+
+  /** By term, for a Go peer may be replaced by one of ours. */
+  #noteForeign(leader: PeerId, term: Term): void {
+    const { status } = this.#deps.driver;
+    if (status.leader === leader && status.term === term) this.#foreignTerm = term;
   }
 
   #listenFor(forwarded: Forwarded): () => void {
@@ -327,11 +394,11 @@ export class Writes {
     });
   }
 
-  async #until<T>(check: () => T | undefined, wait: Wait, wake: Promise<unknown>): Promise<T> {
+  async #until<T>(check: () => T | undefined, wait: Wait, wake?: Promise<unknown>): Promise<T> {
     const { driver } = this.#deps;
     try {
       return await driver.changes.until(check, {
-        wake,
+        ...(wake && { wake }),
         timeoutMs: this.#leftMs(wait),
         signal: wait.signal,
         onTimeout: () =>
@@ -362,6 +429,28 @@ function isEffective(pinset: Pinset, { type, pin }: RaftCommand): boolean {
   return present !== undefined && bytesEqual(encodePin(present), encodePin(pin));
 }
 
+/** `undefined`: it is under way. */
+function isInForce(change: ConfigurationChange, status: Status): boolean | undefined {
+  const { configuration, configurationIndex, commit } = status;
+  if (hasMember(configuration, change) !== isMemberAfter(change)) return false;
+  const isStaged =
+    change.type === 'add' &&
+    configuration.servers.some(({ id, suffrage }) => id === change.server.id && suffrage !== change.server.suffrage);
+  return isStaged || commit < configurationIndex ? undefined : true;
+}
+
+function hasMember(configuration: Configuration, change: ConfigurationChange): boolean {
+  return isMember(configuration, peerOf(change));
+}
+
+function isMemberAfter({ type }: ConfigurationChange): boolean {
+  return type === 'add';
+}
+
+function peerOf(change: ConfigurationChange): PeerId {
+  return change.type === 'add' ? change.server.id : change.peer;
+}
+
 function tryOf(answer: Answer): Try {
   if (answer.outcome === 'applied') return { outcome: 'applied', index: answer.index };
   return { outcome: 'refused', error: refusal(answer.reason, answer.leader) };
@@ -371,6 +460,16 @@ function failedTry(error: unknown): Try {
   const isRefused = error instanceof Error && 'outcome' in error && error.outcome === 'refused';
   const cause = error instanceof Error ? error : new OperatingError('consensus/failed', String(error));
   return { outcome: isRefused ? 'refused' : 'unknown', error: cause };
+}
+
+/** A new voter may have been staged before it was refused, and then it becomes one all the same. */
+function refusalOfChange(
+  { type }: ConfigurationChange,
+  { reason, leader }: Extract<Answer, { outcome: 'refused' }>,
+): OperatingError {
+  const error = refusal(reason, leader);
+  const isStaged = type === 'add' && (reason === 'not-leader' || reason === 'superseded');
+  return isStaged ? asUnknown(error) : error;
 }
 
 /** A Go peer finds neither our service nor, before that, a rule that lets us call it. */

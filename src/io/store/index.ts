@@ -2,4 +2,3 @@
 export { openDatastore } from './level-datastore.ts';
 export type { ClosableLogStore } from './log-store.ts';
 export { createRaftFolder, type RaftData, type RaftFolder, type RaftFolderOptions } from './raft-folder.ts';
-export type { SnapshotStore, SnapshotWriter, StoredSnapshot } from './snapshot-store.ts';

@@ -1,28 +1,36 @@
 /** The `Datastore` port over LevelDB. */
-import { assert } from '../../base/index.ts';
+import { join } from 'node:path';
+import { assert, errorCode, OperatingError } from '../../base/index.ts';
 import type { Datastore, DatastoreEntry, DatastoreOp, KeyRange } from '../../cluster/ports.ts';
+import { attempt } from './errors.ts';
+import { type Files, type OpenFile, systemFiles } from './files.ts';
 import { type Level, levelError, openLevel } from './level.ts';
 
 const pageSizeDefault = 1000;
 /** Bytes that one page may hold; a page of pins is far below. LevelDB's own default of 16 KiB would cut pages short. */
 const pageBytesMax = 1 << 20;
 
+/** The names of LevelDB's write-ahead logs. Source: LevelDB `db/filename.cc` `LogFileName`. */
+const writeAheadLog = /^\d+\.log$/;
+
 /**
- * Opens, or makes, the store in `folder`.
+ * Opens, or makes, the store in `folder`. `files` syncs what LevelDB does not.
  * Errors: `store/locked`, `store/damaged`, `store/full`, `store/io`; from `batch` and `scan` the last three.
  */
-export async function openDatastore(folder: string): Promise<Datastore> {
-  return new LevelDatastore(folder, await openLevel(folder));
+export async function openDatastore(folder: string, files: Files = systemFiles): Promise<Datastore> {
+  return new LevelDatastore(folder, await openLevel(folder), files);
 }
 
 class LevelDatastore implements Datastore {
   readonly #folder: string;
   readonly #level: Level;
+  readonly #files: Files;
   #isWriting = false;
 
-  constructor(folder: string, level: Level) {
+  constructor(folder: string, level: Level, files: Files) {
     this.#folder = folder;
     this.#level = level;
+    this.#files = files;
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
@@ -38,17 +46,54 @@ class LevelDatastore implements Datastore {
     assert(!this.#isWriting, 'one batch is in flight at a time');
     this.#isWriting = true;
     try {
+      if (options.durable) await this.#syncLogs();
       const batch = this.#level.batch();
       for (const op of ops) {
         if (op.type === 'put') batch.put(op.key, op.value);
         else batch.del(op.key);
       }
       await batch.write({ sync: options.durable });
+      // It may have begun a new log.
+      if (options.durable) await this.#syncFolder();
     } catch (error) {
+      if (error instanceof OperatingError) throw error;
       throw levelError(`Cannot write to "${this.#folder}"`, error);
     } finally {
       this.#isWriting = false;
     }
+  }
+
+  /**
+   * LevelDB syncs the log that a batch goes to, and never the ones before: it closes them without a sync (`DBImpl::MakeRoomForWrite`)
+   * and reads them at the next open until a table has what is in them.
+   */
+  async #syncLogs(): Promise<void> {
+    await attempt(`Cannot write to "${this.#folder}"`, async () => {
+      for (const name of await this.#files.list(this.#folder)) {
+        if (writeAheadLog.test(name)) await this.#syncLog(join(this.#folder, name));
+      }
+    });
+    await this.#syncFolder();
+  }
+
+  async #syncLog(path: string): Promise<void> {
+    let file: OpenFile;
+    try {
+      file = await this.#files.open(path, 'update');
+    } catch (error) {
+      // Deleted meanwhile: a table, which LevelDB syncs, has it all.
+      if (errorCode(error) === 'ENOENT') return;
+      throw error;
+    }
+    try {
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  }
+
+  #syncFolder(): Promise<void> {
+    return attempt(`Cannot write to "${this.#folder}"`, () => this.#files.syncFolder(this.#folder));
   }
 
   scan(

@@ -77,6 +77,8 @@ export class LogReader {
   #end: Place = { position: 0, checksum: 0 };
   /** What stands at the end in place of a record. */
   #problem = '';
+  /** Behind that there is the mark of a record, in the same segment. */
+  #hasMore = false;
   #lastKind: LogRecord['kind'] = 'write';
 
   constructor(folder: string) {
@@ -100,9 +102,7 @@ export class LogReader {
     this.#lastKind = 'segment';
     this.#end = { position: found.end, checksum: found.checksum };
     this.#readRecords(file, bytes);
-    if (isLast && hasMark(bytes, file.mark, this.#end.position + 1)) {
-      throw this.#damage(file.name, this.#end.position, this.#problem);
-    }
+    this.#hasMore = hasMark(bytes, file.mark, this.#end.position + 1);
     return true;
   }
 
@@ -112,6 +112,8 @@ export class LogReader {
     if (last !== undefined && this.#lastKind === 'sealed') {
       throw this.#damage(last.name, this.#end.position, 'the segment that follows is missing');
     }
+    // Also when a segment was begun behind it, and not finished.
+    if (last !== undefined && this.#hasMore) throw this.#damage(last.name, this.#end.position, this.#problem);
     const image = this.#replay.image();
     const first = this.#segments[0];
     if (image === undefined) throw this.#damage(first?.name ?? '', 0, 'the segment before it is missing');

@@ -260,6 +260,31 @@ test('LogStore.load finds two records exchanged, one repeated and one left out',
   }
 });
 
+test('LogStore.load refuses damage within the last whole segment when another one was begun behind it', async () => {
+  const files = new CrashFiles(new SeededRandom('begun'));
+  const store = await openLogStore(folder, { files });
+  await store.load();
+  await store.write([{ type: 'hard', state: { term: 1, votedFor: undefined } }]);
+  for (let index = 1; index <= 10; index++)
+    await store.write([{ type: 'put', entries: [command(index, 1, `pin ${index}`)] }]);
+  await store.close();
+  const [name = ''] = await files.list(folder);
+  const next = name.replace(/^0+1/, '0000000002');
+  const bytes = files.bytesOf(join(folder, name));
+  const changed = Uint8Array.from(bytes);
+  const at = Buffer.from(bytes).indexOf('pin 5');
+  changed[at] = (changed[at] ?? 0) ^ 1;
+  for (const begun of [new Uint8Array(0), bytes.subarray(0, 20), new Uint8Array(1000)]) {
+    files.restart();
+    files.replace(join(folder, next), begun);
+    files.replace(join(folder, name), changed);
+    await assert.rejects(load(files), { code: 'store/damaged', message: new RegExp(`${name}, byte \\d+: a checksum`) });
+    files.replace(join(folder, name), bytes);
+    assert.equal((await load(files)).entries.length, 10, 'the rest of it alone is what a crash leaves');
+    assert.deepEqual(await files.list(folder), [name]);
+  }
+});
+
 test('LogStore.load refuses a damaged head of the only segment, unless it was never finished', async () => {
   const files = new CrashFiles(new SeededRandom('head'));
   const store = await open(files);

@@ -6,13 +6,14 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode, type Logger, OperatingError, silentLogger } from '../../base/index.ts';
 import type { Datastore } from '../../cluster/ports.ts';
+import type { SnapshotStore } from '../../core/raft/index.ts';
 import { rotateBackups } from './backups.ts';
 import { attempt } from './errors.ts';
 import { systemFiles } from './files.ts';
 import { openDatastore } from './level-datastore.ts';
 import { type ClosableLogStore, openLogStore } from './log-store.ts';
 import { adoptStage, clearStage, finishAdoption, stagePath } from './replacement.ts';
-import { openSnapshotStore, type SnapshotStore } from './snapshot-store.ts';
+import { openSnapshotStore } from './snapshot-store.ts';
 
 /** All that a Raft peer has on disk. */
 export interface RaftData {
@@ -31,6 +32,8 @@ export interface RaftFolder {
    * program.
    */
   open(): Promise<RaftData>;
+  /** Opens the state alone, to be read when the rest cannot be opened. Errors: as of `open`. */
+  openState(): Promise<Datastore>;
   /**
    * Renames the folder to the newest backup and drops the oldest ones; only while closed. Nothing there is success. A crash in the
    * middle leaves every backup that is to be kept, and the folder under its name or as the newest backup.
@@ -47,7 +50,8 @@ export interface RaftFolder {
    */
   adopt(): Promise<void>;
   /**
-   * Writes a file of 1 MiB beside the data, syncs it, and removes it: whether the disk takes writes again.
+   * Writes a file of 16 MiB beside the data, syncs it, and removes it: whether the disk takes writes again, and has room for what
+   * opening the data writes, which is a few MiB.
    * Errors: `store/full`, `store/io`.
    */
   probe(): Promise<void>;
@@ -65,7 +69,8 @@ export interface RaftFolderOptions {
 
 const snapshotsRetainedDefault = 5;
 const probeName = 'probe.tmp';
-const probeBytes = 1 << 20;
+const probeChunk = new Uint8Array(1 << 20);
+const probeChunks = 16;
 
 /** Names the folder; nothing is read or made before `open`. */
 export function createRaftFolder(path: string, options: RaftFolderOptions): RaftFolder {
@@ -78,6 +83,7 @@ export function createRaftFolder(path: string, options: RaftFolderOptions): Raft
       await attempt(placing, settle);
       return await openRaftData(path, options);
     },
+    openState: () => openDatastore(join(path, 'state')),
     hasData: async () => {
       await attempt(placing, settle);
       return await exists(path);
@@ -140,7 +146,7 @@ async function probe(path: string): Promise<void> {
   try {
     const file = await systemFiles.open(name, 'create');
     try {
-      await file.write([new Uint8Array(probeBytes)], 0);
+      await file.write(Array<Uint8Array>(probeChunks).fill(probeChunk), 0);
       await file.sync();
     } finally {
       await file.close();

@@ -10,7 +10,8 @@ import {
 } from '../../../test/conformance/snapshot-store.ts';
 import { CrashFiles, Ended } from '../../../test/support/crash-files.ts';
 import { errorCode, type Logger, SeededRandom, silentLogger, utf8Encode } from '../../base/index.ts';
-import { openSnapshotStore, type SnapshotStore } from './snapshot-store.ts';
+import type { SnapshotStore } from '../../core/raft/index.ts';
+import { openSnapshotStore } from './snapshot-store.ts';
 
 const folder = '/raft/snapshots';
 const snapshotsRetained = 2;
@@ -182,29 +183,52 @@ test('SnapshotStore leaves a snapshot alone whose description has changed in any
   assert.deepEqual((await files.list(folder)).toSorted(), ['1-1-1000', '1-2-1000']);
 });
 
-test('SnapshotStore finds changed bytes of the state when they are read to their end, missing ones at once', async () => {
-  const files = new CrashFiles(new SeededRandom('state'));
-  await writeSnapshot(await open(files), baseAt(3, 1));
+test('SnapshotStore gives out nothing whole that is damaged, deletes it, and goes on with the one before', async () => {
+  for (const sizeBytes of [7, 262_144, 300_000]) {
+    for (const [change, message] of [
+      [(bytes: Uint8Array) => bytes.map((byte, at) => (at === 2 ? byte ^ 1 : byte)), /its checksum does not match$/],
+      [(bytes: Uint8Array) => bytes.subarray(1), new RegExp(`it has ${sizeBytes - 1} bytes, expected ${sizeBytes}$`)],
+    ] as const) {
+      const files = new CrashFiles(new SeededRandom('state'));
+      const store = await open(files);
+      await writeSnapshot(store, baseAt(2, 1));
+      const snapshot = await writeSnapshot(store, baseAt(3, 1), [new Uint8Array(sizeBytes).fill(7)]);
+      const path = join(folder, '1-3-1000', 'state.bin');
+      files.replace(path, change(files.bytesOf(path)));
+      const other = store.read(snapshot)[Symbol.asyncIterator]();
+      const isGivenSome = sizeBytes > 262_144;
+      if (isGivenSome) await other.next();
+      let given = 0;
+      const reading = (async () => {
+        for await (const chunk of store.read(snapshot)) given += chunk.length;
+      })();
+      await assert.rejects(reading, { code: 'store/damaged', message });
+      assert.ok(given < sizeBytes - 1, `${given} of ${sizeBytes} bytes were given out`);
+      const indexes = (): readonly number[] => store.list().map(({ base }) => base.index);
+      assert.deepEqual(indexes(), [2]);
+      assert.equal((await files.list(folder)).includes('1-3-1000'), isGivenSome, 'the other reader is not done');
+      await other.return?.();
+      assert.deepEqual(await files.list(folder), ['1-2-1000']);
+      await writeSnapshot(store, baseAt(3, 1));
+      assert.deepEqual(indexes(), [3, 2]);
+    }
+  }
+});
+
+test('SnapshotStore leaves a snapshot alone that is too short when it is opened, or cannot be read, and lists it no more', async () => {
+  const files = new CrashFiles(new SeededRandom('short'));
+  const store = await open(files);
+  const snapshot = await writeSnapshot(store, baseAt(3, 1));
   const path = join(folder, '1-3-1000', 'state.bin');
   const bytes = files.bytesOf(path);
-  const changed = Uint8Array.from(bytes);
-  changed[2] = (changed[2] ?? 0) ^ 1;
-  files.replace(path, changed);
-  const store = await open(files);
-  const [snapshot] = store.list();
-  assert.ok(snapshot !== undefined);
-  await assert.rejects(readSnapshot(store, snapshot), {
-    code: 'store/damaged',
-    message: /its checksum does not match$/,
-  });
+  files.replace(path, undefined);
+  await assert.rejects(readSnapshot(store, snapshot), { code: 'store/io', message: /ENOENT/ });
+  assert.deepEqual(store.list(), []);
   files.replace(path, bytes.subarray(1));
-  await assert.rejects(readSnapshot(store, snapshot), {
-    code: 'store/damaged',
-    message: /it has 6 bytes, expected 7$/,
-  });
   const warnings: string[] = [];
   assert.deepEqual((await open(files, warnings)).list(), []);
   assert.match(warnings.join(), /state\.bin: it has 6 bytes, expected 7/);
+  assert.deepEqual(await files.list(folder), ['1-3-1000']);
 });
 
 test('SnapshotStore deletes an old snapshot when the last of its readers is done, also one that gives up', async () => {

@@ -4,40 +4,19 @@
  */
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { assert, errorMessage, type Logger, OperatingError, utf8Decode, utf8Encode } from '../../base/index.ts';
-import type { Base } from '../../core/raft/index.ts';
+import {
+  assert,
+  errorCode,
+  errorMessage,
+  type Logger,
+  OperatingError,
+  utf8Decode,
+  utf8Encode,
+} from '../../base/index.ts';
+import type { Base, SnapshotStore, SnapshotWriter, StoredSnapshot } from '../../core/raft/index.ts';
 import { attempt } from './errors.ts';
 import type { Files, OpenFile } from './files.ts';
 import { encodeMeta, readMeta, type SnapshotMeta } from './snapshot-meta.ts';
-
-/** A snapshot on disk: the state as of `base.index`. */
-export interface StoredSnapshot {
-  readonly base: Base;
-  readonly sizeBytes: number;
-}
-
-/** The snapshots of a peer. */
-export interface SnapshotStore {
-  /** The newest first. */
-  list(): readonly StoredSnapshot[];
-  /** One writer at a time. Errors, here and in the writer: `store/full`, `store/io`. */
-  create(base: Base): Promise<SnapshotWriter>;
-  /**
-   * Its bytes, in chunks. It is not deleted from the first chunk that is asked for until the iteration ends. Rejects with
-   * `store/damaged` at the end when size or checksum are wrong; with `store/io`, also when it was deleted before.
-   */
-  read(snapshot: StoredSnapshot): AsyncIterable<Uint8Array>;
-}
-
-/** A snapshot that is being written. After a rejection only `discard` is left. */
-export interface SnapshotWriter {
-  /** One at a time. */
-  write(bytes: Uint8Array): Promise<void>;
-  /** Durable and listed when it resolves; those beyond the number that is kept are deleted. */
-  finish(): Promise<StoredSnapshot>;
-  /** Instead of `finish`, or when that failed: leaves nothing. */
-  discard(): Promise<void>;
-}
 
 /** `snapshotsRetained`: at least 1. */
 export interface SnapshotStoreOptions {
@@ -89,6 +68,8 @@ class FolderSnapshotStore implements SnapshotStore {
   readonly #deps: SnapshotStoreDeps;
   /** The newest first. */
   #kept: readonly Kept[] = [];
+  /** To be deleted when nobody reads them any more. */
+  readonly #damaged = new Set<Kept>();
   /** How many iterations read each. */
   readonly #readers = new Map<Kept, number>();
   #isWriting = false;
@@ -145,6 +126,10 @@ class FolderSnapshotStore implements SnapshotStore {
       } finally {
         await file.close();
       }
+    } catch (error) {
+      this.#kept = this.#kept.filter((one) => one !== kept);
+      if (errorCode(error) === 'store/damaged') this.#damaged.add(kept);
+      throw error;
     } finally {
       const count = this.#readers.get(kept) ?? 0;
       if (count > 1) this.#readers.set(kept, count - 1);
@@ -210,15 +195,19 @@ class FolderSnapshotStore implements SnapshotStore {
   async *#chunks(kept: Kept, file: OpenFile, action: string): AsyncGenerator<Uint8Array, void, undefined> {
     let position = 0;
     let checksum = 0;
+    /** Not given out yet. */
+    let last: Uint8Array | undefined;
     for (;;) {
       const chunk = await attempt(action, () => file.read(position, chunkBytes));
       if (chunk.length === 0) break;
       position += chunk.length;
       checksum = crc32(chunk, checksum);
-      yield chunk;
+      if (last !== undefined) yield last;
+      last = chunk;
     }
     if (position !== kept.sizeBytes) throw damaged(action, `it has ${position} bytes, expected ${kept.sizeBytes}`);
     if (checksum !== kept.checksum) throw damaged(action, 'its checksum does not match');
+    if (last !== undefined) yield last;
   }
 
   async #recall(name: string): Promise<Kept> {
@@ -235,11 +224,13 @@ class FolderSnapshotStore implements SnapshotStore {
     return { name, base, sizeBytes, checksum };
   }
 
-  /** Deletes those beyond the number that is kept. What the disk does not delete is tried again next time. */
+  /** Deletes those beyond the number that is kept, and damaged ones. What the disk does not delete is left for the next open. */
   async #drop(): Promise<void> {
     const { files, logger } = this.#deps;
-    const old = this.#kept.slice(this.#options.snapshotsRetained).filter((kept) => !this.#readers.has(kept));
+    const unwanted = [...this.#kept.slice(this.#options.snapshotsRetained), ...this.#damaged];
+    const old = unwanted.filter((kept) => !this.#readers.has(kept));
     this.#kept = this.#kept.filter((kept) => !old.includes(kept));
+    for (const kept of old) this.#damaged.delete(kept);
     for (const kept of old) {
       const path = this.#pathOf(kept.name);
       try {

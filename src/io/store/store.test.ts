@@ -3,14 +3,14 @@ import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { after, test } from 'node:test';
 import { datastoreConformance } from '../../../test/conformance/datastore.ts';
 import { logStoreConformance } from '../../../test/conformance/log-store.ts';
 import { snapshotStoreConformance } from '../../../test/conformance/snapshot-store.ts';
 import { makeHistory } from '../../../test/support/log-history.ts';
-import { SeededRandom, silentLogger } from '../../base/index.ts';
-import { systemFiles } from './files.ts';
+import { SeededRandom, silentLogger, utf8Encode } from '../../base/index.ts';
+import { type Files, systemFiles } from './files.ts';
 import { createRaftFolder, openDatastore } from './index.ts';
 import { openLogStore } from './log-store.ts';
 import { openSnapshotStore } from './snapshot-store.ts';
@@ -47,6 +47,53 @@ test('openDatastore names the folder when it cannot be made', async () => {
   const file = newFolder();
   await writeFile(file, 'not a folder');
   await assert.rejects(openDatastore(join(file, 'x')), { code: 'store/io', message: /^Cannot open ".*": .*ENOTDIR/ });
+});
+
+test('a durable batch syncs the logs that LevelDB has begun before, the folder before and after it, and one that is gone is no failure', async () => {
+  const folder = newFolder();
+  const acts: string[] = [];
+  const files: Files = {
+    ...systemFiles,
+    list: async (path) => [...(await systemFiles.list(path)), '999998.log'],
+    open: async (path, mode) => {
+      const file = await systemFiles.open(path, mode);
+      return {
+        size: () => file.size(),
+        read: (position, length) => file.read(position, length),
+        write: (chunks, position) => file.write(chunks, position),
+        sync: async () => {
+          await file.sync();
+          acts.push(basename(path));
+        },
+        close: () => file.close(),
+      };
+    },
+    syncFolder: async (path) => {
+      await systemFiles.syncFolder(path);
+      acts.push(path === folder ? 'folder' : path);
+    },
+  };
+  const store = await openDatastore(folder, files);
+  const batch = (durable: boolean): Promise<void> =>
+    store.batch([{ type: 'put', key: utf8Encode('a'), value: utf8Encode(String(durable)) }], { durable });
+  await batch(false);
+  assert.deepEqual(acts, []);
+  // LevelDB's own log, and one as it would leave it behind while it makes a table of it.
+  const [own] = (await readdir(folder)).filter((name) => name.endsWith('.log'));
+  await writeFile(join(folder, '999997.log'), '');
+  await batch(true);
+  assert.deepEqual(acts.slice(0, 2).sort(), [String(own), '999997.log'].sort());
+  assert.deepEqual(acts.slice(2), ['folder', 'folder']);
+  await store.close();
+
+  const failing = { ...files, open: () => Promise.reject(Object.assign(new Error('EIO: i/o error'), { code: 'EIO' })) };
+  const second = await openDatastore(newFolder(), failing);
+  await assert.rejects(second.batch([], { durable: true }), {
+    code: 'store/io',
+    message: /^Cannot write to ".*": EIO/,
+    outcome: 'unknown',
+  });
+  await second.close();
 });
 
 test('RaftFolder.moveAway keeps the newest backups under ascending numbers', async () => {

@@ -5,6 +5,7 @@
 import type {
   AppendRequest,
   Base,
+  Configuration,
   Entry,
   LogIndex,
   LogOp,
@@ -25,6 +26,8 @@ export class LogChecker {
   readonly #committed: Term[] = [0];
   /** Commit index of each peer, as last seen. */
   readonly #commits = new Map<string, LogIndex>();
+  /** Configuration of each peer, as last seen. */
+  readonly #configurations = new Map<string, Configuration>();
 
   /** The highest index that any peer has committed. */
   get commit(): LogIndex {
@@ -106,12 +109,15 @@ export class LogChecker {
       this.#commits.set(peer.id, status.commit);
       this.#learnCommit(peer, status, before, peers);
     }
+    this.#configurations.set(peer.id, status.configuration);
     if (status.role === 'leader') this.#checkMatches(peer, status, peers);
   }
 
   /** Forget what the peer knew: it starts again from its disk. */
   restarted(peer: PeerView): void {
-    this.#commits.set(peer.id, peer.raft.status().commit);
+    const { commit, configuration } = peer.raft.status();
+    this.#commits.set(peer.id, commit);
+    this.#configurations.set(peer.id, configuration);
   }
 
   #checkDurable({ id, raft, disk }: PeerView, { durable, applied, baseIndex }: Status): void {
@@ -139,20 +145,31 @@ export class LogChecker {
     this.#checkCommit(peer, status, peers);
   }
 
+  /** A step may commit by the members there were, and then change them; both decide who can be elected. */
   #checkCommit(leader: PeerView, { commit, configuration }: Status, peers: readonly PeerView[]): void {
     const term = this.#committed[commit];
-    const ids = new Set(configuration.servers.filter(({ suffrage }) => suffrage === 'voter').map(({ id }) => id));
-    const voters = peers.filter(({ id }) => ids.has(id));
-    const holders = voters.filter(({ disk }) => disk.base.index >= commit || disk.termAt(commit) === term);
-    expect(holders.length * 2 > ids.size, 'committed = durable on a quorum', () => {
-      return `${leader.id} commits ${commit} of term ${term}, on ${holders.length} of ${ids.size} disks`;
+    const holds = ({ disk }: PeerView): boolean => disk.base.index >= commit || disk.termAt(commit) === term;
+    const electorates = [configuration, this.#configurations.get(leader.id) ?? configuration].map(({ servers }) => {
+      const ids = new Set(servers.filter(({ suffrage }) => suffrage === 'voter').map(({ id }) => id));
+      const voters = peers.filter(({ id }) => ids.has(id));
+      return { size: ids.size, voters, holders: voters.filter(holds) };
     });
-    for (const peer of voters) {
-      if (holders.includes(peer)) continue;
-      const electors = voters.filter((voter) => isAsFresh(peer, voter));
-      expect(electors.length * 2 <= ids.size, 'no electable peer without it', () => {
-        return `${peer.id} lacks ${commit} of term ${term}, and ${electors.length} of ${ids.size} could elect it`;
-      });
+    expect(
+      electorates.some(({ size, holders }) => holders.length * 2 > size),
+      'committed = durable on a quorum',
+      () => {
+        const disks = electorates.map(({ size, holders }) => `${holders.length} of ${size} disks`);
+        return `${leader.id} commits ${commit} of term ${term}, on ${[...new Set(disks)].join(' or ')}`;
+      },
+    );
+    for (const { size, voters, holders } of electorates) {
+      for (const peer of voters) {
+        if (holders.includes(peer)) continue;
+        const electors = voters.filter((voter) => isAsFresh(peer, voter));
+        expect(electors.length * 2 <= size, 'no electable peer without it', () => {
+          return `${peer.id} lacks ${commit} of term ${term}, and ${electors.length} of ${size} could elect it`;
+        });
+      }
     }
   }
 

@@ -49,7 +49,7 @@ export class StateChecker {
   }
 
   /**
-   * Looks at the pinset as it was opened, and again after all that changes it. `guard` runs what may fail.
+   * Looks at the pinset as it was opened, or replayed, and again after all that changes it. `guard` runs what may fail.
    */
   watch(name: string, pinset: ReplicatedPinset, guard: (act: () => void) => void): ReplicatedPinset {
     const shown = new Digest();
@@ -57,8 +57,12 @@ export class StateChecker {
       for (const cid of cids) shown.set(cid, pinset.get(cid));
       this.#check(name, pinset, shown);
     };
-    guard(() => look(this.#cids.values()));
+    if (pinset.synced === pinset.applied) guard(() => look(this.#cids.values()));
     return over(pinset, {
+      replay: async (commands) => {
+        await pinset.replay(commands);
+        guard(() => look(this.#cids.values()));
+      },
       apply: async (commands, index) => {
         await pinset.apply(commands, index);
         guard(() => look(commands.map(({ pin }) => pin.cid)));

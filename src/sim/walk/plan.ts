@@ -71,14 +71,14 @@ function drawSteps(random: SeededRandom, { weights }: WalkOptions, count: number
 
 function drawOptions(random: SeededRandom): WalkOptions {
   const snapshot = pick(random, [0, 1, 4]);
-  return {
-    raft: {
-      entriesPerAppendMax: pick(random, [1, 1, 4, 32]),
-      appendsInFlightMax: pick(random, [1, 2, 4]),
-      electionSpreadTicks: pick(random, [3, 10, 10]),
-      applyMax: pick(random, [1, 3, 1024]),
-      waitingMax: pick(random, [3, 8192, 8192]),
-    },
+  const raft = {
+    entriesPerAppendMax: pick(random, [1, 1, 4, 32]),
+    appendsInFlightMax: pick(random, [1, 2, 4]),
+    electionSpreadTicks: pick(random, [3, 10, 10]),
+    applyMax: pick(random, [1, 3, 1024]),
+    waitingMax: pick(random, [3, 8192, 8192]),
+  };
+  const options = {
     weights: {
       tick: pick(random, [2, 4, 10]),
       deliver: pick(random, [60, 100, 200]),
@@ -102,6 +102,8 @@ function drawOptions(random: SeededRandom): WalkOptions {
     trailing: pick(random, [0, 0, 3, 20]),
     voters: pick(random, [5, 5, 5, 3, 4]),
   };
+  // Few ticks let disks hang by chance: leaders step down all the time.
+  return { raft: { ...raft, hangingTicks: pick(random, [20, 100, 100]) }, ...options };
 }
 
 /** What makes a walk easier to read, one by one. */

@@ -78,6 +78,8 @@ class Walk {
   #messages: Message[] = [];
   /** Who may act; the others stand still. */
   #awake: WalkPeer[];
+  /** Its disk does nothing. */
+  #hanging: WalkPeer | undefined;
   #burstLeft = 0;
   #nextId = 1;
   #hash = 0;
@@ -116,7 +118,10 @@ class Walk {
     }
   }
 
-  /** Everything is delivered and nothing fails. Then a leader is lost once more, and reads come before any write. */
+  /**
+   * Everything is delivered and nothing fails. Then a leader is lost once more, and reads come before any write; in the end the disk
+   * of a leader hangs.
+   */
   heal(): void {
     this.#trace.add(() => 'heal');
     this.#awake = this.#peers;
@@ -137,12 +142,31 @@ class Walk {
       if (leader !== undefined && answers.successes === before) this.#propose(leader);
       return answers.successes > before;
     });
+    this.#hangLeader();
     this.#settle('all members to apply all', () => {
       const { configuration, lastIndex, commit } = this.#leader()?.raft.status() ?? {};
       const members = configuration?.servers.map(({ id }) => id) ?? [];
       const applied = this.#peers.filter(({ id }) => members.includes(id)).map(({ raft }) => raft.status().applied);
       return commit !== undefined && commit === lastIndex && applied.every((index) => index === commit);
     });
+  }
+
+  /** Others must go on, where they are enough without it. */
+  #hangLeader(): void {
+    const leader = this.#leader();
+    const voters = leader?.raft.status().configuration.servers.filter(({ suffrage }) => suffrage === 'voter') ?? [];
+    if (leader === undefined || voters.length < 3) return;
+    this.#trace.add(() => `the disk of ${leader.id} hangs`);
+    this.#hanging = leader;
+    this.#propose(leader);
+    const { clients } = this.#checker;
+    const before = clients.successes;
+    this.#settle('a write while the disk of the last leader hangs', () => {
+      const other = this.#leader();
+      if (other !== undefined && other !== leader && clients.successes === before) this.#propose(other);
+      return clients.successes > before;
+    });
+    this.#hanging = undefined;
   }
 
   result(finding: Finding | undefined): SeedResult {
@@ -317,8 +341,10 @@ class Walk {
     // As its shell does, see `io/consensus`: a crash came between the state of a snapshot and its log.
     if (restored?.index === left && isAhead(restored, peer.disk)) {
       const { term } = peer.disk.hard;
-      const hard: LogOp = { type: 'hard', state: { term: restored.term, votedFor: undefined } };
-      this.#write(peer, [...(term < restored.term ? [hard] : []), { type: 'reset', base: restored }]);
+      expect(term >= restored.term, 'state and log', () => {
+        return `${peer.id} has the state of a snapshot of term ${restored.term}, its disk knows terms up to ${term}`;
+      });
+      this.#write(peer, [{ type: 'reset', base: restored }]);
     }
     peer.restart(left);
     this.#checker.restarted(peer);
@@ -509,6 +535,7 @@ class Walk {
         const message = this.#messages.shift();
         if (message !== undefined) this.#deliver(message);
         for (const peer of this.#peers) {
+          if (peer === this.#hanging) continue;
           this.#finishWrite(peer);
           this.#finishApply(peer);
           this.#finishReceive(peer, true);

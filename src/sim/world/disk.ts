@@ -1,6 +1,7 @@
 /**
- * A peer's virtual disk: a log that keeps a write wholly or not at all, and a state store that keeps a prefix of its unsynced
- * batches. It outlives the peer; each life opens it anew, and what a dead life still has under way never comes back to it.
+ * A peer's virtual disk: a log that keeps a write wholly or not at all, and a state store that keeps any of its unsynced batches,
+ * as LevelDB does (`docs/adr/0011`). It outlives the peer; each life opens it anew, and what a dead life still has under way never
+ * comes back to it.
  */
 import { assert, OperatingError, type SeededRandom } from '../../base/index.ts';
 import { createMemoryDatastore } from '../../cluster/index.ts';
@@ -30,8 +31,8 @@ export interface DiskDeps {
   readonly onFailure: () => void;
 }
 
-/** Of writes that fail, see `isDiskFailure`. */
-const failureCode = 'sim/disk';
+/** Of writes that fail, see `isDiskFailure`: that of the real store, for the peer waits for such failures only. */
+const failureCode = 'store/io';
 
 /** Whether an error, or what it comes from, is a failed write of a virtual disk. */
 export function isDiskFailure(error: unknown): boolean {
@@ -73,9 +74,13 @@ export class VirtualDisk implements RaftStorage {
     const life = this.#life;
     return {
       log: new VirtualLog(this, life),
-      state: new VirtualState(this, life, this.#state, await this.#state.shown()),
+      state: await this.openState(),
       snapshots: new VirtualSnapshots(this.#snapshots, (act) => this.sync(life, act)),
     };
+  }
+
+  async openState(): Promise<Datastore> {
+    return new VirtualState(this, this.#life, this.#state, await this.#state.shown());
   }
 
   /** The store of the tracker, beside those of Raft. */
@@ -176,7 +181,7 @@ export class VirtualDisk implements RaftStorage {
   }
 }
 
-/** What a store has been given, in order. The first ones survive a crash. */
+/** What a store has been given, in order. The first ones survive a crash, and any of the others may. */
 class Batches {
   readonly #all: (readonly DatastoreOp[])[] = [];
   #synced = 0;
@@ -194,7 +199,10 @@ class Batches {
 
   /** @returns how many are left. */
   crash(random: SeededRandom): number {
-    this.#all.length = this.#synced + random.integer(this.#all.length - this.#synced + 1);
+    // All of them when only the process has ended.
+    const percent = [0, 5, 50, 100][random.integer(4)] ?? 0;
+    const kept = this.#all.splice(this.#synced).filter(() => random.integer(100) >= percent);
+    this.#all.push(...kept);
     this.#synced = this.#all.length;
     return this.#all.length;
   }

@@ -1,7 +1,6 @@
 /** Snapshots on a virtual disk: one that was finished is there after a crash, one that was not is gone. */
 import { assert, concatBytes, copyBytes, OperatingError } from '../../base/index.ts';
-import type { Base } from '../../core/raft/index.ts';
-import type { SnapshotStore, SnapshotWriter, StoredSnapshot } from '../../io/consensus/index.ts';
+import type { Base, SnapshotStore, SnapshotWriter, StoredSnapshot } from '../../core/raft/index.ts';
 
 const retainedMax = 5;
 

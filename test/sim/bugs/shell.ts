@@ -89,6 +89,11 @@ export function skipsSyncs(pinset: ReplicatedPinset): ReplicatedPinset {
   return over(pinset, { sync: () => Promise.resolve(pinset.applied) });
 }
 
+/** A start goes on after the last batch that it finds, as if none before it could have been lost. */
+export function skipsReplays(pinset: ReplicatedPinset): ReplicatedPinset {
+  return over(pinset, { replay: () => pinset.replay([]) });
+}
+
 /** A start does not look where its state has come from. */
 export function forgetsRestores(pinset: ReplicatedPinset): ReplicatedPinset {
   return over(pinset, { restoredTag: undefined });

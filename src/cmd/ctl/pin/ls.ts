@@ -15,13 +15,20 @@ export const pinLs: Command = {
       summary: 'Types with commas between: all, pin, meta-pin, clusterdag-pin, shard-pin',
       fallback: 'all',
     },
+    {
+      names: ['linearizable'],
+      kind: 'boolean',
+      summary: 'Show all that any peer has acknowledged, or fail; Go peers ignore it',
+    },
   ],
   run: async ({ client, print }, [text], options) => {
+    const linearizable = options.flag('linearizable');
     if (text !== undefined) {
-      print(pinForm, await client.allocation(readCid(text)));
+      print(pinForm, await client.allocation(readCid(text), { linearizable }));
       return;
     }
-    for await (const pin of client.allocations(readTypes(options.text('filter')))) print(pinForm, pin);
+    const types = readTypes(options.text('filter'));
+    for await (const pin of client.allocations({ ...types, linearizable })) print(pinForm, pin);
   },
 };
 

@@ -1,7 +1,8 @@
 /**
  * The pinset of a peer that is not running, from its folder.
  *
- * The store of the state holds what was applied, and it is written with every batch. What the log holds behind that is there
+ * The store of the state says what was applied, and it is written with every batch; what it had not synced is taken from the log,
+ * because a power cut may have taken any of it from the store. What the log holds behind that is there
  * because the peer had not heard by its end that the cluster agreed on it; a leader may still take it back. A peer that is its
  * cluster's only voter has agreed with itself: what is in its log counts. For others, whoever asks decides.
  */
@@ -54,9 +55,10 @@ export function configurationOf({ base, entries }: LogImage): Configuration {
 async function read(data: RaftData, { self, isWholeLog }: OfflineOptions, log: Logger): Promise<OfflineState> {
   const image = await data.log.load();
   const begin = beginOf(data, log);
+  const unsynced = image.entries.filter(({ index }) => index > begin.synced && index <= begin.applied);
   const behind = image.entries.filter(({ index }) => index > begin.applied);
   const counted = isWholeLog || isOnlyVoter(configurationOf(image), self) ? behind : [];
-  const changes = changesOf(counted, log);
+  const changes = changesOf([...unsynced, ...counted], log);
   return {
     applied: counted.at(-1)?.index ?? begin.applied,
     openChanges: counted.length > 0 ? 0 : behind.filter(({ type }) => type === 'command').length,
@@ -65,14 +67,20 @@ async function read(data: RaftData, { self, isWholeLog }: OfflineOptions, log: L
   };
 }
 
+interface Begin extends Pick<OfflineState, 'applied' | 'pages'> {
+  /** Behind it, up to `applied`, pins may be missing from `pages`, or there too many. */
+  readonly synced: number;
+}
+
 /** What is agreed for sure: the state, or a snapshot that is on disk and had not become the state yet when the peer ended. */
-function beginOf({ state, snapshots }: RaftData, log: Logger): Pick<OfflineState, 'applied' | 'pages'> {
+function beginOf({ state, snapshots }: RaftData, log: Logger): Begin {
   const pinset = openPinset(state, { log, observer: { onPin: () => {}, onUnpin: () => {}, onReplaced: () => {} } });
   const [newest] = snapshots.list();
   if (newest === undefined || newest.base.index <= pinset.applied) {
-    return { applied: pinset.applied, pages: () => pinset.pages() };
+    return { synced: pinset.synced, applied: pinset.applied, pages: () => pinset.pages() };
   }
-  return { applied: newest.base.index, pages: () => readSnapshotPins(snapshots.read(newest), log) };
+  const { index } = newest.base;
+  return { synced: index, applied: index, pages: () => readSnapshotPins(snapshots.read(newest), log) };
 }
 
 function isOnlyVoter({ servers }: Configuration, self: PeerId): boolean {

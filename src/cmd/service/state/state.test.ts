@@ -8,7 +8,8 @@ import { after, test } from 'node:test';
 import { cidNumber, pinOf } from '../../../../test/support/pins.ts';
 import { errorMessage, silentLogger } from '../../../base/index.ts';
 import { openPinset } from '../../../cluster/index.ts';
-import type { ClusterApi } from '../../../cluster/ports.ts';
+import { pinKey } from '../../../cluster/pinset-keys.ts';
+import type { ClusterApi, DatastoreOp } from '../../../cluster/ports.ts';
 import type { Configuration, Entry, LogImage } from '../../../core/raft/index.ts';
 import { bindRestApi } from '../../../http/rest/index.ts';
 import { lockFolder, peerFolder } from '../../../io/config/index.ts';
@@ -191,6 +192,22 @@ test('export leaves out, and says so, what one of several voters cannot know; --
   const whole = await exported(peer, true);
   assert.deepEqual([whole.names, whole.lines], [['two'], ['state successfully exported: 1 pin']]);
   assert.deepEqual((await exported(peer)).names, ['one'], 'reading changes nothing');
+});
+
+test('export takes from the log what a power cut has taken from the state', async () => {
+  const commands = [pin(1, 'one'), pin(2, 'two'), pin(3, 'three'), unpin(3)];
+  const peer = await newPeerWith(commands, 4, other);
+  const { log, state } = await peer.raft.open();
+  const ops: DatastoreOp[] = [
+    { type: 'del', key: pinKey(0, cidNumber(1)) },
+    { type: 'put', key: pinKey(0, cidNumber(3)), value: state.get(pinKey(0, cidNumber(2))) ?? new Uint8Array(0) },
+  ];
+  await state.batch(ops, { durable: true });
+  await log.close();
+  await state.close();
+  assert.deepEqual((await exported(peer)).names, ['two', 'one']);
+  assert.deepEqual((await digestOf(peer)).lines.slice(1), ['pins 2', 'entry 5']);
+  assert.deepEqual(await digestOf(peer), await digestOf(await newPeerWith(commands, 4, other)));
 });
 
 test('export begins with a snapshot that had not become the state yet', async () => {
