@@ -135,6 +135,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a write of unknown outcome is tried again',
     simulation: 'world',
     plants: { consensus: shell.retriesUnknown },
+    // The second try may be refused, for good, and the first still be applied.
     checkers: ['applied once', 'linearizable', 'refused is final'],
     seeds: 100,
   },
