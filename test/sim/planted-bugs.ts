@@ -410,7 +410,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     simulation: 'world',
     plants: { pinset: shell.skipsReplays },
     checkers: ['state = log'],
-    seeds: 10,
+    seeds: 40,
   },
 ];
 

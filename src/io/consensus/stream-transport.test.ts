@@ -294,6 +294,38 @@ for (const deadlineMs of [300, 1000]) {
   });
 }
 
+test('a Go peer whose stream was given up while it had time to start has the rest of that time', async () => {
+  const clock = new FakeClock();
+  let isUp = false;
+  const written: number[] = [];
+  const streams: Streams = {
+    self: 'a',
+    open: async () => {
+      if (!isUp) throw new OperatingError('p2p/unreachable', 'down');
+      return silentStream((bytes) => written.push(bytes.length));
+    },
+    handle: () => {},
+    protocolsOf: () => [raftProtocol],
+  };
+  const transport = createStreamTransport({ streams, clock, logger: silentLogger });
+  const entries = appendOf('a', 'x', 1);
+  await assert.rejects(transport.call('b', entries, { signal: never }), /down/);
+  isUp = true;
+  const giveUp = new AbortController();
+  const given = assert.rejects(transport.call('b', entries, { signal: giveUp.signal }));
+  await clock.advance(500);
+  giveUp.abort();
+  await given;
+  const ended = assert.rejects(transport.call('b', entries, { signal: never }));
+  await clock.advance(499);
+  assert.deepEqual(written, []);
+  await clock.advance(1);
+  assert.equal(written.length, 1);
+  transport.close();
+  await ended;
+  assert.equal(clock.pendingCount, 0);
+});
+
 /** One that takes everything and says nothing. */
 function silentStream(onWrite: (bytes: Uint8Array) => void): ByteStream {
   const ended = Promise.withResolvers<null>();

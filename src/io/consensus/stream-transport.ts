@@ -111,12 +111,13 @@ class StreamTransport implements RaftTransport {
     const { stream, abort } = this.#open(peer);
     let end: Cancel = () => {};
     let isWaiting = false;
+    const isAborted = false;
     const calm = stream.then(async (opened) => {
       const isOurs = this.#streams.protocolsOf(peer)?.includes(multiplexedProtocol) ?? false;
       if (this.#lost.delete(peer) && !isOurs) this.#calmUntilMs.set(peer, this.#clock.now() + goStartMs);
       // A request that is given up meanwhile ends this stream, and the next one waits for what is left.
       const leftMs = this.#calmLeftMs(peer);
-      if (leftMs === 0) return opened;
+      if (leftMs === 0 || isAborted) return opened;
       isWaiting = true;
       await new Promise<void>((resolve) => {
         const cancel = this.#clock.after(leftMs, resolve);
