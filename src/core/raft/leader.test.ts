@@ -53,9 +53,12 @@ test('propose: not answered before the state has it', () => {
 
 test('propose: all of one turn are one entry batch and one message', () => {
   const peer = new SinglePeer().lead();
-  peer.give(propose(1, 2), propose(3));
+  peer.give(propose(1, 2), propose(3, 4));
   assert.equal(peer.writing?.length, 1);
-  assert.deepEqual(peer.takeCalls((call) => call.to === 'b').map(entriesOf), [[3, 4], [5]]);
+  assert.deepEqual(peer.takeCalls((call) => call.to === 'b').map(entriesOf), [
+    [3, 4],
+    [5, 6],
+  ]);
 });
 
 test('propose: others than the leader refuse and name it', () => {
@@ -148,6 +151,24 @@ test('append: a pipeline of bounded depth, messages of bounded size', () => {
   const large = { type: 'propose' as const, proposals: [1, 2].map((id) => ({ id: 10 + id, data: new Uint8Array(9) })) };
   const other = new SinglePeer({ options: { bytesPerAppendMax: 3 } }).lead().give(large);
   assert.deepEqual(other.takeCalls((call) => call.to === 'b').map(entriesOf), [[3], [4]]);
+});
+
+test('append: behind another goes only what is no smaller', () => {
+  const peer = new SinglePeer({ options: { entriesPerAppendMax: 3 } }).lead();
+  const take = (): Call[] => peer.takeCalls((call) => call.to === 'b');
+  peer.give(propose(1, 2)).give(propose(3));
+  const [first] = take();
+  assert(first !== undefined);
+  assert.deepEqual(entriesOf(first), [3, 4]);
+  peer.give(propose(4));
+  const [second] = take();
+  assert(second !== undefined);
+  assert.deepEqual(entriesOf(second), [5, 6]);
+  peer.give(propose(5));
+  peer.answer(first, accepted(first));
+  assert.deepEqual(take().map(entriesOf), [], 'one would go behind two');
+  peer.answer(second, accepted(second));
+  assert.deepEqual(take().map(entriesOf), [[7]], 'behind none it goes at once');
 });
 
 test('append: a failed one is sent again from the next tick on, first without entries', () => {
