@@ -204,6 +204,8 @@ function tick(state: State): void {
     tickLeader(state, role);
     return;
   }
+  // Until its own vote is on disk an election has not begun. Were it to begin again meanwhile, a slow disk would never elect anybody.
+  if (role.kind === 'candidate' && !role.isOpen) return;
   if (++role.timer.elapsed < role.timer.timeout || isInstalling(state)) return;
   if (state.isElectable) campaign(state);
   else state.follow(state.term, undefined);
