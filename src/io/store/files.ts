@@ -118,6 +118,8 @@ class SystemFile implements OpenFile {
     for (let left = chunks; left.length > 0; ) {
       // A disk that is almost full takes a part.
       const { bytesWritten } = await this.#handle.writev([...left], at);
+      // Never for bytes on a regular file; it would be tried for ever.
+      if (bytesWritten === 0 && left.some(({ length }) => length > 0)) throw new Error('EIO: nothing was written');
       at += bytesWritten;
       left = without(left, bytesWritten);
     }
