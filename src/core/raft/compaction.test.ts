@@ -134,6 +134,22 @@ test('snapshot: one that did not arrive is sent again after an election timeout,
   assert.equal(snapshotsTo(peer, 'c').length, 1);
 });
 
+test('snapshot: one that does not arrive is sent after longer and longer waits', () => {
+  const peer = leader('c').compact().ticks(1);
+  const waits: number[] = [];
+  for (let [call] = snapshotsTo(peer, 'c'); waits.length < 9; ) {
+    peer.fail(call);
+    let ticks = 0;
+    do {
+      serve(peer.ticks(1));
+      [call] = snapshotsTo(peer, 'c');
+      ticks++;
+    } while (call === undefined);
+    waits.push(ticks);
+  }
+  assert.deepEqual(waits, [10, 20, 40, 80, 160, 320, 640, 640, 640]);
+});
+
 test('snapshot: a leader without one that is new enough asks for it, and sends it when it is there', () => {
   const peer = leader('c').give({ type: 'compact', index: 10, trailing: 0 }).sync();
   peer.ticks(1);
