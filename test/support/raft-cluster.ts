@@ -155,8 +155,8 @@ export class RaftCluster {
             return {
               snapshots: {
                 list: () => snapshots.list(),
-                create: async (base) => {
-                  const writer = await this.#timed(snapshots.create(base));
+                create: async (base, roomBytes) => {
+                  const writer = await this.#timed(snapshots.create(base, roomBytes));
                   return {
                     write: (bytes) => this.#timed(writer.write(bytes)),
                     finish: () => this.#timed(writer.finish()),

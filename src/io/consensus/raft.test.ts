@@ -548,6 +548,42 @@ async function compacted(): Promise<RaftCluster> {
   return cluster;
 }
 
+test('a peer with a changed bit in a pin of its state gives that pin to nobody, and ends when it has to apply something to it', async () => {
+  const cluster = await RaftCluster.make();
+  try {
+    const first = await cluster.start(a);
+    await cluster.leader();
+    for (let n = 0; n < 20; n++) await cluster.until(first.consensus.logPin(pinNumber(n, `the name of pin ${n}`)));
+    await cluster.kill(a);
+    // LevelDB makes a table of its log when it is opened.
+    await cluster.start(a);
+    await cluster.kill(a);
+    const folder = join(cluster.folder, a, 'raft', 'state');
+    let changed = 0;
+    for (const name of (await readdir(folder)).filter((file) => file.endsWith('.ldb'))) {
+      const bytes = await readFile(join(folder, name));
+      const at = bytes.indexOf('the name of pin 7');
+      if (at < 0) continue;
+      bytes[at] = 'T'.charCodeAt(0);
+      await writeFile(join(folder, name), bytes);
+      changed++;
+    }
+    assert.equal(changed, 1);
+    const { consensus, failures } = await cluster.start(a);
+    await cluster.until(consensus.ready());
+    const damaged = { code: 'store/damaged' };
+    assert.throws(() => consensus.pinset().get(cidNumber(7)), damaged);
+    assert.equal(consensus.pinset().get(cidNumber(8))?.name, 'the name of pin 8');
+    await assert.rejects(collect(consensus.pinset().pages()), damaged);
+    assert.equal(failures.length, 0);
+    await assert.rejects(cluster.until(consensus.logUnpin(pinNumber(7))));
+    assert.equal(failures.length, 1);
+    assert.match(failures[0]?.message ?? '', /the value of "\/r\/.*" does not match its checksum/);
+  } finally {
+    await cluster.end();
+  }
+});
+
 test('a peer that joins when the log is compacted receives a snapshot and the log after it', async () => {
   const cluster = await compacted();
   try {

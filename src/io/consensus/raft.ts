@@ -109,7 +109,7 @@ const stopTimeoutMs = 3000;
 /** Between looks whether a failed disk takes writes again: the first, and, doubled each time, the longest. */
 const reopenDelayMinMs = 1000;
 const reopenDelayMaxMs = 30_000;
-/** What may be over by itself. Anything else that is found when the data is opened ends the peer. */
+/** What may be over by itself. Any other failure of log or state, damage above all, ends the peer. */
 const passingFailures = ['store/full', 'store/io', 'store/locked'];
 
 /**
@@ -230,7 +230,7 @@ class RaftConsensus implements Consensus {
 
   /** A broken invariant, or a state of another cluster, ends the peer; a disk may be full for a while. */
   #onFailure(error: OperatingError): void {
-    if (!(error.cause instanceof OperatingError) || error.cause.code.startsWith('raft/')) {
+    if (!(error.cause instanceof OperatingError) || !passingFailures.includes(error.cause.code)) {
       this.#isLost = true;
       this.#deps.onFailure(error);
       return;
