@@ -58,6 +58,7 @@ export class Members {
   #saved: string | undefined;
   #saving: Promise<void> = Promise.resolve();
   #savesUnderWay = 0;
+  #isStopped = false;
   /** IPFS nodes are introduced to each other from this time on; `undefined`: never. */
   #introduceFromMs: number | undefined;
 
@@ -79,6 +80,7 @@ export class Members {
   }
 
   async stop(): Promise<void> {
+    this.#isStopped = true;
     await this.#loop.stop();
     await this.#saving;
   }
@@ -160,7 +162,8 @@ export class Members {
 
   async #save(): Promise<void> {
     const { addressFile, consensus, host, logger } = this.#deps;
-    if (addressFile === undefined) return;
+    // The folder is somebody else's after the end.
+    if (addressFile === undefined || this.#isStopped) return;
     try {
       const peers = await consensus.peers();
       // Whoever is no member has nobody to find again; one that was removed keeps what it has.
