@@ -197,6 +197,7 @@ class VirtualCluster implements TestCluster {
   }
 
   async advance(ms: number): Promise<void> {
+    if (!(Number.isFinite(ms) && ms >= 0)) throw badArgument(`found ${ms} ms, expected 0 or more`);
     await this.#runner.advance(ms);
   }
 

@@ -147,7 +147,15 @@ test('a folder has one peer at a time, and is free when a start has failed', asy
   await once(busy, 'listening');
   const address = busy.address();
   const port = typeof address === 'object' ? address?.port : 0;
-  await assert.rejects(start(t, folder, { listen: [`/ip4/127.0.0.1/tcp/${port}`] }), { code: 'p2p/listen' });
+  const listen = [`/ip4/127.0.0.1/tcp/${port}`];
+  await assert.rejects(start(t, folder, { listen }), {
+    code: 'p2p/listen',
+    message: /^cluster\.listen_multiaddress: Cannot listen on .*: the port is in use$/,
+  });
+  await assert.rejects(start(t, folder, { http: { listen } }), {
+    code: 'http/listen',
+    message: /^api\.restapi: Cannot listen on .*: the address is in use by another program$/,
+  });
   const cluster = await start(t, folder);
   await assert.rejects(start(t, folder), { code: 'config/locked' });
   await cluster.ready;

@@ -14,6 +14,7 @@ export const status: Command = {
   words: ['status'],
   summary: 'Show the state of pins on the peers',
   usage: '[CID]...',
+  argumentsMax: Number.POSITIVE_INFINITY,
   details:
     'Without CIDs all pins are listed. States for --filter: cluster_error, pin_error, unpin_error, error (any of these), pinned, pinning, unpinning, unpinned, remote, pin_queued, unpin_queued, queued (either), sharded, unexpectedly_unpinned.',
   options: [

@@ -8,7 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { privateKeyToProtobuf } from '@libp2p/crypto/keys';
-import { errorMessage, hexDecode, OperatingError, SeededRandom, version } from '../../base/index.ts';
+import { errorCode, errorMessage, hexDecode, OperatingError, SeededRandom, version } from '../../base/index.ts';
 import { createPeer, createPinTracker, leaderOf, openPinset, type Peer } from '../../cluster/index.ts';
 import type { Informer, IpfsConnector, PinTracker } from '../../cluster/ports.ts';
 import { bindProxy } from '../../http/proxy/index.ts';
@@ -47,20 +47,25 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
   const random = new SeededRandom(randomBytes(4).readUInt32LE());
   const failed = Promise.withResolvers<Error>();
 
+  const { restapi, ipfsproxy } = config;
   const rest =
-    config.restapi === undefined ? undefined : await bindRestApi(await restOptions(config.restapi, folder.path));
+    restapi === undefined
+      ? undefined
+      : await ofKey('api.restapi', async () => bindRestApi(await restOptions(restapi, folder.path)));
   if (rest !== undefined) undo.add(rest.close);
+  const { embedded: embeddedConfig } = config;
   const embedded =
-    config.embedded === undefined ? undefined : await startEmbeddedNode(config.embedded, folder.ipfsRepoFolder, log);
+    embeddedConfig === undefined
+      ? undefined
+      : await ofKey('ipfs_connector.embedded', () => startEmbeddedNode(embeddedConfig, folder.ipfsRepoFolder, log));
   if (embedded !== undefined) undo.add(embedded.stop);
   const nodeMultiaddress = embedded?.rpcAddress ?? config.ipfshttp.nodeMultiaddress;
   const proxy =
-    config.ipfsproxy === undefined
+    ipfsproxy === undefined
       ? undefined
-      : await bindProxy({
-          ...config.ipfsproxy,
-          nodeMultiaddress: embedded?.rpcAddress ?? config.ipfsproxy.nodeMultiaddress,
-        });
+      : await ofKey('api.ipfsproxy', () =>
+          bindProxy({ ...ipfsproxy, nodeMultiaddress: embedded?.rpcAddress ?? ipfsproxy.nodeMultiaddress }),
+        );
   if (proxy !== undefined) undo.add(proxy.close);
 
   const host = await createHost(
@@ -76,7 +81,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
     },
     { logger: log },
   );
-  await host.start();
+  await ofKey('cluster.listen_multiaddress', () => host.start());
   undo.add(() => host.stop());
   await host.addAddresses([...options.knownAddresses, ...bootstrap]);
 
@@ -246,6 +251,17 @@ function createInformers(config: ServiceConfig, self: string, ipfs: IpfsConnecto
     );
   }
   return informers;
+}
+
+/** A failure names the place of the configuration that it comes from: several have addresses. */
+async function ofKey<T>(key: string, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === '' || code === 'base/assertion') throw error;
+    throw new OperatingError(code, `${key}: ${errorMessage(error)}`, { cause: error });
+  }
 }
 
 async function restOptions(config: HttpApiConfig, folder: string): Promise<RestOptions> {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough, type Readable } from 'node:stream';
 import { after, test } from 'node:test';
 import { type Logger, OperatingError } from '../../base/index.ts';
 import { lockFolder, peerFolder } from '../../io/config/index.ts';
@@ -34,7 +35,7 @@ interface Run {
 }
 
 /** A daemon whose peer is ready, fails and stops when the test says so. */
-function start(folderPath: string, options = flags): Run {
+function start(folderPath: string, options = flags, input?: Readable): Run {
   const lines: string[] = [];
   const note = (message: string): void => void lines.push(message);
   const log: Logger = { error: note, warn: note, info: note, debug: () => {}, scope: () => log };
@@ -53,9 +54,22 @@ function start(folderPath: string, options = flags): Run {
     started.resolve(given);
     return peer;
   };
-  const code = daemon(options, { folderPath, environment: {}, log, loadAssemble });
+  const code = daemon(options, { folderPath, environment: {}, log, input, loadAssemble });
   return { code, lines, ready, failed, started: started.promise, stops };
 }
+
+test('daemon stops when its input ends, and reads nothing of it', async () => {
+  const input = new PassThrough();
+  const run = start(await newFolder(), flags, input);
+  await run.started;
+  input.write('something');
+  run.ready.resolve();
+  assert.equal(run.stops.count, 0);
+  input.end();
+  assert.equal(await run.code, 0);
+  assert.equal(run.stops.count, 1);
+  assert.match(run.lines.join('\n'), /stopping on the end of the input/);
+});
 
 test('daemon tells where it listens and when it is ready, and one signal stops it', async () => {
   const path = await newFolder();
@@ -69,6 +83,8 @@ test('daemon tells where it listens and when it is ready, and one signal stops i
   assert.equal(await run.code, 0);
   assert.equal(run.stops.count, 1);
   const log = run.lines.join('\n');
+  assert.match(log, /cluster\.listen_multiaddress: only TCP is available yet, not \/ip4\/0\.0\.0\.0\/udp\/9096\/quic/);
+  assert.match(log, /cluster\.mdns_interval: peers are not looked for in the local network yet/);
   assert.match(log, /IPFS Cluster v\S+ listening on:\n +\/ip4\/127\.0\.0\.1\/tcp\/1\/p2p\/x/);
   assert.match(log, /RESTAPI \(HTTP\): \/ip4\/127\.0\.0\.1\/tcp\/2/);
   assert.match(log, /IPFS Proxy: \/ip4\/127\.0\.0\.1\/tcp\/3 -> \/ip4\/127\.0\.0\.1\/tcp\/4/);

@@ -3,6 +3,7 @@
  * Source: Go `cmd/ipfs-cluster-service/daemon.go`, `cmdutils.HandleSignals`.
  */
 import { hostname } from 'node:os';
+import type { Readable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
 import { errorCode, errorMessage, type Logger, version } from '../../base/index.ts';
 import { type LoadedPeer, loadPeer, lockFolder, peerFolder } from '../../io/config/index.ts';
@@ -26,6 +27,8 @@ export interface DaemonDeps {
   readonly folderPath: string;
   readonly environment: Environment;
   readonly log: Logger;
+  /** Its end stops the peer. Absent: only signals do. */
+  readonly input?: Readable | undefined;
   /** Loaded late: whoever only makes a mistake in the configuration does not wait for it. */
   readonly loadAssemble: () => Promise<Assemble>;
 }
@@ -41,7 +44,7 @@ const stopLimitMs = 4500;
 
 /** Runs until the end; gives the exit code. Throws `Failure` for what stands in the way of a start. */
 export async function daemon(options: DaemonOptions, deps: DaemonDeps): Promise<number> {
-  const signals = listenToSignals(deps.log, stopLimitMs);
+  const signals = listenToSignals(deps.log, stopLimitMs, deps.input);
   try {
     deps.log.scope('service').info('Initializing. For verbose output run with "-l debug". Please wait...');
     const bootstrap = await attempt('parsing --bootstrap', () => parsePeers(options.bootstrap));
@@ -65,6 +68,7 @@ async function runLocked(
   const { log } = deps;
   const loaded = await attempt('loading configurations', () => load(deps));
   const config = withFlags(withRaft(loaded), options);
+  tellUnused(config, log.scope('config'));
   log.scope('service').debug('configuration', { config: writeService(config, { form: 'display' }) });
   const assemble = await deps.loadAssemble();
   const { identity, folder, knownAddresses } = loaded;
@@ -155,6 +159,15 @@ async function run(peer: RunningPeer, loaded: LoadedPeer, signals: Signals, log:
   signals.startLimit();
   await peer.stop();
   return end === 'signal' || isRemoved ? 0 : 1;
+}
+
+/** What the Go peer's `init` writes and this peer does without. */
+function tellUnused({ cluster }: RaftServiceConfig, log: Logger): void {
+  const others = cluster.listenMultiaddress.filter((address) => !address.includes('/tcp/'));
+  if (others.length > 0) log.info(`cluster.listen_multiaddress: only TCP is available yet, not ${others.join(', ')}`);
+  if (cluster.mdnsIntervalMs > 0) {
+    log.info('cluster.mdns_interval: peers are not looked for in the local network yet; --bootstrap names one');
+  }
 }
 
 function tellEndpoints(peer: RunningPeer, { config }: LoadedPeer, log: Logger): void {

@@ -51,6 +51,7 @@ try {
           folderPath: await folderPathOf(global),
           environment,
           log,
+          input: flags.endWithInput ? process.stdin : undefined,
           loadAssemble: async () => (await import('./assemble.ts')).assemble,
         },
       );
@@ -65,7 +66,7 @@ try {
     async demo(flags) {
       const { runDemo } = await import('./demo/demo.ts');
       const stop = new AbortController();
-      for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => stop.abort());
+      for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => stop.abort());
       const dir = flags.dir;
       process.exitCode = await runDemo({
         ...(dir === undefined ? {} : { dir }),

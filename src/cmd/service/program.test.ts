@@ -47,6 +47,7 @@ const cases: readonly (readonly [string, string])[] = [
     '-l error,raft:debug daemon --upgrade',
     'daemon {"bootstrap":"","trust":true,"upgrade":true} {"loglevel":"error,raft:debug"}',
   ],
+  ['daemon --end-with-input', 'daemon {"bootstrap":"","trust":true,"endWithInput":true} {}'],
   ['daemon surplus', 'daemon {"bootstrap":"","trust":true} {}'],
   ['id', 'id {}'],
   ['demo --tour', 'demo {"tour":true}'],

@@ -48,6 +48,10 @@ export function sendAppends(state: State, role: Leader, peer: PeerId, follower: 
   const end = follower.removedAt?.index ?? state.journal.lastIndex;
   while (follower.appendsInFlight < appendsInFlightMax && follower.next <= end) {
     const countMax = Math.min(entriesPerAppendMax, end - follower.next + 1);
+    // Behind another append goes only what is no smaller, as in Nagle's algorithm (RFC 896): fewer and larger messages when the
+    // follower is the slower one, and with a long round trip the second leaves as early as the first.
+    const unanswered = follower.next - 1 - follower.match;
+    if (follower.appendsInFlight > 0 && countMax < Math.min(entriesPerAppendMax, unanswered)) break;
     const entries = state.journal.slice(follower.next, countMax, bytesPerAppendMax);
     sendAppend(state, role, peer, follower, entries);
   }

@@ -49,7 +49,7 @@ export function peerstoreOf(path: string): AddressFile {
 }
 
 /** The text of the file with these addresses, which are all that the peer's own part has then, and without the peers that have left. */
-export function savedPeerstore(text: string, addresses: readonly Multiaddr[], left: readonly PeerId[]): string {
+function savedPeerstore(text: string, addresses: readonly Multiaddr[], left: readonly PeerId[]): string {
   const [operators = '', ...own] = text.split(`${ownPart}\n`);
   const gone = new Set(left);
   const lines = operators.split('\n');

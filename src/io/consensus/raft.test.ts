@@ -4,12 +4,15 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { consensusConformance } from '../../../test/conformance/consensus.ts';
+import { baseOf } from '../../../test/raft/single-peer.ts';
 import { collect } from '../../../test/support/collect.ts';
 import { cidNumber, pinOf } from '../../../test/support/pins.ts';
 import { peerIds, RaftCluster, raftConfig, type TestPeer } from '../../../test/support/raft-cluster.ts';
 import { type Logger, OperatingError, silentLogger } from '../../base/index.ts';
+import { openPinset } from '../../cluster/index.ts';
 import type { Pin } from '../../model/index.ts';
 import { createRaftFolder } from '../store/index.ts';
+import { encodeBase } from './base-tag.ts';
 
 const [a = '', b = '', c = '', d = ''] = peerIds(4);
 const ids = [a, b, c];
@@ -931,6 +934,35 @@ test('a peer refuses to start when its log has lost what the state had applied',
       });
     }
     cluster.peer(a).isDead = true;
+  } finally {
+    await cluster.end();
+  }
+});
+
+test('a start that finishes a snapshot needs a log that knows its term; one that was lost is not begun anew', async () => {
+  const cluster = await RaftCluster.make();
+  try {
+    const base = baseOf(5, 3, ids);
+    const folder = createRaftFolder(join(cluster.folder, a, 'raft'), { backupsRotate: raftConfig.backupsRotate });
+    let data = await folder.open();
+    const observer = { onPin: () => {}, onUnpin: () => {}, onReplaced: () => {} };
+    const state = openPinset(data.state, { log: silentLogger, observer });
+    const { chunks } = await state.snapshot();
+    // As a crash leaves them when the state was replaced and the log was not yet; but for the term.
+    await state.restore(chunks, { applied: base.index, tag: encodeBase(base) });
+    const start = async (term: number): Promise<void> => {
+      await data.log.load();
+      await data.log.write([{ type: 'hard', state: { term, votedFor: b } }]);
+      await Promise.all([data.log.close(), data.state.close()]);
+      await cluster.start(a);
+    };
+    await assert.rejects(start(2), {
+      code: 'raft/state-ahead',
+      message: /it knows terms up to 2, .* of term 3; restore/,
+    });
+    data = await folder.open();
+    await start(3);
+    assert.deepEqual(await cluster.peer(a).consensus.peers(), ids);
   } finally {
     await cluster.end();
   }

@@ -20,9 +20,9 @@ import {
   joinOps,
   type LogImage,
   type LogIndex,
-  type LogOp,
   type Status,
   type Term,
+  termBehind,
 } from '../../core/raft/index.ts';
 import type { RaftConfig } from '../../model/config/index.ts';
 import {
@@ -576,8 +576,10 @@ class RaftConsensus implements Consensus {
     const { self, isJoining, config } = this.#options;
     const restored = state.restoredTag && decodeBase(state.restoredTag);
     if (restored !== undefined && state.applied === restored.index && isAhead(restored, image)) {
+      // The engine replaces no state before the term is on disk: no crash has done this.
+      if (image.hard.term < restored.term) throw termBehind(image.hard.term, restored.term);
       this.#deps.logger.info('finishing the installation of a snapshot', { index: restored.index });
-      await log.write(resetOps(restored, image.hard.term));
+      await log.write([{ type: 'reset', base: restored }]);
       return await log.load();
     }
     if (!isEmpty(image) || state.applied > 0) return image;
@@ -645,13 +647,6 @@ function isAhead({ index, term }: Base, { base, entries }: LogImage): boolean {
   if (index < base.index) return false;
   const known: Term | undefined = index === base.index ? base.term : entries[index - base.index - 1]?.term;
   return known !== term;
-}
-
-/** The log goes on after the snapshot; its term was heard of before, but perhaps not written. */
-function resetOps(base: Base, term: Term): readonly LogOp[] {
-  const reset = { type: 'reset', base } as const;
-  if (term >= base.term) return [reset];
-  return [{ type: 'hard', state: { term: base.term, votedFor: undefined } }, reset];
 }
 
 function isVoter({ configuration }: Status, peer: PeerId): boolean {

@@ -41,6 +41,8 @@ export interface SoakOptions {
   /** Made; removed when the cluster has survived. */
   readonly folder: string;
   readonly print: (line: string) => void;
+  /** Ends it early: rejects with the reason. */
+  readonly signal?: AbortSignal;
 }
 
 export interface SoakReport {
@@ -99,8 +101,15 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
     newCid: nodes.newCid,
   });
   const soak = new Soak(options, members, nodes, ledger, load);
+  const { signal } = options;
+  const interrupted = new Promise<never>((_, reject) => {
+    signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
   try {
-    const report = await soak.run();
+    // What an interrupted run still waits for fails against dead peers; the caller ends the process soon.
+    const running = soak.run();
+    running.catch(() => {});
+    const report = await Promise.race([running, interrupted]);
     await load.end();
     await soak.stop();
     await rm(options.folder, { recursive: true, force: true });
