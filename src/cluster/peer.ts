@@ -658,9 +658,17 @@ class ClusterPeer implements Peer {
     return AbortSignal.any(call.signal === undefined ? [this.#stopping.signal] : [call.signal, this.#stopping.signal]);
   }
 
+  /** Ends early when the peer stops. */
   #pause(ms: number): Promise<void> {
+    const { signal } = this.#stopping;
     return new Promise((resolve) => {
-      this.#deps.clock.after(ms, resolve);
+      const end = (): void => {
+        cancel();
+        signal.removeEventListener('abort', end);
+        resolve();
+      };
+      const cancel = this.#deps.clock.after(ms, end);
+      signal.addEventListener('abort', end);
     });
   }
 }

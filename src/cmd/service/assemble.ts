@@ -94,6 +94,10 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
     backupsRotate: config.raft.backupsRotate,
     logger: log.scope('raft'),
   });
+  const onReplaced = (): void => {
+    tracker.pinsetReplaced();
+    observer?.onReplaced();
+  };
   const consensus = createRaft(
     {
       self,
@@ -110,6 +114,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
       random: random.derive('raft'),
       logger: log,
       onFailure: (error) => failed.resolve(error),
+      onReopened: onReplaced,
       onStatus: ({ configuration, leader }) =>
         observer?.onMembership(configuration.servers.map(({ id }) => id).sort(), leader),
       openPinset: (store) =>
@@ -124,10 +129,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
               tracker.untrack(pin);
               observer?.onUnpin(pin);
             },
-            onReplaced: () => {
-              tracker.pinsetReplaced();
-              observer?.onReplaced();
-            },
+            onReplaced,
           },
         }),
     },

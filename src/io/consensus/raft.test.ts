@@ -769,6 +769,8 @@ test('a peer whose disk fails is read-only, and takes part again when the disk t
       ['pin 1', 'pin 4', 'pin 5'],
     );
     assert.deepEqual(leader.failures, []);
+    // Of a write that failed and was done all the same nobody was told.
+    assert.equal(leader.seen.filter((what) => what === 'reopened').length, 1);
   } finally {
     await cluster.end();
   }

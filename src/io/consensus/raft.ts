@@ -80,6 +80,8 @@ export interface RaftConsensusDeps {
    * waited for.
    */
   readonly onFailure: (cause: Error) => void;
+  /** The disk takes writes again, and the state was opened anew: it may have more than the pinset's observer was told of. */
+  readonly onReopened?: () => void;
   /** Role, term, leader or configuration have changed. Must not throw. */
   readonly onStatus?: (status: Status) => void;
 }
@@ -288,6 +290,7 @@ class RaftConsensus implements Consensus {
     await this.#closeReading();
     try {
       await this.#run(await this.#open());
+      this.#deps.onReopened?.();
     } catch (error) {
       await this.#openToRead();
       throw error;
