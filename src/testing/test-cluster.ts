@@ -350,10 +350,8 @@ class Seat {
       random: random.derive(`peer/${number}`),
       logger: log.scope(name),
       observer,
-      raft: {
-        onStatus: ({ configuration, leader }) =>
-          observer.onMembership(configuration.servers.map(({ id }) => id).sort(), leader),
-      },
+      onStatus: ({ configuration, leader }) =>
+        observer.onMembership(configuration.servers.map(({ id }) => id).sort(), leader),
       onFailure: (cause) => this.#fails(cause),
     });
     this.cluster = this.#clusterOf(name, events);

@@ -181,6 +181,7 @@ export class RaftCluster {
         logger: this.logger,
         openPinset: (store) => openPinset(store, { log: silentLogger, observer }),
         onFailure: (cause) => failures.push(cause),
+        onReopened: () => seen.push('reopened'),
       },
     );
     this.rpcHandlers.set(id, handlers);

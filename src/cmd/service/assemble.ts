@@ -13,6 +13,7 @@ import { createPeer, createPinTracker, leaderOf, openPinset, type Peer } from '.
 import type { Informer, IpfsConnector, PinTracker } from '../../cluster/ports.ts';
 import { bindProxy } from '../../http/proxy/index.ts';
 import { bindRestApi, type RestOptions } from '../../http/rest/index.ts';
+import { peerstoreOf } from '../../io/config/index.ts';
 import { createRaft, createStreamTransport } from '../../io/consensus/index.ts';
 import { createDiskInformer, createPinQueueInformer, createTagsInformer } from '../../io/inform/index.ts';
 import { createIpfsConnector } from '../../io/ipfs/index.ts';
@@ -93,6 +94,10 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
     backupsRotate: config.raft.backupsRotate,
     logger: log.scope('raft'),
   });
+  const onReplaced = (): void => {
+    tracker.pinsetReplaced();
+    observer?.onReplaced();
+  };
   const consensus = createRaft(
     {
       self,
@@ -109,6 +114,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
       random: random.derive('raft'),
       logger: log,
       onFailure: (error) => failed.resolve(error),
+      onReopened: onReplaced,
       onStatus: ({ configuration, leader }) =>
         observer?.onMembership(configuration.servers.map(({ id }) => id).sort(), leader),
       openPinset: (store) =>
@@ -123,10 +129,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
               tracker.untrack(pin);
               observer?.onUnpin(pin);
             },
-            onReplaced: () => {
-              tracker.pinsetReplaced();
-              observer?.onReplaced();
-            },
+            onReplaced,
           },
         }),
     },
@@ -171,6 +174,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
       clock,
       random: random.derive('peer'),
       logger: log.scope('cluster'),
+      addressFile: peerstoreOf(folder.peerstoreFile),
       answersInOrder: (id) => host.streams.protocolsOf(id)?.includes(multiplexedProtocol) ?? false,
     },
   );
@@ -186,7 +190,9 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
   running.removed.then(
     () => {
       isRemoved = true;
-      failed.resolve(new OperatingError('cluster/removed', 'peer no longer in peerset'));
+      // The beginning is the reference's (Go `cluster.go` `watchPeers`).
+      const text = 'peer no longer in peerset: its data is kept as a backup; start it with --bootstrap to join again';
+      failed.resolve(new OperatingError('cluster/removed', text));
     },
     () => {},
   );
@@ -204,7 +210,6 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
     },
     ready: running.ready,
     failed: failed.promise,
-    knownAddresses: () => host.connectedPeers().flatMap((id) => host.addressesOf(id)),
     stop: async () => {
       await undo.run();
       // The data of a peer that others have removed is kept as a backup, so that it can join again.

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { copyFile, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, type Readable } from 'node:stream';
@@ -48,7 +48,6 @@ function start(folderPath: string, options = flags, input?: Readable): Run {
     endpoints: { restapi: ['/ip4/127.0.0.1/tcp/2'], ipfsproxy: ['/ip4/127.0.0.1/tcp/3'], ipfs: '/ip4/127.0.0.1/tcp/4' },
     ready: ready.promise,
     failed: failed.promise,
-    knownAddresses: () => [member],
     stop: async () => void stops.count++,
   };
   const loadAssemble = async () => async (given: AssembleOptions) => {
@@ -90,18 +89,8 @@ test('daemon tells where it listens and when it is ready, and one signal stops i
   assert.match(log, /RESTAPI \(HTTP\): \/ip4\/127\.0\.0\.1\/tcp\/2/);
   assert.match(log, /IPFS Proxy: \/ip4\/127\.0\.0\.1\/tcp\/3 -> \/ip4\/127\.0\.0\.1\/tcp\/4/);
   assert.match(log, /\*\* IPFS Cluster is READY \*\*/);
-  assert.equal(await readFile(join(path, 'peerstore'), 'utf8'), `${member}\n`);
   // The lock is free again.
   await (await lockFolder(peerFolder(path))).release();
-});
-
-test('daemon keeps the peerstore of before when it never became ready', async () => {
-  const path = await newFolder();
-  const run = start(path);
-  await run.started;
-  process.emit('SIGINT');
-  assert.equal(await run.code, 0);
-  await assert.rejects(readFile(join(path, 'peerstore')), { code: 'ENOENT' });
 });
 
 test('daemon ends with code 1 when the peer fails or cannot become ready', async () => {

@@ -5,7 +5,7 @@
 import { hostname } from 'node:os';
 import type { Readable } from 'node:stream';
 import { errorCode, type Logger, version } from '../../base/index.ts';
-import { type LoadedPeer, loadPeer, lockFolder, peerFolder, writePeerstore } from '../../io/config/index.ts';
+import { type LoadedPeer, loadPeer, lockFolder, peerFolder } from '../../io/config/index.ts';
 import type { Environment, RaftConfig, ServiceConfig } from '../../model/config/index.ts';
 import { writeService } from '../../model/config/index.ts';
 import type { Multiaddr } from '../../model/index.ts';
@@ -111,10 +111,8 @@ async function run(peer: RunningPeer, loaded: LoadedPeer, signals: Signals, log:
   if (loaded.config.cluster.secret === '') {
     log.warn('Cluster secret is empty: the network is open, and whoever reaches this peer can join');
   }
-  let isReady = false;
   const notReady = peer.ready.then(
     () => {
-      isReady = true;
       log.info('** IPFS Cluster is READY **');
       // Never ends the wait below.
       return new Promise<never>(() => {});
@@ -122,14 +120,14 @@ async function run(peer: RunningPeer, loaded: LoadedPeer, signals: Signals, log:
     (error: unknown) => error,
   );
   const end = await Promise.race([signals.first, peer.failed, notReady]);
-  if (end !== 'signal') log.error(lineOf(end));
+  const isRemoved = errorCode(end) === 'cluster/removed';
+  if (isRemoved) log.warn(lineOf(end));
+  else if (end !== 'signal') log.error(lineOf(end));
   log.info('shutting down Cluster');
   // Also for an end without a signal: what does not stop must not keep a dead peer's folder locked.
   signals.startLimit();
-  const known = peer.knownAddresses();
   await peer.stop();
-  if (isReady) await savePeerstore(loaded, known, log);
-  return end === 'signal' || errorCode(end) === 'cluster/removed' ? 0 : 1;
+  return end === 'signal' || isRemoved ? 0 : 1;
 }
 
 /** What the Go peer's `init` writes and this peer does without. */
@@ -151,14 +149,5 @@ function tellEndpoints(peer: RunningPeer, { config }: LoadedPeer, log: Logger): 
   }
   for (const address of peer.endpoints.ipfsproxy) {
     log.scope('ipfsproxy').info(`IPFS Proxy: ${address} -> ${peer.endpoints.ipfs}`);
-  }
-}
-
-/** What could not be saved is told, and asked again from the other members next time. */
-async function savePeerstore({ folder }: LoadedPeer, addresses: readonly Multiaddr[], log: Logger): Promise<void> {
-  try {
-    await writePeerstore(folder.peerstoreFile, addresses);
-  } catch (error) {
-    log.warn(lineOf(error));
   }
 }

@@ -14,6 +14,7 @@ import {
   loadPeer,
   lockFolder,
   peerFolder,
+  peerstoreOf,
   readPeerstore,
   writeConfig,
   writeIdentity,
@@ -95,6 +96,38 @@ test('readPeerstore leaves out comments, and bad lines with a warning', async ()
   assert.equal(warnings.length, 2);
   assert.match(warnings[0] ?? '', /line 4 is left out/);
   assert.deepEqual(await readPeerstore(join(temporary, 'none'), options.warn), []);
+});
+
+test('peerstoreOf keeps what an operator wrote, and replaces what it wrote itself', async () => {
+  const path = join(await newFolder(), 'peerstore');
+  const [a, b] = [
+    '12D3KooWCfaQyABJ4hK66vrqZZHxVjdLg5f1i4U7K4GZNTVsVphh',
+    '12D3KooWRUgsb5Qs7DYUfhgME6Xudhn95MkQ9cEBdNsMTXSR2qCT',
+  ];
+  const at = (port: number, peer = a): string => `/ip4/127.0.0.1/tcp/${port}/p2p/${peer}`;
+  const mark =
+    '# kept up to date by the running peer from here on; lines above stay until their peer leaves the cluster';
+  const text = async (): Promise<string[]> => (await readFile(path, 'utf8')).trimEnd().split('\n');
+  const file = peerstoreOf(path);
+  await file.save([], []);
+  await assert.rejects(readFile(path), { code: 'ENOENT' });
+  await file.save([at(1)], []);
+  assert.deepEqual(await text(), [mark, at(1)]);
+  await file.save([at(2), at(1)], []);
+  assert.deepEqual(await text(), [mark, at(2), at(1)]);
+
+  // Without a line break at the end, and in the older form of the same address.
+  await writeFile(path, `# cellar\n/ip4/127.0.0.1/tcp/7/ipfs/${b}\nnonsense\n${at(3)}`);
+  await file.save([at(3), at(7, b)], []);
+  const own = ['# cellar', `/ip4/127.0.0.1/tcp/7/ipfs/${b}`, 'nonsense', at(3)];
+  assert.equal(await readFile(path, 'utf8'), `# cellar\n/ip4/127.0.0.1/tcp/7/ipfs/${b}\nnonsense\n${at(3)}`);
+  await file.save([at(4), at(7, b)], []);
+  assert.deepEqual(await text(), [...own, mark, at(4)]);
+  assert.deepEqual(await readPeerstore(path, assert.fail), [at(7, b), at(3), at(4)]);
+  await file.save([at(4)], [b]);
+  assert.deepEqual(await text(), ['# cellar', 'nonsense', at(3), mark, at(4)]);
+  await file.save([], [a]);
+  assert.deepEqual(await text(), ['# cellar', 'nonsense']);
 });
 
 test('createIdentity makes an identity that is read back', async () => {

@@ -10,5 +10,5 @@ export {
 } from './identity.ts';
 export { type LoadedConfig, type LoadedPeer, type LoadOptions, loadConfig, loadPeer, writeConfig } from './load.ts';
 export { type FolderLock, lockFolder } from './lock.ts';
-export { readPeerstore, writePeerstore } from './peerstore.ts';
+export { peerstoreOf, readPeerstore, writePeerstore } from './peerstore.ts';
 export { readSecret, writeSecret } from './secret.ts';

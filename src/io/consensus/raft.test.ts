@@ -278,7 +278,52 @@ threePeers('a peer joins through any member, is sent the log, and is removed aga
   assert.ok(!cluster.calls.includes('Cluster.ID'), 'the leader has told it');
   await cluster.kill(d);
   await joined.consensus.clean();
-  assert.deepEqual(await readdir(join(cluster.folder, d)), ['raft.old.0']);
+  assert.deepEqual(await foldersOf(cluster, d), ['raft', 'raft.old.0']);
+
+  // Started as before it is not a cluster of its own; it waits, and says so.
+  const warnings = warningsOf(cluster);
+  const again = await cluster.start(d);
+  await cluster.pass(5000);
+  assert.deepEqual([await again.consensus.peers(), again.consensus.pinset().count()], [[], 0]);
+  assert.match(warnings.join('\n'), /member of nothing: it was removed .* --bootstrap .*"state cleanup"/);
+  await assert.rejects(cluster.until(again.consensus.logPin(pinNumber(8))), { code: 'consensus/no-leader' });
+  await cluster.until(cluster.peer(a).consensus.addPeer(d));
+  await cluster.untilTrue(() => again.consensus.pinset().count() === 6);
+});
+
+threePeers(
+  'a member that was removed while it was away is told so by all others, not by some of them',
+  async (cluster) => {
+    const warnings = warningsOf(cluster);
+    await cluster.until(cluster.peer(a).consensus.logPin(pinNumber(1)));
+    await cluster.kill(c);
+    await cluster.until(cluster.peer(a).consensus.rmPeer(c));
+    await cluster.until(cluster.peer(b).consensus.waitForSync());
+    cluster.fate = (from, to) => ((from === b && to === c) || (from === c && to === b) ? 'lose' : 'deliver');
+    const back = await cluster.start(c);
+    await cluster.pass(3000);
+    assert.equal(await cluster.until(back.consensus.isRemoved()), false);
+    assert.deepEqual(warnings.filter((line) => line.includes('may have been removed')).length, 1);
+    assert.deepEqual(await back.consensus.peers(), ids);
+    cluster.fate = () => 'deliver';
+    // Not asked at every look.
+    assert.equal(await cluster.until(back.consensus.isRemoved()), false);
+    await cluster.pass(15_000);
+    assert.equal(await cluster.until(back.consensus.isRemoved()), true);
+  },
+);
+
+threePeers('members that only hear no leader name each other, and nobody ends', async (cluster) => {
+  const warnings = warningsOf(cluster);
+  await cluster.until(cluster.peer(a).consensus.logPin(pinNumber(1)));
+  cluster.fate = (_, __, kind) => (kind === 'raft' ? 'lose' : 'deliver');
+  await cluster.pass(20_000);
+  for (const id of ids) assert.equal(await cluster.until(cluster.peer(id).consensus.isRemoved()), false);
+  assert.ok(cluster.calls.includes('Cluster.ID'));
+  assert.deepEqual(
+    warnings.filter((line) => line.includes('removed')),
+    [],
+  );
 });
 
 threePeers(
@@ -594,6 +639,14 @@ test('a leader that stops hands its leadership over', async () => {
   }
 });
 
+/** What peers that start from now on warn of. */
+function warningsOf(cluster: RaftCluster): string[] {
+  const lines: string[] = [];
+  const logger: Logger = { ...silentLogger, warn: (line) => void lines.push(line), scope: () => logger };
+  cluster.logger = logger;
+  return lines;
+}
+
 /** What lies beside the data of the peer, and the data itself. */
 async function foldersOf(cluster: RaftCluster, id: string): Promise<string[]> {
   return (await readdir(join(cluster.folder, id))).sort();
@@ -608,9 +661,7 @@ threePeers('joining again: data of the same cluster is kept, that of another is 
   assert.deepEqual(await foldersOf(cluster, a), ['raft']);
   await cluster.kill(a);
 
-  const lines: string[] = [];
-  const logger: Logger = { ...silentLogger, warn: (line) => void lines.push(line), scope: () => logger };
-  cluster.logger = logger;
+  const lines = warningsOf(cluster);
   await cluster.start(a, { isJoining: true, bootstrapPeers: [d] });
   assert.deepEqual(await foldersOf(cluster, a), ['raft'], 'nobody has said that it is of another cluster');
   assert.match(lines[0] ?? '', /^this peer keeps its data: .*, and no bootstrap peer answers /);
@@ -718,6 +769,8 @@ test('a peer whose disk fails is read-only, and takes part again when the disk t
       ['pin 1', 'pin 4', 'pin 5'],
     );
     assert.deepEqual(leader.failures, []);
+    // Of a write that failed and was done all the same nobody was told.
+    assert.equal(leader.seen.filter((what) => what === 'reopened').length, 1);
   } finally {
     await cluster.end();
   }
@@ -844,11 +897,15 @@ test('a peer whose log or state cannot be written becomes read-only, and says so
     await cluster.until(peer.consensus.ready());
     await cluster.until(peer.consensus.logPin(pinNumber(1)));
     peer.isDiskFull = true;
-    await assert.rejects(cluster.until(peer.consensus.logPin(pinNumber(2))), { outcome: 'unknown' });
+    // The text is all that a client over HTTP sees.
+    await assert.rejects(cluster.until(peer.consensus.logPin(pinNumber(2))), {
+      outcome: 'unknown',
+      message: /; the operation may still take effect$/,
+    });
     await assert.rejects(peer.consensus.logPin(pinNumber(3)), {
       code: 'consensus/read-only',
       outcome: 'refused',
-      message: /^This peer is read-only since its raft log or state failed: /,
+      message: /^This peer is read-only since its raft log or state failed: (?!.*may still)/,
     });
     assert.deepEqual(peer.failures, [], 'it need not end');
     assert.deepEqual(errors, ['this peer is read-only until its disk takes writes again']);

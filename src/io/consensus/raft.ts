@@ -80,11 +80,15 @@ export interface RaftConsensusDeps {
    * waited for.
    */
   readonly onFailure: (cause: Error) => void;
+  /** The disk takes writes again, and the state was opened anew: it may have more than the pinset's observer was told of. */
+  readonly onReopened?: () => void;
   /** Role, term, leader or configuration have changed. Must not throw. */
   readonly onStatus?: (status: Status) => void;
 }
 
-const neverJoined = 'this peer was to join a cluster that has not answered yet: start it with --bootstrap to ask again';
+const waitsToJoin =
+  'this peer is a member of nothing: it was removed from its cluster, or was to join one that has not answered yet. Start it with ' +
+  '--bootstrap <address of a member> to join; after "state cleanup" it begins a cluster of its own';
 
 const unsureOfRemoval =
   'this peer may have been removed, but not all members confirm that: it keeps its data, and asks them again';
@@ -95,6 +99,9 @@ const unsureOfCluster =
 
 /** How long another peer may take to say who its members are: with that it tells of its IPFS node, for which it waits up to 5 s. */
 const askTimeoutMs = 10_000;
+
+/** Between questions of a member that hears no leader: whether it is one still. An election is over by then. */
+const askIntervalMs = 15_000;
 
 /** How long `stop` waits for a disk that does not answer. */
 const stopTimeoutMs = 3000;
@@ -142,6 +149,9 @@ class RaftConsensus implements Consensus {
   /** The peer was told to end. */
   #isLost = false;
   #wake: () => void = () => {};
+  #isClean = false;
+  /** When the other members may be asked again whether this peer is one. */
+  #nextAskMs = 0;
   readonly #logLimit: LogLimit;
   readonly #stopping = new AbortController();
   #life: 'new' | 'starting' | 'started' | 'stopped' = 'new';
@@ -277,6 +287,7 @@ class RaftConsensus implements Consensus {
     await this.#closeReading();
     try {
       await this.#run(await this.#open());
+      this.#deps.onReopened?.();
     } catch (error) {
       await this.#openToRead();
       throw error;
@@ -390,15 +401,23 @@ class RaftConsensus implements Consensus {
   async isRemoved(options: CallOptions = {}): Promise<boolean> {
     if (this.#life !== 'started' || this.#running === undefined) return false;
     const { self } = this.#options;
-    const { configuration, configurationIndex, configurationBefore, commit } = this.#running.driver.status;
-    if (configurationIndex === 0 || isMember(configuration, self)) return false;
-    if (commit >= configurationIndex && isMember(configurationBefore, self)) return true;
+    const { configuration, configurationIndex, configurationBefore, commit, leader } = this.#running.driver.status;
+    if (configurationIndex === 0) return false;
+    const others = configuration.servers.map(({ id }) => id).filter((id) => id !== self);
+    const wasMember = isMember(configuration, self);
+    if (wasMember) {
+      // It may have been removed while it was away: nobody sends it anything then, so it asks when it hears nobody.
+      const nowMs = this.#deps.clock.now();
+      if (leader !== undefined || others.length === 0 || nowMs < this.#nextAskMs) return false;
+      this.#nextAskMs = nowMs + askIntervalMs;
+    } else if (commit >= configurationIndex && isMember(configurationBefore, self)) return true;
     // A Go leader does not tell that it is committed, and one of ours may have gone before it could. And the log of a peer that is
     // joining may end before it was a member.
-    const others = configuration.servers.map(({ id }) => id);
     const answers = await Promise.all(others.map((peer) => this.#membersBy(peer, options)));
-    if (answers.every((members) => members?.includes(self) === false)) return true;
-    if (this.#logLimit.allows('doubt')) this.#deps.logger.warn(unsureOfRemoval);
+    const disowns = (members: readonly PeerId[] | undefined): boolean => members?.includes(self) === false;
+    if (answers.every(disowns)) return true;
+    const isInDoubt = wasMember ? answers.some(disowns) : true;
+    if (isInDoubt && this.#logLimit.allows('doubt')) this.#deps.logger.warn(unsureOfRemoval);
     return false;
   }
 
@@ -466,7 +485,17 @@ class RaftConsensus implements Consensus {
     if (this.#life !== 'stopped') {
       throw new OperatingError('consensus/running', 'consensus component is not shutdown');
     }
+    if (this.#isClean) return;
     await this.#deps.storage.moveAway();
+    // Started again as it was, it must not become a cluster of its own that acknowledges what no other peer will ever see.
+    const data = await this.#deps.storage.open();
+    try {
+      await data.log.load();
+      await data.log.write(joinOps);
+    } finally {
+      await closeData(data);
+    }
+    this.#isClean = true;
   }
 
   #use(): Running {
@@ -558,7 +587,7 @@ class RaftConsensus implements Consensus {
     }
     if (!isEmpty(image) || state.applied > 0) return image;
     if (image.hard.term > 0) {
-      if (!isJoining) this.#deps.logger.warn(neverJoined);
+      if (!isJoining) this.#deps.logger.warn(waitsToJoin);
       return image;
     }
     await log.write(isJoining ? joinOps : bootstrapOps([...config.initPeerset, self]));

@@ -54,6 +54,8 @@ class StreamTransport implements RaftTransport {
   readonly #logger: Logger;
   /** Peers that could not be reached, or whose stream was lost. */
   readonly #lost = new Set<PeerId>();
+  /** Until when those that are back are left in peace, by the clock. */
+  readonly #calmUntilMs = new Map<PeerId, number>();
   readonly #lanes = new Map<string, Lane>();
   readonly #served = new Map<PeerId, Set<ByteStream>>();
   #handler: RaftHandler | undefined;
@@ -76,7 +78,8 @@ class StreamTransport implements RaftTransport {
       const opened = kind === 'appends' ? this.#openCalm(peer) : this.#open(peer);
       lane = new Lane(this.#streams.self, opened, () => {
         this.#lanes.delete(key);
-        if (kind === 'appends') this.#lost.add(peer);
+        // One that was only kept waiting tells nothing of the peer.
+        if (kind === 'appends' && !opened.isWaiting()) this.#lost.add(peer);
       });
       this.#lanes.set(key, lane);
     }
@@ -100,37 +103,45 @@ class StreamTransport implements RaftTransport {
     stream.catch(() => {
       if (!aborter.signal.aborted) this.#lost.add(peer);
     });
-    return { stream, abort: (reason) => aborter.abort(reason) };
+    return { stream, abort: (reason) => aborter.abort(reason), isWaiting: () => false };
   }
 
   /** As `#open`, but a Go peer that was away has the time to start. */
   #openCalm(peer: PeerId): Opening {
     const { stream, abort } = this.#open(peer);
     let end: Cancel = () => {};
-    let isAborted = false;
+    let isWaiting = false;
     const calm = stream.then(async (opened) => {
       const isOurs = this.#streams.protocolsOf(peer)?.includes(multiplexedProtocol) ?? false;
-      if (this.#lost.has(peer) && !isOurs && !isAborted) {
-        await new Promise<void>((resolve) => {
-          const cancel = this.#clock.after(goStartMs, resolve);
-          end = () => {
-            cancel();
-            resolve();
-          };
-        });
-      }
-      // Given up before it was over, the next stream begins anew.
-      if (!isAborted) this.#lost.delete(peer);
+      if (this.#lost.delete(peer) && !isOurs) this.#calmUntilMs.set(peer, this.#clock.now() + goStartMs);
+      // A request that is given up meanwhile ends this stream, and the next one waits for what is left.
+      const leftMs = this.#calmLeftMs(peer);
+      if (leftMs === 0) return opened;
+      isWaiting = true;
+      await new Promise<void>((resolve) => {
+        const cancel = this.#clock.after(leftMs, resolve);
+        end = () => {
+          cancel();
+          resolve();
+        };
+      });
+      isWaiting = false;
       return opened;
     });
     return {
       stream: calm,
+      isWaiting: () => isWaiting,
       abort: (reason) => {
-        isAborted = true;
         abort(reason);
         end();
       },
     };
+  }
+
+  #calmLeftMs(peer: PeerId): number {
+    const leftMs = Math.max(0, (this.#calmUntilMs.get(peer) ?? 0) - this.#clock.now());
+    if (leftMs === 0) this.#calmUntilMs.delete(peer);
+    return leftMs;
   }
 
   async #sendSnapshot(
@@ -235,6 +246,8 @@ interface Pending {
 interface Opening {
   readonly stream: Promise<ByteStream>;
   abort(reason: Error): void;
+  /** It is open, and the peer has not had its time to start. */
+  isWaiting(): boolean;
 }
 
 /** One stream to one peer, opened with the first request. */

@@ -35,7 +35,7 @@ import {
   raftLeaderMethods,
 } from '../../model/index.ts';
 import type { Answer, RaftDriver } from './driver.ts';
-import { givenUp, noLeaderInTime, notCommittedInTime, refusal } from './errors.ts';
+import { asUnknown, givenUp, noLeaderInTime, notCommittedInTime, refusal } from './errors.ts';
 import { isMember } from './membership.ts';
 
 /** Larger commands would hold up everyone's log. */
@@ -127,7 +127,8 @@ export class Writes {
       }
       // It takes nothing until that is over, which is no failed try; the time limit of the write still holds.
       const isHandingOver = isHere && errorCode(result.error) === 'consensus/not-leader';
-      if (result.outcome === 'unknown' || (count === triesMax && !isHandingOver)) throw result.error;
+      if (result.outcome === 'unknown') throw asUnknown(result.error);
+      if (count === triesMax && !isHandingOver) throw result.error;
       if (!isHandingOver) count++;
       this.#deps.logger.warn('trying a refused write again', { count, leader, error: result.error.message });
       await this.#changeOf(leader, write);
@@ -479,10 +480,6 @@ function isForeign(error: unknown): boolean {
 
 function superseded(term: Term): OperatingError {
   return new OperatingError('consensus/superseded', `leadership lost while committing log: term ${term} is over`);
-}
-
-function asUnknown(error: unknown): OperatingError {
-  return new OperatingError(errorCode(error), errorMessage(error), { cause: error, outcome: 'unknown' });
 }
 
 function waited(): OperatingError {
