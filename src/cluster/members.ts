@@ -35,6 +35,8 @@ const dialDelayMaxMs = 60_000;
 const swarmConnectTimeoutMs = 10_000;
 /** Members that a line names. */
 const namedMax = 5;
+/** Of a reason in it, in characters: a member can have many addresses. */
+const troubleLengthMax = 400;
 
 interface Member {
   dialDelayMs: number;
@@ -58,6 +60,7 @@ export class Members {
   #saved: string | undefined;
   #saving: Promise<void> = Promise.resolve();
   #savesUnderWay = 0;
+  #isStopped = false;
   /** IPFS nodes are introduced to each other from this time on; `undefined`: never. */
   #introduceFromMs: number | undefined;
 
@@ -79,6 +82,7 @@ export class Members {
   }
 
   async stop(): Promise<void> {
+    this.#isStopped = true;
     await this.#loop.stop();
     await this.#saving;
   }
@@ -98,10 +102,9 @@ export class Members {
     const missing = others.filter((peer) => !connected.has(peer));
     if (missing.length === 0) return undefined;
     const named = missing.slice(0, namedMax).map((peer) => {
-      const isKnown = host.addressesOf(peer).length > 0;
-      return isKnown
-        ? (this.#members.get(peer)?.trouble ?? `${peer} has not answered yet`)
-        : `${peer}: no address known`;
+      if (host.addressesOf(peer).length === 0) return `${peer}: no address known`;
+      const trouble = this.#members.get(peer)?.trouble ?? `${peer} has not answered yet`;
+      return trouble.length > troubleLengthMax ? `${trouble.slice(0, troubleLengthMax)} …` : trouble;
     });
     const more = missing.length > namedMax ? `; and ${missing.length - namedMax} more` : '';
     const place =
@@ -160,7 +163,8 @@ export class Members {
 
   async #save(): Promise<void> {
     const { addressFile, consensus, host, logger } = this.#deps;
-    if (addressFile === undefined) return;
+    // The folder is somebody else's after the end.
+    if (addressFile === undefined || this.#isStopped) return;
     try {
       const peers = await consensus.peers();
       // Whoever is no member has nobody to find again; one that was removed keeps what it has.

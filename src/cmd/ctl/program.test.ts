@@ -240,6 +240,24 @@ test('an answer that is none of an API is told in words, and no long URL with it
   }
 });
 
+test('a request that is too long for the peer is told as that, in either encoding', async () => {
+  await withApi(
+    () => ({ status: 431, body: '431 Request Header Fields Too Large' }),
+    async (api) => {
+      const message =
+        "431 Request Header Fields Too Large: the request is longer than the peer's max_header_bytes allows";
+      const ran = await run(['--host', api.host, 'id']);
+      assert.deepEqual(ran, {
+        exit: 2,
+        stdout: `An error occurred:\n  Code: 431\n  Message: ${message}\n`,
+        stderr: '',
+      });
+      const json = await run(['--host', api.host, '--enc=json', 'id']);
+      assert.deepEqual(JSON.parse(json.stdout), { code: 431, message });
+    },
+  );
+});
+
 test('output that cannot be written ends in one line', { skip: process.platform !== 'linux' }, async () => {
   const full = await open('/dev/full', 'w');
   const bin = fileURLToPath(new URL('bin.ts', import.meta.url));

@@ -42,6 +42,7 @@ const ours: Readonly<Record<string, Partial<Transcript>>> = {
   'parse.extra-args': {
     stderr: 'warning: ignored "extra" "args", expected: ipfs-cluster-ctl pin add <CID|path>\n',
   },
+  'status.filter-mixed-bad': { stderr: 'warning: --filter: left out "nosuch", no status\n' },
   'health-metrics.unknown': { stderr: noSuchMetric },
   'health-metrics.unknown.json': { stderr: noSuchMetric },
 };

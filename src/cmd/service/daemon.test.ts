@@ -35,7 +35,7 @@ interface Run {
 }
 
 /** A daemon whose peer is ready, fails and stops when the test says so. */
-function start(folderPath: string, options = flags, input?: Readable): Run {
+function start(folderPath: string, options = flags, input?: Readable, failure?: Error): Run {
   const lines: string[] = [];
   const note = (message: string): void => void lines.push(message);
   const log: Logger = { error: note, warn: note, info: note, debug: () => {}, scope: () => log };
@@ -52,11 +52,29 @@ function start(folderPath: string, options = flags, input?: Readable): Run {
   };
   const loadAssemble = async () => async (given: AssembleOptions) => {
     started.resolve(given);
+    if (failure !== undefined) throw failure;
     return peer;
   };
   const code = daemon(options, { folderPath, environment: {}, log, input, loadAssemble });
   return { code, lines, ready, failed, started: started.promise, stops };
 }
+
+test('daemon waits for room on a full disk, and a signal ends that', async () => {
+  const run = start(
+    await newFolder(),
+    flags,
+    undefined,
+    new OperatingError('store/full', 'Cannot open "raft": ENOSPC'),
+  );
+  await run.started;
+  // The rejection of the start is heard in this turn.
+  await new Promise(setImmediate);
+  assert.equal(run.lines.at(-1), 'this peer starts when its disk has room: Cannot open "raft": ENOSPC');
+  process.emit('SIGTERM');
+  assert.equal(await run.code, 0);
+  const other = start(await newFolder(), flags, undefined, new OperatingError('store/damaged', 'bad checksum'));
+  await assert.rejects(other.code, /error starting cluster: bad checksum/);
+});
 
 test('daemon stops when its input ends, and reads nothing of it', async () => {
   const input = new PassThrough();

@@ -4,7 +4,8 @@
  */
 import { hostname } from 'node:os';
 import type { Readable } from 'node:stream';
-import { errorCode, type Logger, version } from '../../base/index.ts';
+import { setTimeout } from 'node:timers/promises';
+import { errorCode, errorMessage, type Logger, version } from '../../base/index.ts';
 import { type LoadedPeer, loadPeer, lockFolder, peerFolder } from '../../io/config/index.ts';
 import type { Environment, RaftConfig, ServiceConfig } from '../../model/config/index.ts';
 import { writeService } from '../../model/config/index.ts';
@@ -31,6 +32,12 @@ export interface DaemonDeps {
   /** Loaded late: whoever only makes a mistake in the configuration does not wait for it. */
   readonly loadAssemble: () => Promise<Assemble>;
 }
+
+/** Of the store, and of the IPFS node inside. */
+const fullCodes = ['store/full', 'ipfs-node/disk-full'];
+/** Between tries to start on a full disk: the first, and, doubled each time, the longest. */
+const roomDelayMinMs = 1000;
+const roomDelayMaxMs = 30_000;
 
 /** What the peer may take to stop; then the process ends whatever still runs. */
 const stopLimitMs = 4500;
@@ -65,10 +72,34 @@ async function runLocked(
   log.scope('service').debug('configuration', { config: writeService(config, { form: 'display' }) });
   const assemble = await deps.loadAssemble();
   const { identity, folder, knownAddresses } = loaded;
-  const peer = await attempt('starting cluster', () =>
-    assemble({ config, identity, folder, bootstrap, knownAddresses, log }),
-  );
+  const start = (): Promise<RunningPeer> => assemble({ config, identity, folder, bootstrap, knownAddresses, log });
+  const peer = await attempt('starting cluster', () => whenThereIsRoom(start, signals, log.scope('cluster')));
+  if (peer === undefined) return 0;
   return await run(peer, loaded, signals, log.scope('cluster'));
+}
+
+/** A full disk is waited for, as it is by a peer that runs. Gives `undefined` when a signal came first. */
+async function whenThereIsRoom(
+  start: () => Promise<RunningPeer>,
+  signals: Signals,
+  log: Logger,
+): Promise<RunningPeer | undefined> {
+  let told = '';
+  for (let delayMs = roomDelayMinMs; ; delayMs = Math.min(2 * delayMs, roomDelayMaxMs)) {
+    try {
+      return await start();
+    } catch (error) {
+      if (!fullCodes.includes(errorCode(error))) throw error;
+      const line = `this peer starts when its disk has room: ${errorMessage(error)}`;
+      if (line !== told) log.error(line);
+      told = line;
+    }
+    const pause = new AbortController();
+    const slept = setTimeout(delayMs, 'slept', { signal: pause.signal }).catch(() => 'slept');
+    const end = await Promise.race([signals.first, slept]);
+    pause.abort();
+    if (end === 'signal') return undefined;
+  }
 }
 
 async function load(deps: DaemonDeps): Promise<LoadedPeer> {

@@ -13,6 +13,7 @@ import {
   type LoadOptions,
   loadPeer,
   lockFolder,
+  makeFolder,
   peerFolder,
   peerstoreOf,
   readPeerstore,
@@ -128,6 +129,24 @@ test('peerstoreOf keeps what an operator wrote, and replaces what it wrote itsel
   assert.deepEqual(await text(), ['# cellar', 'nonsense', at(3), mark, at(4)]);
   await file.save([], [a]);
   assert.deepEqual(await text(), ['# cellar', 'nonsense']);
+});
+
+test('makeFolder makes what is missing, and says in bounded time why it cannot', async () => {
+  const path = join(await newFolder(), 'a', 'b', 'c');
+  await makeFolder(path);
+  await makeFolder(path);
+  if (process.platform !== 'win32') assert.equal((await stat(path)).mode & 0o777, 0o700);
+  const file = join(path, 'file');
+  await writeFile(file, '');
+  await assert.rejects(makeFolder(file), { code: 'config/bad-file', message: `${file}: is a file, expected a folder` });
+  await assert.rejects(makeFolder(join(file, 'd')), /d: the folder cannot be made: ENOTDIR/);
+  if (process.platform !== 'linux') return;
+  for (const nowhere of ['/proc/nowhere', '/proc/nowhere/below']) {
+    await assert.rejects(makeFolder(nowhere), {
+      code: 'config/bad-file',
+      message: new RegExp(`^${nowhere}: the folder cannot be made: ENOENT`),
+    });
+  }
 });
 
 test('createIdentity makes an identity that is read back', async () => {

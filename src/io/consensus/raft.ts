@@ -90,6 +90,9 @@ const waitsToJoin =
   'this peer is a member of nothing: it was removed from its cluster, or was to join one that has not answered yet. Start it with ' +
   '--bootstrap <address of a member> to join; after "state cleanup" it begins a cluster of its own';
 
+const forgetsRemoval =
+  'that this peer was removed could not be written down: started without --bootstrap, it begins a cluster of its own';
+
 const unsureOfRemoval =
   'this peer may have been removed, but not all members confirm that: it keeps its data, and asks them again';
 
@@ -487,7 +490,16 @@ class RaftConsensus implements Consensus {
     }
     if (this.#isClean) return;
     await this.#deps.storage.moveAway();
-    // Started again as it was, it must not become a cluster of its own that acknowledges what no other peer will ever see.
+    this.#isClean = true;
+    try {
+      await this.#waitToJoin();
+    } catch (error) {
+      this.#deps.logger.error(forgetsRemoval, { error: errorMessage(error) });
+    }
+  }
+
+  /** Started again as it was, this peer must not become a cluster of its own that acknowledges what no other one will ever see. */
+  async #waitToJoin(): Promise<void> {
     const data = await this.#deps.storage.open();
     try {
       await data.log.load();
@@ -495,7 +507,6 @@ class RaftConsensus implements Consensus {
     } finally {
       await closeData(data);
     }
-    this.#isClean = true;
   }
 
   #use(): Running {

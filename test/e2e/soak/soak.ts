@@ -4,11 +4,12 @@
  *
  * The seed decides what happens in each round and to whom; which peer leads, and what the load has reached by then, it does not.
  */
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import { SeededRandom } from '../../../src/base/index.ts';
 import { addText } from '../../../src/cmd/service/demo/content.ts';
 import { freePorts } from '../../../src/cmd/service/demo/ports.ts';
+import { makeFolder } from '../../../src/io/config/index.ts';
 import { defaultsOf, embeddedSection, type RaftConfig } from '../../../src/model/config/index.ts';
 import { IpfsStandIn } from '../../support/ipfs-stand-in.ts';
 import { ipfsPins, type PinLine, pinset } from '../../support/member-api.ts';
@@ -88,7 +89,7 @@ interface IpfsNodes {
 
 /** Rejects with what went wrong; then the folder with the logs is kept. */
 export async function runSoak(options: SoakOptions): Promise<SoakReport> {
-  await mkdir(options.folder, { recursive: true });
+  await makeFolder(options.folder);
   const nodes = await (options.ipfs === 'embedded' ? embeddedNodes(options) : standIns(options.peerCount));
   const members = await createMembers(options.folder, await plansOf(options, nodes));
   for (const member of members) member.watchFor(snapshotTaken, snapshotInstalled);
