@@ -150,6 +150,22 @@ test('snapshot: one that does not arrive is sent after longer and longer waits',
   assert.deepEqual(waits, [10, 20, 40, 80, 160, 320, 640, 640, 640]);
 });
 
+test('snapshot: a follower that was away for long is sent one within an election timeout of its return', () => {
+  const peer = leader('c').compact();
+  for (let tick = 0; tick < 1000; tick++) {
+    for (const call of peer.ticks(1).takeCalls()) {
+      if (call.to === 'c') peer.fail(call);
+      else peer.answer(call, accepted(call));
+    }
+  }
+  let ticks = 0;
+  do {
+    serve(peer.ticks(1));
+    ticks++;
+  } while (snapshotsTo(peer, 'c').length === 0);
+  assert(ticks <= 10, `after ${ticks} ticks`);
+});
+
 test('snapshot: a leader without one that is new enough asks for it, and sends it when it is there', () => {
   const peer = leader('c').give({ type: 'compact', index: 10, trailing: 0 }).sync();
   peer.ticks(1);

@@ -6,6 +6,7 @@
  */
 import { assert } from '../../base/index.ts';
 import type { PeerId } from '../../model/index.ts';
+import { isHeard } from './lease.ts';
 import type { CallContext, Leader, Progress, State } from './state.ts';
 import type { AppendResponse, Entry, LogIndex } from './types.ts';
 
@@ -103,16 +104,18 @@ function sendSnapshot(state: State, role: Leader, to: PeerId, follower: Progress
 
 /**
  * It goes on with the entries after the snapshot, or the next one is sent after an election timeout, and after twice as long each
- * time: all of its bytes travel before a follower without room for them can say so. Returns whether `match` advanced.
+ * time: all of its bytes travel before a follower without room for them can say so. To one that is away nothing travels, and when
+ * it is back it has not long to wait. Returns whether `match` advanced.
  */
 export function onSnapshotAnswer(
   state: State,
   role: Leader,
-  { follower, lastIndex }: SnapshotContext,
+  { to, follower, lastIndex }: SnapshotContext,
   isTaken: boolean,
 ): boolean {
   follower.installing = undefined;
   if (!isTaken) {
+    if (!isHeard(state, role, to)) follower.snapshotFailures = 0;
     const doublings = Math.min(follower.snapshotFailures++, snapshotDoublingsMax);
     follower.snapshotFrom = role.ticks + state.options.electionTicks * 2 ** doublings;
     return false;
