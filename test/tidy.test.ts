@@ -20,7 +20,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   cluster: ['base', 'model', 'model/config', 'core/allocate', 'core/track', 'core/metrics'],
   'io/consensus': ['base', 'model', 'model/config', 'core/*', 'cluster/ports', 'io/rpc'],
   'io/add': ['base', 'model', 'model/config', 'core/*', 'cluster/ports', 'io/rpc'],
-  'io/config': ['base', 'model', 'model/config'],
+  'io/config': ['base', 'model', 'model/config', 'cluster/ports'],
   'io/*': ['base', 'model', 'model/config', 'core/*', 'cluster/ports'],
   'ipfs-node': ['base', 'model', 'bitswap', 'http/kit'],
   bitswap: ['base'],

@@ -31,10 +31,18 @@ function slowdown(before: Line, now: Line): number {
 }
 
 const words = process.argv.slice(2);
+const all = globSync('bench/*.bench.ts', { cwd: root }).sort();
+const wrong = words.find((word) => word.startsWith('-') || !all.some((file) => file.includes(word)));
+if (wrong !== undefined) {
+  const isHelp = wrong === '--help' || wrong === '-h';
+  const problem = isHelp ? '' : `found "${wrong}", expected a part of the name of a benchmark\n`;
+  console.error(`${problem}usage: npm run bench -- [words]\nbenchmarks: ${all.join(', ')}`);
+  process.exit(isHelp ? 0 : 2);
+}
 const before = new Map(
   linesOf(existsSync(history) ? readFileSync(history, 'utf8') : '').map((line) => [line.name, line]),
 );
-for (const file of globSync('bench/*.bench.ts', { cwd: root }).sort()) {
+for (const file of all) {
   if (words.length > 0 && !words.some((word) => file.includes(word))) continue;
   const { stdout, status } = spawnSync(process.execPath, [file], {
     cwd: root,

@@ -271,6 +271,8 @@ function checkStatus(status: number, text: string): void {
   } catch {
     // Not from the API: a proxy's page, or an empty 405.
   }
+  // Not JSON, and without a word on the limit.
+  if (status === 431) message = `${message.trim()}: the request is longer than the peer's max_header_bytes allows`;
   throw new RequestError('client/refused', message === '' ? `status ${status} without a body` : message, { status });
 }
 

@@ -76,10 +76,14 @@ export function failoverTransport(transports: readonly [Transport, ...Transport[
   };
 }
 
+/** So much of a URL is shown: where it leads to, and not a whole list of options. */
+const urlLengthMax = 300;
+
 /** The error of an exchange without an answer, worded as the Go client words it. */
 export function unreachable(method: string, url: string, cause: unknown): RequestError {
   const verb = method.charAt(0) + method.slice(1).toLowerCase();
-  return new RequestError('client/unreachable', `${verb} "${url}": ${errorMessage(cause)}`, {
+  const shown = url.length > urlLengthMax ? `${url.slice(0, urlLengthMax)}…` : url;
+  return new RequestError('client/unreachable', `${verb} "${shown}": ${errorMessage(cause)}`, {
     status: 0,
     cause,
     outcome: method === 'GET' ? 'refused' : 'unknown',

@@ -13,6 +13,11 @@ interface World {
   readonly connected: Set<string>;
   readonly learnt: string[];
   readonly greeted: string[];
+  /** What the file was told, in order: addresses, and who has left. */
+  readonly saves: (readonly [addresses: readonly string[], left: readonly string[]])[];
+  readonly addresses: Map<string, string[]>;
+  peers: string[];
+  isDiskFull: boolean;
   dials: number;
   ids: number;
   isReachable: boolean;
@@ -37,11 +42,25 @@ function world(): World {
   const connected = new Set<string>();
   const learnt: string[] = [];
   const greeted: string[] = [];
-  const made = { clock, ipfs, connected, learnt, greeted, dials: 0, ids: 0, isReachable: false };
+  const made = {
+    clock,
+    ipfs,
+    connected,
+    learnt,
+    greeted,
+    addresses: new Map<string, string[]>(),
+    saves: [] as World['saves'],
+    peers: ['b', 'me'],
+    isDiskFull: false,
+    dials: 0,
+    ids: 0,
+    isReachable: false,
+  };
   const deps = {
     host: {
       self: 'me',
       connectedPeers: () => [...connected],
+      addressesOf: (peer: string) => made.addresses.get(peer) ?? [],
       addAddresses: async (addresses: readonly string[]) => void learnt.push(...addresses),
       connect: async (peer: string) => {
         made.dials += 1;
@@ -56,12 +75,19 @@ function world(): World {
         return idOf(peer);
       },
     },
-    consensus: { peers: async () => ['b', 'me'] },
+    consensus: { peers: async () => made.peers },
     ipfs,
     clock,
     random: new SeededRandom(3),
     logger: silentLogger,
     onConnected: (peer: string) => void greeted.push(peer),
+    addressFile: {
+      path: '/home/me/peerstore',
+      save: async (addresses: readonly string[], left: readonly string[]) => {
+        if (made.isDiskFull) throw new OperatingError('config/bad-file', 'ENOSPC');
+        made.saves.push([addresses, left]);
+      },
+    },
   };
   // The parts of the ports that `Members` uses.
   const members = new Members(deps as unknown as MembersDeps, { connectSwarmsDelayMs: 5000 });
@@ -111,5 +137,64 @@ test('Members introduces IPFS nodes after the delay, and again when ours comes b
   w.ipfs.setUp(true);
   await w.clock.advance(3000);
   assert.equal(w.ipfs.connected.length, 2);
+  await w.members.stop();
+});
+
+test('Members saves the addresses of members when they change, and gives up those of a peer that has left', async () => {
+  const w = world();
+  w.peers = ['b', 'c', 'me'];
+  w.addresses.set('b', ['/b/1']).set('stranger', ['/s/1']);
+  w.members.start();
+  await w.clock.advance(60_000);
+  assert.deepEqual(w.saves, [[['/b/1'], []]]);
+
+  w.isDiskFull = true;
+  w.addresses.set('c', ['/c/1']);
+  await w.clock.advance(60_000);
+  w.isDiskFull = false;
+  await w.clock.advance(2000);
+  assert.deepEqual(w.saves.slice(1), [[['/b/1', '/c/1'], []]]);
+
+  w.peers = ['c', 'me'];
+  await w.clock.advance(60_000);
+  assert.deepEqual(w.saves.slice(2), [[['/c/1'], ['b']]]);
+  await w.members.stop();
+});
+
+test('a peer that has been removed keeps the addresses that it needs to come back', async () => {
+  const w = world();
+  w.addresses.set('b', ['/b/1']);
+  w.members.start();
+  await w.clock.advance(2000);
+  w.peers = [];
+  await w.clock.advance(60_000);
+  assert.deepEqual(w.saves, [[['/b/1'], []]]);
+  await w.members.stop();
+});
+
+test('save resolves when the file has what is known by then', async () => {
+  const w = world();
+  w.addresses.set('b', ['/b/1']);
+  const first = w.members.save();
+  w.addresses.set('b', ['/b/2', '/b/1']);
+  await w.members.save();
+  assert.deepEqual(w.saves.at(-1), [['/b/2', '/b/1'], []]);
+  await first;
+});
+
+test('Members says who is missing, why, and what helps', async () => {
+  const w = world();
+  w.peers = ['b', 'c', 'd', 'me'];
+  w.addresses.set('b', ['/b/1']).set('c', ['/c/1']);
+  w.members.start();
+  await w.clock.advance(2000);
+  w.connected.add('c');
+  assert.equal(
+    await w.members.whoIsMissing(),
+    '2 of 3 other members are not reached (dial backoff; d: no address known). If they run, write where they listen into ' +
+      '"/home/me/peerstore", one address a line, or start this peer with --bootstrap /ip4/<where one listens>/tcp/<port>/p2p/<its id>',
+  );
+  w.peers = ['c', 'me'];
+  assert.equal(await w.members.whoIsMissing(), undefined);
   await w.members.stop();
 });

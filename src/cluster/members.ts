@@ -3,12 +3,12 @@
  *
  * Addresses travel by RPC: `Cluster.ID` of a member carries its own addresses and those it knows of others. That works
  * on loopback and in private networks, where there is no DHT to ask. Who is not connected is dialled again and again,
- * with a growing delay.
+ * with a growing delay. What is known of members is saved as it changes: a peer that is killed finds them again by itself.
  */
-import { type Clock, errorMessage, type Logger, type Random } from '../base/index.ts';
+import { type Clock, errorMessage, type Logger, LogLimit, type Random } from '../base/index.ts';
 import { type Id, methods, nothing, type PeerId } from '../model/index.ts';
 import { Loop } from './loop.ts';
-import type { Consensus, Host, IpfsConnector, Rpc } from './ports.ts';
+import type { AddressFile, Consensus, Host, IpfsConnector, Rpc } from './ports.ts';
 
 export interface MembersDeps {
   readonly host: Host;
@@ -20,6 +20,8 @@ export interface MembersDeps {
   readonly logger: Logger;
   /** A member is connected that was not before. */
   readonly onConnected: (peer: PeerId) => void;
+  /** Absent: a start knows all addresses from elsewhere. */
+  readonly addressFile?: AddressFile;
 }
 
 /** Between looks at who is connected. */
@@ -31,6 +33,10 @@ const dialTimeoutMs = 5000;
 const dialDelayMinMs = 1000;
 const dialDelayMaxMs = 60_000;
 const swarmConnectTimeoutMs = 10_000;
+/** Members that a line names. */
+const namedMax = 5;
+/** Of a reason in it, in characters: a member can have many addresses. */
+const troubleLengthMax = 400;
 
 interface Member {
   dialDelayMs: number;
@@ -39,17 +45,28 @@ interface Member {
   nextExchangeMs: number;
   isBusy: boolean;
   wasConnected: boolean;
+  /** Why it was not reached the last time. */
+  trouble: string | undefined;
 }
 
 export class Members {
   readonly #deps: MembersDeps;
   readonly #members = new Map<PeerId, Member>();
   readonly #loop: Loop;
+  readonly #logLimit: LogLimit;
+  /** Were members, and are still in the file. */
+  readonly #left = new Set<PeerId>();
+  /** What is in the file, with line breaks between. */
+  #saved: string | undefined;
+  #saving: Promise<void> = Promise.resolve();
+  #savesUnderWay = 0;
+  #isStopped = false;
   /** IPFS nodes are introduced to each other from this time on; `undefined`: never. */
   #introduceFromMs: number | undefined;
 
   constructor(deps: MembersDeps, options: { readonly connectSwarmsDelayMs: number }) {
     this.#deps = deps;
+    this.#logLimit = new LogLimit(deps.clock);
     this.#loop = new Loop('keeping members connected', lookIntervalMs, deps, (signal) => this.#look(signal));
     if (options.connectSwarmsDelayMs > 0) {
       deps.ipfs.onUp(() => {
@@ -65,7 +82,37 @@ export class Members {
   }
 
   async stop(): Promise<void> {
+    this.#isStopped = true;
     await this.#loop.stop();
+    await this.#saving;
+  }
+
+  /** Resolves when a start will know what is known of members now, or when that cannot be, which is told. */
+  save(): Promise<void> {
+    this.#savesUnderWay++;
+    this.#saving = this.#saving.then(() => this.#save()).finally(() => this.#savesUnderWay--);
+    return this.#saving;
+  }
+
+  /** One line on members that are not connected, and what helps; `undefined` when all are. */
+  async whoIsMissing(): Promise<string | undefined> {
+    const { consensus, host, addressFile } = this.#deps;
+    const others = (await consensus.peers()).filter((peer) => peer !== host.self);
+    const connected = new Set(host.connectedPeers());
+    const missing = others.filter((peer) => !connected.has(peer));
+    if (missing.length === 0) return undefined;
+    const named = missing.slice(0, namedMax).map((peer) => {
+      if (host.addressesOf(peer).length === 0) return `${peer}: no address known`;
+      const trouble = this.#members.get(peer)?.trouble ?? `${peer} has not answered yet`;
+      return trouble.length > troubleLengthMax ? `${trouble.slice(0, troubleLengthMax)} …` : trouble;
+    });
+    const more = missing.length > namedMax ? `; and ${missing.length - namedMax} more` : '';
+    const place =
+      addressFile === undefined ? '' : ` write where they listen into "${addressFile.path}", one address a line, or`;
+    return (
+      `${missing.length} of ${others.length} other members are not reached (${named.join('; ')}${more}). If they run,` +
+      `${place} start this peer with --bootstrap /ip4/<where one listens>/tcp/<port>/p2p/<its id>`
+    );
   }
 
   /** Looks at everyone again now: members have changed. */
@@ -82,8 +129,15 @@ export class Members {
 
   async #look(signal: AbortSignal): Promise<number> {
     const { consensus, host, clock } = this.#deps;
-    const peers = new Set((await consensus.peers()).filter((peer) => peer !== host.self));
-    for (const gone of this.#members.keys()) if (!peers.has(gone)) this.#members.delete(gone);
+    const all = await consensus.peers();
+    const peers = new Set(all.filter((peer) => peer !== host.self));
+    for (const gone of this.#members.keys()) {
+      if (peers.has(gone)) continue;
+      this.#members.delete(gone);
+      // One that has been removed itself needs the others to come back.
+      if (all.includes(host.self)) this.#left.add(gone);
+    }
+    for (const peer of peers) this.#left.delete(peer);
     const connected = new Set(host.connectedPeers());
     for (const peer of peers) {
       const member = this.#memberOf(peer);
@@ -93,13 +147,42 @@ export class Members {
         this.#deps.onConnected(peer);
       }
       member.wasConnected = isConnected;
-      if (isConnected) member.dialDelayMs = dialDelayMinMs;
+      if (isConnected) {
+        member.dialDelayMs = dialDelayMinMs;
+        member.trouble = undefined;
+      }
       if (member.isBusy) continue;
       // Nobody waits for anybody: a peer that hangs must not delay the others.
       if (isConnected && member.nextExchangeMs <= clock.now()) void this.#exchange(peer, member, signal);
       else if (!isConnected && member.nextDialMs <= clock.now()) void this.#dial(peer, member, signal);
     }
+    // A disk that hangs holds up nobody.
+    if (this.#savesUnderWay === 0) void this.save();
     return lookIntervalMs;
+  }
+
+  async #save(): Promise<void> {
+    const { addressFile, consensus, host, logger } = this.#deps;
+    // The folder is somebody else's after the end.
+    if (addressFile === undefined || this.#isStopped) return;
+    try {
+      const peers = await consensus.peers();
+      // Whoever is no member has nobody to find again; one that was removed keeps what it has.
+      if (!peers.includes(host.self)) return;
+      const addresses = peers.flatMap((peer) => (peer === host.self ? [] : host.addressesOf(peer)));
+      const left = [...this.#left];
+      const text = addresses.join('\n');
+      if (left.length === 0 && text === this.#saved) return;
+      await addressFile.save(addresses, left);
+      this.#saved = text;
+      for (const peer of left) this.#left.delete(peer);
+    } catch (error) {
+      if (this.#logLimit.allows('save')) {
+        logger.warn('the addresses of members are not saved: killed now, this peer would not find them again', {
+          error: errorMessage(error),
+        });
+      }
+    }
   }
 
   #memberOf(peer: PeerId): Member {
@@ -111,6 +194,7 @@ export class Members {
         nextExchangeMs: 0,
         isBusy: false,
         wasConnected: false,
+        trouble: undefined,
       };
       this.#members.set(peer, member);
     }
@@ -123,7 +207,8 @@ export class Members {
     try {
       await host.connect(peer, { signal, timeoutMs: dialTimeoutMs });
     } catch (error) {
-      logger.debug('member not reached', { peer, error: errorMessage(error) });
+      member.trouble = errorMessage(error);
+      logger.debug('member not reached', { peer, error: member.trouble });
     }
     // Half of the delay is random, so that members that come back are not dialled by all at once.
     const delayMs = member.dialDelayMs / 2 + (member.dialDelayMs / 2) * (random.integer(1024) / 1024);

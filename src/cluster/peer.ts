@@ -53,6 +53,7 @@ import { failureText, graphOfMembers, idsOfMembers, repoStatOfMembers } from './
 import { addressesForOthers, pingMetric, pingName, pingValueOf } from './ping-value.ts';
 import { Pinner, type PinnerOptions } from './pinner.ts';
 import type {
+  AddressFile,
   CallOptions,
   ClusterApi,
   Consensus,
@@ -98,6 +99,8 @@ export interface PeerDeps {
   readonly logger: Logger;
   /** Whether the peer lists statuses in state-key order, as our own peers do. */
   readonly answersInOrder: (peer: PeerId) => boolean;
+  /** Absent: a start knows the addresses of all members from elsewhere. */
+  readonly addressFile?: AddressFile;
 }
 
 /** A running peer. */
@@ -160,7 +163,7 @@ class ClusterPeer implements Peer {
   #isBootstrapping = false;
 
   constructor(options: PeerOptions, deps: PeerDeps) {
-    const { host, rpc, consensus, tracker, monitor, ipfs, clock } = deps;
+    const { host, rpc, consensus, tracker, monitor, clock } = deps;
     this.self = host.self;
     this.#identity = { peer: host.self, peername: options.peername, ipfsId: '', ipfsAddresses: [] };
     this.#options = options;
@@ -179,9 +182,8 @@ class ClusterPeer implements Peer {
       await this.sendMetrics({ signal });
       return greetingIdleMs;
     });
-    const { random, logger } = deps;
     const onConnected = (): void => this.#greeting.startIn(greetingDelayMs);
-    this.#members = new Members({ host, rpc, consensus, ipfs, clock, random, logger, onConnected }, options);
+    this.#members = new Members({ ...deps, onConnected }, options);
     this.#loops = this.#createLoops();
   }
 
@@ -259,6 +261,7 @@ class ClusterPeer implements Peer {
     this.#members.refresh();
     const id = await rpc.call(peer, methods.Cluster.ID, nothing, { timeoutMs: joinTimeoutMs, ...call });
     await this.#members.learn(id);
+    await this.#members.save();
     const clusterPeers = id.clusterPeers ?? [];
     return clusterPeers.includes(this.self) ? id : { ...id, clusterPeers: [...clusterPeers, this.self] };
   }
@@ -285,6 +288,7 @@ class ClusterPeer implements Peer {
     monitor.record(pingMetric(peer, pingValueOf(monitor.latestOf(pingName, peer)), expire));
     await this.sendMetrics(call);
     await consensus.waitForSync(options);
+    await this.#members.save();
     this.#members.refresh();
   }
 
@@ -438,6 +442,7 @@ class ClusterPeer implements Peer {
         if (signal.aborted) return;
         if (this.#logLimit.allows('ready')) {
           logger.warn('consensus is not ready yet, waiting on', { error: errorMessage(error) });
+          await this.#tellWhoIsMissing();
         }
         // It had learned of its removal, and was ended before it could act on it.
         await this.#watchMembership(signal);
@@ -445,10 +450,22 @@ class ClusterPeer implements Peer {
         if (signal.aborted) return;
       }
     }
+    await this.#members.save();
     if (signal.aborted) return;
     await tracker.start();
     for (const loop of this.#loops) loop.wake();
     this.#isReady.resolve();
+  }
+
+  async #tellWhoIsMissing(): Promise<void> {
+    const { logger } = this.#deps;
+    try {
+      const line = await this.#members.whoIsMissing();
+      if (line !== undefined) logger.warn(line);
+    } catch (error) {
+      // Consensus has ended meanwhile.
+      logger.debug('members not known', { error: errorMessage(error) });
+    }
   }
 
   async #stop(): Promise<void> {
@@ -641,9 +658,17 @@ class ClusterPeer implements Peer {
     return AbortSignal.any(call.signal === undefined ? [this.#stopping.signal] : [call.signal, this.#stopping.signal]);
   }
 
+  /** Ends early when the peer stops. */
   #pause(ms: number): Promise<void> {
+    const { signal } = this.#stopping;
     return new Promise((resolve) => {
-      this.#deps.clock.after(ms, resolve);
+      const end = (): void => {
+        cancel();
+        signal.removeEventListener('abort', end);
+        resolve();
+      };
+      const cancel = this.#deps.clock.after(ms, end);
+      signal.addEventListener('abort', end);
     });
   }
 }

@@ -124,6 +124,17 @@ export interface Host extends Startable {
   readonly pubsub: PubSub;
 }
 
+/** Where the addresses of members outlive the process. */
+export interface AddressFile {
+  /** What an operator knows it by. */
+  readonly path: string;
+  /**
+   * From now on it has these addresses, each with `/p2p/<id>`, in place of those that were saved before, and none of the peers that
+   * have left; what an operator has added of others stays. Resolves when that cannot be lost; a failure leaves what was there.
+   */
+  save(addresses: readonly Multiaddr[], left: readonly PeerId[]): Promise<void>;
+}
+
 /** Calls to members by the Go peer's RPC; calls to self stay in the process and skip the trust policy. */
 export interface Rpc {
   call<A, R>(peer: PeerId, method: RpcMethod<A, R>, argument: A, options?: CallOptions): Promise<R>;
@@ -182,7 +193,7 @@ export interface Consensus extends Startable {
    */
   readBarrier(options?: CallOptions): Promise<void>;
   isTrustedPeer(peer: PeerId): boolean;
-  /** Moves the data away after this peer has left; only when stopped. */
+  /** Moves the data away after this peer has left, so that its next start waits to be taken in; only when stopped. */
   clean(): Promise<void>;
 }
 

@@ -1,7 +1,7 @@
 /** A peer in this process. The parts of a peer are loaded when the first one is made: types and texts alone cost nothing. */
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import { errorCode, errorMessage, type Logger, silentLogger } from '../base/index.ts';
+import { errorCode, type Logger, silentLogger } from '../base/index.ts';
 import type { AssembledPeer } from '../cmd/service/assemble.ts';
 import {
   createIdentity,
@@ -13,7 +13,6 @@ import {
   readPeerstore,
   readSecret,
   writeIdentity,
-  writePeerstore,
   writeSecret,
 } from '../io/config/index.ts';
 import { Events } from './events.ts';
@@ -34,7 +33,7 @@ export async function createCluster(options: ClusterOptions): Promise<Cluster> {
   const lock = await lockFolder(folder);
   try {
     const start = await startPeer(checked, folder, options.log ?? silentLogger);
-    return embedded({ ...start, folder, release: () => lock.release() });
+    return embedded({ ...start, release: () => lock.release() });
   } catch (error) {
     await lock.release();
     throw error;
@@ -46,7 +45,6 @@ interface Started {
   readonly peername: string;
   readonly secret: string;
   readonly events: Events<ClusterEvents>;
-  readonly log: Logger;
 }
 
 async function startPeer({ config, ...checked }: CheckedOptions, folder: PeerFolder, log: Logger): Promise<Started> {
@@ -67,7 +65,7 @@ async function startPeer({ config, ...checked }: CheckedOptions, folder: PeerFol
     observer: observerOf(events, () => pins()),
   });
   pins = () => peer.pinCount();
-  return { peer, peername: config.cluster.peername, secret, events, log };
+  return { peer, peername: config.cluster.peername, secret, events };
 }
 
 function embedded({
@@ -75,14 +73,13 @@ function embedded({
   peername,
   secret,
   events,
-  log,
-  folder,
   release,
-}: Started & { readonly folder: PeerFolder; readonly release: () => Promise<void> }): Cluster {
+}: Started & { readonly release: () => Promise<void> }): Cluster {
   const ended = Promise.withResolvers<Error | undefined>();
   let stopping: Promise<void> | undefined;
   const stop = (cause?: Error): Promise<void> => {
-    stopping ??= stopPeer(peer, folder, log)
+    stopping ??= peer
+      .stop()
       .then(release)
       .then(() => ended.resolve(cause));
     return stopping;
@@ -104,17 +101,6 @@ function embedded({
     leader: () => peer.leader(),
     stop: () => stop(),
   });
-}
-
-async function stopPeer(peer: AssembledPeer, folder: PeerFolder, log: Logger): Promise<void> {
-  const known = peer.knownAddresses();
-  await peer.stop();
-  try {
-    if (known.length > 0) await writePeerstore(folder.peerstoreFile, known);
-  } catch (error) {
-    // The other members are asked again, or dial this peer.
-    log.warn('addresses of members not saved', { error: errorMessage(error) });
-  }
 }
 
 async function identityOf({ identityFile }: PeerFolder): Promise<Identity> {

@@ -3,6 +3,14 @@ import { OperatingError } from '../base/index.ts';
 
 const shownLengthMax = 100;
 
+/** In place of a value that is not shown: words on it. */
+export class Hidden {
+  readonly words: string;
+  constructor(words: string) {
+    this.words = words;
+  }
+}
+
 /** Code `embed/bad-option`: names the option, what was found and what was expected. */
 export function badOption(where: string, found: unknown, expected: string): OperatingError {
   return new OperatingError(
@@ -31,9 +39,11 @@ function shown(value: unknown): string {
   const text =
     typeof value === 'function'
       ? 'a function'
-      : typeof value === 'bigint'
-        ? `${value}n`
-        : (json(value) ?? String(value));
+      : value instanceof Hidden
+        ? value.words
+        : typeof value === 'bigint'
+          ? `${value}n`
+          : (json(value) ?? String(value));
   return text.length <= shownLengthMax ? text : `${text.slice(0, shownLengthMax)}…`;
 }
 

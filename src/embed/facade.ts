@@ -2,6 +2,7 @@
 import type { Clock } from '../base/index.ts';
 import { errorCode } from '../base/index.ts';
 import type { CallOptions, ClusterApi } from '../cluster/ports.ts';
+import { nearest } from '../model/config/index.ts';
 import { type PeerId, type PinPath, parsePeerId, type StatusFilter, trackerStatusBits } from '../model/index.ts';
 import { badArgument, notReached } from './errors.ts';
 import type { Events } from './events.ts';
@@ -23,6 +24,35 @@ const waitTimeoutMsDefault = 60_000;
 const waitIntervalMsDefault = 250;
 /** Peers have so long to answer the last look, too. */
 const lookMsMin = 1000;
+
+const callKeys = { signal: true, timeoutMs: true } as const satisfies Record<keyof CallLimits, true>;
+const pinKeys: Readonly<Record<keyof PinRequest, true>> = {
+  name: true,
+  mode: true,
+  replicationMin: true,
+  replicationMax: true,
+  allocations: true,
+  expireAt: true,
+  metadata: true,
+  origins: true,
+  update: true,
+  ...callKeys,
+};
+const statusKeys: Readonly<Record<keyof StatusOptions, true>> = { filter: true, local: true, ...callKeys };
+const waitKeys: Readonly<Record<keyof WaitOptions, true>> = {
+  status: true,
+  count: true,
+  intervalMs: true,
+  ...callKeys,
+};
+const eventNames: Readonly<Record<keyof ClusterEvents, true>> = {
+  pin: true,
+  unpin: true,
+  replaced: true,
+  peers: true,
+  leader: true,
+  alert: true,
+};
 
 /** What stands behind a `Cluster`. */
 export interface Parts {
@@ -74,13 +104,14 @@ export function clusterOf(parts: Parts): Cluster {
     removePeer: async (peer, limits) => await api().peerRemove(peerOf(peer), callOf(limits)),
     leader: () => parts.leader(),
     alerts: () => api().alerts().map(alertOf),
-    on: (event, listener) => events.on(event, listener),
+    on: (event, listener) => events.on(eventOf(event), listener),
     stop: () => parts.stop(),
     [Symbol.asyncDispose]: () => parts.stop(),
   };
 }
 
 async function pin(api: ClusterApi, cid: CidLike, request: PinRequest = {}): Promise<PinEntry> {
+  checkKeys(request, pinKeys);
   const options = pinOptionsOf(request);
   const path = pathOf(cid);
   if (path === undefined) return entryOf(await api.pin(cidOf(cid), options, callOf(request)));
@@ -123,6 +154,7 @@ async function statusOfCid(
 }
 
 async function* statusAll(api: () => ClusterApi, options: StatusOptions = {}): AsyncGenerator<PinStatus, void> {
+  checkKeys(options, statusKeys);
   const filter = filterOf(options.filter);
   if (options.local === true) yield* mapped(api().statusAllLocal(filter, callOf(options)), statusOfOne);
   else yield* mapped(api().statusAll(filter, callOf(options)), statusOf);
@@ -142,7 +174,10 @@ async function waitFor(
   cid: CidLike,
   options: WaitOptions = {},
 ): Promise<PinStatus> {
+  checkKeys(options, waitKeys);
+  callOf(options);
   const { status = 'pinned', count, timeoutMs = waitTimeoutMsDefault, intervalMs = waitIntervalMsDefault } = options;
+  if (!(intervalMs > 0)) throw badArgument('intervalMs', intervalMs, 'milliseconds, more than 0');
   const wanted = cidOf(cid);
   const endMs = clock.now() + timeoutMs;
   for (;;) {
@@ -179,6 +214,21 @@ function pause(clock: Clock, ms: number, signal: AbortSignal | undefined): Promi
   });
 }
 
+/** Throws `embed/bad-argument` for an option that nobody would read. */
+function checkKeys(options: object, keys: Readonly<Record<string, true>>): void {
+  for (const [key, value] of Object.entries(options)) {
+    if (Object.hasOwn(keys, key)) continue;
+    const names = Object.keys(keys);
+    const guess = nearest(key, names);
+    throw badArgument(key, value, guess === undefined ? `one of ${names.join(', ')}` : `that name to be "${guess}"`);
+  }
+}
+
+function eventOf<Name extends keyof ClusterEvents>(name: Name): Name {
+  if (Object.hasOwn(eventNames, name)) return name;
+  throw badArgument('the event', name, `one of ${Object.keys(eventNames).join(', ')}`);
+}
+
 /** Paths are for whoever resolves them; everything else is a CID. */
 function pathOf(cid: CidLike): string | undefined {
   return typeof cid === 'string' && cid.startsWith('/') ? cid : undefined;
@@ -203,7 +253,11 @@ function filterOf(names: StatusOptions['filter'] = []): StatusFilter {
   return filter;
 }
 
+/** Throws `embed/bad-argument`. */
 function callOf({ signal, timeoutMs }: CallLimits = {}): CallOptions {
+  if (timeoutMs !== undefined && !(Number.isFinite(timeoutMs) && timeoutMs >= 0)) {
+    throw badArgument('timeoutMs', timeoutMs, 'milliseconds, 0 or more');
+  }
   return { ...(signal === undefined ? {} : { signal }), ...(timeoutMs === undefined ? {} : { timeoutMs }) };
 }
 

@@ -61,7 +61,7 @@ const refused: readonly [given: unknown, line: RegExp][] = [
   [{}, /^Cannot use option folder: found undefined, expected the path of a folder$/],
   [{ folder: '' }, /^Cannot use option folder: found "", expected the path of a folder$/],
   [{ folder: 'f', folders: 1 }, /^Cannot use option folders: found 1, expected that name to be "folder"$/],
-  [{ folder: 'f', secret: 'abc' }, /^Cannot use option secret: found "3 characters", expected 64 hexadecimal digits$/],
+  [{ folder: 'f', secret: 'abc' }, /^Cannot use option secret: found 3 characters, expected 64 hexadecimal digits$/],
   [
     { folder: 'f', listen: '/ip4/0.0.0.0/tcp/1' },
     /^Cannot use option listen: found "\/ip4\/0.0.0.0\/tcp\/1", expected a list of multiaddrs$/,

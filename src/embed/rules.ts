@@ -1,7 +1,7 @@
 /** Rules for options of programs that may have been written without types. A broken one is told with its place. */
 import { errorMessage } from '../base/index.ts';
 import { nearest } from '../model/config/index.ts';
-import { badOption } from './errors.ts';
+import { badOption, Hidden } from './errors.ts';
 
 /** Throws `embed/bad-option` unless the value is as expected. `where` is the place, such as `listen[0]`; empty at the top. */
 export type Rule = (value: unknown, where: string) => void;
@@ -24,8 +24,8 @@ export const flag: Rule = (value, where) => {
 /** `holds` may throw, which is a no as well. */
 export function textLike(expected: string, holds: (value: string) => boolean, form?: 'hidden'): Rule {
   return (value, where) => {
-    const shown = form === 'hidden' && typeof value === 'string' ? `${value.length} characters` : value;
-    if (typeof value !== 'string') throw badOption(where, shown, expected);
+    if (typeof value !== 'string') throw badOption(where, value, expected);
+    const shown = form === 'hidden' ? new Hidden(`${value.length} characters`) : value;
     let isGood = false;
     try {
       isGood = holds(value);

@@ -7,7 +7,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { errorMessage } from '../base/index.ts';
+import { errorCode, errorMessage } from '../base/index.ts';
 import { formatHistory, parseHistory } from './plan-file.ts';
 import { runPool, serveSeeds } from './pool.ts';
 import { failureLines } from './report.ts';
@@ -52,7 +52,9 @@ async function main(argv: readonly string[]): Promise<number> {
     given = parse(argv);
     stored = given.plan === undefined ? undefined : parseHistory(readFileSync(given.plan, 'utf8'));
   } catch (error) {
-    console.error(`${errorMessage(error)}\n${usage}`);
+    // A wrong value needs one line; who does not know the options is shown them all.
+    const isUnknown = errorCode(error).startsWith('ERR_PARSE_ARGS');
+    console.error(isUnknown ? `${errorMessage(error)}\n${usage}` : errorMessage(error));
     return 2;
   }
   const { seed, steps } = given;

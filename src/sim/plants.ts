@@ -2,9 +2,10 @@
  * Where a test can plant a bug, to prove that a checker sees it: the engine's own decisions, and wrappers around real parts. Nothing
  * here is known to production code.
  */
-import type { Consensus, Datastore } from '../cluster/ports.ts';
+import type { Consensus, Datastore, IpfsConnector, PinTracker, PubSub, Streams } from '../cluster/ports.ts';
 import type { LogImage, LogStore, Raft, Rules } from '../core/raft/index.ts';
-import type { RaftConsensusDeps, ReplicatedPinset } from '../io/consensus/index.ts';
+import type { ReplicatedPinset } from '../io/consensus/index.ts';
+import type { RpcNode } from '../io/rpc/index.ts';
 
 /** Each absent one leaves its part as it is. Some are of the world only. */
 export interface Plants {
@@ -19,7 +20,13 @@ export interface Plants {
   readonly log?: (log: LogStore) => LogStore;
   readonly state?: (store: Datastore) => Datastore;
   readonly pinset?: (pinset: ReplicatedPinset) => ReplicatedPinset;
-  readonly rpc?: (rpc: RaftConsensusDeps['rpc']) => RaftConsensusDeps['rpc'];
-  /** Around all of it, as its clients see it. */
+  readonly rpc?: (rpc: RpcNode) => RpcNode;
+  /** Around all of Raft, as the peer sees it. */
   readonly consensus?: (consensus: Consensus) => Consensus;
+  readonly streams?: (streams: Streams) => Streams;
+  readonly pubsub?: (pubsub: PubSub) => PubSub;
+  readonly ipfs?: (ipfs: IpfsConnector) => IpfsConnector;
+  /** Once for each life. */
+  readonly trackerStore?: (store: Datastore) => Datastore;
+  readonly tracker?: (tracker: PinTracker, ipfs: IpfsConnector) => PinTracker;
 }

@@ -286,3 +286,28 @@ test('createTestCluster: what cannot be done is told in one line', async () => {
   assert.throws(() => cluster.partition([[0], [0, 1]]), { ...argument, message: /peer 0 is in two groups$/ });
   assert.throws(() => cluster.ipfs(-1), argument);
 });
+
+test('createTestCluster: what nobody would read is refused', async () => {
+  await using cluster = await createTestCluster(1);
+  const first = peerOf(cluster, 0);
+  const bad = (message: RegExp) => ({ code: 'embed/bad-argument', message });
+  // As from programs without types.
+  const pin = (request: object) => first.pin(a, request);
+  await assert.rejects(pin({ nmae: 'x' }), bad(/^Cannot use nmae: found "x", expected that name to be "name"$/));
+  await assert.rejects(pin({ replication: { min: 1, max: 1 } }), bad(/^Cannot use replication: found .*, expected /));
+  await assert.rejects(
+    pin({ timeoutMs: -1 }),
+    bad(/^Cannot use timeoutMs: found -1, expected milliseconds, 0 or more$/),
+  );
+  await assert.rejects(first.waitFor(a, { timeoutMs: -1 }), bad(/^Cannot use timeoutMs: found -1/));
+  await assert.rejects(first.waitFor(a, { intervalMs: 0 }), bad(/^Cannot use intervalMs: found 0/));
+  await assert.rejects(collect(first.statusAll({ filtre: [] } as object)), bad(/expected that name to be "filter"$/));
+  assert.throws(
+    () => first.on('pinned' as 'pin', () => {}),
+    bad(/^Cannot use the event: found "pinned", expected one of pin, /),
+  );
+  await assert.rejects(cluster.advance(-1), {
+    code: 'testing/bad-argument',
+    message: /found -1 ms, expected 0 or more$/,
+  });
+});

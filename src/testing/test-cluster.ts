@@ -197,6 +197,7 @@ class VirtualCluster implements TestCluster {
   }
 
   async advance(ms: number): Promise<void> {
+    if (!(Number.isFinite(ms) && ms >= 0)) throw badArgument(`found ${ms} ms, expected 0 or more`);
     await this.#runner.advance(ms);
   }
 
@@ -349,10 +350,8 @@ class Seat {
       random: random.derive(`peer/${number}`),
       logger: log.scope(name),
       observer,
-      raft: {
-        onStatus: ({ configuration, leader }) =>
-          observer.onMembership(configuration.servers.map(({ id }) => id).sort(), leader),
-      },
+      onStatus: ({ configuration, leader }) =>
+        observer.onMembership(configuration.servers.map(({ id }) => id).sort(), leader),
       onFailure: (cause) => this.#fails(cause),
     });
     this.cluster = this.#clusterOf(name, events);

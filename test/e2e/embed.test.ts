@@ -15,9 +15,16 @@ import { cidNumber } from '../support/pins.ts';
 
 const loopback = ['/ip4/127.0.0.1/tcp/0'];
 
+/** The peers of each test. */
+const started = new WeakMap<TestContext, Cluster[]>();
+
 async function makeFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'ipfs-cluster-embed-'));
-  t.after(() => rm(folder, { recursive: true, force: true }));
+  t.after(async () => {
+    // Hooks run in the order in which they were registered, and a peer writes into its folder until it has stopped.
+    await Promise.all((started.get(t) ?? []).map((cluster) => cluster.stop()));
+    await rm(folder, { recursive: true, force: true });
+  });
   return folder;
 }
 
@@ -28,7 +35,7 @@ async function start(t: TestContext, folder: string, options: Partial<ClusterOpt
     ipfs: { type: 'embedded', swarmListen: loopback },
     ...options,
   });
-  t.after(() => cluster.stop());
+  started.set(t, [...(started.get(t) ?? []), cluster]);
   return cluster;
 }
 
@@ -140,7 +147,15 @@ test('a folder has one peer at a time, and is free when a start has failed', asy
   await once(busy, 'listening');
   const address = busy.address();
   const port = typeof address === 'object' ? address?.port : 0;
-  await assert.rejects(start(t, folder, { listen: [`/ip4/127.0.0.1/tcp/${port}`] }), { code: 'p2p/listen' });
+  const listen = [`/ip4/127.0.0.1/tcp/${port}`];
+  await assert.rejects(start(t, folder, { listen }), {
+    code: 'p2p/listen',
+    message: /^cluster\.listen_multiaddress: Cannot listen on .*: the port is in use$/,
+  });
+  await assert.rejects(start(t, folder, { http: { listen } }), {
+    code: 'http/listen',
+    message: /^api\.restapi: Cannot listen on .*: the address is in use by another program$/,
+  });
   const cluster = await start(t, folder);
   await assert.rejects(start(t, folder), { code: 'config/locked' });
   await cluster.ready;

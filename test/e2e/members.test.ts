@@ -57,8 +57,29 @@ async function waitForMembers(peers: readonly TestPeer[]): Promise<void> {
 async function waitForEnd(peer: TestPeer): Promise<void> {
   await waitFor(
     async () => await readdir(peer.folder),
-    (names) => names.includes('raft.old.0') && !names.includes('raft'),
-    (names) => `${peer.name} has ${names.join(', ')}: its data is not a backup yet`,
+    (names) => names.includes('raft.old.0') && !isAlive(peer),
+    (names) => `${peer.name} has ${names.join(', ')}: its data is not a backup yet, or it has not ended`,
+    limitMs,
+  );
+}
+
+function isAlive({ process: { pid = 0 } }: TestPeer): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+/** Starts the peer, which is not expected to become ready, and waits until its log says this. */
+async function startAndHear(peer: TestPeer, pattern: RegExp): Promise<void> {
+  const file = join(peer.folder, 'daemon.log');
+  const before = (await readFile(file, 'utf8')).length;
+  peer.process.start().catch(() => {});
+  await waitFor(
+    async () => (await readFile(file, 'utf8')).slice(before),
+    (log) => pattern.test(log),
+    (log) => `${peer.name} says only\n${log}`,
     limitMs,
   );
 }
@@ -85,7 +106,11 @@ async function refusesToRemoveTheLast(peer: TestPeer): Promise<void> {
 /** Peers that look every second whether they are members, and end when they are not. */
 const watchful: TestPeersOptions = {
   mayEnd: true,
-  change: (config) => ({ ...config, cluster: { ...config.cluster, peerWatchIntervalMs: 1000 } }),
+  change: (config) => ({
+    ...config,
+    cluster: { ...config.cluster, peerWatchIntervalMs: 1000 },
+    raft: config.raft && { ...config.raft, waitForLeaderTimeoutMs: 5000 },
+  }),
 };
 
 /** Of a peer, the others. */
@@ -131,6 +156,13 @@ test('a dead peer is removed, and the leader removes itself', async () => {
     await dead.process.kill();
     assert.deepEqual(await ctl(other, 'peers', 'rm', await idOf(dead)), done);
     await waitForMembers([leader, other]);
+    // Back, it hears of it from those whom it takes for its fellow members, and ends.
+    await startAndHear(dead, /no longer in peerset: .* --bootstrap/);
+    await waitForEnd(dead);
+    // Started once more it does not make a cluster of its own.
+    await startAndHear(dead, /is a member of nothing: it was removed .* --bootstrap/);
+    await assert.rejects(pin(dead.apiUrl, cidNumber(2).toString(), 'by nobody'), /leader/);
+    await dead.process.stop();
     assert.deepEqual(await ctl(leader, 'peers', 'rm', await idOf(leader)), done);
     await waitForEnd(leader);
     await waitForMembers([other]);

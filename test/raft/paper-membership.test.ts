@@ -89,6 +89,21 @@ test('4.2.1: it becomes a voter when it has caught up', () => {
   assert.equal(members(peer), 'a b c d');
 });
 
+test('4.2.1: it is added after a round of replication that took less than an election timeout, not after a longer one', () => {
+  const peer = new SinglePeer().lead().give(add('d')).sync();
+  const [first] = peer.takeCalls(({ to }) => to === 'd');
+  for (let tick = 0; tick < 11; tick++) {
+    acceptOf(peer, 'b', 'c');
+    for (const call of peer.takeCalls(isHeartbeat)) peer.answer(call, accepted(call));
+    peer.ticks(1);
+  }
+  assert(first !== undefined);
+  peer.answer(first, accepted(first));
+  assert.equal(members(peer), 'a b c (d)', 'the first round took 11 ticks');
+  peer.ticks(1).acceptAll();
+  assert.equal(members(peer), 'a b c d');
+});
+
 test('4.2.1: one that is unavailable or too slow is never added, and the leader goes on', () => {
   const peer = new SinglePeer().lead().give(add('d')).sync();
   for (let tick = 0; tick < 30; tick++) {

@@ -7,7 +7,7 @@ import { parseHistory } from '../../src/sim/plan-file.ts';
 import type { SeedResult, Simulation } from '../../src/sim/result.ts';
 import { belowFloors, play, runSeeds } from '../../src/sim/runner.ts';
 
-const seeds: Readonly<Record<Simulation, number>> = { walk: 1000, world: 200 };
+const seeds: Readonly<Record<Simulation, number>> = { walk: 1000, world: 100 };
 
 for (const simulation of ['walk', 'world'] as const) {
   const count = seeds[simulation];

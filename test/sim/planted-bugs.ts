@@ -5,6 +5,7 @@
 import type { Plants } from '../../src/sim/plants.ts';
 import type { Simulation } from '../../src/sim/result.ts';
 import * as engine from './bugs/engine.ts';
+import * as peer from './bugs/peer.ts';
 import * as shell from './bugs/shell.ts';
 
 export interface PlantedBug {
@@ -112,7 +113,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'reads do not wait until they are applied here',
     simulation: 'world',
-    plants: { rpc: shell.readsAtOnce },
+    plants: { rpc: shell.readsAtOnce, judges: ['reads are fresh', 'linearizable'] },
     checkers: ['reads are fresh', 'linearizable'],
     seeds: 20,
   },
@@ -134,7 +135,8 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a write of unknown outcome is tried again',
     simulation: 'world',
     plants: { consensus: shell.retriesUnknown },
-    checkers: ['applied once', 'linearizable'],
+    // The second try may be refused, for good, and the first still be applied.
+    checkers: ['applied once', 'linearizable', 'refused is final'],
     seeds: 100,
   },
   {
@@ -170,7 +172,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     simulation: 'world',
     plants: { rules: { preVotes: false } },
     checkers: ['term growth'],
-    seeds: 40,
+    seeds: 150,
   },
   {
     name: 'votes without comparing logs',
@@ -320,11 +322,95 @@ export const plantedBugs: readonly PlantedBug[] = [
     seeds: 40,
   },
   {
+    name: 'an unpin is lost while the pin is still being made',
+    simulation: 'world',
+    plants: { ipfs: peer.notesPinning, tracker: peer.losesUntrack },
+    checkers: ['ipfs = pinset', 'tracker = pinset'],
+    seeds: 100,
+  },
+  {
+    name: 'the tracker does not hear that the state was replaced',
+    simulation: 'world',
+    plants: { tracker: peer.missesReplacement },
+    checkers: ['ipfs = pinset', 'tracker = pinset'],
+    seeds: 250,
+  },
+  {
+    name: 'pins are held where they are not allocated',
+    simulation: 'world',
+    plants: { tracker: peer.tracksEverything },
+    checkers: ['ipfs = pinset', 'tracker = pinset'],
+    seeds: 100,
+  },
+  {
+    name: 'what was pinned is not known any more after a restart',
+    simulation: 'world',
+    plants: { trackerStore: peer.forgetsRecords },
+    checkers: ['ipfs = pinset'],
+    seeds: 100,
+  },
+  {
+    name: 'a failed pin is taken for done',
+    simulation: 'world',
+    plants: { ipfs: peer.takesFailureForSuccess },
+    checkers: ['ipfs = pinset', 'tracker = pinset'],
+    seeds: 100,
+  },
+  {
+    name: 'nobody hears that an IPFS node has come back',
+    simulation: 'world',
+    plants: { ipfs: peer.missesReturns },
+    checkers: ['ipfs = pinset', 'tracker = pinset'],
+    seeds: 500,
+  },
+  {
+    name: 'a forwarded write of unknown outcome is sent again',
+    simulation: 'world',
+    plants: { rpc: peer.resendsProposals },
+    checkers: ['applied once', 'linearizable', 'refused is final'],
+    seeds: 100,
+  },
+  {
+    name: 'an answer goes to another call',
+    simulation: 'world',
+    plants: { rpc: peer.crossesAnswers },
+    checkers: ['answers belong to calls'],
+    seeds: 100,
+  },
+  {
+    name: 'a call that has failed never ends',
+    simulation: 'world',
+    plants: { rpc: peer.keepsFailedCalls },
+    checkers: ['clients are answered', 'leaks'],
+    seeds: 100,
+  },
+  {
+    name: 'streams are left open',
+    simulation: 'world',
+    plants: { streams: peer.leaksStreams },
+    checkers: ['bounded resources'],
+    seeds: 100,
+  },
+  {
+    name: 'metrics are published at the start only',
+    simulation: 'world',
+    plants: { pubsub: peer.publishesOnce },
+    checkers: ['metrics = members'],
+    seeds: 100,
+  },
+  {
+    name: 'a pin goes to one peer more than it may',
+    simulation: 'world',
+    plants: { consensus: peer.allocatesTooMany },
+    checkers: ['allocations'],
+    seeds: 100,
+  },
+  {
     name: 'a start goes on after the last batch of the state',
     simulation: 'world',
     plants: { pinset: shell.skipsReplays },
     checkers: ['state = log'],
-    seeds: 10,
+    seeds: 40,
   },
 ];
 
@@ -369,6 +455,14 @@ export interface ScriptedBug {
 
 /** Bugs that chance finds once in ten thousand histories, or never: a test sets the scene by hand. */
 export const scriptedBugs: readonly ScriptedBug[] = [
+  {
+    name: 'a pin is made before it is recorded',
+    because: 'the peer must die in the moment between the two, and the pin leave the pinset while it is away',
+    test: [
+      'src/cluster/tracker/tracker.test.ts',
+      'PinTracker records what is agreed on together by one write, before it pins',
+    ],
+  },
   {
     name: 'what was cut off is refused',
     because: 'another peer must have it, and win with older peers after the one that cut it off is gone',

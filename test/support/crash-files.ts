@@ -115,6 +115,8 @@ export class CrashFiles implements Files {
   readonly #root = new MemoryFolder();
   #life = 0;
   #hasEnded = false;
+  /** What `freeBytes` says. */
+  free: number = Number.POSITIVE_INFINITY;
   /** Acts so far that change something, in words. */
   readonly trace: string[] = [];
   /** Asked before each of them; `number` counts from 1, from the last restart on. */
@@ -223,6 +225,10 @@ export class CrashFiles implements Files {
           if (names.get(basename(path)) === node) names.delete(basename(path));
         }),
     });
+  }
+
+  async freeBytes(): Promise<number> {
+    return this.free;
   }
 
   async syncFolder(folder: string): Promise<void> {

@@ -31,6 +31,8 @@ const stopLimitMs = 15_000;
 const startLimitMs = 60_000;
 /** Times that a Go peer may end by a known bug of its start. */
 const goStartsMax = 20;
+/** What has the system end a Go peer, which does not watch its input, with this process; only Linux can (see prctl(2)). */
+const endedWithParent = process.platform === 'linux' ? ['setpriv', '--pdeathsig', 'KILL'] : [];
 /** Lines of its log that are told when a member ends unexpectedly. */
 const tailLines = 25;
 
@@ -132,6 +134,7 @@ export class Member {
   #ledTerm = 0;
   #isWanted = false;
   #death: string | undefined;
+  #thaw: ChildProcess | undefined;
 
   constructor(options: MemberOptions) {
     this.name = options.name;
@@ -191,11 +194,17 @@ export class Member {
 
   /** SIGSTOP: it does nothing until `thaw`, and then does not know that time has passed. */
   freeze(): void {
-    this.#child?.kill('SIGSTOP');
+    const child = this.#child;
+    if (child?.pid === undefined) return;
+    // A stopped process does not see its input end. What waits for the end of its own input thaws it then.
+    const thawing = ['-c', 'cat; kill -CONT "$0"', String(child.pid)];
+    this.#thaw = spawn('sh', thawing, { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
+    child.kill('SIGSTOP');
   }
 
   thaw(): void {
     this.#child?.kill('SIGCONT');
+    this.#thaw?.stdin?.end();
   }
 
   /** The process is expected to end by itself, as that of a removed member. Gives the exit code. */
@@ -212,17 +221,28 @@ export class Member {
   }
 
   async #start({ bootstrap }: { readonly bootstrap?: string }): Promise<void> {
-    const words = ['daemon', ...(bootstrap === undefined ? [] : ['--bootstrap', bootstrap])];
-    const [program, ...before] =
+    const joining = bootstrap === undefined ? [] : ['--bootstrap', bootstrap];
+    const goProgram = join(goPrograms ?? '', 'ipfs-cluster-service');
+    const [program = '', ...words] =
       this.kind === 'ours'
-        ? [process.execPath, serviceProgram, '--config', this.folder]
-        : [join(goPrograms ?? '', 'ipfs-cluster-service'), '--loglevel', 'info,raftlib:info', '--config', this.folder];
+        ? [process.execPath, serviceProgram, '--config', this.folder, 'daemon', '--end-with-input', ...joining]
+        : [
+            ...endedWithParent,
+            goProgram,
+            '--loglevel',
+            'info,raftlib:info',
+            '--config',
+            this.folder,
+            'daemon',
+            ...joining,
+          ];
     const log = createWriteStream(this.logFile, { flags: 'a' });
     this.#isWanted = true;
     this.#death = undefined;
     this.#ledTerm = 0;
     this.#tail = [];
-    const child = spawn(program ?? '', [...before, ...words], { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    // The input is never written to: ours end with it when this process dies.
+    const child = spawn(program, words, { stdio: ['pipe', 'pipe', 'pipe'], detached: true });
     this.#child = child;
     const ready = Promise.withResolvers<void>();
     for (const stream of [child.stdout, child.stderr]) {
@@ -232,6 +252,7 @@ export class Member {
         if (line.includes('IPFS Cluster is READY')) ready.resolve();
       });
     }
+    child.on('error', ready.reject);
     child.on('exit', (code, signal) => {
       const ending = `${this.name} ended (${signal ?? `exit ${code}`}):\n${this.#tail.join('\n')}`;
       this.#ledTerm = 0;
@@ -249,6 +270,7 @@ export class Member {
     this.#isWanted = false;
     const child = this.#child;
     if (child === undefined || !this.isRunning) return;
+    this.#thaw?.stdin?.end();
     const exited = once(child, 'exit');
     child.kill(signal);
     const force = setTimeout(() => child.kill('SIGKILL'), stopLimitMs);

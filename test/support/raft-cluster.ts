@@ -155,8 +155,8 @@ export class RaftCluster {
             return {
               snapshots: {
                 list: () => snapshots.list(),
-                create: async (base) => {
-                  const writer = await this.#timed(snapshots.create(base));
+                create: async (base, roomBytes) => {
+                  const writer = await this.#timed(snapshots.create(base, roomBytes));
                   return {
                     write: (bytes) => this.#timed(writer.write(bytes)),
                     finish: () => this.#timed(writer.finish()),
@@ -181,6 +181,7 @@ export class RaftCluster {
         logger: this.logger,
         openPinset: (store) => openPinset(store, { log: silentLogger, observer }),
         onFailure: (cause) => failures.push(cause),
+        onReopened: () => seen.push('reopened'),
       },
     );
     this.rpcHandlers.set(id, handlers);

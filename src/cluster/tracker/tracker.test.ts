@@ -199,6 +199,26 @@ test('PinTracker does not unpin what has moved to other peers before its pin beg
   assert.equal(b.ipfs.held.size, 1);
 });
 
+test('PinTracker unpins what has moved to other peers after its pin was begun, wanted again, and was to be removed', async (t) => {
+  const b = await bench(t);
+  const here = pinOf(cidNumber(1), { allocations: ['self'], replicationFactorMin: 1, replicationFactorMax: 1 });
+  const going = Promise.withResolvers<void>();
+  b.ipfs.onAct = () => going.promise;
+  b.pin(here);
+  await settle();
+  b.pin({ ...here, name: 'again' });
+  going.resolve();
+  await settle();
+  b.ipfs.onAct = () => refuse('not now');
+  b.unpin(here);
+  await settle();
+  b.ipfs.onAct = () => {};
+  b.pin({ ...here, allocations: ['other'] });
+  await b.clock.advance(minute);
+  await settle();
+  assert.equal(b.ipfs.held.size, 0);
+});
+
 test('PinTracker records what is agreed on together by one write, before it pins', async (t) => {
   const b = await bench(t);
   const batches: number[] = [];
@@ -299,6 +319,31 @@ test('PinTracker: an unpin aborts the running pin and goes after it', async (t) 
   await settle();
   assert.deepEqual(b.ipfs.acts.slice(1), [`pin ${cidNumber(1)}`, `unpin ${cidNumber(1)}`]);
   assert.deepEqual(await b.all(), {});
+});
+
+test('PinTracker: what was under way when the state was replaced ends as the new state says', async (t) => {
+  const b = await bench(t);
+  const back = pinOf(cidNumber(1));
+  b.pin(back);
+  await settle();
+  const going = Promise.withResolvers<void>();
+  b.ipfs.onAct = () => going.promise;
+  b.unpin(back);
+  const gone = [2, 3, 4].map((n) => pinOf(cidNumber(n)));
+  for (const pin of gone) b.pin(pin);
+  // Behind those, and never begun: someone else has pinned the same.
+  const queued = pinOf(cidNumber(5));
+  b.ipfs.held.set(queued.cid.toString(), 'recursive');
+  b.pin(queued);
+  await settle();
+  for (const pin of [...gone, queued]) b.pinset.remove(pin.cid);
+  b.pinset.add(back);
+  b.tracker.pinsetReplaced();
+  await settle();
+  going.resolve();
+  await settle();
+  assert.deepEqual([...b.ipfs.held.keys()].sort(), [back, queued].map(({ cid }) => cid.toString()).sort());
+  assert.deepEqual(await b.all(), { [back.cid.toString()]: 'pinned' });
 });
 
 test('PinTracker takes direct pins for what they are', async (t) => {

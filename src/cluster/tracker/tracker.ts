@@ -20,7 +20,7 @@ import {
   LogLimit,
   type Random,
 } from '../../base/index.ts';
-import { HeldIndex, type Instant, OperationTable, type Ticket } from '../../core/track/index.ts';
+import { HeldIndex, type Instant, type Operation, OperationTable, type Ticket } from '../../core/track/index.ts';
 import {
   type Cid,
   cidOfStateKey,
@@ -286,17 +286,21 @@ class Tracker implements PinTracker {
   // ------------------------------------------------------------------------------------------------ operations
 
   #want(kind: 'pin' | 'unpin', key: string, pin: Pin): boolean {
+    const isFirst = this.#operations.get(key) === undefined;
     const { isAccepted, mustAbort } = this.#operations.want(kind, key, pin, this.#now());
     if (!isAccepted) {
       this.#isDirty = true;
       if (kind === 'pin') this.#refusedCount += 1;
-    } else if (kind === 'pin') this.#recordAhead(key, pin.cid);
+    } else if (kind === 'pin' && isFirst) this.#recordAhead(key, pin.cid);
     if (mustAbort) this.#running.get(key)?.abort();
     this.#pump();
     return isAccepted;
   }
 
-  /** Already when a pin is queued: pins that are agreed on together are then recorded by one write. */
+  /**
+   * Already when a pin is queued: pins that are agreed on together are then recorded by one write. Not for one that has an operation:
+   * an attempt of it may have been made.
+   */
   #recordAhead(key: string, cid: Cid): void {
     // For what IPFS does not hold, the look into the store costs more than a record that was there already.
     if (this.#held?.get(cid.bytes) !== 'none' && this.#owned.has(key)) return;
@@ -475,7 +479,8 @@ class Tracker implements PinTracker {
           if (isOwned) owned.advance();
           if (owned.mustLoad) await owned.load();
           if (!isHere(pin, this.#self)) continue;
-          if (!isSatisfied(pin, held)) yield* this.#settleMissing(pin.cid, key, held, signal);
+          if (this.#operations.get(key)?.kind === 'unpin') this.#keep(pin.cid, key);
+          else if (!isSatisfied(pin, held)) yield* this.#settleMissing(pin.cid, key, held, signal);
           else if (!isOwned && this.#deps.pinset.has(pin.cid)) {
             void this.#owned.add(key);
             adoptedCount += 1;
@@ -521,9 +526,27 @@ class Tracker implements PinTracker {
     }
   }
 
+  /** The state was replaced under the removal of a pin that it has. */
+  #keep(cid: Cid, key: string): void {
+    const pin = this.#deps.pinset.get(cid);
+    if (pin !== undefined && isHere(pin, this.#self)) this.#want('pin', key, pin);
+  }
+
+  /** The state was replaced under the making of a pin that it has not, or not here. */
+  #giveUp(key: string, { kind, pin }: Operation): void {
+    const present = this.#deps.pinset.get(pin.cid);
+    if (kind === 'unpin' || (present !== undefined && isHere(present, this.#self))) return;
+    if (this.#recordedAhead.has(key) && this.#operations.drop(key)) this.#disown(key);
+    else this.#want('unpin', key, present ?? pin);
+  }
+
   /** Queues the removal of what the cluster has put here and wants here no more. */
   async *#settleOwned(key: string, held: HeldIndex, signal: AbortSignal): AsyncGenerator<PinInfo, void> {
-    if (this.#operations.get(key) !== undefined) return;
+    const operation = this.#operations.get(key);
+    if (operation !== undefined) {
+      this.#giveUp(key, operation);
+      return;
+    }
     await this.#waitForRoom(signal);
     const cid = cidOfStateKey(key);
     const pin = this.#deps.pinset.get(cid);

@@ -20,7 +20,10 @@ export function readPath(text: string): string {
   if (whole === undefined) return text;
   const path = `/ipfs/${text}`;
   const problem = problemOf(path);
-  if (problem !== undefined) throw new LocalFailure('', `invalid path ${JSON.stringify(path)}: ${problem}`);
+  if (problem !== undefined) {
+    const expected = 'expected a CID, or a path under /ipfs, /ipns or /ipld';
+    throw new LocalFailure('', `invalid path ${JSON.stringify(path)}: ${problem}; ${expected}`);
+  }
   return path;
 }
 

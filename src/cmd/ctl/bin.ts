@@ -7,10 +7,11 @@ import { main } from './main.ts';
 
 const statusDelayMs = 1000;
 
-// A reader that has seen enough, as in `pin ls | head`, ends us quietly.
+// A reader that has seen enough, as in `pin ls | head`, ends us quietly; a full disk does not.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(0);
+  if (error.code === 'EPIPE') process.exit(0);
+  process.stderr.write(`error writing the output: ${error.message}\n`);
+  process.exit(1);
 });
 
 // No top-level await: this file is bundled as CommonJS, which starts faster.

@@ -29,6 +29,8 @@ export interface CommandContext {
   readonly client: Client;
   /** Writes a result in the chosen encoding. */
   print<T>(form: Form<T>, value: T): void;
+  /** A line on stderr, for what the Go program does without a word. */
+  warn(line: string): void;
 }
 
 export type OptionKind = 'boolean' | 'text' | 'integer' | 'duration' | 'list';
@@ -59,6 +61,10 @@ export interface Command {
   readonly summary: string;
   /** What stands behind the options, such as `<CID|Path>`. */
   readonly usage?: string;
+  /** How many of those there must be. Default 0. */
+  readonly argumentsMin?: number;
+  /** How many there can be; what is more is ignored, as by the Go program, and told. Default `argumentsMin`. */
+  readonly argumentsMax?: number;
   /** Further sentences of its help. */
   readonly details?: string;
   /** Works, but is not listed. */

@@ -95,6 +95,8 @@ function goText(error: unknown, endpoint: Endpoint, signal: AbortSignal | undefi
   if (code === 'EPROTO' || code === 'ERR_SSL_WRONG_VERSION_NUMBER') {
     return 'http: server gave HTTP response to HTTPS client';
   }
+  if (code.startsWith('HPE_'))
+    return `malformed HTTP response: found something else than an HTTP API at ${dial.slice('dial '.length)}`;
   if (certificateCodes.has(code))
     return 'tls: failed to verify certificate: x509: certificate signed by unknown authority';
   return errorMessage(error);

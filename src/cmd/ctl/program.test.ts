@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, open, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { type FakeApi, startFakeApi } from '../../../test/support/fake-api.ts';
 import { commands } from './commands.ts';
 import { bytesText } from './format/bytes.ts';
@@ -73,7 +78,7 @@ test('every command and group has help, without a peer', async () => {
   assert.match((await run(['-v'])).stdout, /^ipfs-cluster-ctl version [0-9]+\.[0-9]+\.[0-9]+\n$/);
 });
 
-test('usage failures name the flag on stdout, print help and exit with 1', async () => {
+test('usage failures name the flag on stdout, say where help is, and exit with 1', async () => {
   const cases: readonly [string[], string][] = [
     [['--nosuch', 'id'], 'Incorrect Usage. flag provided but not defined: -nosuch'],
     [['pin', 'add', '--nosuch', 'x'], 'Incorrect Usage: flag provided but not defined: -nosuch'],
@@ -90,7 +95,7 @@ test('usage failures name the flag on stdout, print help and exit with 1', async
   for (const [argv, first] of cases) {
     const ran = await run(argv);
     assert.equal(ran.stdout.split('\n')[0], first);
-    assert.match(ran.stdout, /\n\nUsage: /);
+    assert.match(ran.stdout, /^.*\n\nFor help: ipfs-cluster-ctl ?[a-z ]* --help\n$/);
     assert.deepEqual([ran.exit, ran.stderr], [1, '']);
   }
 });
@@ -183,6 +188,84 @@ test('--wait looks until enough peers have the pin, and fails in words', async (
       });
     },
   );
+});
+
+test('what the Go program passes over is told on stderr', async () => {
+  const other = '12D3KooWBCJm4uy27rCNUQPwtsC3Wtc3M9YTP4i9c7fLFfC3ZYWT';
+  await withApi(
+    (method, path) => {
+      if (method === 'DELETE') return { status: 204 };
+      if (path === '/id') return { body: '{"cluster_peers":["12D3KooWRUgsb5Qs7DYUfhgME6Xudhn95MkQ9cEBdNsMTXSR2qCT"]}' };
+      return { body: method === 'POST' ? pin : status('pinned') };
+    },
+    async (api) => {
+      const cases: readonly [string[], string][] = [
+        [['peers', 'rm', other], `warning: ${other} was no member: nothing was removed\n`],
+        [['pin', 'add', '-w', '--wl', '5', cid], 'warning: --wait-limit 5: the cluster has 2 peers, waited for all\n'],
+        [['version', 'x'], 'warning: ignored "x", expected: ipfs-cluster-ctl version\n'],
+      ];
+      for (const [argv, stderr] of cases) {
+        const ran = await run(['--host', api.host, ...argv]);
+        assert.deepEqual([ran.exit, ran.stderr], [0, stderr], argv.join(' '));
+      }
+      assert.equal((await run(['--host', api.host, 'pin', 'rm', ''])).exit, 1);
+    },
+  );
+});
+
+test('names of others cannot move the cursor', async () => {
+  await withApi(
+    () => ({ body: JSON.stringify({ cid, name: 'a\u001b[2Jb\nc', type: 'pin' }) }),
+    async (api) => {
+      const ran = await run(['--host', api.host, 'pin', 'ls', cid]);
+      assert.match(ran.stdout, /^\w+ \| a\\u001b\[2Jb\\u000ac \| PIN .*\n$/);
+    },
+  );
+});
+
+test('an answer that is none of an API is told in words, and no long URL with it', async () => {
+  const server = createServer((socket) => socket.on('error', () => {}).end('\u0013/multistream/1.0.0\n'));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo; // listening
+  try {
+    const host = `127.0.0.1:${port}`;
+    const ran = await run(['--host', host, 'pin', 'add', '--name', 'x'.repeat(5_000), cid]);
+    assert.match(
+      ran.stdout,
+      /Message: Post "http.{0,400}…": malformed HTTP response: found something else than an HTTP API/,
+    );
+    assert.equal(ran.exit, 1);
+  } finally {
+    server.close();
+  }
+});
+
+test('a request that is too long for the peer is told as that, in either encoding', async () => {
+  await withApi(
+    () => ({ status: 431, body: '431 Request Header Fields Too Large' }),
+    async (api) => {
+      const message =
+        "431 Request Header Fields Too Large: the request is longer than the peer's max_header_bytes allows";
+      const ran = await run(['--host', api.host, 'id']);
+      assert.deepEqual(ran, {
+        exit: 2,
+        stdout: `An error occurred:\n  Code: 431\n  Message: ${message}\n`,
+        stderr: '',
+      });
+      const json = await run(['--host', api.host, '--enc=json', 'id']);
+      assert.deepEqual(JSON.parse(json.stdout), { code: 431, message });
+    },
+  );
+});
+
+test('output that cannot be written ends in one line', { skip: process.platform !== 'linux' }, async () => {
+  const full = await open('/dev/full', 'w');
+  const bin = fileURLToPath(new URL('bin.ts', import.meta.url));
+  const child = spawn(process.execPath, [bin, '--help'], { stdio: ['ignore', full.fd, 'pipe'] });
+  const [stderr, [code]] = await Promise.all([text(child.stderr ?? Readable.from([])), once(child, 'close')]);
+  await full.close();
+  assert.match(stderr, /^error writing the output: ENOSPC.*\n$/);
+  assert.equal(code, 1);
 });
 
 test('an API that is not there is told as the Go program tells it', async () => {

@@ -47,7 +47,9 @@ export async function main(argv: readonly string[], io: CtlIo): Promise<number> 
   try {
     encoding = encodingOf(globals.values);
     const client = clientOf(io, globals.values);
-    await command.run({ io, client, print: printerOf(io, encoding) }, parsed.args, parsed.values);
+    const warn = (line: string): void => io.stderr(`warning: ${line}\n`);
+    checkArguments(command, parsed.args, warn);
+    await command.run({ io, client, print: printerOf(io, encoding), warn }, parsed.args, parsed.values);
     return 0;
   } catch (error) {
     if (error instanceof RequestError) return printRequestError(io, encoding, error);
@@ -56,6 +58,25 @@ export async function main(argv: readonly string[], io: CtlIo): Promise<number> 
     io.stderr(`error ${doing}: ${errorMessage(error)}\n`);
     return error instanceof LocalFailure ? error.exitCode : 1;
   }
+}
+
+/** Throws `LocalFailure` when some are missing. */
+function checkArguments(
+  { words, usage = '', argumentsMin: min = 0, argumentsMax: max = min }: Command,
+  args: readonly string[],
+  warn: (line: string) => void,
+): void {
+  const line = `${name} ${words.join(' ')} ${usage}`.trim();
+  // An empty one is what a shell makes of a variable that is not set.
+  const empty = args.indexOf('');
+  if (args.length < min || (empty >= 0 && empty < min))
+    throw new LocalFailure('', `an argument is missing, expected: ${line}`);
+  if (args.length <= max) return;
+  const surplus = args
+    .slice(max)
+    .map((text) => JSON.stringify(text))
+    .join(' ');
+  warn(`ignored ${surplus}, expected: ${line}`);
 }
 
 /** How many arguments come before the command word: flags and their values. */
@@ -82,8 +103,8 @@ function tryParse(
     return parseOptions(options, argv);
   } catch (error) {
     if (!(error instanceof UsageFailure)) throw error;
-    io.stdout(`${prefix}${error.message}\n\n`);
-    printHelp(io, words);
+    // One line is what is needed; the Go program buries it under the whole help.
+    io.stdout(`${prefix}${error.message}\n\nFor help: ${[name, ...words].join(' ')} --help\n`);
     return undefined;
   }
 }

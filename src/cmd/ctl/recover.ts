@@ -7,6 +7,7 @@ export const recover: Command = {
   words: ['recover'],
   summary: 'Try failed pins and unpins again',
   usage: '[CID]',
+  argumentsMax: 1,
   details: 'Without a CID everything that has failed is tried again, and shown.',
   options: [localOption],
   run: async ({ client, print }, [text], options) => {

@@ -36,14 +36,15 @@ export interface Terminal {
 
 const attemptsMax = 3;
 
-/** Neither `y` nor `n` asks again; at last, and at the end of the input, the answer is no. */
+/** Neither `y` nor `n` asks again; at last, and at the end of the input, the answer is no, and the user is told. */
 export async function confirm(question: string, { ask, tell }: Terminal): Promise<boolean> {
   for (let attempts = 0; attempts < attemptsMax; attempts++) {
     const answer = (await ask(`${question} [y/n]: `)).trim().toLowerCase();
     if (answer === 'y') return true;
-    if (answer === 'n' || answer === '') return false;
+    if (answer === 'n' || answer === '') break;
     tell('Please type y or n');
   }
+  tell('nothing was changed');
   return false;
 }
 

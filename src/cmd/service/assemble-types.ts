@@ -55,8 +55,6 @@ export interface RunningPeer {
    * others have removed this peer; that is an orderly end.
    */
   readonly failed: Promise<Error>;
-  /** Addresses of the other members, best first, for the peerstore file. Each ends with `/p2p/<id>`. */
-  knownAddresses(): readonly Multiaddr[];
   /** Idempotent, never rejects; the caller gives it 5 s and then ends the process. */
   stop(): Promise<void>;
 }

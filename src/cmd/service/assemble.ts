@@ -8,11 +8,12 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { privateKeyToProtobuf } from '@libp2p/crypto/keys';
-import { errorMessage, hexDecode, OperatingError, SeededRandom, version } from '../../base/index.ts';
+import { errorCode, errorMessage, hexDecode, OperatingError, SeededRandom, version } from '../../base/index.ts';
 import { createPeer, createPinTracker, leaderOf, openPinset, type Peer } from '../../cluster/index.ts';
 import type { Informer, IpfsConnector, PinTracker } from '../../cluster/ports.ts';
 import { bindProxy } from '../../http/proxy/index.ts';
 import { bindRestApi, type RestOptions } from '../../http/rest/index.ts';
+import { peerstoreOf } from '../../io/config/index.ts';
 import { createRaft, createStreamTransport } from '../../io/consensus/index.ts';
 import { createDiskInformer, createPinQueueInformer, createTagsInformer } from '../../io/inform/index.ts';
 import { createIpfsConnector } from '../../io/ipfs/index.ts';
@@ -46,20 +47,25 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
   const random = new SeededRandom(randomBytes(4).readUInt32LE());
   const failed = Promise.withResolvers<Error>();
 
+  const { restapi, ipfsproxy } = config;
   const rest =
-    config.restapi === undefined ? undefined : await bindRestApi(await restOptions(config.restapi, folder.path));
+    restapi === undefined
+      ? undefined
+      : await ofKey('api.restapi', async () => bindRestApi(await restOptions(restapi, folder.path)));
   if (rest !== undefined) undo.add(rest.close);
+  const { embedded: embeddedConfig } = config;
   const embedded =
-    config.embedded === undefined ? undefined : await startEmbeddedNode(config.embedded, folder.ipfsRepoFolder, log);
+    embeddedConfig === undefined
+      ? undefined
+      : await ofKey('ipfs_connector.embedded', () => startEmbeddedNode(embeddedConfig, folder.ipfsRepoFolder, log));
   if (embedded !== undefined) undo.add(embedded.stop);
   const nodeMultiaddress = embedded?.rpcAddress ?? config.ipfshttp.nodeMultiaddress;
   const proxy =
-    config.ipfsproxy === undefined
+    ipfsproxy === undefined
       ? undefined
-      : await bindProxy({
-          ...config.ipfsproxy,
-          nodeMultiaddress: embedded?.rpcAddress ?? config.ipfsproxy.nodeMultiaddress,
-        });
+      : await ofKey('api.ipfsproxy', () =>
+          bindProxy({ ...ipfsproxy, nodeMultiaddress: embedded?.rpcAddress ?? ipfsproxy.nodeMultiaddress }),
+        );
   if (proxy !== undefined) undo.add(proxy.close);
 
   const host = await createHost(
@@ -75,7 +81,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
     },
     { logger: log },
   );
-  await host.start();
+  await ofKey('cluster.listen_multiaddress', () => host.start());
   undo.add(() => host.stop());
   await host.addAddresses([...options.knownAddresses, ...bootstrap]);
 
@@ -88,6 +94,10 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
     backupsRotate: config.raft.backupsRotate,
     logger: log.scope('raft'),
   });
+  const onReplaced = (): void => {
+    tracker.pinsetReplaced();
+    observer?.onReplaced();
+  };
   const consensus = createRaft(
     {
       self,
@@ -104,6 +114,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
       random: random.derive('raft'),
       logger: log,
       onFailure: (error) => failed.resolve(error),
+      onReopened: onReplaced,
       onStatus: ({ configuration, leader }) =>
         observer?.onMembership(configuration.servers.map(({ id }) => id).sort(), leader),
       openPinset: (store) =>
@@ -118,10 +129,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
               tracker.untrack(pin);
               observer?.onUnpin(pin);
             },
-            onReplaced: () => {
-              tracker.pinsetReplaced();
-              observer?.onReplaced();
-            },
+            onReplaced,
           },
         }),
     },
@@ -166,6 +174,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
       clock,
       random: random.derive('peer'),
       logger: log.scope('cluster'),
+      addressFile: peerstoreOf(folder.peerstoreFile),
       answersInOrder: (id) => host.streams.protocolsOf(id)?.includes(multiplexedProtocol) ?? false,
     },
   );
@@ -181,7 +190,9 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
   running.removed.then(
     () => {
       isRemoved = true;
-      failed.resolve(new OperatingError('cluster/removed', 'peer no longer in peerset'));
+      // The beginning is the reference's (Go `cluster.go` `watchPeers`).
+      const text = 'peer no longer in peerset: its data is kept as a backup; start it with --bootstrap to join again';
+      failed.resolve(new OperatingError('cluster/removed', text));
     },
     () => {},
   );
@@ -199,7 +210,6 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
     },
     ready: running.ready,
     failed: failed.promise,
-    knownAddresses: () => host.connectedPeers().flatMap((id) => host.addressesOf(id)),
     stop: async () => {
       await undo.run();
       // The data of a peer that others have removed is kept as a backup, so that it can join again.
@@ -243,6 +253,17 @@ function createInformers(config: ServiceConfig, self: string, ipfs: IpfsConnecto
     );
   }
   return informers;
+}
+
+/** A failure names the place of the configuration that it comes from: several have addresses. */
+async function ofKey<T>(key: string, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === '' || code === 'base/assertion') throw error;
+    throw new OperatingError(code, `${key}: ${errorMessage(error)}`, { cause: error });
+  }
 }
 
 async function restOptions(config: HttpApiConfig, folder: string): Promise<RestOptions> {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { copyFile, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough, type Readable } from 'node:stream';
 import { after, test } from 'node:test';
 import { type Logger, OperatingError } from '../../base/index.ts';
 import { lockFolder, peerFolder } from '../../io/config/index.ts';
@@ -34,7 +35,7 @@ interface Run {
 }
 
 /** A daemon whose peer is ready, fails and stops when the test says so. */
-function start(folderPath: string, options = flags): Run {
+function start(folderPath: string, options = flags, input?: Readable, failure?: Error): Run {
   const lines: string[] = [];
   const note = (message: string): void => void lines.push(message);
   const log: Logger = { error: note, warn: note, info: note, debug: () => {}, scope: () => log };
@@ -47,16 +48,46 @@ function start(folderPath: string, options = flags): Run {
     endpoints: { restapi: ['/ip4/127.0.0.1/tcp/2'], ipfsproxy: ['/ip4/127.0.0.1/tcp/3'], ipfs: '/ip4/127.0.0.1/tcp/4' },
     ready: ready.promise,
     failed: failed.promise,
-    knownAddresses: () => [member],
     stop: async () => void stops.count++,
   };
   const loadAssemble = async () => async (given: AssembleOptions) => {
     started.resolve(given);
+    if (failure !== undefined) throw failure;
     return peer;
   };
-  const code = daemon(options, { folderPath, environment: {}, log, loadAssemble });
+  const code = daemon(options, { folderPath, environment: {}, log, input, loadAssemble });
   return { code, lines, ready, failed, started: started.promise, stops };
 }
+
+test('daemon waits for room on a full disk, and a signal ends that', async () => {
+  const run = start(
+    await newFolder(),
+    flags,
+    undefined,
+    new OperatingError('store/full', 'Cannot open "raft": ENOSPC'),
+  );
+  await run.started;
+  // The rejection of the start is heard in this turn.
+  await new Promise(setImmediate);
+  assert.equal(run.lines.at(-1), 'this peer starts when its disk has room: Cannot open "raft": ENOSPC');
+  process.emit('SIGTERM');
+  assert.equal(await run.code, 0);
+  const other = start(await newFolder(), flags, undefined, new OperatingError('store/damaged', 'bad checksum'));
+  await assert.rejects(other.code, /error starting cluster: bad checksum/);
+});
+
+test('daemon stops when its input ends, and reads nothing of it', async () => {
+  const input = new PassThrough();
+  const run = start(await newFolder(), flags, input);
+  await run.started;
+  input.write('something');
+  run.ready.resolve();
+  assert.equal(run.stops.count, 0);
+  input.end();
+  assert.equal(await run.code, 0);
+  assert.equal(run.stops.count, 1);
+  assert.match(run.lines.join('\n'), /stopping on the end of the input/);
+});
 
 test('daemon tells where it listens and when it is ready, and one signal stops it', async () => {
   const path = await newFolder();
@@ -70,22 +101,14 @@ test('daemon tells where it listens and when it is ready, and one signal stops i
   assert.equal(await run.code, 0);
   assert.equal(run.stops.count, 1);
   const log = run.lines.join('\n');
+  assert.match(log, /cluster\.listen_multiaddress: only TCP is available yet, not \/ip4\/0\.0\.0\.0\/udp\/9096\/quic/);
+  assert.match(log, /cluster\.mdns_interval: peers are not looked for in the local network yet/);
   assert.match(log, /IPFS Cluster v\S+ listening on:\n +\/ip4\/127\.0\.0\.1\/tcp\/1\/p2p\/x/);
   assert.match(log, /RESTAPI \(HTTP\): \/ip4\/127\.0\.0\.1\/tcp\/2/);
   assert.match(log, /IPFS Proxy: \/ip4\/127\.0\.0\.1\/tcp\/3 -> \/ip4\/127\.0\.0\.1\/tcp\/4/);
   assert.match(log, /\*\* IPFS Cluster is READY \*\*/);
-  assert.equal(await readFile(join(path, 'peerstore'), 'utf8'), `${member}\n`);
   // The lock is free again.
   await (await lockFolder(peerFolder(path))).release();
-});
-
-test('daemon keeps the peerstore of before when it never became ready', async () => {
-  const path = await newFolder();
-  const run = start(path);
-  await run.started;
-  process.emit('SIGINT');
-  assert.equal(await run.code, 0);
-  await assert.rejects(readFile(join(path, 'peerstore')), { code: 'ENOENT' });
 });
 
 test('daemon ends with code 1 when the peer fails or cannot become ready', async () => {

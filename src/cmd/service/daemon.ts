@@ -3,8 +3,10 @@
  * Source: Go `cmd/ipfs-cluster-service/daemon.go`, `cmdutils.HandleSignals`.
  */
 import { hostname } from 'node:os';
-import { errorCode, type Logger, version } from '../../base/index.ts';
-import { type LoadedPeer, loadPeer, lockFolder, peerFolder, writePeerstore } from '../../io/config/index.ts';
+import type { Readable } from 'node:stream';
+import { setTimeout } from 'node:timers/promises';
+import { errorCode, errorMessage, type Logger, version } from '../../base/index.ts';
+import { type LoadedPeer, loadPeer, lockFolder, peerFolder } from '../../io/config/index.ts';
 import type { Environment, RaftConfig, ServiceConfig } from '../../model/config/index.ts';
 import { writeService } from '../../model/config/index.ts';
 import type { Multiaddr } from '../../model/index.ts';
@@ -25,16 +27,24 @@ export interface DaemonDeps {
   readonly folderPath: string;
   readonly environment: Environment;
   readonly log: Logger;
+  /** Its end stops the peer. Absent: only signals do. */
+  readonly input?: Readable | undefined;
   /** Loaded late: whoever only makes a mistake in the configuration does not wait for it. */
   readonly loadAssemble: () => Promise<Assemble>;
 }
+
+/** Of the store, and of the IPFS node inside. */
+const fullCodes = ['store/full', 'ipfs-node/disk-full'];
+/** Between tries to start on a full disk: the first, and, doubled each time, the longest. */
+const roomDelayMinMs = 1000;
+const roomDelayMaxMs = 30_000;
 
 /** What the peer may take to stop; then the process ends whatever still runs. */
 const stopLimitMs = 4500;
 
 /** Runs until the end; gives the exit code. Throws `Failure` for what stands in the way of a start. */
 export async function daemon(options: DaemonOptions, deps: DaemonDeps): Promise<number> {
-  const signals = listenToSignals(deps.log, stopLimitMs);
+  const signals = listenToSignals(deps.log, stopLimitMs, deps.input);
   try {
     deps.log.scope('service').info('Initializing. For verbose output run with "-l debug". Please wait...');
     const bootstrap = await attempt('parsing --bootstrap', () => parsePeers(options.bootstrap));
@@ -58,13 +68,38 @@ async function runLocked(
   const { log } = deps;
   const loaded = await attempt('loading configurations', () => load(deps));
   const config = withFlags(withRaft(loaded), options);
+  tellUnused(config, log.scope('config'));
   log.scope('service').debug('configuration', { config: writeService(config, { form: 'display' }) });
   const assemble = await deps.loadAssemble();
   const { identity, folder, knownAddresses } = loaded;
-  const peer = await attempt('starting cluster', () =>
-    assemble({ config, identity, folder, bootstrap, knownAddresses, log }),
-  );
+  const start = (): Promise<RunningPeer> => assemble({ config, identity, folder, bootstrap, knownAddresses, log });
+  const peer = await attempt('starting cluster', () => whenThereIsRoom(start, signals, log.scope('cluster')));
+  if (peer === undefined) return 0;
   return await run(peer, loaded, signals, log.scope('cluster'));
+}
+
+/** A full disk is waited for, as it is by a peer that runs. Gives `undefined` when a signal came first. */
+async function whenThereIsRoom(
+  start: () => Promise<RunningPeer>,
+  signals: Signals,
+  log: Logger,
+): Promise<RunningPeer | undefined> {
+  let told = '';
+  for (let delayMs = roomDelayMinMs; ; delayMs = Math.min(2 * delayMs, roomDelayMaxMs)) {
+    try {
+      return await start();
+    } catch (error) {
+      if (!fullCodes.includes(errorCode(error))) throw error;
+      const line = `this peer starts when its disk has room: ${errorMessage(error)}`;
+      if (line !== told) log.error(line);
+      told = line;
+    }
+    const pause = new AbortController();
+    const slept = setTimeout(delayMs, 'slept', { signal: pause.signal }).catch(() => 'slept');
+    const end = await Promise.race([signals.first, slept]);
+    pause.abort();
+    if (end === 'signal') return undefined;
+  }
 }
 
 async function load(deps: DaemonDeps): Promise<LoadedPeer> {
@@ -107,10 +142,8 @@ async function run(peer: RunningPeer, loaded: LoadedPeer, signals: Signals, log:
   if (loaded.config.cluster.secret === '') {
     log.warn('Cluster secret is empty: the network is open, and whoever reaches this peer can join');
   }
-  let isReady = false;
   const notReady = peer.ready.then(
     () => {
-      isReady = true;
       log.info('** IPFS Cluster is READY **');
       // Never ends the wait below.
       return new Promise<never>(() => {});
@@ -118,14 +151,23 @@ async function run(peer: RunningPeer, loaded: LoadedPeer, signals: Signals, log:
     (error: unknown) => error,
   );
   const end = await Promise.race([signals.first, peer.failed, notReady]);
-  if (end !== 'signal') log.error(lineOf(end));
+  const isRemoved = errorCode(end) === 'cluster/removed';
+  if (isRemoved) log.warn(lineOf(end));
+  else if (end !== 'signal') log.error(lineOf(end));
   log.info('shutting down Cluster');
   // Also for an end without a signal: what does not stop must not keep a dead peer's folder locked.
   signals.startLimit();
-  const known = peer.knownAddresses();
   await peer.stop();
-  if (isReady) await savePeerstore(loaded, known, log);
-  return end === 'signal' || errorCode(end) === 'cluster/removed' ? 0 : 1;
+  return end === 'signal' || isRemoved ? 0 : 1;
+}
+
+/** What the Go peer's `init` writes and this peer does without. */
+function tellUnused({ cluster }: RaftServiceConfig, log: Logger): void {
+  const others = cluster.listenMultiaddress.filter((address) => !address.includes('/tcp/'));
+  if (others.length > 0) log.info(`cluster.listen_multiaddress: only TCP is available yet, not ${others.join(', ')}`);
+  if (cluster.mdnsIntervalMs > 0) {
+    log.info('cluster.mdns_interval: peers are not looked for in the local network yet; --bootstrap names one');
+  }
 }
 
 function tellEndpoints(peer: RunningPeer, { config }: LoadedPeer, log: Logger): void {
@@ -138,14 +180,5 @@ function tellEndpoints(peer: RunningPeer, { config }: LoadedPeer, log: Logger): 
   }
   for (const address of peer.endpoints.ipfsproxy) {
     log.scope('ipfsproxy').info(`IPFS Proxy: ${address} -> ${peer.endpoints.ipfs}`);
-  }
-}
-
-/** What could not be saved is told, and asked again from the other members next time. */
-async function savePeerstore({ folder }: LoadedPeer, addresses: readonly Multiaddr[], log: Logger): Promise<void> {
-  try {
-    await writePeerstore(folder.peerstoreFile, addresses);
-  } catch (error) {
-    log.warn(lineOf(error));
   }
 }

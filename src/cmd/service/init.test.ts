@@ -61,13 +61,14 @@ test('init asks before it overwrites, and keeps the identity', async () => {
   const path = newPath();
   await run(path);
   const before = await load(path);
-  assert.deepEqual(await run(path, {}, ['n']), []);
+  assert.deepEqual(await run(path, {}, ['n']), ['nothing was changed']);
   assert.deepEqual(await run(path, {}, ['what', 'what', 'what']), [
     'Please type y or n',
     'Please type y or n',
     'Please type y or n',
+    'nothing was changed',
   ]);
-  assert.deepEqual(await run(path, {}, []), []);
+  assert.deepEqual(await run(path, {}, []), ['nothing was changed']);
   assert.deepEqual((await load(path)).config, before.config);
   await run(path, {}, ['maybe', 'y']);
   const changed = await load(path);

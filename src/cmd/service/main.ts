@@ -9,6 +9,13 @@ async function folderPathOf({ config }: GlobalOptions): Promise<string> {
 }
 const tell = (line: string): void => void process.stderr.write(`${line}\n`);
 
+/** A full disk, or a reader that is gone. */
+let onOutputFailure = (error: Error): void => {
+  tell(`error writing the output: ${error.message}`);
+  process.exit(1);
+};
+process.stdout.on('error', (error) => onOutputFailure(error));
+
 const isYes = ({ force, yes }: CleanupFlags, global: GlobalOptions): boolean =>
   (force ?? false) || (yes ?? false) || (global.force ?? false);
 const stateDeps = async (global: GlobalOptions) => ({ folderPath: await folderPathOf(global), environment, tell });
@@ -51,6 +58,7 @@ try {
           folderPath: await folderPathOf(global),
           environment,
           log,
+          input: flags.endWithInput ? process.stdin : undefined,
           loadAssemble: async () => (await import('./assemble.ts')).assemble,
         },
       );
@@ -65,7 +73,9 @@ try {
     async demo(flags) {
       const { runDemo } = await import('./demo/demo.ts');
       const stop = new AbortController();
-      for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => stop.abort());
+      for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => stop.abort());
+      // Its peers stop in order, whoever reads.
+      onOutputFailure = () => stop.abort();
       const dir = flags.dir;
       process.exitCode = await runDemo({
         ...(dir === undefined ? {} : { dir }),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type Handlers, runProgram } from './program.ts';
@@ -47,6 +47,7 @@ const cases: readonly (readonly [string, string])[] = [
     '-l error,raft:debug daemon --upgrade',
     'daemon {"bootstrap":"","trust":true,"upgrade":true} {"loglevel":"error,raft:debug"}',
   ],
+  ['daemon --end-with-input', 'daemon {"bootstrap":"","trust":true,"endWithInput":true} {}'],
   ['daemon surplus', 'daemon {"bootstrap":"","trust":true} {}'],
   ['id', 'id {}'],
   ['demo --tour', 'demo {"tour":true}'],
@@ -94,4 +95,13 @@ test('the help of the state commands is what is written down', () => {
     const found = execFileSync(process.execPath, [main, ...line.split(' ')], { encoding: 'utf8' });
     assert.equal(found, expected.join('\n'), line);
   }
+});
+
+test('output that cannot be written ends in one line', { skip: process.platform !== 'linux' }, () => {
+  const full = openSync('/dev/full', 'w');
+  const main = fileURLToPath(new URL('main.ts', import.meta.url));
+  const { stderr, status } = spawnSync(process.execPath, [main, 'version'], { stdio: ['ignore', full, 'pipe'] });
+  closeSync(full);
+  assert.match(stderr.toString(), /^error writing the output: ENOSPC.*\n$/);
+  assert.equal(status, 1);
 });

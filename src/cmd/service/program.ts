@@ -24,6 +24,7 @@ export interface DaemonFlags {
   readonly leave?: boolean;
   readonly stats?: boolean;
   readonly tracing?: boolean;
+  readonly endWithInput?: boolean;
 }
 
 export interface DemoFlags {
@@ -148,6 +149,7 @@ function addDaemon(program: Command, handlers: Handlers): void {
     .option('--stats', 'collect metrics for Prometheus')
     .option('--tracing', 'send traces')
     .option('--no-trust', 'accepted for CRDT; Raft trusts all members')
+    .option('--end-with-input', 'stop also when the input ends, and so with the program that started the peer')
     .action((flags: DaemonFlags) => handlers.daemon(flags, program.opts()));
 }
 

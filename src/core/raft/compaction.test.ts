@@ -54,6 +54,32 @@ test('compact: the log forgets what the state stands for, on disk too, and keeps
   assert.deepEqual([peer.status.lastIndex, peer.status.commit, peer.status.applied], [10, 10, 10]);
 });
 
+test('compact: no more bytes stay than the bound says, whatever trails or a follower needs, and no less is applied', () => {
+  const options = { keptBytesMax: 25 };
+  for (const [sizes, kept] of [
+    [[10, 10, 10, 10], 2],
+    [[1, 1, 1, 1], 4],
+    [[10, 10, 10, 30], 0],
+  ] as const) {
+    const peer = new SinglePeer({ options }).lead();
+    const proposed = sizes.map((size, at) => ({ id: 1000 + at, data: new Uint8Array(size) }));
+    peer.give({ type: 'propose', proposals: proposed });
+    serve(peer.sync());
+    const { lastIndex, applied, baseIndex } = peer.status;
+    assert.equal(applied, lastIndex);
+    peer.give({ type: 'compact', index: lastIndex, trailing: 100 }).sync();
+    const expected = kept === sizes.length ? baseIndex : lastIndex - kept;
+    assert.equal(peer.status.baseIndex, expected);
+  }
+  const peer = new SinglePeer({ options }).lead();
+  peer.give({ type: 'propose', proposals: [{ id: 1, data: new Uint8Array(20) }] });
+  serve(peer.sync());
+  const { applied } = peer.status;
+  peer.give({ type: 'propose', proposals: [{ id: 2, data: new Uint8Array(100) }] }).sync();
+  peer.give({ type: 'compact', index: applied, trailing: 100 }).sync();
+  assert.deepEqual([peer.status.baseIndex, peer.status.lastIndex], [applied, applied + 1]);
+});
+
 test('compact: what is not applied is not forgotten', () => {
   const peer = leader();
   assert.throws(() => peer.give({ type: 'compact', index: 11, trailing: 0 }), /what is compacted is applied/);
@@ -106,6 +132,22 @@ test('snapshot: one that did not arrive is sent again after an election timeout,
   assert.deepEqual(snapshotsTo(peer, 'c'), []);
   for (let tick = 0; tick < 2; tick++) serve(peer.ticks(1));
   assert.equal(snapshotsTo(peer, 'c').length, 1);
+});
+
+test('snapshot: one that does not arrive is sent after longer and longer waits', () => {
+  const peer = leader('c').compact().ticks(1);
+  const waits: number[] = [];
+  for (let [call] = snapshotsTo(peer, 'c'); waits.length < 9; ) {
+    peer.fail(call);
+    let ticks = 0;
+    do {
+      serve(peer.ticks(1));
+      [call] = snapshotsTo(peer, 'c');
+      ticks++;
+    } while (call === undefined);
+    waits.push(ticks);
+  }
+  assert.deepEqual(waits, [10, 20, 40, 80, 160, 320, 640, 640, 640]);
 });
 
 test('snapshot: a leader without one that is new enough asks for it, and sends it when it is there', () => {

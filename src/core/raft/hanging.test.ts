@@ -66,11 +66,28 @@ test('a peer whose disk hangs does not stand, nor promise a vote, until the disk
   assert.equal(peer.status.role, 'preCandidate');
 });
 
-test('a candidate whose disk hangs gives up', () => {
+test('a candidate waits for its own disk, however slow, and its term does not grow meanwhile', () => {
   const peer = new SinglePeer();
   while (peer.status.role === 'follower') peer.ticks(1);
   for (const call of peer.takeCalls()) peer.answer(call, { type: 'preVote', term: 2, granted: true });
-  assert.equal(peer.status.role, 'candidate');
-  peer.ticks(40).takeCalls();
-  assert.deepEqual([peer.ticks(100).status.role, peer.status.term, peer.calls], ['follower', 2, []]);
+  peer.ticks(100);
+  assert.deepEqual([peer.status.role, peer.status.term, peer.calls], ['candidate', 2, []]);
+  peer.syncOne();
+  for (const call of peer.takeCalls()) peer.answer(call, { type: 'vote', term: 2, granted: true });
+  assert.equal(peer.status.role, 'leader');
+});
+
+test('a candidate that waits for its disk follows a leader that others have elected', () => {
+  const peer = new SinglePeer();
+  while (peer.status.role === 'follower') peer.ticks(1);
+  for (const call of peer.takeCalls()) peer.answer(call, { type: 'preVote', term: 2, granted: true });
+  peer.ticks(50).ask('b', append(2, [0, 0], []));
+  assert.deepEqual([peer.status.role, peer.status.leader], ['follower', 'b']);
+  assert.deepEqual([peer.sync().status.role, peer.calls], ['follower', []]);
+});
+
+test('a single voter whose disk needs longer than an election timeout leads all the same', () => {
+  const peer = new SinglePeer({ voters: ['a'] });
+  for (let write = 0; write < 5; write++) peer.ticks(30).syncOne();
+  assert.deepEqual([peer.status.role, peer.status.term], ['leader', 2]);
 });

@@ -1,7 +1,7 @@
 /** The Raft engine: pure, synchronous, driven by ticks and messages. See README.md. */
 
 export { bootstrapOps, joinOps } from './bootstrap.ts';
-export { stateBehind } from './errors.ts';
+export { stateBehind, termBehind } from './errors.ts';
 export { createRaft, raftDefaults } from './raft.ts';
 export type { Rules } from './rules.ts';
 export { rules } from './rules.ts';

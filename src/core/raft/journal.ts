@@ -91,6 +91,17 @@ export class Journal {
     return this.#entries.slice(start, end);
   }
 
+  /** The lowest index behind which there are at most so many data bytes. */
+  indexBeforeLast(bytesMax: number): LogIndex {
+    let bytes = 0;
+    for (let at = this.#entries.length; at > 0; at--) {
+      const entry = this.#entries[at - 1];
+      bytes += entry === undefined ? 0 : entryBytes(entry);
+      if (bytes > bytesMax) return this.base.index + at;
+    }
+    return this.base.index;
+  }
+
   /** The index before the first entry of the term that `index` is in: where a log that differs there may still agree. */
   indexBeforeTermOf(index: LogIndex): LogIndex {
     const term = this.termAt(index);

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { accepted, append, command, isHeartbeat, SinglePeer } from '../../../test/raft/single-peer.ts';
-import type { Call, Input } from './index.ts';
+import {
+  accepted,
+  append,
+  baseOf,
+  command,
+  configurationEntry,
+  isHeartbeat,
+  SinglePeer,
+} from '../../../test/raft/single-peer.ts';
+import { type Call, createRaft, type Input, originBase, type Raft } from './index.ts';
 
 function propose(...ids: readonly number[]): Input {
   return { type: 'propose', proposals: ids.map((id) => ({ id, data: Uint8Array.of(id) })) };
@@ -45,9 +53,12 @@ test('propose: not answered before the state has it', () => {
 
 test('propose: all of one turn are one entry batch and one message', () => {
   const peer = new SinglePeer().lead();
-  peer.give(propose(1, 2), propose(3));
+  peer.give(propose(1, 2), propose(3, 4));
   assert.equal(peer.writing?.length, 1);
-  assert.deepEqual(peer.takeCalls((call) => call.to === 'b').map(entriesOf), [[3, 4], [5]]);
+  assert.deepEqual(peer.takeCalls((call) => call.to === 'b').map(entriesOf), [
+    [3, 4],
+    [5, 6],
+  ]);
 });
 
 test('propose: others than the leader refuse and name it', () => {
@@ -142,6 +153,24 @@ test('append: a pipeline of bounded depth, messages of bounded size', () => {
   assert.deepEqual(other.takeCalls((call) => call.to === 'b').map(entriesOf), [[3], [4]]);
 });
 
+test('append: behind another goes only what is no smaller', () => {
+  const peer = new SinglePeer({ options: { entriesPerAppendMax: 3 } }).lead();
+  const take = (): Call[] => peer.takeCalls((call) => call.to === 'b');
+  peer.give(propose(1, 2)).give(propose(3));
+  const [first] = take();
+  assert(first !== undefined);
+  assert.deepEqual(entriesOf(first), [3, 4]);
+  peer.give(propose(4));
+  const [second] = take();
+  assert(second !== undefined);
+  assert.deepEqual(entriesOf(second), [5, 6]);
+  peer.give(propose(5));
+  peer.answer(first, accepted(first));
+  assert.deepEqual(take().map(entriesOf), [], 'one would go behind two');
+  peer.answer(second, accepted(second));
+  assert.deepEqual(take().map(entriesOf), [[7]], 'behind none it goes at once');
+});
+
 test('append: a failed one is sent again from the next tick on, first without entries', () => {
   const peer = new SinglePeer().lead();
   peer.give(propose(1));
@@ -208,4 +237,26 @@ test('append: a newer term in an answer ends the leadership', () => {
   const peer = new SinglePeer().lead().ticks(1);
   peer.answer(peer.takeCalls()[0], { type: 'append', term: 9, lastLog: 0, success: false, noRetryBackoff: false });
   assert.deepEqual([peer.status.role, peer.status.term], ['follower', 9]);
+});
+
+test('lead: a snapshot beyond the own log proves that the log has lost its end, but only to who is elected', () => {
+  const start = (voters: readonly string[]): Raft => {
+    const image = {
+      hard: { term: 2, votedFor: undefined },
+      base: originBase,
+      entries: [configurationEntry(1, 1, voters)],
+    };
+    return createRaft({ self: 'a', random: { integer: () => 0 }, image, applied: 0, snapshot: baseOf(5, 2, voters) });
+  };
+  // It may have come just before a crash, to be sent again.
+  const follower = start(['a', 'b', 'c']);
+  follower.step({ type: 'request', from: 'b', request: append(2, [1, 1], [2]), token: 1 });
+  assert.equal(follower.status().lastIndex, 2);
+  const alone = start(['a']);
+  for (let tick = 0; tick < 10; tick++) alone.step({ type: 'tick' });
+  alone.take();
+  assert.throws(() => alone.step({ type: 'written' }), {
+    code: 'raft/state-ahead',
+    message: /it ends at 1, and there is a snapshot up to 5/,
+  });
 });

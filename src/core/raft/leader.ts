@@ -1,6 +1,7 @@
 /** Leading: opening a term, taking proposals and changes of members, committing, stepping down. */
 import { assert } from '../../base/index.ts';
 import type { PeerId } from '../../model/index.ts';
+import { snapshotAhead } from './errors.ts';
 import { entryBytes } from './journal.ts';
 import { hearsQuorum, isSpare } from './lease.ts';
 import { changed, isVoter, reachedBy, serverOf, votersOf } from './quorum.ts';
@@ -22,7 +23,11 @@ const farewellTimeouts = 2;
  * leader does not know what is committed, and entries of earlier terms, reads and changes of members wait for it.
  */
 export function lead(state: State): void {
-  const { journal } = state;
+  const { journal, snapshot } = state;
+  // What a snapshot is of is committed, and whoever wins an election has it. As a follower, a peer may have a snapshot that came just
+  // before a crash.
+  if (snapshot !== undefined && snapshot.index > journal.lastIndex)
+    throw snapshotAhead(snapshot.index, journal.lastIndex);
   const role: Leader = {
     kind: 'leader',
     followers: new Map(),

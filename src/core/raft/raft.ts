@@ -44,6 +44,7 @@ export const raftDefaults: RaftOptions = {
   appendsInFlightMax: 2,
   waitingMax: 8192,
   uncommittedBytesMax: 64 << 20,
+  keptBytesMax: 128 << 20,
   applyMax: 1024,
 };
 
@@ -204,6 +205,8 @@ function tick(state: State): void {
     tickLeader(state, role);
     return;
   }
+  // Until its own vote is on disk an election has not begun. Were it to begin again meanwhile, a slow disk would never elect anybody.
+  if (role.kind === 'candidate' && !role.isOpen) return;
   if (++role.timer.elapsed < role.timer.timeout || isInstalling(state)) return;
   if (state.isElectable) campaign(state);
   else state.follow(state.term, undefined);
@@ -318,7 +321,7 @@ function onSnapshotLost(state: State, { index, term }: Base): void {
   if (state.snapshot?.index === index && state.snapshot.term === term) state.snapshot = undefined;
 }
 
-/** The log lets go of what the state on disk stands for. */
+/** The log lets go of what the state on disk stands for. A follower that needs what the bound on bytes takes gets a snapshot. */
 function compact(state: State, index: LogIndex, trailing: number): void {
   assert(index <= state.applied, 'what is compacted is applied');
   const { journal, role } = state;
@@ -331,6 +334,7 @@ function compact(state: State, index: LogIndex, trailing: number): void {
       if (wanted >= journal.lastIndex - keptMax) end = Math.min(end, wanted);
     }
   }
+  end = Math.max(end, Math.min(index, journal.indexBeforeLast(state.options.keptBytesMax)));
   if (end > journal.base.index) journal.compact(journal.baseAt(end));
 }
 

@@ -15,6 +15,9 @@ type SnapshotContext = Extract<CallContext, { type: 'snapshot' }>;
 /** In election timeouts of heartbeats: they end after one by their own deadline, this only bounds a shell that is late. */
 const heartbeatsInFlightTimeouts = 2;
 
+/** The longest wait to the next snapshot is 64 election timeouts. */
+const snapshotDoublingsMax = 6;
+
 export function newProgress(next: LogIndex, tick: number): Progress {
   return {
     match: 0,
@@ -25,6 +28,7 @@ export function newProgress(next: LogIndex, tick: number): Progress {
     heartbeatsInFlight: 0,
     installing: undefined,
     snapshotFrom: 0,
+    snapshotFailures: 0,
     acknowledged: 0,
     catchUp: undefined,
     toldCommit: 0,
@@ -48,6 +52,10 @@ export function sendAppends(state: State, role: Leader, peer: PeerId, follower: 
   const end = follower.removedAt?.index ?? state.journal.lastIndex;
   while (follower.appendsInFlight < appendsInFlightMax && follower.next <= end) {
     const countMax = Math.min(entriesPerAppendMax, end - follower.next + 1);
+    // Behind another append goes only what is no smaller, as in Nagle's algorithm (RFC 896): fewer and larger messages when the
+    // follower is the slower one, and with a long round trip the second leaves as early as the first.
+    const unanswered = follower.next - 1 - follower.match;
+    if (follower.appendsInFlight > 0 && countMax < Math.min(entriesPerAppendMax, unanswered)) break;
     const entries = state.journal.slice(follower.next, countMax, bytesPerAppendMax);
     sendAppend(state, role, peer, follower, entries);
   }
@@ -93,7 +101,10 @@ function sendSnapshot(state: State, role: Leader, to: PeerId, follower: Progress
   );
 }
 
-/** It goes on with the entries after the snapshot, or the next one is sent after an election timeout. Returns whether `match` advanced. */
+/**
+ * It goes on with the entries after the snapshot, or the next one is sent after an election timeout, and after twice as long each
+ * time: all of its bytes travel before a follower without room for them can say so. Returns whether `match` advanced.
+ */
 export function onSnapshotAnswer(
   state: State,
   role: Leader,
@@ -102,9 +113,11 @@ export function onSnapshotAnswer(
 ): boolean {
   follower.installing = undefined;
   if (!isTaken) {
-    follower.snapshotFrom = role.ticks + state.options.electionTicks;
+    const doublings = Math.min(follower.snapshotFailures++, snapshotDoublingsMax);
+    follower.snapshotFrom = role.ticks + state.options.electionTicks * 2 ** doublings;
     return false;
   }
+  follower.snapshotFailures = 0;
   follower.isProbing = false;
   follower.toldCommit = 0;
   return advance(follower, lastIndex);

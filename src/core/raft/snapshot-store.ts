@@ -17,8 +17,11 @@ export interface StoredSnapshot {
 export interface SnapshotStore {
   /** The newest first. */
   list(): readonly StoredSnapshot[];
-  /** One writer at a time. Errors, here and in the writer: `store/full`, `store/io`. */
-  create(base: Base): Promise<SnapshotWriter>;
+  /**
+   * One writer at a time. Rejects with `store/full` when there is no room for `roomBytes`, default 0, and what the log and the state
+   * need meanwhile. Errors, here and in the writer: `store/full`, `store/io`.
+   */
+  create(base: Base, roomBytes?: number): Promise<SnapshotWriter>;
   /**
    * Its bytes, in chunks. It is not deleted from the first chunk that is asked for until the iteration ends. The last chunk comes
    * only when size and checksum of all are right: what is damaged is never given out whole. Rejects with `store/damaged` instead, and

@@ -104,7 +104,7 @@ export interface LogImage {
  * `load` checks order and checksums and rejects rather than skipping; an empty store is term 0, base 0, no entries.
  * `write` is all or nothing, in order, and durable when it resolves. **One write in flight**: a second call is a programmer
  * error. After a crash the write in flight is there wholly or not at all, and nothing acknowledged is missing. A failed
- * write is final: the peer stops, for a later write that succeeds would prove nothing.
+ * write is final for this store, for a later write that succeeds would prove nothing: it is opened anew, as after a crash.
  */
 export interface LogStore {
   load(): Promise<LogImage>;
@@ -391,6 +391,8 @@ export interface RaftOptions {
   readonly waitingMax: number;
   /** Bytes of entries that are not committed; more are refused as `busy`. Default 64 MiB. */
   readonly uncommittedBytesMax: number;
+  /** Data bytes of entries that stay in the log when it is compacted, whoever needs more. Default 128 MiB. */
+  readonly keptBytesMax: number;
   /** Entries handed out to be applied in one batch. Default 1,024. */
   readonly applyMax: number;
 }

@@ -13,7 +13,9 @@ import {
   type LoadOptions,
   loadPeer,
   lockFolder,
+  makeFolder,
   peerFolder,
+  peerstoreOf,
   readPeerstore,
   writeConfig,
   writeIdentity,
@@ -97,6 +99,56 @@ test('readPeerstore leaves out comments, and bad lines with a warning', async ()
   assert.deepEqual(await readPeerstore(join(temporary, 'none'), options.warn), []);
 });
 
+test('peerstoreOf keeps what an operator wrote, and replaces what it wrote itself', async () => {
+  const path = join(await newFolder(), 'peerstore');
+  const [a, b] = [
+    '12D3KooWCfaQyABJ4hK66vrqZZHxVjdLg5f1i4U7K4GZNTVsVphh',
+    '12D3KooWRUgsb5Qs7DYUfhgME6Xudhn95MkQ9cEBdNsMTXSR2qCT',
+  ];
+  const at = (port: number, peer = a): string => `/ip4/127.0.0.1/tcp/${port}/p2p/${peer}`;
+  const mark =
+    '# kept up to date by the running peer from here on; lines above stay until their peer leaves the cluster';
+  const text = async (): Promise<string[]> => (await readFile(path, 'utf8')).trimEnd().split('\n');
+  const file = peerstoreOf(path);
+  await file.save([], []);
+  await assert.rejects(readFile(path), { code: 'ENOENT' });
+  await file.save([at(1)], []);
+  assert.deepEqual(await text(), [mark, at(1)]);
+  await file.save([at(2), at(1)], []);
+  assert.deepEqual(await text(), [mark, at(2), at(1)]);
+
+  // Without a line break at the end, and in the older form of the same address.
+  await writeFile(path, `# cellar\n/ip4/127.0.0.1/tcp/7/ipfs/${b}\nnonsense\n${at(3)}`);
+  await file.save([at(3), at(7, b)], []);
+  const own = ['# cellar', `/ip4/127.0.0.1/tcp/7/ipfs/${b}`, 'nonsense', at(3)];
+  assert.equal(await readFile(path, 'utf8'), `# cellar\n/ip4/127.0.0.1/tcp/7/ipfs/${b}\nnonsense\n${at(3)}`);
+  await file.save([at(4), at(7, b)], []);
+  assert.deepEqual(await text(), [...own, mark, at(4)]);
+  assert.deepEqual(await readPeerstore(path, assert.fail), [at(7, b), at(3), at(4)]);
+  await file.save([at(4)], [b]);
+  assert.deepEqual(await text(), ['# cellar', 'nonsense', at(3), mark, at(4)]);
+  await file.save([], [a]);
+  assert.deepEqual(await text(), ['# cellar', 'nonsense']);
+});
+
+test('makeFolder makes what is missing, and says in bounded time why it cannot', async () => {
+  const path = join(await newFolder(), 'a', 'b', 'c');
+  await makeFolder(path);
+  await makeFolder(path);
+  if (process.platform !== 'win32') assert.equal((await stat(path)).mode & 0o777, 0o700);
+  const file = join(path, 'file');
+  await writeFile(file, '');
+  await assert.rejects(makeFolder(file), { code: 'config/bad-file', message: `${file}: is a file, expected a folder` });
+  await assert.rejects(makeFolder(join(file, 'd')), /d: the folder cannot be made: ENOTDIR/);
+  if (process.platform !== 'linux') return;
+  for (const nowhere of ['/proc/nowhere', '/proc/nowhere/below']) {
+    await assert.rejects(makeFolder(nowhere), {
+      code: 'config/bad-file',
+      message: new RegExp(`^${nowhere}: the folder cannot be made: ENOENT`),
+    });
+  }
+});
+
 test('createIdentity makes an identity that is read back', async () => {
   const path = await goFolder();
   const identity = await createIdentity();
@@ -139,7 +191,19 @@ const badFiles: readonly (readonly [string, string, string, RegExp])[] = [
     '{"cluster":{"listen_multiaddress":7}}',
     /service\.json: cluster\.listen_multiaddress: found 7, expected a multiaddress/,
   ],
-  ['an empty file', 'service.json', '', /service\.json: expected JSON, found something else at its end$/],
+  ['an empty file', 'service.json', '\n', /service\.json: expected JSON, found nothing$/],
+  [
+    'a cut file',
+    'service.json',
+    '{"cluster": {',
+    /service\.json: expected JSON, found its end too early: the file is cut off$/,
+  ],
+  [
+    'a cut text',
+    'service.json',
+    '{"clus',
+    /service\.json: expected JSON, found its end too early: the file is cut off$/,
+  ],
   [
     'no JSON',
     'service.json',
@@ -150,7 +214,7 @@ const badFiles: readonly (readonly [string, string, string, RegExp])[] = [
     'no section',
     'service.json',
     '{}',
-    /service\.json: cluster\.listen_multiaddress: found nothing, expected at least one value/,
+    /service\.json: cluster: found nothing, expected the section with the addresses and the secret of the peer$/,
   ],
   ['a list', 'service.json', '[]', /service\.json: the file: found \[\], expected an object/],
   ['a remote source', 'service.json', '{"source":"http://127.0.0.1/"}', /not available yet/],

@@ -15,7 +15,7 @@ export function noFile(path: string, advice: string): OperatingError {
 export function locked(path: string): OperatingError {
   return new OperatingError(
     'config/locked',
-    `${path}: another peer is running on this folder; stop it first, or give another folder with --config`,
+    `${path}: another peer is running on this folder; stop it first, or use another folder`,
   );
 }
 

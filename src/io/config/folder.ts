@@ -1,9 +1,10 @@
 /** Where the files of a peer are. Source: Go `cmdutils/cmdutils.go`, `docs` "Configuration folder". */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import { errorCode, errorMessage } from '../../base/index.ts';
 import type { ServiceConfig } from '../../model/config/index.ts';
-import { inFile } from './errors.ts';
+import { badFile } from './errors.ts';
 
 /** Absolute paths. */
 export interface PeerFolder {
@@ -44,11 +45,31 @@ export function peerFolder(folder: string, config?: ServiceConfig): PeerFolder {
   };
 }
 
-/** Makes the folder, for its owner only. Throws `config/bad-file`. */
+/** Makes the folder and those above it that are missing, for their owner only. Throws `config/bad-file`. */
 export async function makeFolder(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    await makeMissing(resolve(path));
   } catch (error) {
-    throw inFile(path, error);
+    if (errorCode(error) === 'config/bad-file') throw error;
+    throw badFile(path, `the folder cannot be made: ${errorMessage(error)}`, error);
   }
+}
+
+/**
+ * `mkdir` of Node with `recursive` takes "no such file" for a missing parent and tries for ever where a file system answers that
+ * below a parent that is there, as /proc does; on a read-only one it tells a wrong cause.
+ */
+async function makeMissing(path: string, isParentThere = false): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+    return;
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST') {
+      if ((await stat(path)).isDirectory()) return;
+      throw badFile(path, 'is a file, expected a folder', error);
+    }
+    if (errorCode(error) !== 'ENOENT' || isParentThere) throw error;
+  }
+  await makeMissing(dirname(path));
+  await makeMissing(path, true);
 }

@@ -9,6 +9,6 @@ export {
   writeIdentity,
 } from './identity.ts';
 export { type LoadedConfig, type LoadedPeer, type LoadOptions, loadConfig, loadPeer, writeConfig } from './load.ts';
-export { type FolderLock, lockFolder } from './lock.ts';
-export { readPeerstore, writePeerstore } from './peerstore.ts';
+export { type FolderLock, lockFolder, lockFolderToRead } from './lock.ts';
+export { peerstoreOf, readPeerstore, writePeerstore } from './peerstore.ts';
 export { readSecret, writeSecret } from './secret.ts';

@@ -9,8 +9,14 @@ export function parseJson(path: string, text: string): Json {
     // Proof: what JSON.parse makes of a text is JSON.
     return JSON.parse(text) as Json;
   } catch (error) {
-    // V8 quotes the text around the fault, line breaks included; an error is one line, and a file can hold secrets.
-    const place = /at position \d+(?: \(line \d+ column \d+\))?/.exec(errorMessage(error))?.[0] ?? 'at its end';
-    throw badFile(path, `expected JSON, found something else ${place}`, error);
+    throw badFile(path, `expected JSON, found ${problemOf(text, errorMessage(error))}`, error);
   }
+}
+
+/** V8 quotes the text around the fault, line breaks included; an error is one line, and a file can hold secrets. */
+function problemOf(text: string, message: string): string {
+  if (text.trim() === '') return 'nothing';
+  const [place, position] = /at position (\d+)(?: \(line \d+ column \d+\))?/.exec(message) ?? [];
+  const isAtEnd = position === undefined || Number(position) >= text.trimEnd().length;
+  return isAtEnd ? 'its end too early: the file is cut off' : `something else ${place}`;
 }

@@ -126,6 +126,25 @@ test('RaftDriver hears what came while it was held up before it judges a late ti
   assert.equal(clock.timers.length, 0);
 });
 
+test('RaftDriver lets the log go of large commands by their bytes, not only by their number', async () => {
+  const { driver, writes, held, sync } = makeDriver(['a']);
+  driver.start();
+  await settle();
+  while (held.length > 0) await sync();
+  const data = raftCommandCodec.encode({ type: 'pin', pin: pinOf(cidNumber(0), { name: 'x'.repeat(1 << 20) }) });
+  for (let n = 0; n < 170; n++) {
+    const answer = driver.propose(data);
+    await settle();
+    while (held.length > 0) await sync();
+    assert.equal((await answer).outcome, 'applied');
+  }
+  const compacted = writes.flat().filter(({ type }) => type === 'compact');
+  assert.ok(compacted.length > 0);
+  const { lastIndex, baseIndex } = driver.status;
+  assert.ok(lastIndex - baseIndex < 165, `${lastIndex - baseIndex} MiB are in memory`);
+  await driver.stop();
+});
+
 test('RaftDriver writes everything that came during a sync with the next one', async () => {
   const { driver, writes, held, sync } = makeDriver(['a']);
   driver.start();

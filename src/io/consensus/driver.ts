@@ -88,6 +88,9 @@ const networkBytes = 256 * 1024;
 /** The state is synced at most once in so many entries, but for settings below. */
 const entriesPerSyncMax = 8192;
 
+/** And at least once in so many bytes of commands: they stay in memory until then. */
+const bytesPerSyncMax = 32 << 20;
+
 /** Without the engine's id. */
 export type Answer =
   | { readonly outcome: 'applied'; readonly index: LogIndex; readonly term: Term }
@@ -158,6 +161,8 @@ export class RaftDriver {
   #isPumpPlanned = false;
   #cancelTick: Cancel = () => {};
   #ended: Error | undefined;
+  /** Of commands that were applied since the state was synced. */
+  #unsyncedBytes = 0;
   /** What failed is not written to any more. */
   #hasFailed = false;
   #lastAppliedTerm: Term = 0;
@@ -391,8 +396,12 @@ export class RaftDriver {
     if (last === undefined) return;
     await this.#deps.state.apply(commands, last.index);
     if (this.#ended !== undefined) return;
+    for (const entry of entries) this.#unsyncedBytes += entry.type === 'command' ? entry.data.length : 0;
     const isSyncDue = this.#isSyncDue(last.index);
-    if (isSyncDue) await this.#deps.state.sync();
+    if (isSyncDue) {
+      await this.#deps.state.sync();
+      this.#unsyncedBytes = 0;
+    }
     if (this.#ended !== undefined) return;
     for (const listener of this.#appliers) for (const entry of entries) listener(entry);
     this.#lastAppliedTerm = last.term;
@@ -401,11 +410,10 @@ export class RaftDriver {
     this.changes.notify();
   }
 
-  /** Whether the log has grown so much that the state is worth a sync. */
+  /** Whether so much was applied since the last sync that the log should be able to let go of it. */
   #isSyncDue(applied: LogIndex): boolean {
-    const { trailing, threshold } = this.#snapshotSettings;
-    const batch = Math.min(Math.max(threshold, 1), entriesPerSyncMax);
-    return applied - this.#raft.status().baseIndex >= trailing + batch;
+    const batch = Math.min(Math.max(this.#snapshotSettings.threshold, 1), entriesPerSyncMax);
+    return applied - this.#deps.state.synced >= batch || this.#unsyncedBytes >= bytesPerSyncMax;
   }
 
   /** What follows a snapshot that is being taken stays: whoever needs the snapshot needs that next. */

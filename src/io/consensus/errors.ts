@@ -3,6 +3,21 @@ import { errorCode, errorMessage, OperatingError, type Outcome } from '../../bas
 import type { LogIndex, RefusalReason } from '../../core/raft/index.ts';
 import type { PeerId } from '../../model/index.ts';
 
+const mayHappen = 'the operation may still take effect';
+
+/**
+ * The same failure of something that may yet happen. Its text says so, for over HTTP there is nothing but the text; a time-out says
+ * it by itself, in the words of the reference.
+ */
+export function asUnknown(error: unknown): OperatingError {
+  const text = errorMessage(error);
+  const isSaid = text.includes(mayHappen) || text.includes('deadline exceeded');
+  return new OperatingError(errorCode(error), isSaid ? text : `${text}; ${mayHappen}`, {
+    cause: error,
+    outcome: 'unknown',
+  });
+}
+
 /** Go `consensus/raft/consensus.go` `redirectToLeader`. */
 export function noLeaderInTime(outcome: Outcome): OperatingError {
   return new OperatingError('consensus/no-leader', 'timed out waiting for leader: context deadline exceeded', {
@@ -23,12 +38,17 @@ export function notCommittedInTime(outcome: Outcome): OperatingError {
 }
 
 export function givenUp(action: string, signal: AbortSignal | undefined, outcome: Outcome): OperatingError {
-  return new OperatingError('consensus/cancelled', `${action} was given up`, { cause: signal?.reason, outcome });
+  const text = `${action} was given up`;
+  return new OperatingError('consensus/cancelled', outcome === 'unknown' ? `${text}; ${mayHappen}` : text, {
+    cause: signal?.reason,
+    outcome,
+  });
 }
 
 /** Text of Go `consensus/raft/consensus.go` `Peers`. */
 export function stopped(outcome: Outcome = 'refused'): OperatingError {
-  return new OperatingError('consensus/stopped', 'consensus is shutdown', { outcome });
+  const text = 'consensus is shutdown';
+  return new OperatingError('consensus/stopped', outcome === 'unknown' ? `${text}; ${mayHappen}` : text, { outcome });
 }
 
 /** What is committed has not come here, or not through. */

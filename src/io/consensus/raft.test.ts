@@ -4,12 +4,15 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { consensusConformance } from '../../../test/conformance/consensus.ts';
+import { baseOf } from '../../../test/raft/single-peer.ts';
 import { collect } from '../../../test/support/collect.ts';
 import { cidNumber, pinOf } from '../../../test/support/pins.ts';
 import { peerIds, RaftCluster, raftConfig, type TestPeer } from '../../../test/support/raft-cluster.ts';
 import { type Logger, OperatingError, silentLogger } from '../../base/index.ts';
+import { openPinset } from '../../cluster/index.ts';
 import type { Pin } from '../../model/index.ts';
 import { createRaftFolder } from '../store/index.ts';
+import { encodeBase } from './base-tag.ts';
 
 const [a = '', b = '', c = '', d = ''] = peerIds(4);
 const ids = [a, b, c];
@@ -275,7 +278,52 @@ threePeers('a peer joins through any member, is sent the log, and is removed aga
   assert.ok(!cluster.calls.includes('Cluster.ID'), 'the leader has told it');
   await cluster.kill(d);
   await joined.consensus.clean();
-  assert.deepEqual(await readdir(join(cluster.folder, d)), ['raft.old.0']);
+  assert.deepEqual(await foldersOf(cluster, d), ['raft', 'raft.old.0']);
+
+  // Started as before it is not a cluster of its own; it waits, and says so.
+  const warnings = warningsOf(cluster);
+  const again = await cluster.start(d);
+  await cluster.pass(5000);
+  assert.deepEqual([await again.consensus.peers(), again.consensus.pinset().count()], [[], 0]);
+  assert.match(warnings.join('\n'), /member of nothing: it was removed .* --bootstrap .*"state cleanup"/);
+  await assert.rejects(cluster.until(again.consensus.logPin(pinNumber(8))), { code: 'consensus/no-leader' });
+  await cluster.until(cluster.peer(a).consensus.addPeer(d));
+  await cluster.untilTrue(() => again.consensus.pinset().count() === 6);
+});
+
+threePeers(
+  'a member that was removed while it was away is told so by all others, not by some of them',
+  async (cluster) => {
+    const warnings = warningsOf(cluster);
+    await cluster.until(cluster.peer(a).consensus.logPin(pinNumber(1)));
+    await cluster.kill(c);
+    await cluster.until(cluster.peer(a).consensus.rmPeer(c));
+    await cluster.until(cluster.peer(b).consensus.waitForSync());
+    cluster.fate = (from, to) => ((from === b && to === c) || (from === c && to === b) ? 'lose' : 'deliver');
+    const back = await cluster.start(c);
+    await cluster.pass(3000);
+    assert.equal(await cluster.until(back.consensus.isRemoved()), false);
+    assert.deepEqual(warnings.filter((line) => line.includes('may have been removed')).length, 1);
+    assert.deepEqual(await back.consensus.peers(), ids);
+    cluster.fate = () => 'deliver';
+    // Not asked at every look.
+    assert.equal(await cluster.until(back.consensus.isRemoved()), false);
+    await cluster.pass(15_000);
+    assert.equal(await cluster.until(back.consensus.isRemoved()), true);
+  },
+);
+
+threePeers('members that only hear no leader name each other, and nobody ends', async (cluster) => {
+  const warnings = warningsOf(cluster);
+  await cluster.until(cluster.peer(a).consensus.logPin(pinNumber(1)));
+  cluster.fate = (_, __, kind) => (kind === 'raft' ? 'lose' : 'deliver');
+  await cluster.pass(20_000);
+  for (const id of ids) assert.equal(await cluster.until(cluster.peer(id).consensus.isRemoved()), false);
+  assert.ok(cluster.calls.includes('Cluster.ID'));
+  assert.deepEqual(
+    warnings.filter((line) => line.includes('removed')),
+    [],
+  );
 });
 
 threePeers(
@@ -500,6 +548,42 @@ async function compacted(): Promise<RaftCluster> {
   return cluster;
 }
 
+test('a peer with a changed bit in a pin of its state gives that pin to nobody, and ends when it has to apply something to it', async () => {
+  const cluster = await RaftCluster.make();
+  try {
+    const first = await cluster.start(a);
+    await cluster.leader();
+    for (let n = 0; n < 20; n++) await cluster.until(first.consensus.logPin(pinNumber(n, `the name of pin ${n}`)));
+    await cluster.kill(a);
+    // LevelDB makes a table of its log when it is opened.
+    await cluster.start(a);
+    await cluster.kill(a);
+    const folder = join(cluster.folder, a, 'raft', 'state');
+    let changed = 0;
+    for (const name of (await readdir(folder)).filter((file) => file.endsWith('.ldb'))) {
+      const bytes = await readFile(join(folder, name));
+      const at = bytes.indexOf('the name of pin 7');
+      if (at < 0) continue;
+      bytes[at] = 'T'.charCodeAt(0);
+      await writeFile(join(folder, name), bytes);
+      changed++;
+    }
+    assert.equal(changed, 1);
+    const { consensus, failures } = await cluster.start(a);
+    await cluster.until(consensus.ready());
+    const damaged = { code: 'store/damaged' };
+    assert.throws(() => consensus.pinset().get(cidNumber(7)), damaged);
+    assert.equal(consensus.pinset().get(cidNumber(8))?.name, 'the name of pin 8');
+    await assert.rejects(collect(consensus.pinset().pages()), damaged);
+    assert.equal(failures.length, 0);
+    await assert.rejects(cluster.until(consensus.logUnpin(pinNumber(7))));
+    assert.equal(failures.length, 1);
+    assert.match(failures[0]?.message ?? '', /the value of "\/r\/.*" does not match its checksum/);
+  } finally {
+    await cluster.end();
+  }
+});
+
 test('a peer that joins when the log is compacted receives a snapshot and the log after it', async () => {
   const cluster = await compacted();
   try {
@@ -591,6 +675,14 @@ test('a leader that stops hands its leadership over', async () => {
   }
 });
 
+/** What peers that start from now on warn of. */
+function warningsOf(cluster: RaftCluster): string[] {
+  const lines: string[] = [];
+  const logger: Logger = { ...silentLogger, warn: (line) => void lines.push(line), scope: () => logger };
+  cluster.logger = logger;
+  return lines;
+}
+
 /** What lies beside the data of the peer, and the data itself. */
 async function foldersOf(cluster: RaftCluster, id: string): Promise<string[]> {
   return (await readdir(join(cluster.folder, id))).sort();
@@ -605,9 +697,7 @@ threePeers('joining again: data of the same cluster is kept, that of another is 
   assert.deepEqual(await foldersOf(cluster, a), ['raft']);
   await cluster.kill(a);
 
-  const lines: string[] = [];
-  const logger: Logger = { ...silentLogger, warn: (line) => void lines.push(line), scope: () => logger };
-  cluster.logger = logger;
+  const lines = warningsOf(cluster);
   await cluster.start(a, { isJoining: true, bootstrapPeers: [d] });
   assert.deepEqual(await foldersOf(cluster, a), ['raft'], 'nobody has said that it is of another cluster');
   assert.match(lines[0] ?? '', /^this peer keeps its data: .*, and no bootstrap peer answers /);
@@ -715,6 +805,8 @@ test('a peer whose disk fails is read-only, and takes part again when the disk t
       ['pin 1', 'pin 4', 'pin 5'],
     );
     assert.deepEqual(leader.failures, []);
+    // Of a write that failed and was done all the same nobody was told.
+    assert.equal(leader.seen.filter((what) => what === 'reopened').length, 1);
   } finally {
     await cluster.end();
   }
@@ -841,11 +933,15 @@ test('a peer whose log or state cannot be written becomes read-only, and says so
     await cluster.until(peer.consensus.ready());
     await cluster.until(peer.consensus.logPin(pinNumber(1)));
     peer.isDiskFull = true;
-    await assert.rejects(cluster.until(peer.consensus.logPin(pinNumber(2))), { outcome: 'unknown' });
+    // The text is all that a client over HTTP sees.
+    await assert.rejects(cluster.until(peer.consensus.logPin(pinNumber(2))), {
+      outcome: 'unknown',
+      message: /; the operation may still take effect$/,
+    });
     await assert.rejects(peer.consensus.logPin(pinNumber(3)), {
       code: 'consensus/read-only',
       outcome: 'refused',
-      message: /^This peer is read-only since its raft log or state failed: /,
+      message: /^This peer is read-only since its raft log or state failed: (?!.*may still)/,
     });
     assert.deepEqual(peer.failures, [], 'it need not end');
     assert.deepEqual(errors, ['this peer is read-only until its disk takes writes again']);
@@ -876,6 +972,35 @@ test('a peer refuses to start when its log has lost what the state had applied',
       });
     }
     cluster.peer(a).isDead = true;
+  } finally {
+    await cluster.end();
+  }
+});
+
+test('a start that finishes a snapshot needs a log that knows its term; one that was lost is not begun anew', async () => {
+  const cluster = await RaftCluster.make();
+  try {
+    const base = baseOf(5, 3, ids);
+    const folder = createRaftFolder(join(cluster.folder, a, 'raft'), { backupsRotate: raftConfig.backupsRotate });
+    let data = await folder.open();
+    const observer = { onPin: () => {}, onUnpin: () => {}, onReplaced: () => {} };
+    const state = openPinset(data.state, { log: silentLogger, observer });
+    const { chunks } = await state.snapshot();
+    // As a crash leaves them when the state was replaced and the log was not yet; but for the term.
+    await state.restore(chunks, { applied: base.index, tag: encodeBase(base) });
+    const start = async (term: number): Promise<void> => {
+      await data.log.load();
+      await data.log.write([{ type: 'hard', state: { term, votedFor: b } }]);
+      await Promise.all([data.log.close(), data.state.close()]);
+      await cluster.start(a);
+    };
+    await assert.rejects(start(2), {
+      code: 'raft/state-ahead',
+      message: /it knows terms up to 2, .* of term 3; restore/,
+    });
+    data = await folder.open();
+    await start(3);
+    assert.deepEqual(await cluster.peer(a).consensus.peers(), ids);
   } finally {
     await cluster.end();
   }

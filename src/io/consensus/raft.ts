@@ -20,9 +20,9 @@ import {
   joinOps,
   type LogImage,
   type LogIndex,
-  type LogOp,
   type Status,
   type Term,
+  termBehind,
 } from '../../core/raft/index.ts';
 import type { RaftConfig } from '../../model/config/index.ts';
 import {
@@ -80,11 +80,18 @@ export interface RaftConsensusDeps {
    * waited for.
    */
   readonly onFailure: (cause: Error) => void;
+  /** The disk takes writes again, and the state was opened anew: it may have more than the pinset's observer was told of. */
+  readonly onReopened?: () => void;
   /** Role, term, leader or configuration have changed. Must not throw. */
   readonly onStatus?: (status: Status) => void;
 }
 
-const neverJoined = 'this peer was to join a cluster that has not answered yet: start it with --bootstrap to ask again';
+const waitsToJoin =
+  'this peer is a member of nothing: it was removed from its cluster, or was to join one that has not answered yet. Start it with ' +
+  '--bootstrap <address of a member> to join; after "state cleanup" it begins a cluster of its own';
+
+const forgetsRemoval =
+  'that this peer was removed could not be written down: started without --bootstrap, it begins a cluster of its own';
 
 const unsureOfRemoval =
   'this peer may have been removed, but not all members confirm that: it keeps its data, and asks them again';
@@ -96,13 +103,16 @@ const unsureOfCluster =
 /** How long another peer may take to say who its members are: with that it tells of its IPFS node, for which it waits up to 5 s. */
 const askTimeoutMs = 10_000;
 
+/** Between questions of a member that hears no leader: whether it is one still. An election is over by then. */
+const askIntervalMs = 15_000;
+
 /** How long `stop` waits for a disk that does not answer. */
 const stopTimeoutMs = 3000;
 
 /** Between looks whether a failed disk takes writes again: the first, and, doubled each time, the longest. */
 const reopenDelayMinMs = 1000;
 const reopenDelayMaxMs = 30_000;
-/** What may be over by itself. Anything else that is found when the data is opened ends the peer. */
+/** What may be over by itself. Any other failure of log or state, damage above all, ends the peer. */
 const passingFailures = ['store/full', 'store/io', 'store/locked'];
 
 /**
@@ -142,6 +152,9 @@ class RaftConsensus implements Consensus {
   /** The peer was told to end. */
   #isLost = false;
   #wake: () => void = () => {};
+  #isClean = false;
+  /** When the other members may be asked again whether this peer is one. */
+  #nextAskMs = 0;
   readonly #logLimit: LogLimit;
   readonly #stopping = new AbortController();
   #life: 'new' | 'starting' | 'started' | 'stopped' = 'new';
@@ -220,7 +233,7 @@ class RaftConsensus implements Consensus {
 
   /** A broken invariant, or a state of another cluster, ends the peer; a disk may be full for a while. */
   #onFailure(error: OperatingError): void {
-    if (!(error.cause instanceof OperatingError) || error.cause.code.startsWith('raft/')) {
+    if (!(error.cause instanceof OperatingError) || !passingFailures.includes(error.cause.code)) {
       this.#isLost = true;
       this.#deps.onFailure(error);
       return;
@@ -277,6 +290,7 @@ class RaftConsensus implements Consensus {
     await this.#closeReading();
     try {
       await this.#run(await this.#open());
+      this.#deps.onReopened?.();
     } catch (error) {
       await this.#openToRead();
       throw error;
@@ -390,15 +404,23 @@ class RaftConsensus implements Consensus {
   async isRemoved(options: CallOptions = {}): Promise<boolean> {
     if (this.#life !== 'started' || this.#running === undefined) return false;
     const { self } = this.#options;
-    const { configuration, configurationIndex, configurationBefore, commit } = this.#running.driver.status;
-    if (configurationIndex === 0 || isMember(configuration, self)) return false;
-    if (commit >= configurationIndex && isMember(configurationBefore, self)) return true;
+    const { configuration, configurationIndex, configurationBefore, commit, leader } = this.#running.driver.status;
+    if (configurationIndex === 0) return false;
+    const others = configuration.servers.map(({ id }) => id).filter((id) => id !== self);
+    const wasMember = isMember(configuration, self);
+    if (wasMember) {
+      // It may have been removed while it was away: nobody sends it anything then, so it asks when it hears nobody.
+      const nowMs = this.#deps.clock.now();
+      if (leader !== undefined || others.length === 0 || nowMs < this.#nextAskMs) return false;
+      this.#nextAskMs = nowMs + askIntervalMs;
+    } else if (commit >= configurationIndex && isMember(configurationBefore, self)) return true;
     // A Go leader does not tell that it is committed, and one of ours may have gone before it could. And the log of a peer that is
     // joining may end before it was a member.
-    const others = configuration.servers.map(({ id }) => id);
     const answers = await Promise.all(others.map((peer) => this.#membersBy(peer, options)));
-    if (answers.every((members) => members?.includes(self) === false)) return true;
-    if (this.#logLimit.allows('doubt')) this.#deps.logger.warn(unsureOfRemoval);
+    const disowns = (members: readonly PeerId[] | undefined): boolean => members?.includes(self) === false;
+    if (answers.every(disowns)) return true;
+    const isInDoubt = wasMember ? answers.some(disowns) : true;
+    if (isInDoubt && this.#logLimit.allows('doubt')) this.#deps.logger.warn(unsureOfRemoval);
     return false;
   }
 
@@ -466,7 +488,25 @@ class RaftConsensus implements Consensus {
     if (this.#life !== 'stopped') {
       throw new OperatingError('consensus/running', 'consensus component is not shutdown');
     }
+    if (this.#isClean) return;
     await this.#deps.storage.moveAway();
+    this.#isClean = true;
+    try {
+      await this.#waitToJoin();
+    } catch (error) {
+      this.#deps.logger.error(forgetsRemoval, { error: errorMessage(error) });
+    }
+  }
+
+  /** Started again as it was, this peer must not become a cluster of its own that acknowledges what no other one will ever see. */
+  async #waitToJoin(): Promise<void> {
+    const data = await this.#deps.storage.open();
+    try {
+      await data.log.load();
+      await data.log.write(joinOps);
+    } finally {
+      await closeData(data);
+    }
   }
 
   #use(): Running {
@@ -550,13 +590,15 @@ class RaftConsensus implements Consensus {
     const { self, isJoining, config } = this.#options;
     const restored = state.restoredTag && decodeBase(state.restoredTag);
     if (restored !== undefined && state.applied === restored.index && isAhead(restored, image)) {
+      // The engine replaces no state before the term is on disk: no crash has done this.
+      if (image.hard.term < restored.term) throw termBehind(image.hard.term, restored.term);
       this.#deps.logger.info('finishing the installation of a snapshot', { index: restored.index });
-      await log.write(resetOps(restored, image.hard.term));
+      await log.write([{ type: 'reset', base: restored }]);
       return await log.load();
     }
     if (!isEmpty(image) || state.applied > 0) return image;
     if (image.hard.term > 0) {
-      if (!isJoining) this.#deps.logger.warn(neverJoined);
+      if (!isJoining) this.#deps.logger.warn(waitsToJoin);
       return image;
     }
     await log.write(isJoining ? joinOps : bootstrapOps([...config.initPeerset, self]));
@@ -619,13 +661,6 @@ function isAhead({ index, term }: Base, { base, entries }: LogImage): boolean {
   if (index < base.index) return false;
   const known: Term | undefined = index === base.index ? base.term : entries[index - base.index - 1]?.term;
   return known !== term;
-}
-
-/** The log goes on after the snapshot; its term was heard of before, but perhaps not written. */
-function resetOps(base: Base, term: Term): readonly LogOp[] {
-  const reset = { type: 'reset', base } as const;
-  if (term >= base.term) return [reset];
-  return [{ type: 'hard', state: { term: base.term, votedFor: undefined } }, reset];
 }
 
 function isVoter({ configuration }: Status, peer: PeerId): boolean {

@@ -41,6 +41,10 @@ export interface SnapshotsDeps {
   readonly onLost: (base: Base) => void;
 }
 
+/** After a snapshot that could not be taken, to the next try; doubled each time. */
+const restMinMs = 1000;
+const restMaxMs = 60_000;
+
 export class Snapshots {
   readonly #options: SnapshotsOptions;
   readonly #deps: SnapshotsDeps;
@@ -48,6 +52,9 @@ export class Snapshots {
   /** Ends when nothing is being written any more; what writes waits for the one before it. */
   #writing: Promise<unknown> = Promise.resolve();
   #taking: { readonly aborter: AbortController; index: LogIndex | undefined } | undefined;
+  /** Of the monotonic clock: none is taken before, for the last try has failed. */
+  #restsUntilMs = 0;
+  #restMs = restMinMs;
   #isEnded = false;
 
   constructor(options: SnapshotsOptions, deps: SnapshotsDeps) {
@@ -85,14 +92,17 @@ export class Snapshots {
 
   /** Takes one of the present state, unless one is being taken. Failures are told to the log: the next try comes by itself. */
   take(): void {
-    if (this.#taking !== undefined || this.#isEnded) return;
+    if (this.#taking !== undefined || this.#isEnded || this.#deps.clock.now() < this.#restsUntilMs) return;
     const taking = { aborter: new AbortController(), index: undefined };
     this.#taking = taking;
     void this.#exclusively(async () => {
       try {
         await this.#take(taking);
+        this.#restMs = restMinMs;
       } catch (error) {
         if (taking.aborter.signal.aborted) return;
+        this.#restsUntilMs = this.#deps.clock.now() + this.#restMs;
+        this.#restMs = Math.min(2 * this.#restMs, restMaxMs);
         this.#deps.logger.warn('a snapshot could not be taken', { error: errorMessage(error) });
       } finally {
         this.#taking = undefined;
@@ -107,7 +117,8 @@ export class Snapshots {
     return await this.#exclusively(async () => {
       let writer: SnapshotWriter | undefined;
       try {
-        writer = await store.create(base);
+        // In the file, and then in the state beside what is there.
+        writer = await store.create(base, 2 * sizeBytes);
         for await (const bytes of this.lively(chunks, signal)) await writer.write(bytes);
         await writer.finish();
         logger.info('received a snapshot', { index: base.index, term: base.term, bytes: sizeBytes });
@@ -189,7 +200,7 @@ export class Snapshots {
     try {
       if (view.applied <= (this.newest?.index ?? 0)) return;
       const base = await baseAt(view.applied);
-      writer = await store.create(base);
+      writer = await store.create(base, store.list()[0]?.sizeBytes);
       const sizeBytes = await copy(view, writer, signal);
       await writer.finish();
       writer = undefined;

@@ -78,19 +78,24 @@ describe('the Raft transport over streams', () => {
     assert.deepEqual(seen.map(([, request]) => hex(request)).sort(), requests.map(hex).sort());
   });
 
-  test('a heartbeat does not wait behind an append that is not answered', async () => {
+  test('a heartbeat does not wait behind an append or a vote that is not answered', async () => {
     let release: () => void = () => {};
     const held = new Promise<void>((resolve) => {
       release = resolve;
     });
     handle = async (_, request) => {
-      if (request.type === 'append' && request.entries.length > 0) await held;
+      if (request.type === 'vote') await held;
+      if (request.type !== 'append') return answered(4);
+      if (request.entries.length > 0) await held;
       return { type: 'append', term: 3, lastLog: 0, success: true, noRetryBackoff: false };
     };
-    const slow = calls.call(server.self, append('a'), { signal: never });
+    const vote = { type: 'vote', term: 4, candidate: client.self, lastIndex: 2, lastTerm: 3 } as const;
+    const slow = [append('a'), { ...vote, leadershipTransfer: false }].map((request) =>
+      calls.call(server.self, request, { signal: never }).catch(() => {}),
+    );
     await calls.call(server.self, append('', 0), { signal: never });
     release();
-    await slow;
+    await Promise.all(slow);
   });
 
   test('answers come in the order of the requests on a stream, many at once', async () => {
@@ -253,6 +258,72 @@ test('a Go peer that could not be reached has time to start before it is sent en
     await Promise.all(ended);
     assert.equal(clock.pendingCount, 0);
   }
+});
+
+for (const deadlineMs of [300, 1000]) {
+  test(`a Go peer is sent entries after its time to start, also when requests have ${deadlineMs} ms`, async () => {
+    const clock = new FakeClock();
+    let isUp = false;
+    let sentAtMs: number | undefined;
+    const streams: Streams = {
+      self: 'a',
+      open: async () => {
+        if (!isUp) throw new OperatingError('p2p/unreachable', 'down');
+        return silentStream(() => {
+          sentAtMs ??= clock.now();
+        });
+      },
+      handle: () => {},
+      protocolsOf: () => [raftProtocol],
+    };
+    const transport = createStreamTransport({ streams, clock, logger: silentLogger });
+    const entries = appendOf('a', 'x', 1);
+    await assert.rejects(transport.call('b', entries, { signal: never }), /down/);
+    isUp = true;
+    const beganMs = clock.now();
+    for (let tries = 0; tries < 10; tries++) {
+      const aborter = new AbortController();
+      const given = assert.rejects(transport.call('b', entries, { signal: aborter.signal }));
+      // At the same moment: who comes first is left to the order of timers.
+      clock.after(deadlineMs, () => aborter.abort());
+      await clock.advance(deadlineMs);
+      await given;
+    }
+    assert.equal(sentAtMs, beganMs + 1000);
+    transport.close();
+  });
+}
+
+test('a Go peer whose stream was given up while it had time to start has the rest of that time', async () => {
+  const clock = new FakeClock();
+  let isUp = false;
+  const written: number[] = [];
+  const streams: Streams = {
+    self: 'a',
+    open: async () => {
+      if (!isUp) throw new OperatingError('p2p/unreachable', 'down');
+      return silentStream((bytes) => written.push(bytes.length));
+    },
+    handle: () => {},
+    protocolsOf: () => [raftProtocol],
+  };
+  const transport = createStreamTransport({ streams, clock, logger: silentLogger });
+  const entries = appendOf('a', 'x', 1);
+  await assert.rejects(transport.call('b', entries, { signal: never }), /down/);
+  isUp = true;
+  const giveUp = new AbortController();
+  const given = assert.rejects(transport.call('b', entries, { signal: giveUp.signal }));
+  await clock.advance(500);
+  giveUp.abort();
+  await given;
+  const ended = assert.rejects(transport.call('b', entries, { signal: never }));
+  await clock.advance(499);
+  assert.deepEqual(written, []);
+  await clock.advance(1);
+  assert.equal(written.length, 1);
+  transport.close();
+  await ended;
+  assert.equal(clock.pendingCount, 0);
 });
 
 /** One that takes everything and says nothing. */

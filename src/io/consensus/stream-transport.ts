@@ -1,9 +1,9 @@
 /**
  * Raft messages over streams, as Go peers send and expect them.
  *
- * To each peer there are two long-lived streams: appends travel on one, and what must never wait behind them (heartbeats,
- * votes) on the other. Requests on a stream are answered in order, so a request that is given up takes its stream with it. Each
- * snapshot has a stream of its own, which ends with the answer.
+ * To each peer there are up to three long-lived streams: one for appends, one for heartbeats and one for votes. Requests on a
+ * stream are answered in order, and an append or a vote waits for the other's disk, which a heartbeat never must. A request that is
+ * given up takes its stream with it. Each snapshot has a stream of its own, which ends with the answer.
  * Source: hashicorp/raft `net_transport.go`; go-libp2p-raft `transport.go` for the protocol id.
  */
 import { type Cancel, type Clock, errorCode, errorMessage, type Logger, OperatingError } from '../../base/index.ts';
@@ -25,7 +25,7 @@ import {
 /** Go go-libp2p-raft `RaftProtocol`. */
 export const raftProtocol = '/raft/1.0.0/rpc';
 
-/** Requests of one peer that may be answered at once; a leader of ours has two streams, one of Go opens more. */
+/** Requests of one peer that may be answered at once; one of ours has three streams, one of Go opens more. */
 const streamsPerPeerMax = 64;
 
 /**
@@ -54,6 +54,8 @@ class StreamTransport implements RaftTransport {
   readonly #logger: Logger;
   /** Peers that could not be reached, or whose stream was lost. */
   readonly #lost = new Set<PeerId>();
+  /** Until when those that are back are left in peace, by the clock. */
+  readonly #calmUntilMs = new Map<PeerId, number>();
   readonly #lanes = new Map<string, Lane>();
   readonly #served = new Map<PeerId, Set<ByteStream>>();
   #handler: RaftHandler | undefined;
@@ -69,14 +71,15 @@ class StreamTransport implements RaftTransport {
 
   call(peer: PeerId, request: Request, { signal, body }: RaftCallOptions): Promise<Response> {
     if (request.type === 'snapshot') return this.#sendSnapshot(peer, request, signal, body);
-    const kind = request.type === 'append' && !isHeartbeat(request) ? 'bulk' : 'control';
+    const kind = request.type !== 'append' ? 'votes' : isHeartbeat(request) ? 'heartbeats' : 'appends';
     const key = `${kind} ${peer}`;
     let lane = this.#lanes.get(key);
     if (lane === undefined) {
-      const opened = kind === 'bulk' ? this.#openCalm(peer) : this.#open(peer);
+      const opened = kind === 'appends' ? this.#openCalm(peer) : this.#open(peer);
       lane = new Lane(this.#streams.self, opened, () => {
         this.#lanes.delete(key);
-        if (kind === 'bulk') this.#lost.add(peer);
+        // One that was only kept waiting tells nothing of the peer.
+        if (kind === 'appends' && !opened.isWaiting()) this.#lost.add(peer);
       });
       this.#lanes.set(key, lane);
     }
@@ -100,32 +103,46 @@ class StreamTransport implements RaftTransport {
     stream.catch(() => {
       if (!aborter.signal.aborted) this.#lost.add(peer);
     });
-    return { stream, abort: (reason) => aborter.abort(reason) };
+    return { stream, abort: (reason) => aborter.abort(reason), isWaiting: () => false };
   }
 
   /** As `#open`, but a Go peer that was away has the time to start. */
   #openCalm(peer: PeerId): Opening {
     const { stream, abort } = this.#open(peer);
     let end: Cancel = () => {};
+    let isWaiting = false;
+    const isAborted = false;
     const calm = stream.then(async (opened) => {
       const isOurs = this.#streams.protocolsOf(peer)?.includes(multiplexedProtocol) ?? false;
-      if (!this.#lost.delete(peer) || isOurs) return opened;
+      if (this.#lost.delete(peer) && !isOurs) this.#calmUntilMs.set(peer, this.#clock.now() + goStartMs);
+      // A request that is given up meanwhile ends this stream, and the next one waits for what is left.
+      const leftMs = this.#calmLeftMs(peer);
+      if (leftMs === 0 || isAborted) return opened;
+      isWaiting = true;
       await new Promise<void>((resolve) => {
-        const cancel = this.#clock.after(goStartMs, resolve);
+        const cancel = this.#clock.after(leftMs, resolve);
         end = () => {
           cancel();
           resolve();
         };
       });
+      isWaiting = false;
       return opened;
     });
     return {
       stream: calm,
+      isWaiting: () => isWaiting,
       abort: (reason) => {
         abort(reason);
         end();
       },
     };
+  }
+
+  #calmLeftMs(peer: PeerId): number {
+    const leftMs = Math.max(0, (this.#calmUntilMs.get(peer) ?? 0) - this.#clock.now());
+    if (leftMs === 0) this.#calmUntilMs.delete(peer);
+    return leftMs;
   }
 
   async #sendSnapshot(
@@ -230,6 +247,8 @@ interface Pending {
 interface Opening {
   readonly stream: Promise<ByteStream>;
   abort(reason: Error): void;
+  /** It is open, and the peer has not had its time to start. */
+  isWaiting(): boolean;
 }
 
 /** One stream to one peer, opened with the first request. */
@@ -256,6 +275,8 @@ class Lane {
       const abort = (): void => this.close(lost('the request was given up'));
       const settle = (): void => signal.removeEventListener('abort', abort);
       if (signal.aborted) return reject(lost('the request was given up'));
+      // First, for when it throws the answers must still find their requests.
+      const bytes = encodeRequest(this.#self, request);
       signal.addEventListener('abort', abort, { once: true });
       this.#pending.push({
         type: request.type,
@@ -268,7 +289,7 @@ class Lane {
           reject(error);
         },
       });
-      this.#send(encodeRequest(this.#self, request));
+      this.#send(bytes);
     });
   }
 

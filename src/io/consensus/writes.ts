@@ -35,7 +35,7 @@ import {
   raftLeaderMethods,
 } from '../../model/index.ts';
 import type { Answer, RaftDriver } from './driver.ts';
-import { givenUp, noLeaderInTime, notCommittedInTime, refusal } from './errors.ts';
+import { asUnknown, givenUp, noLeaderInTime, notCommittedInTime, refusal } from './errors.ts';
 import { isMember } from './membership.ts';
 
 /** Larger commands would hold up everyone's log. */
@@ -91,8 +91,8 @@ interface Write extends Wait {
 export class Writes {
   readonly #options: WritesOptions;
   readonly #deps: WritesDeps;
-  /** Leaders that have no `RaftLeader` service. */
-  readonly #foreign = new Set<PeerId>();
+  /** The last term whose leader was found to have no `RaftLeader` service, 0 before. */
+  #foreignTerm: Term = 0;
   /** Without an answer yet, by the checksums of their bytes: every applied entry is looked up here. */
   readonly #forwarded = new Map<number, Set<Forwarded>>();
 
@@ -102,7 +102,7 @@ export class Writes {
     deps.driver.onApplied((entry) => this.#onApplied(entry));
   }
 
-  /** Resolves when the command is applied at the leader and here. */
+  /** Resolves when the command is applied at the leader, and here unless a Go peer leads. */
   async log(command: RaftCommand, { timeoutMs, signal }: CallOptions = {}): Promise<void> {
     const { clock } = this.#deps;
     const { waitForLeaderTimeoutMs, commitRetries } = this.#options;
@@ -115,11 +115,21 @@ export class Writes {
     const endMs = clock.now() + (timeoutMs ?? waitForLeaderTimeoutMs);
     const write: Write = { command, bytes, endMs, signal, outcome: 'refused' };
     const triesMax = (commitRetries + 1) ** 2;
-    for (let count = 1; ; count++) {
+    for (let count = 1; ; ) {
       const leader = await this.#leader(write);
-      const result = leader === this.#options.self ? await this.#tryHere(write) : await this.#tryThere(leader, write);
-      if (result.outcome === 'applied') return this.#appliedHere(result.index, write);
-      if (result.outcome === 'unknown' || count === triesMax) throw result.error;
+      const isHere = leader === this.#options.self;
+      const result = isHere ? await this.#tryHere(write) : await this.#tryThere(leader, write);
+      if (result.outcome === 'applied') {
+        // A Go leader tells its followers of a commit only with the next entries, or 50 to 100 ms later (hashicorp/raft
+        // `Config.CommitTimeout`): its own followers do not wait for that either.
+        if (result.index !== undefined) await this.#appliedHere(result.index, write);
+        return;
+      }
+      // It takes nothing until that is over, which is no failed try; the time limit of the write still holds.
+      const isHandingOver = isHere && errorCode(result.error) === 'consensus/not-leader';
+      if (result.outcome === 'unknown') throw asUnknown(result.error);
+      if (count === triesMax && !isHandingOver) throw result.error;
+      if (!isHandingOver) count++;
       this.#deps.logger.warn('trying a refused write again', { count, leader, error: result.error.message });
       await this.#changeOf(leader, write);
     }
@@ -152,7 +162,7 @@ export class Writes {
           if (failedTry(error).outcome === 'unknown') {
             if (await this.#isChanged(change, wait)) return;
             // As with writes: nothing of that term which is not applied here by now can ever be.
-            const isOver = driver.lastAppliedTerm > term && !this.#foreign.has(leader);
+            const isOver = driver.lastAppliedTerm > term && this.#foreignTerm !== term;
             if (!isOver || isSeen || driver.restores > restores) throw asUnknown(error);
           }
           if (errorCode(error) === 'consensus/last-voter' || count === triesMax) throw error;
@@ -175,15 +185,16 @@ export class Writes {
     }
     const peer = peerOf(change);
     const options = this.#callOptions(wait);
-    if (!this.#foreign.has(leader)) {
-      const request = { term: driver.status.term, peer, isRemoval: change.type === 'remove' };
+    const { term } = driver.status;
+    if (this.#foreignTerm !== term) {
+      const request = { term, peer, isRemoval: change.type === 'remove' };
       try {
         await rpc.call(leader, raftLeaderMethods.Change, request, options);
         return;
       } catch (error) {
         if (errorCode(error) === 'consensus/unchanged') return;
         if (!isForeign(error)) throw error;
-        this.#foreign.add(leader);
+        this.#noteForeign(leader, term);
       }
     }
     const { AddPeer, RmPeer } = methods.Consensus;
@@ -211,17 +222,18 @@ export class Writes {
     const write: Wait = { endMs, signal, outcome: 'refused' };
     for (;;) {
       const leader = await this.#leader(write);
+      const { term } = driver.status;
       try {
         if (leader === this.#options.self) {
           const answer = await this.#within(driver.read(), write);
           if (answer.outcome === 'applied') return answer.index;
-        } else if (this.#foreign.has(leader)) return undefined;
+        } else if (this.#foreignTerm === term) return undefined;
         else return (await rpc.call(leader, raftLeaderMethods.Read, nothing, this.#callOptions(write))).index;
       } catch (error) {
-        if (isForeign(error)) this.#foreign.add(leader);
+        if (isForeign(error)) this.#noteForeign(leader, term);
         else if (driver.ended !== undefined || clock.now() >= endMs || signal?.aborted === true) throw error;
       }
-      if (!this.#foreign.has(leader)) await this.#changeOf(leader, write);
+      if (this.#foreignTerm !== term) await this.#changeOf(leader, write);
     }
   }
 
@@ -244,9 +256,9 @@ export class Writes {
   }
 
   async #tryThere(leader: PeerId, write: Write): Promise<Try> {
-    if (this.#foreign.has(leader)) return this.#tryForeign(leader, write);
     const { driver, rpc } = this.#deps;
     const { term } = driver.status;
+    if (this.#foreignTerm === term) return this.#tryForeign(leader, write);
     // Listens before it asks: the entry can be applied here before the leader's answer comes.
     const forwarded: Forwarded = { term, bytes: write.bytes, isSeen: false };
     const unlisten = this.#listenFor(forwarded);
@@ -280,8 +292,14 @@ export class Writes {
     } finally {
       unlisten();
     }
-    this.#foreign.add(leader);
+    this.#noteForeign(leader, term);
     return this.#tryForeign(leader, write);
+  }
+
+  /** By term, for a Go peer may be replaced by one of ours. */
+  #noteForeign(leader: PeerId, term: Term): void {
+    const { status } = this.#deps.driver;
+    if (status.leader === leader && status.term === term) this.#foreignTerm = term;
   }
 
   #listenFor(forwarded: Forwarded): () => void {
@@ -462,10 +480,6 @@ function isForeign(error: unknown): boolean {
 
 function superseded(term: Term): OperatingError {
   return new OperatingError('consensus/superseded', `leadership lost while committing log: term ${term} is over`);
-}
-
-function asUnknown(error: unknown): OperatingError {
-  return new OperatingError(errorCode(error), errorMessage(error), { cause: error, outcome: 'unknown' });
 }
 
 function waited(): OperatingError {

@@ -26,6 +26,13 @@ export class AddressBook {
     if (addresses.length > 0) this.#put(peer, new Set([...(this.#addresses.get(peer) ?? []), ...addresses]));
   }
 
+  /** Where the peer itself says that it listens: tried right after what has worked last, before what it may have left. */
+  tell(peer: PeerId, addresses: readonly string[]): void {
+    if (addresses.length === 0) return;
+    const [best, ...others] = this.#addresses.get(peer) ?? [];
+    this.#put(peer, new Set([...(best === undefined ? [] : [best]), ...addresses, ...others]));
+  }
+
   forget(peer: PeerId): void {
     this.#addresses.delete(peer);
   }

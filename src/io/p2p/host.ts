@@ -426,7 +426,7 @@ class Libp2pHost implements Host, Streams {
       if (!this.#connections.has(peer)) return;
       if (detail.protocols.length > 0) this.#protocols.set(peer, detail.protocols);
       const told = detail.listenAddrs.map((address) => withPeer(address, detail.connection));
-      this.#book.add(
+      this.#book.tell(
         peer,
         told.filter((text) => parsePeerAddress(text) !== undefined),
       );

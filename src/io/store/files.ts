@@ -3,9 +3,9 @@
  * system of their own in its place, which fails and forgets where they want.
  */
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rename, rm, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { errorCode } from '../../base/index.ts';
+import { errorCode, OperatingError } from '../../base/index.ts';
 
 /** `create`: must not be there before. `update`: must be there. */
 export type OpenMode = 'read' | 'create' | 'update';
@@ -22,6 +22,8 @@ export interface Files {
   rename(from: string, to: string): Promise<void>;
   /** Whatever it is, with all in it; absent is success. A crash may bring it back until its folder is synced. */
   remove(path: string): Promise<void>;
+  /** Bytes that the user may still write there; infinite when the file system does not tell. */
+  freeBytes(folder: string): Promise<number>;
   /** Makes what was made, renamed and removed in the folder durable. */
   syncFolder(folder: string): Promise<void>;
 }
@@ -77,6 +79,11 @@ export const systemFiles: Files = {
     await rm(path, { recursive: true, force: true });
   },
 
+  async freeBytes(folder) {
+    const { blocks, bavail, bsize } = await statfs(folder);
+    return blocks === 0 ? Infinity : bavail * bsize;
+  },
+
   async syncFolder(folder) {
     // Windows cannot open folders; it journals their changes.
     if (process.platform === 'win32') return;
@@ -118,6 +125,8 @@ class SystemFile implements OpenFile {
     for (let left = chunks; left.length > 0; ) {
       // A disk that is almost full takes a part.
       const { bytesWritten } = await this.#handle.writev([...left], at);
+      // Never for bytes on a regular file; it would be tried for ever.
+      if (bytesWritten === 0 && left.some(({ length }) => length > 0)) throw nothingWritten();
       at += bytesWritten;
       left = without(left, bytesWritten);
     }
@@ -131,6 +140,10 @@ class SystemFile implements OpenFile {
   async close(): Promise<void> {
     await this.#handle.close();
   }
+}
+
+function nothingWritten(): OperatingError {
+  return new OperatingError('store/io', 'the system wrote none of the bytes', { outcome: 'unknown' });
 }
 
 /** What is left of the chunks without so many bytes at the start. */

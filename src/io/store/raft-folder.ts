@@ -8,6 +8,7 @@ import { errorCode, type Logger, OperatingError, silentLogger } from '../../base
 import type { Datastore } from '../../cluster/ports.ts';
 import type { SnapshotStore } from '../../core/raft/index.ts';
 import { rotateBackups } from './backups.ts';
+import { checkedDatastore } from './checked-datastore.ts';
 import { attempt } from './errors.ts';
 import { systemFiles } from './files.ts';
 import { openDatastore } from './level-datastore.ts';
@@ -83,7 +84,7 @@ export function createRaftFolder(path: string, options: RaftFolderOptions): Raft
       await attempt(placing, settle);
       return await openRaftData(path, options);
     },
-    openState: () => openDatastore(join(path, 'state')),
+    openState: () => openState(path),
     hasData: async () => {
       await attempt(placing, settle);
       return await exists(path);
@@ -109,7 +110,7 @@ async function openRaftData(path: string, options: RaftFolderOptions): Promise<R
   }
   await attempt(`Cannot make "${path}"`, () => systemFiles.makeFolder(path));
   // First, because LevelDB locks its folder, and thereby all of this one.
-  const state = await openDatastore(join(path, 'state'));
+  const state = await openState(path);
   try {
     // A crash may have left it.
     await attempt(`Cannot open "${path}"`, () => systemFiles.remove(join(path, probeName)));
@@ -121,6 +122,11 @@ async function openRaftData(path: string, options: RaftFolderOptions): Promise<R
     await state.close();
     throw error;
   }
+}
+
+async function openState(path: string): Promise<Datastore> {
+  const folder = join(path, 'state');
+  return checkedDatastore(await openDatastore(folder), folder);
 }
 
 /** The same state, which gives its lock back when the log is closed. */

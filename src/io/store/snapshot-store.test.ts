@@ -125,6 +125,23 @@ test('SnapshotStore goes on after a full disk: what was discarded leaves room fo
   await writeSnapshot(store, baseAt(1, 1));
 });
 
+test('SnapshotStore begins no snapshot that the disk has no room for beside what log and state need', async () => {
+  const files = new CrashFiles(new SeededRandom('room'));
+  const store = await open(files);
+  const reserved = 20 << 20;
+  files.free = reserved + 999;
+  await assert.rejects(store.create(baseAt(1, 1), 1000), {
+    code: 'store/full',
+    message: `Cannot write a snapshot in "${folder}": ${reserved + 999} bytes are free, expected at least 1000 and ${reserved} for log and state`,
+  });
+  assert.deepEqual(await files.list(folder), []);
+  await (await store.create(baseAt(1, 1), 999)).discard();
+  files.free = reserved - 1;
+  await assert.rejects(store.create(baseAt(1, 1)), { code: 'store/full' });
+  files.free = reserved;
+  await writeSnapshot(store, baseAt(1, 1));
+});
+
 test('SnapshotStore leaves nothing of a snapshot that was discarded when its name could not be made durable', async () => {
   const files = new CrashFiles(new SeededRandom('name'));
   const store = await open(files);

@@ -40,6 +40,8 @@ const chunkBytes = 256 << 10;
  * wait for all of them: 30 to 50 ms for a snapshot of 100 MB on a disk that writes 1.4 GB in a second, at most 4 ms with it.
  */
 const unsyncedBytesMax = 1 << 20;
+/** Left for the log, for LevelDB's logs and tables, and for `RaftFolder.probe`: a snapshot must not be what stops the peer. */
+const reservedBytes = 20 << 20;
 /** A configuration of thousands of members. */
 const metaBytesMax = 1 << 20;
 
@@ -103,11 +105,11 @@ class FolderSnapshotStore implements SnapshotStore {
     return this.#kept;
   }
 
-  async create(base: Base): Promise<SnapshotWriter> {
+  async create(base: Base, roomBytes: number = 0): Promise<SnapshotWriter> {
     assert(!this.#isWriting, 'one snapshot is written at a time');
     this.#isWriting = true;
     try {
-      return await attempt(`Cannot write a snapshot in "${this.#folder}"`, () => this.#begin(base));
+      return await attempt(`Cannot write a snapshot in "${this.#folder}"`, () => this.#begin(base, roomBytes));
     } catch (error) {
       this.#isWriting = false;
       throw error;
@@ -138,8 +140,13 @@ class FolderSnapshotStore implements SnapshotStore {
     }
   }
 
-  async #begin(base: Base): Promise<SnapshotWriter> {
+  async #begin(base: Base, roomBytes: number): Promise<SnapshotWriter> {
     const { files, wallMs } = this.#deps;
+    const freeBytes = await files.freeBytes(this.#folder);
+    if (freeBytes < roomBytes + reservedBytes) {
+      const text = `${freeBytes} bytes are free, expected at least ${roomBytes} and ${reservedBytes} for log and state`;
+      throw new OperatingError('store/full', `Cannot write a snapshot in "${this.#folder}": ${text}`);
+    }
     const names = new Set(await files.list(this.#folder));
     let ms = wallMs();
     while (names.has(nameOf(base, ms))) ms++;

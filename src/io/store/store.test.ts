@@ -8,8 +8,11 @@ import { after, test } from 'node:test';
 import { datastoreConformance } from '../../../test/conformance/datastore.ts';
 import { logStoreConformance } from '../../../test/conformance/log-store.ts';
 import { snapshotStoreConformance } from '../../../test/conformance/snapshot-store.ts';
+import { collect } from '../../../test/support/collect.ts';
 import { makeHistory } from '../../../test/support/log-history.ts';
 import { SeededRandom, silentLogger, utf8Encode } from '../../base/index.ts';
+import { createMemoryDatastore } from '../../cluster/index.ts';
+import { checkedDatastore } from './checked-datastore.ts';
 import { type Files, systemFiles } from './files.ts';
 import { createRaftFolder, openDatastore } from './index.ts';
 import { openLogStore } from './log-store.ts';
@@ -20,6 +23,7 @@ after(() => rm(root, { recursive: true, force: true }));
 const newFolder = (): string => join(root, randomUUID());
 
 datastoreConformance('LevelDB', () => openDatastore(newFolder()));
+datastoreConformance('LevelDB with checksums', async () => checkedDatastore(await openDatastore(newFolder()), 'x'));
 logStoreConformance('segments', async () => {
   const folder = newFolder();
   return { open: () => openLogStore(folder) };
@@ -32,6 +36,28 @@ snapshotStoreConformance('folders', async () => {
   const folder = newFolder();
   const deps = { files: systemFiles, logger: silentLogger, wallMs: () => 1_700_000_000_000 };
   return { open: () => openSnapshotStore(folder, { snapshotsRetained: 5 }, deps) };
+});
+
+test('a checked datastore gives out no value that has changed, or stands under another key, in one line', async () => {
+  const inner = createMemoryDatastore();
+  const store = checkedDatastore(inner, '/raft/state');
+  const [a, b] = [utf8Encode('/r/A'), utf8Encode('/r/B')];
+  await store.batch([{ type: 'put', key: a, value: utf8Encode('pin') }], { durable: true });
+  const stored = inner.get(a) ?? new Uint8Array(0);
+  assert.equal(stored.length, 7);
+  const changes = Array.from(stored, (_, at) => stored.map((byte, i) => (i === at ? byte ^ 1 : byte)));
+  for (const [key, value] of [...changes, stored.subarray(0, 3), new Uint8Array(0)].map(
+    (value) => [a, value] as const,
+  )) {
+    await inner.batch([{ type: 'put', key, value }], { durable: true });
+    assert.throws(() => store.get(key), {
+      code: 'store/damaged',
+      message: /^The state in "\/raft\/state" is damaged: the value of "\/r\/A" does not match its checksum; restore/,
+    });
+    await assert.rejects(collect(store.scan({ start: a, end: b })), { code: 'store/damaged' });
+  }
+  await inner.batch([{ type: 'put', key: b, value: stored }], { durable: true });
+  assert.throws(() => store.get(b), { code: 'store/damaged' });
 });
 
 test('openDatastore refuses a folder that another instance holds, in one line', async () => {

@@ -366,7 +366,11 @@ export class BlockRepo {
     }
     const free = this.#lastFreeBytes - this.#bytesSinceFreeCheck;
     if (free - bytes < reserveBytes) {
-      throw nodeError('ipfs-node/disk-full', `Cannot write blocks: the disk is full (${free} bytes left)`);
+      const needed = reserveBytes + bytes;
+      throw nodeError(
+        'ipfs-node/disk-full',
+        `Cannot write blocks: the disk is too full (${free} bytes left, ${needed} needed)`,
+      );
     }
   }
 

@@ -22,9 +22,13 @@ export async function openLevel(folder: string): Promise<ByteLevel> {
     if (errorCode(cause) === 'LEVEL_LOCKED') {
       throw nodeError('ipfs-node/locked', `Cannot open "${folder}": another IPFS node is running on it`, error);
     }
+    if (noRoom.test(errorMessage(cause))) throw diskError(`open "${folder}"`, cause);
     throw nodeError('ipfs-node/damaged', `Cannot open "${folder}": ${errorMessage(cause)}`, error);
   }
 }
+
+/** LevelDB tells it in the system's words only. */
+const noRoom = /no space left|quota exceeded/i;
 
 /** Turns what a disk operation threw into an error of the node. */
 export function diskError(act: string, error: unknown): Error {
@@ -32,7 +36,7 @@ export function diskError(act: string, error: unknown): Error {
   if (code.startsWith('ipfs-node/') && error instanceof Error) return error;
   const cause = typeof error === 'object' && error !== null && 'cause' in error ? error.cause : undefined;
   const text = cause === undefined ? errorMessage(error) : `${errorMessage(error)}: ${errorMessage(cause)}`;
-  if (code === 'ENOSPC' || code === 'EDQUOT' || /no space left|quota exceeded/i.test(text)) {
+  if (code === 'ENOSPC' || code === 'EDQUOT' || noRoom.test(text)) {
     return nodeError('ipfs-node/disk-full', `Cannot ${act}: the disk is full`, error);
   }
   return nodeError('ipfs-node/disk', `Cannot ${act}: ${text}`, error);

@@ -43,14 +43,18 @@ const otherVariables = /^CLUSTER_(CREDENTIALS|ID|PRIVATEKEY|(CRDT|NUMPIN|PEBBLE|
 export function readService(json: Json, warn: Warn): ServiceConfig {
   if (!isJsonObject(json)) throw badValue('the file', json, 'an object with the section "cluster"');
   const components = componentsOf(json, warn);
+  // Without it there is no address to listen on: an error, so never the defaults.
+  const cluster = components.get('cluster');
+  if (cluster === undefined) {
+    throw badValue('cluster', cluster, 'the section with the addresses and the secret of the peer');
+  }
   const present = <T>(section: Section<T>): T | undefined => {
     const found = components.get(section.path);
     return found === undefined ? undefined : readSection(section, found, warn);
   };
   const always = <T>(section: Section<T>, absent: T = defaultsOf(section)): T => present(section) ?? absent;
   return {
-    // Without its section there is no address to listen on: an error, so never the defaults.
-    cluster: readSection(clusterSection, components.get('cluster') ?? {}, warn),
+    cluster: readSection(clusterSection, cluster, warn),
     raft: present(raftSection),
     crdt: objectAt(components, 'consensus.crdt'),
     ipfsproxy: present(ipfsproxySection),

@@ -6,7 +6,7 @@ import { judgeKey, type KeyOperation } from './linearizability.ts';
 const statesMax = 1_000_000;
 
 interface Operation {
-  readonly kind: KeyOperation['kind'];
+  kind: KeyOperation['kind'];
   readonly called: number;
   returned: number;
   value: string | undefined;
@@ -36,6 +36,12 @@ export class ClientHistory {
   readEnds(operation: OperationToken, value: string | undefined): void {
     operation.returned = ++this.#moment;
     operation.value = value;
+  }
+
+  /** A write that was not made, for it saw that there is nothing to remove. */
+  sawNothing(operation: OperationToken): void {
+    operation.kind = 'read';
+    this.readEnds(operation, undefined);
   }
 
   /** It has not happened and never will. */

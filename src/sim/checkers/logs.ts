@@ -120,6 +120,11 @@ export class LogChecker {
     this.#configurations.set(peer.id, configuration);
   }
 
+  /** Its disk is empty. */
+  emptied({ id }: PeerView): void {
+    this.#hashes.delete(id);
+  }
+
   #checkDurable({ id, raft, disk }: PeerView, { durable, applied, baseIndex }: Status): void {
     // Up to where the log begins the state is durable instead; the disk may not yet have let go of what is before.
     const isDurable = durable === baseIndex || disk.termAt(durable) === raft.entry(durable)?.term;
@@ -174,9 +179,10 @@ export class LogChecker {
   }
 
   /** What a leader believes of a follower that has not left for a later term. */
-  #checkMatches({ id, raft }: PeerView, { term }: Status, peers: readonly PeerView[]): void {
+  #checkMatches({ id, raft }: PeerView, { term, configuration }: Status, peers: readonly PeerView[]): void {
     for (const [follower, match] of raft.matches()) {
-      if (match === 0) continue;
+      // One that was removed may have put its data away.
+      if (match === 0 || configuration.servers.every((server) => server.id !== follower)) continue;
       const peer = peers.find((peer) => peer.id === follower);
       if (peer === undefined || peer.disk.hard.term > term) continue;
       const termThere = raft.entry(match)?.term ?? this.#committed[match];

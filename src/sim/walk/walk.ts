@@ -341,8 +341,10 @@ class Walk {
     // As its shell does, see `io/consensus`: a crash came between the state of a snapshot and its log.
     if (restored?.index === left && isAhead(restored, peer.disk)) {
       const { term } = peer.disk.hard;
-      const hard: LogOp = { type: 'hard', state: { term: restored.term, votedFor: undefined } };
-      this.#write(peer, [...(term < restored.term ? [hard] : []), { type: 'reset', base: restored }]);
+      expect(term >= restored.term, 'state and log', () => {
+        return `${peer.id} has the state of a snapshot of term ${restored.term}, its disk knows terms up to ${term}`;
+      });
+      this.#write(peer, [{ type: 'reset', base: restored }]);
     }
     peer.restart(left);
     this.#checker.restarted(peer);

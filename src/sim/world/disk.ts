@@ -3,13 +3,13 @@
  * as LevelDB does (`docs/adr/0011`). It outlives the peer; each life opens it anew, and what a dead life still has under way never
  * comes back to it.
  */
-import { assert, OperatingError, type SeededRandom } from '../../base/index.ts';
-import { createMemoryDatastore } from '../../cluster/index.ts';
+import { assert, copyBytes, OperatingError, type SeededRandom, silentLogger, utf8Decode } from '../../base/index.ts';
+import { createMemoryDatastore, openPinset } from '../../cluster/index.ts';
 import type { Datastore, DatastoreEntry, DatastoreOp, KeyRange } from '../../cluster/ports.ts';
 import type { LogImage, LogOp } from '../../core/raft/index.ts';
 import type { RaftData, RaftStorage } from '../../io/consensus/index.ts';
 import { DiskImage } from '../image.ts';
-import type { DiskError } from './plan.ts';
+import type { DiskError, Spoil } from './plan.ts';
 import type { Scheduler } from './scheduler.ts';
 import { type VirtualSnapshot, VirtualSnapshots } from './snapshots.ts';
 
@@ -31,6 +31,8 @@ export interface DiskDeps {
   readonly onFailure: () => void;
 }
 
+const quiet = { onPin: () => {}, onUnpin: () => {}, onReplaced: () => {} };
+
 /** Of writes that fail, see `isDiskFailure`: that of the real store, for the peer waits for such failures only. */
 const failureCode = 'store/io';
 
@@ -51,13 +53,17 @@ export class VirtualDisk implements RaftStorage {
   /** Every write fails with it. */
   error: DiskError | undefined;
   failures = 0;
+  /** What is read from it is not what was written; its image is as it was. */
+  spoiled: Spoil | undefined;
+  /** It had data, and has been given up by its peer or taken out. */
+  wasEmptied = false;
   readonly #options: DiskOptions;
   readonly #deps: DiskDeps;
   #life = 0;
   /** The log write under way. */
   #writing: readonly LogOp[] | undefined;
-  readonly #state = new Batches();
-  readonly #tracker = new Batches();
+  readonly #state = new Batches('raft');
+  readonly #tracker = new Batches('tracker');
   readonly #snapshots: VirtualSnapshot[] = [];
 
   constructor(path: string, options: DiskOptions, deps: DiskDeps) {
@@ -66,15 +72,21 @@ export class VirtualDisk implements RaftStorage {
     this.#deps = deps;
   }
 
+  /** Keys that the tracker has put at some time and that were lost: what it had pinned under them may stay, see `OwnedPins`. */
+  get lostRecords(): ReadonlySet<string> {
+    return this.#tracker.lost;
+  }
+
   get isEmpty(): boolean {
     return this.image.hard.term === 0;
   }
 
   async open(): Promise<RaftData> {
     const life = this.#life;
+    const state = await this.#state.shown();
     return {
-      log: new VirtualLog(this, life),
-      state: await this.openState(),
+      log: new VirtualLog(this, life, this.spoiled && this.#spoiledImage(this.spoiled, state)),
+      state: new VirtualState(this, life, this.#state, state),
       snapshots: new VirtualSnapshots(this.#snapshots, (act) => this.sync(life, act)),
     };
   }
@@ -99,9 +111,29 @@ export class VirtualDisk implements RaftStorage {
 
   /** Nobody looks into the backup. */
   async moveAway(): Promise<void> {
+    this.wasEmptied = true;
     this.image = new DiskImage();
     this.#state.clear();
     this.#snapshots.length = 0;
+  }
+
+  /** `undefined`: it cannot be read. An older log is one only when the state can tell. */
+  #spoiledImage(how: Spoil, state: Datastore): () => LogImage {
+    const { applied, restoredTag } = openPinset(state, { log: silentLogger, observer: quiet });
+    const { base, entries, ...image } = this.image.load();
+    const keep = applied - 1 - base.index;
+    return () => {
+      if (how === 'olderLog' && restoredTag === undefined && keep >= 0)
+        return { ...image, base, entries: entries.slice(0, keep) };
+      throw new OperatingError('store/damaged', `${this.path}: the checksum of a record is wrong`);
+    };
+  }
+
+  /** There is an empty disk in its place. */
+  async replace(): Promise<void> {
+    await this.moveAway();
+    this.#tracker.lose();
+    this.spoiled = undefined;
   }
 
   /** The machine is gone. @returns what was kept, for the trace. */
@@ -113,6 +145,12 @@ export class VirtualDisk implements RaftStorage {
     this.#writing = undefined;
     this.#tracker.crash(random);
     return `write ${isKept ? 'kept' : 'lost'}, ${this.#state.crash(random)} batches of state kept`;
+  }
+
+  /** The process is gone, the machine is not: what it was given is kept, except for a log write that was under way. */
+  release(): void {
+    this.#life++;
+    this.#writing = undefined;
   }
 
   write(life: number, ops: readonly LogOp[]): Promise<void> {
@@ -183,8 +221,16 @@ export class VirtualDisk implements RaftStorage {
 
 /** What a store has been given, in order. The first ones survive a crash, and any of the others may. */
 class Batches {
+  /** Raft writes nothing any more after a failure, until everything is opened anew; the tracker tries the next one. */
+  readonly owner: 'raft' | 'tracker';
+  /** Keys that were ever put by batches that failed, or that a crash has taken. */
+  readonly lost: Set<string> = new Set();
   readonly #all: (readonly DatastoreOp[])[] = [];
   #synced = 0;
+
+  constructor(owner: 'raft' | 'tracker') {
+    this.owner = owner;
+  }
 
   add(ops: readonly DatastoreOp[], isSynced: boolean): void {
     this.#all.push(ops);
@@ -201,10 +247,23 @@ class Batches {
   crash(random: SeededRandom): number {
     // All of them when only the process has ended.
     const percent = [0, 5, 50, 100][random.integer(4)] ?? 0;
-    const kept = this.#all.splice(this.#synced).filter(() => random.integer(100) >= percent);
-    this.#all.push(...kept);
+    for (const ops of this.#all.splice(this.#synced)) {
+      if (random.integer(100) >= percent) this.#all.push(ops);
+      else this.fail(ops);
+    }
     this.#synced = this.#all.length;
     return this.#all.length;
+  }
+
+  /** They are not there, or nobody knows. */
+  fail(ops: readonly DatastoreOp[]): void {
+    for (const { type, key } of ops) if (type === 'put') this.lost.add(utf8Decode(key));
+  }
+
+  /** All of it. */
+  lose(): void {
+    for (const ops of this.#all) this.fail(ops);
+    this.clear();
   }
 
   clear(): void {
@@ -216,15 +275,17 @@ class Batches {
 class VirtualLog {
   readonly #disk: VirtualDisk;
   readonly #life: number;
+  readonly #spoiled: (() => LogImage) | undefined;
   #hasFailed = false;
 
-  constructor(disk: VirtualDisk, life: number) {
+  constructor(disk: VirtualDisk, life: number, spoiled: (() => LogImage) | undefined) {
     this.#disk = disk;
     this.#life = life;
+    this.#spoiled = spoiled;
   }
 
   async load(): Promise<LogImage> {
-    return this.#disk.image.load();
+    return this.#spoiled?.() ?? this.#disk.image.load();
   }
 
   async write(ops: readonly LogOp[]): Promise<void> {
@@ -265,11 +326,12 @@ class VirtualState implements Datastore {
     this.#isWriting = true;
     if (this.#hasFailed) this.#disk.misused('a state is written to after a batch has failed');
     // The caller may use its arrays again.
-    const kept = structuredClone(ops);
+    const kept = ops.map(copyOfOp);
     try {
       await this.#disk.batch(this.#life, this.#batches, kept, durable, () => this.#visible.batch(kept, { durable }));
     } catch (error) {
-      this.#hasFailed = isDiskFailure(error);
+      this.#batches.fail(kept);
+      this.#hasFailed = this.#batches.owner === 'raft' && isDiskFailure(error);
       if (this.#hasFailed) this.#disk.failed();
       throw error;
     } finally {
@@ -285,6 +347,12 @@ class VirtualState implements Datastore {
   }
 
   async close(): Promise<void> {}
+}
+
+function copyOfOp(op: DatastoreOp): DatastoreOp {
+  return op.type === 'put'
+    ? { ...op, key: copyBytes(op.key), value: copyBytes(op.value) }
+    : { ...op, key: copyBytes(op.key) };
 }
 
 function never(): Promise<never> {

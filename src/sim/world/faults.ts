@@ -1,13 +1,15 @@
 /** Plays the faults of a plan. */
 import type { Output, Status } from '../../core/raft/index.ts';
 import type { WorldPeer } from './peer.ts';
-import type { ArmedFault, FaultAct, Trigger } from './plan.ts';
+import type { ArmedFault, FaultAct, IpfsTrouble, Trigger } from './plan.ts';
 import type { World } from './world.ts';
 
 export class Faults {
   crashes = 0;
   /** Armed faults that went off. */
   strikes = 0;
+  /** Of IPFS nodes. */
+  troubles = 0;
   /** Changes of members that succeeded. */
   changes = 0;
   readonly #world: World;
@@ -74,6 +76,17 @@ export class Faults {
         this.#after(act.lengthMs, () => this.#world.repair(peer));
         break;
       }
+      case 'spoilDisk': {
+        const peer = this.#world.peers[act.peer];
+        if (peer === undefined) return;
+        this.#crash(peer, act.downMs);
+        peer.storage.spoiled = act.how;
+        this.#world.note(() => `the disk of ${peer.name} is spoiled: ${act.how}`);
+        break;
+      }
+      case 'troubleIpfs':
+        this.#trouble(peers[act.peer], act.trouble, act.lengthMs);
+        break;
       case 'drift': {
         const peer = this.#world.target(act.peer);
         peer?.setClockRate(act.rate);
@@ -124,6 +137,20 @@ export class Faults {
     else this.#pair(peer, lengthMs);
   }
 
+  #trouble(peer: WorldPeer | undefined, trouble: IpfsTrouble, lengthMs: number): void {
+    const { ipfs } = peer ?? {};
+    if (ipfs === undefined || ipfs.state !== 'up' || ipfs.slowness > 1) return;
+    this.troubles++;
+    this.#world.note(() => `the IPFS node of ${peer?.name}: ${trouble}`);
+    if (trouble === 'slow') ipfs.slowness = 20;
+    else ipfs.state = trouble === 'loses' ? 'down' : trouble;
+    if (trouble === 'loses') ipfs.lose();
+    this.#after(lengthMs, () => {
+      ipfs.slowness = 1;
+      ipfs.state = 'up';
+    });
+  }
+
   #crash(peer: WorldPeer | undefined, downMs: number): void {
     const kept = peer?.crash();
     if (peer === undefined || kept === undefined) return;
@@ -159,11 +186,15 @@ export class Faults {
   #change(kind: 'addPeer' | 'removePeer', at: number, leader: WorldPeer | undefined): void {
     const target = this.#world.peers[at];
     const via = leader ?? target;
-    if (target === undefined || via?.consensus === undefined) return;
-    const members = via.status?.configuration.servers.length ?? 0;
-    if (kind === 'removePeer' && members <= 2) return;
+    if (target === undefined || via?.life === undefined) return;
+    const voters = via.status?.configuration.servers.filter(({ suffrage }) => suffrage === 'voter') ?? [];
+    // With a disk lost for good, two of three are needed.
+    const votersMin = this.#world.plan.faults.some(({ act }) => act.kind === 'spoilDisk') ? 3 : 2;
+    if (kind === 'removePeer' && voters.length <= votersMin) return;
     this.#world.note(() => `${kind} ${target.name} through ${via.name}`);
-    const change = kind === 'addPeer' ? via.consensus.addPeer(target.id) : via.consensus.rmPeer(target.id);
+    const { peer } = via.life;
+    const add = (): Promise<unknown> => (target.isWaiting ? target.joins(via.id) : peer.peerAdd(target.id));
+    const change: Promise<unknown> = kind === 'addPeer' ? add() : peer.peerRemove(target.id);
     change.then(
       () => {
         this.changes++;

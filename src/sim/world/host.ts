@@ -20,6 +20,8 @@ class Connection {
   readonly streams: Set<VirtualStream> = new Set();
   readonly #remote: PeerId;
   readonly #network: Network;
+  /** Ends of questions about protocols. */
+  readonly #asking = new Set<() => void>();
   #other: Connection | undefined;
   isOpen = true;
   /** What the other side handles, as it told last. */
@@ -82,10 +84,15 @@ class Connection {
 
   /** Whether the other side speaks it; asked on the way there and back. */
   agree(protocol: string): Promise<boolean> {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
+      const lost = (): void => reject(connectionLost(this.#remote));
+      this.#asking.add(lost);
       this.#send(() => {
         const isSpoken = this.other.own.protocols().includes(protocol);
-        this.other.#send(() => resolve(isSpoken));
+        this.other.#send(() => {
+          this.#asking.delete(lost);
+          resolve(isSpoken);
+        });
       });
     });
   }
@@ -101,6 +108,7 @@ class Connection {
   abandon(): void {
     if (!this.isOpen) return;
     this.isOpen = false;
+    for (const stream of this.streams) stream.abandon();
     this.#tellEnd();
   }
 
@@ -118,6 +126,8 @@ class Connection {
     if (!this.isOpen) return;
     this.isOpen = false;
     this.own.disconnected(this.#remote, this);
+    for (const lost of this.#asking) lost();
+    this.#asking.clear();
     for (const stream of [...this.streams])
       stream.fail(streamError('stream-lost', this.#remote, 'was lost', 'unknown'));
   }
@@ -235,6 +245,13 @@ export class VirtualHost implements Host, Streams, PubSub {
     if (this.#connections.get(peer) === connection) this.#connections.delete(peer);
   }
 
+  /** Streams that have not ended, of all connections. */
+  get openStreams(): number {
+    let sum = 0;
+    for (const { streams } of this.#connections.values()) sum += streams.size;
+    return sum;
+  }
+
   protocols(): readonly string[] {
     return [...this.#handlers.keys()];
   }
@@ -274,9 +291,9 @@ export class VirtualHost implements Host, Streams, PubSub {
         else end(() => resolve(this.#connections.get(peer) ?? Connection.between(this, remote, network)));
       };
       const ask = (): void => {
-        network.carry(this.self, peer, 1, () => {
+        network.post(this.self, peer, () => {
           const remote = network.portOf(peer)?.host;
-          network.carry(peer, this.self, 1, () => (remote === undefined ? fail('connection refused') : meet(remote)));
+          network.post(peer, this.self, () => (remote === undefined ? fail('connection refused') : meet(remote)));
         });
         cancelRetry = clock.after(dialRetryMs, ask);
       };
@@ -320,7 +337,7 @@ export class VirtualHost implements Host, Streams, PubSub {
       const isSpoken = await this.#within(connection.agree(protocol), peer, { timeoutMs: dialTimeoutMs, ...options });
       if (!isSpoken) throw hostError('unsupported-protocol', `${peer} does not speak ${protocol}`);
     }
-    if (!connection.isOpen) throw hostError('unreachable', `Cannot open a stream to ${peer}: the connection is lost`);
+    if (!connection.isOpen) throw connectionLost(peer);
     return connection.open(protocol);
   }
 
@@ -341,7 +358,7 @@ export class VirtualHost implements Host, Streams, PubSub {
   async publish(topic: string, data: Uint8Array): Promise<void> {
     for (const peer of [...this.#connections.keys()].sort()) {
       const copy = data.slice();
-      this.#network.carry(this.self, peer, 1, () => {
+      this.#network.post(this.self, peer, () => {
         const remote = this.#network.portOf(peer)?.host;
         if (remote?.connectionTo(this.self) === undefined) return;
         remote.#subscribers.get(topic)?.(this.self, copy);
@@ -361,6 +378,10 @@ export function addressOf(peer: PeerId): Multiaddr {
 
 function notRunning(peer: PeerId): OperatingError {
   return hostError('stopped', `Cannot connect to ${peer}: this host is not running`);
+}
+
+function connectionLost(peer: PeerId): OperatingError {
+  return hostError('unreachable', `Cannot open a stream to ${peer}: the connection is lost`);
 }
 
 function hostError(

@@ -73,10 +73,26 @@ export class VirtualIpfs {
     if (wasDown !== (state === 'down')) this.#scheduler.after(noticeMs, () => this.#connector?.look());
   }
 
+  /** It starts anew and has lost all pins, as when its folder was replaced. */
+  lose(): void {
+    this.held.clear();
+  }
+
+  /** Its peer is gone: what was asked for and not answered has been done, or not. */
+  disconnect(): void {
+    this.#connector?.abandon();
+    this.#connector = undefined;
+  }
+
   /** For one life of its peer. */
   connect(clock: VirtualClock, pinTimeoutMs: number): IpfsConnector {
     this.#connector = new VirtualConnector(this, clock, pinTimeoutMs);
     return this.#connector;
+  }
+
+  /** Whether an act that was given up was done all the same. */
+  isDone(): boolean {
+    return this.#random.integer(2) === 0;
   }
 
   pinDelayMs(): number {
@@ -93,6 +109,8 @@ class VirtualConnector implements IpfsConnector {
   readonly #clock: VirtualClock;
   readonly #pinTimeoutMs: number;
   readonly #listeners: (() => void)[] = [];
+  /** Acts that have not been answered. */
+  readonly #underWay = new Set<() => void>();
   #isUp = false;
   #isRunning = false;
 
@@ -121,6 +139,13 @@ class VirtualConnector implements IpfsConnector {
     if (this.#isUp) listener();
   }
 
+  /** Its peer has died. */
+  abandon(): void {
+    this.#isRunning = false;
+    if (this.#node.state !== 'down') for (const mayAct of this.#underWay) mayAct();
+    this.#underWay.clear();
+  }
+
   /** The node may have come or gone. */
   look(): void {
     const wasUp = this.#isUp;
@@ -135,13 +160,12 @@ class VirtualConnector implements IpfsConnector {
   }
 
   async pin({ cid, maxDepth }: Pin, { signal }: PinProgress): Promise<void> {
-    await this.#act(cid, signal);
-    this.#node.held.set(cid.key, { cid, mode: maxDepth === 0 ? 'direct' : 'recursive' });
+    const mode = maxDepth === 0 ? 'direct' : 'recursive';
+    await this.#act(cid, signal, () => this.#node.held.set(cid.key, { cid, mode }));
   }
 
   async unpin(cid: Cid, { signal }: PinProgress): Promise<void> {
-    await this.#act(cid, signal);
-    this.#node.held.delete(cid.key);
+    await this.#act(cid, signal, () => this.#node.held.delete(cid.key));
   }
 
   async pinLsCid({ cid }: Pick<Pin, 'cid' | 'maxDepth'>, options?: CallOptions): Promise<IpfsPinStatus> {
@@ -197,17 +221,29 @@ class VirtualConnector implements IpfsConnector {
     throw new OperatingError('ipfs/refused', `block was not found locally (offline): ipld: could not find ${cid}`);
   }
 
-  /** A pin or unpin: what takes time, and goes wrong. */
-  async #act(cid: Cid, signal: AbortSignal): Promise<void> {
+  /** A pin or unpin: what takes time, and goes wrong. One that is given up may have been done in that moment, but not later. */
+  async #act(cid: Cid, signal: AbortSignal, act: () => void): Promise<void> {
     await this.#answer({ signal });
     if (this.#node.state === 'failing') throw new OperatingError('ipfs/refused', `the IPFS node refuses ${cid}`);
     const hangs = this.#node.state === 'hanging';
-    await this.#after(hangs ? this.#pinTimeoutMs : this.#node.pinDelayMs(), signal);
-    if (hangs) {
-      const text = `no block of ${cid} came for ${this.#pinTimeoutMs} ms`;
-      throw new OperatingError('ipfs/timeout', text, { outcome: 'unknown' });
+    const mayAct = (): void => {
+      if (!hangs && this.#node.isDone()) act();
+    };
+    this.#underWay.add(mayAct);
+    try {
+      await this.#after(hangs ? this.#pinTimeoutMs : this.#node.pinDelayMs(), signal);
+      if (hangs) {
+        const text = `no block of ${cid} came for ${this.#pinTimeoutMs} ms`;
+        throw new OperatingError('ipfs/timeout', text, { outcome: 'unknown' });
+      }
+      this.#reach();
+      act();
+    } catch (error) {
+      if (this.#node.state !== 'down') mayAct();
+      throw error;
+    } finally {
+      this.#underWay.delete(mayAct);
     }
-    this.#reach();
   }
 
   async #answer({ signal }: CallOptions = {}): Promise<void> {

@@ -8,13 +8,19 @@ import { Finding } from '../finding.ts';
 /** Of the scheduler itself, and of promises and queues that a drain empties. */
 const harmless: ReadonlySet<string> = new Set(['Immediate', 'Microtask', 'TickObject', 'PROMISE']);
 
+/** Of a stack, to find out whose resource it is. */
+const framesMax = 20;
+
 /** Runs `act` under watch. Rejects with a finding when something came from outside. */
 export async function withoutLeaks<T>(act: () => Promise<T>): Promise<T> {
   let leak: Finding | undefined;
   const hook = createHook({
     init(_id, type) {
       if (leak !== undefined || harmless.has(type)) return;
+      const { stackTraceLimit } = Error;
+      Error.stackTraceLimit = framesMax;
       const { stack = '' } = new Error(type);
+      Error.stackTraceLimit = stackTraceLimit;
       // The test runner has timers of its own.
       if (stack.includes('/src/')) leak = new Finding('leaks', `${type} was made in a simulation\n${stack}`);
     },

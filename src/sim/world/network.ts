@@ -1,12 +1,11 @@
 /**
- * The virtual network: messages of the engine, which may be lost, late, overtaken or handled twice, and calls to the leader, which
- * are not repeated. Everything is silence until the caller's own deadline, but a peer that is down refuses.
+ * The virtual network: messages of the engine, which may be lost, late, overtaken or handled twice; lanes, which streams are made of,
+ * and on which things are late, but neither lost nor overtaken; and what may be lost without being sent again.
  */
-import { errorCode, errorMessage, OperatingError, type SeededRandom } from '../../base/index.ts';
-import type { CallOptions } from '../../cluster/ports.ts';
+import { OperatingError, type SeededRandom } from '../../base/index.ts';
 import type { Entry, Request, Response } from '../../core/raft/index.ts';
-import type { RaftConsensusDeps, RaftHandler, RaftTransport } from '../../io/consensus/index.ts';
-import type { PeerId, RpcMethod } from '../../model/index.ts';
+import type { RaftHandler, RaftTransport } from '../../io/consensus/index.ts';
+import type { PeerId } from '../../model/index.ts';
 import type { VirtualHost } from './host.ts';
 import type { Scheduler, VirtualClock } from './scheduler.ts';
 
@@ -29,18 +28,14 @@ const breakMsMax = 2000;
 /** A connection without a sign of life for so long is given up: the real host's interval and timeout of liveness. */
 const silenceMsMax = 25_000;
 
-/** Anything that can be called under its name. */
-type Handler = (argument: unknown, context: { readonly from: PeerId; readonly signal: AbortSignal }) => unknown;
-
 /** One life of a peer on the network. */
 export interface Port {
   readonly id: PeerId;
   readonly clock: VirtualClock;
   isAlive: boolean;
-  /** Connections and streams of this life; `undefined` for one that has only messages. */
+  /** Connections and streams of this life; set while it is made. */
   host: VirtualHost | undefined;
   raftHandler: RaftHandler | undefined;
-  readonly services: Map<string, Handler>;
 }
 
 /** A row of things from one peer to another, none of which gets lost or overtakes another: a direction of a stream. */
@@ -54,12 +49,15 @@ interface Link {
   cut: object | undefined;
   /** How many faults cut it at the moment. */
   cuts: number;
+  /** On lanes. What a peer has sent arrives also when it is gone. */
+  underWay: number;
   /** Its own, so that a message more here shifts nothing elsewhere. */
   readonly random: SeededRandom;
+  /** Of connections, streams and what is published. */
+  readonly hostRandom: SeededRandom;
 }
 
 type RaftCallOptions = Parameters<RaftTransport['call']>[2];
-type ConsensusRpc = RaftConsensusDeps['rpc'];
 
 /** All ways between all peers. */
 export class Network {
@@ -78,7 +76,7 @@ export class Network {
   }
 
   connect(id: PeerId, clock: VirtualClock): Port {
-    const port: Port = { id, clock, isAlive: true, host: undefined, raftHandler: undefined, services: new Map() };
+    const port: Port = { id, clock, isAlive: true, host: undefined, raftHandler: undefined };
     this.#ports.set(id, port);
     return port;
   }
@@ -100,7 +98,7 @@ export class Network {
     if (link.cuts > 1) return;
     const connection = this.#ports.get(from)?.host?.connectionTo(to);
     if (connection === undefined) return;
-    const { random } = link;
+    const { hostRandom: random } = link;
     const cut = {};
     link.cut = cut;
     // Some connections do not outlive a cut, however short.
@@ -134,7 +132,7 @@ export class Network {
 
   lane(from: PeerId, to: PeerId): Lane {
     const link = this.#link(from, to);
-    const { random } = link;
+    const { hostRandom: random } = link;
     const scheduler = this.#scheduler;
     /** On the way; an event is planned for the first one, or waits for the end of a cut. */
     const queue: { readonly atMs: number; readonly arrive: () => void }[] = [];
@@ -146,6 +144,7 @@ export class Network {
       }
       for (let first = queue[0]; first !== undefined && first.atMs <= scheduler.now; first = queue[0]) {
         queue.shift();
+        link.underWay--;
         first.arrive();
       }
       if (queue[0] !== undefined) plan(queue[0].atMs - scheduler.now);
@@ -154,15 +153,25 @@ export class Network {
       const resentMs = isChance(random, this.options.lossPercent) ? resendMs : 0;
       const delayMs = this.#delayMs(random) + resentMs;
       queue.push({ atMs: scheduler.now + delayMs, arrive });
+      link.underWay++;
       if (queue.length === 1) plan(delayMs);
     };
   }
 
-  /** Delivers after a while, if the way is free when it leaves and when it arrives. Any number of times, mostly once. */
-  carry(from: PeerId, to: PeerId, copies: number, arrive: () => void): void {
-    const { lossPercent } = this.options;
+  /** Arrives after a while, or not: what is published, and requests to connect. */
+  post(from: PeerId, to: PeerId, arrive: () => void): void {
     const link = this.#link(from, to);
-    const { random } = link;
+    this.#deliver(link, link.hostRandom, 1, arrive);
+  }
+
+  #carry(from: PeerId, to: PeerId, copies: number, arrive: () => void): void {
+    const link = this.#link(from, to);
+    this.#deliver(link, link.random, copies, arrive);
+  }
+
+  /** Delivers after a while, if the way is free when it leaves and when it arrives. Any number of times, mostly once. */
+  #deliver(link: Link, random: SeededRandom, copies: number, arrive: () => void): void {
+    const { lossPercent } = this.options;
     if (link.cuts > 0 || isChance(random, lossPercent)) return;
     for (let copy = 0; copy < copies; copy++) {
       const againMs = copy === 0 ? 0 : random.integer(500);
@@ -192,13 +201,13 @@ export class Network {
     return await new Promise((resolve, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason), { once: true });
       const back = (act: () => void): void => {
-        this.carry(to, port.id, 1, () => {
+        this.#carry(to, port.id, 1, () => {
           if (port.isAlive) act();
         });
       };
       const isCopied = body === undefined && isChance(this.#link(port.id, to).random, this.options.copyPercent);
       const copy = copyOf(request);
-      this.carry(port.id, to, isCopied ? 2 : 1, () => {
+      this.#carry(port.id, to, isCopied ? 2 : 1, () => {
         const handler = this.#ports.get(to)?.raftHandler;
         if (handler === undefined) return back(() => reject(refused(to)));
         const arriving = body && { ...body, chunks: this.#stream(port, to, pieces, signal) };
@@ -239,67 +248,15 @@ export class Network {
     });
   }
 
-  rpc(port: Port): ConsensusRpc {
-    return {
-      call: (to, method, argument, options) => this.#callMethod(port, to, method, argument, options),
-      stream: () => {
-        throw new TypeError('Consensus calls no streaming method');
-      },
-      register: (rows, handlers) => {
-        for (const [name, row] of Object.entries(rows)) {
-          // Proof of the casts: `HandlersOf` demands under each key the handler of the row under the same key.
-          const { service } = row as RpcMethod<unknown, unknown>;
-          port.services.set(`${service}.${name}`, handlers[name as keyof typeof handlers] as Handler);
-        }
-      },
-    };
-  }
-
-  /** Through the codecs both ways, so that peers share no objects. */
-  #callMethod<A, R>(
-    port: Port,
-    to: PeerId,
-    method: RpcMethod<A, R>,
-    argument: A,
-    options: CallOptions = {},
-  ): Promise<R> {
-    const bytes = method.argument.encode(argument);
-    return new Promise((resolve, reject) => {
-      const cancel = port.clock.after(options.timeoutMs ?? 10_000, () => {
-        reject(new OperatingError('rpc/timeout', `no answer from "${to}" in time`, { outcome: 'unknown' }));
-      });
-      const back = (act: () => void): void => {
-        this.carry(to, port.id, 1, () => {
-          if (!port.isAlive) return;
-          cancel();
-          act();
-        });
-      };
-      options.signal?.addEventListener('abort', () => {
-        cancel();
-        reject(options.signal?.reason);
-      });
-      this.carry(port.id, to, 1, () => {
-        const handler = this.#ports.get(to)?.services.get(`${method.service}.${method.name}`);
-        if (handler === undefined) return back(() => reject(refused(to)));
-        const { signal } = new AbortController();
-        Promise.resolve()
-          .then(() => handler(method.argument.decode(bytes), { from: port.id, signal }))
-          .then(
-            (reply) => {
-              // Proof of the cast: the handler was registered for this row.
-              const replyBytes = method.reply.encode(reply as R);
-              back(() => resolve(method.reply.decode(replyBytes)));
-            },
-            (error: unknown) => back(() => reject(sameError(error))),
-          );
-      });
-    });
-  }
-
   /** Whether a message of one peer would arrive at the other now, chance aside. */
   isOpen(from: PeerId, to: PeerId): boolean {
     return this.#ports.has(from) && this.#ports.has(to) && this.#link(from, to).cuts === 0;
+  }
+
+  /** Whether something that one has sent on a stream will arrive at the other, if nothing comes between. */
+  isArriving(from: PeerId, to: PeerId): boolean {
+    const { cuts, underWay } = this.#link(from, to);
+    return cuts === 0 && underWay > 0;
   }
 
   #link(from: PeerId, to: PeerId): Link {
@@ -310,7 +267,14 @@ export class Network {
     }
     let link = links.get(to);
     if (link === undefined) {
-      link = { cuts: 0, cut: undefined, stalled: [], random: this.#random.derive(`${from}>${to}`) };
+      link = {
+        cuts: 0,
+        underWay: 0,
+        cut: undefined,
+        stalled: [],
+        random: this.#random.derive(`${from}>${to}`),
+        hostRandom: this.#random.derive(`${from}>${to}/host`),
+      };
       links.set(to, link);
     }
     return link;
@@ -339,12 +303,6 @@ function broken(): OperatingError {
 
 function refused(to: PeerId): OperatingError {
   return new OperatingError('rpc/unreachable', `"${to}" is down`);
-}
-
-/** What the other side learns of an error. */
-function sameError(error: unknown): OperatingError {
-  const outcome = error instanceof OperatingError ? error.outcome : 'unknown';
-  return new OperatingError(errorCode(error), errorMessage(error), { outcome });
 }
 
 /** Entries are copied: a peer that changed one would change it for all. */

@@ -1,7 +1,5 @@
-/** One peer of a world: the real consensus over virtual clock, network and disk, looked on by the checkers. */
-import { errorCode, OperatingError, type SeededRandom, silentLogger } from '../../base/index.ts';
-import { openPinset } from '../../cluster/index.ts';
-import type { Consensus } from '../../cluster/ports.ts';
+/** One peer of a world: a whole one, looked on by the checkers, with bugs planted. */
+import { errorCode, OperatingError, type SeededRandom } from '../../base/index.ts';
 import {
   createRaft as createEngine,
   type Input,
@@ -11,20 +9,19 @@ import {
   type Request,
   type Status,
 } from '../../core/raft/index.ts';
-import {
-  createRaft,
-  type RaftConsensusOptions,
-  type RaftStorage,
-  type ReplicatedPinset,
-} from '../../io/consensus/index.ts';
-import { methods, nothing, type PeerId } from '../../model/index.ts';
+import type { RaftConsensusOptions, RaftStorage, ReplicatedPinset } from '../../io/consensus/index.ts';
+import type { RpcNode } from '../../io/rpc/index.ts';
+import type { PeerId } from '../../model/index.ts';
 import type { PeerView } from '../checkers/peer-view.ts';
 import type { DiskImage } from '../image.ts';
 import { over } from '../over.ts';
 import type { Plants } from '../plants.ts';
 import type { VirtualDisk } from './disk.ts';
-import type { Network, Port } from './network.ts';
-import { type Scheduler, VirtualClock } from './scheduler.ts';
+import { addressOf } from './host.ts';
+import type { VirtualIpfs } from './ipfs.ts';
+import type { Network } from './network.ts';
+import type { Scheduler } from './scheduler.ts';
+import { type Life, WholePeer, type WholePeerOptions } from './whole-peer.ts';
 
 export interface WorldPeerDeps {
   readonly scheduler: Scheduler;
@@ -32,6 +29,12 @@ export interface WorldPeerDeps {
   readonly random: SeededRandom;
   readonly disk: VirtualDisk;
   readonly config: RaftConsensusOptions['config'];
+  readonly ipfs: VirtualIpfs;
+  /** Whose addresses it knows: all. */
+  readonly known: readonly PeerId[];
+  readonly shape: Pick<WholePeerOptions, 'raftOver' | 'isMultiplexed' | 'reconcileIntervalMs'>;
+  /** On how many peers a pin is kept at most; -1: on all. */
+  readonly replicationMax: number;
   /** The spare peer is not one of the first members; it waits to be added. */
   readonly isSpare: boolean;
   /** What the configuration does not say. */
@@ -44,24 +47,21 @@ export interface WorldPeerDeps {
   readonly onOutput: (peer: WorldPeer, output: Output, incoming: ReadonlyMap<number, Request>) => void;
   /** Around the pinset, each time it is opened. */
   readonly watchPinset: (peer: WorldPeer, pinset: ReplicatedPinset) => ReplicatedPinset;
+  /** Around the RPC, once for each life. */
+  readonly watchRpc: (peer: WorldPeer, rpc: RpcNode) => RpcNode;
   /** It takes part from now on, after a start or after its disk was repaired. */
   readonly onEngine: (peer: WorldPeer) => void;
+  /** It has seen that others have removed it. */
+  readonly onRemoved: (peer: WorldPeer) => void;
   readonly onFailure: (peer: WorldPeer, cause: unknown) => void;
-}
-
-interface Life {
-  readonly consensus: Consensus;
-  readonly clock: VirtualClock;
-  readonly port: Port;
 }
 
 export class WorldPeer implements PeerView {
   readonly id: PeerId;
   readonly name: string;
   readonly #deps: WorldPeerDeps;
+  readonly #whole: WholePeer;
   #raft: Raft | undefined;
-  #life: Life | undefined;
-  #lives = 0;
   #hasFailed = false;
   #hasStarted = false;
 
@@ -69,10 +69,33 @@ export class WorldPeer implements PeerView {
     this.name = name;
     this.id = id;
     this.#deps = deps;
+    const { scheduler, network, disk, ipfs, random, engine, plants } = deps;
+    this.#whole = new WholePeer(optionsOf(name, id, deps), {
+      scheduler,
+      network,
+      disk,
+      ipfs,
+      random,
+      around: {
+        ...plants,
+        storage: () => planted(disk, plants),
+        rpc: (rpc) => deps.watchRpc(this, (plants.rpc ?? same)(rpc)),
+        pinset: (pinset) => deps.watchPinset(this, (plants.pinset ?? same)(pinset)),
+        createEngine: (engineDeps, options) => {
+          const raft = createEngine({ ...engineDeps, rules: plants.rules ?? {} }, { ...options, ...engine });
+          return this.#observed((plants.engine ?? same)(raft));
+        },
+      },
+      onFailure: (cause) => this.#fails(cause),
+    });
   }
 
   get isUp(): boolean {
-    return this.#life !== undefined;
+    return this.#whole.isUp;
+  }
+
+  get ipfs(): VirtualIpfs {
+    return this.#deps.ipfs;
   }
 
   /** It is up, and read-only: its disk has failed. */
@@ -82,7 +105,7 @@ export class WorldPeer implements PeerView {
 
   /** Its disk has failed when it was started, which ends it. */
   get cannotStart(): boolean {
-    return this.#life !== undefined && this.#hasFailed && !this.#hasStarted;
+    return this.isUp && this.#hasFailed && !this.#hasStarted;
   }
 
   /** Its log or state could not be written. */
@@ -110,67 +133,37 @@ export class WorldPeer implements PeerView {
 
   /** `undefined` while it takes no part. */
   get status(): Status | undefined {
-    return this.#life === undefined || this.#hasFailed ? undefined : this.#raft?.status();
+    return !this.isUp || this.#hasFailed ? undefined : this.#raft?.status();
   }
 
-  /** `undefined` while it is down. */
-  get consensus(): Consensus | undefined {
-    return this.#life?.consensus;
+  /** `undefined` while it is down, and for a moment when it starts. */
+  get life(): Life | undefined {
+    return this.#whole.life;
+  }
+
+  /** It is in no cluster, and has to ask a member. */
+  get isWaiting(): boolean {
+    return this.life !== undefined && this.#hasStarted && this.status?.configuration.servers.length === 0;
+  }
+
+  /** Asks a member to take it in. */
+  async joins(member: PeerId): Promise<void> {
+    const { life } = this;
+    if (life === undefined) throw new OperatingError('sim/down', `${this.name} is down`);
+    await life.peer.join(addressOf(member));
   }
 
   boot(): void {
-    if (this.#life !== undefined) return;
-    const { scheduler, network, random, disk, config, isSpare, engine, plants } = this.#deps;
-    const clock = new VirtualClock(scheduler);
-    const port = network.connect(this.id, clock);
-    const rpc = (plants.rpc ?? same)(network.rpc(port));
-    const life = `life ${++this.#lives}`;
-    const real = createRaft(
-      { self: this.id, isJoining: isSpare && disk.isEmpty, config },
-      {
-        storage: planted(disk, plants),
-        transport: network.transport(port),
-        rpc,
-        clock,
-        random: random.derive(life),
-        logger: silentLogger,
-        openPinset: (store) => {
-          const pinset = openPinset(store, { log: silentLogger, observer: quiet });
-          return this.#deps.watchPinset(this, (plants.pinset ?? same)(pinset));
-        },
-        onFailure: (cause) => this.#fails(cause),
-        createEngine: (deps, options) => {
-          const raft = createEngine({ ...deps, rules: plants.rules ?? {} }, { ...options, ...engine });
-          return this.#observed((plants.engine ?? same)(raft));
-        },
-      },
-    );
-    const consensus = (plants.consensus ?? same)(real);
-    rpc.register(methods.Consensus, {
-      LogPin: async (pin) => {
-        await consensus.logPin(pin);
-        return nothing;
-      },
-      LogUnpin: async (pin) => {
-        await consensus.logUnpin(pin);
-        return nothing;
-      },
-      AddPeer: async (peer) => {
-        await consensus.addPeer(peer);
-        return nothing;
-      },
-      RmPeer: async (peer) => {
-        await consensus.rmPeer(peer);
-        return nothing;
-      },
-      Peers: () => consensus.peers(),
-    });
-    this.#life = { consensus, clock, port };
+    if (this.isUp) return;
+    const { disk, isSpare, known } = this.#deps;
     this.#hasFailed = false;
     this.#hasStarted = false;
-    consensus.start().then(
-      () => {
+    this.#whole.boot({ isJoining: (isSpare || disk.wasEmptied) && disk.isEmpty, known }).then(
+      (life) => {
         this.#hasStarted = true;
+        void life.peer.removed.then(() => {
+          if (this.life === life) this.#deps.onRemoved(this);
+        });
       },
       (cause: unknown) => {
         // It was stopped before it had started.
@@ -186,30 +179,16 @@ export class WorldPeer implements PeerView {
 
   /** @returns what the disk kept, for the trace; `undefined` when it was down. */
   crash(): string | undefined {
-    if (this.#life === undefined) return undefined;
-    this.#life.clock.stop();
-    this.#deps.network.disconnect(this.#life.port);
-    this.#life = undefined;
-    return this.#deps.disk.crash();
+    return this.#whole.crash();
   }
 
   /** @returns how many timers it has left behind. Never resolves when it crashes meanwhile. */
-  async stop(): Promise<number> {
-    const life = this.#life;
-    if (life === undefined) return 0;
-    await life.consensus.stop();
-    if (this.#life !== life) return 0;
-    const { timers } = life.clock;
-    life.clock.stop();
-    this.#deps.network.disconnect(life.port);
-    this.#life = undefined;
-    // What a slow disk has not done by now it need not do; the process is gone.
-    this.#deps.disk.crash();
-    return timers;
+  stop(): Promise<number> {
+    return this.#whole.stop();
   }
 
   setClockRate(rate: number): void {
-    this.#life?.clock.setRate(rate);
+    this.#whole.setClockRate(rate);
   }
 
   #observed(raft: Raft): Raft {
@@ -251,7 +230,37 @@ function same<T>(value: T): T {
   return value;
 }
 
-const quiet = { onPin: () => {}, onUnpin: () => {}, onReplaced: () => {} };
+/** Times are those of a configuration file, shortened where a history would not see them. */
+function optionsOf(name: string, id: PeerId, { config, shape, replicationMax }: WorldPeerDeps): WholePeerOptions {
+  return {
+    id,
+    raft: config,
+    peer: {
+      peername: name,
+      version: '0',
+      replicationFactorMin: Math.min(1, replicationMax),
+      replicationFactorMax: replicationMax,
+      allocateBy: ['tag:group', 'freespace'],
+      pinOnlyOnTrustedPeers: false,
+      pinOnlyOnUntrustedPeers: false,
+      followerMode: false,
+      disableRepinning: true,
+      leaveOnShutdown: false,
+      stateSyncIntervalMs: 300_000,
+      monitorPingIntervalMs: 5000,
+      peerWatchIntervalMs: 1000,
+      connectSwarmsDelayMs: 1000,
+      repoGcTimeoutMs: 86_400_000,
+    },
+    tags: { group: 'default' },
+    metricTtlMs: 10_000,
+    metricCheckMs: 5000,
+    pinTimeoutMs: 5000,
+    concurrentPins: 2,
+    retryDelayMinMs: 200,
+    ...shape,
+  };
+}
 
 /** Whether the failed act may still happen. */
 export function isRefused(error: unknown): boolean {

@@ -16,11 +16,22 @@ export type FaultAct =
   /** Writes fail: `EIO`, and may have been done, or `ENOSPC`, and were not. The peer is read-only until there is a disk again. */
   | { readonly kind: 'failDisk'; readonly peer: Target; readonly error: DiskError; readonly lengthMs: number }
   | { readonly kind: 'slowDisk'; readonly peer: Target; readonly factor: number; readonly lengthMs: number }
+  /** For good, with a crash. The peer must refuse to start, until someone gives it an empty disk. */
+  | { readonly kind: 'spoilDisk'; readonly peer: number; readonly how: Spoil; readonly downMs: number }
+  /** Something is wrong with the IPFS node of a peer; nothing happens while it has another trouble. `loses`: it is down, and comes back empty. */
+  | { readonly kind: 'troubleIpfs'; readonly peer: number; readonly trouble: IpfsTrouble; readonly lengthMs: number }
   | { readonly kind: 'drift'; readonly peer: Target; readonly rate: number; readonly lengthMs: number }
   | { readonly kind: 'addPeer'; readonly peer: number; readonly via: Target }
   | { readonly kind: 'removePeer'; readonly peer: number; readonly via: Target }
   /** Both at once, through everyone who believes to lead: whoever is a member is removed, the other added. */
   | { readonly kind: 'changeTwo'; readonly peers: readonly [number, number] };
+
+const spoils = ['rot', 'olderLog'] as const;
+/** `rot`: a record of the log has a wrong checksum. `olderLog`: the log ends before what the state was made of. */
+export type Spoil = (typeof spoils)[number];
+
+const ipfsTroubles = ['failing', 'hanging', 'down', 'slow', 'loses'] as const;
+export type IpfsTrouble = (typeof ipfsTroubles)[number];
 
 /** What the operating system says of a disk. */
 export type DiskError = 'EIO' | 'ENOSPC';
@@ -105,7 +116,22 @@ export interface WorldOptions {
   readonly copyPercent: number;
   readonly syncMs: number;
   readonly stateMs: number;
+  /** How Raft's messages travel: framed on streams as between real peers, or one by one, twice and in any order. */
+  readonly raftOver: 'streams' | 'messages';
+  /** On how many peers a pin is kept at most, and on one at least; -1: on all. */
+  readonly replicationMax: number;
+  /** Between looks of a tracker whether its node still holds everything. A long one leaves only what tells it of a change. */
+  readonly reconcileMs: number;
+  /** What an IPFS node needs for a pin. */
+  readonly pinMs: number;
+  /** A peer that was removed ends, puts its data away, and waits to be added again; as real ones do when they are started again. */
+  readonly leavesWhenRemoved: boolean;
+  /** Bit n: peer n speaks the RPC between peers of our own; others have gorpc only. */
+  readonly multiplexed: number;
 }
+
+/** A peer sees that its node was away, when it was for so long. */
+export const ipfsNoticeMs = 1500;
 
 /** Faults and operations happen in this time. */
 export const faultyMs = 10_000;
@@ -120,10 +146,14 @@ export function drawWorld(seed: number): WorldPlan {
   return {
     seed,
     options,
-    faults: times(faults, isStorm ? 15 + faults.integer(20) : faults.integer(14)).map((atMs) => ({
-      atMs,
-      act: drawFault(faults, options.voters + 1, isStorm),
-    })),
+    faults: [
+      ...times(faults, isStorm ? 15 + faults.integer(20) : faults.integer(14)).map((atMs) => ({
+        atMs,
+        act: drawFault(faults, options.voters + 1, isStorm),
+      })),
+      ...drawTroubles(random.derive('ipfs'), options.voters + 1),
+      ...drawSpoil(random.derive('spoil'), options.voters),
+    ],
     armed: times(random.derive('armed'), isStorm ? 8 : 2).map((atMs) => drawArmed(faults, atMs)),
     operations: drawOperations(random.derive('clients'), options.voters),
   };
@@ -153,7 +183,38 @@ function drawOptions(random: SeededRandom): WorldOptions {
     copyPercent: pick(random, [0, 0, 2, 10]),
     syncMs: pick(random, [1, 1, 3, 10]),
     stateMs: pick(random, [0.1, 0.1, 3, 20]),
+    raftOver: pick(random, ['messages' as const, 'messages' as const, 'streams' as const]),
+    replicationMax: pick(random, [-1, -1, 1, 2]),
+    reconcileMs: pick(random, [5000, 720_000]),
+    pinMs: pick(random, [5, 50, 800]),
+    leavesWhenRemoved: random.integer(2) === 0,
+    multiplexed: pick(random, [-1, -1, 0, random.integer(64)]),
   };
+}
+
+function drawTroubles(random: SeededRandom, peers: number): readonly TimedFault[] {
+  return times(random, random.integer(6)).map((atMs) => ({
+    atMs,
+    act: {
+      kind: 'troubleIpfs',
+      peer: random.integer(peers),
+      trouble: pick(random, ipfsTroubles),
+      // Long enough for its peer to notice.
+      lengthMs: ipfsNoticeMs + random.integer(5000),
+    },
+  }));
+}
+
+/** One disk at most: of two that are lost, nothing can be promised. */
+function drawSpoil(random: SeededRandom, voters: number): readonly TimedFault[] {
+  if (random.integer(6) > 0) return [];
+  const act = {
+    kind: 'spoilDisk' as const,
+    peer: random.integer(voters),
+    how: pick(random, spoils),
+    downMs: random.integer(1000),
+  };
+  return [{ atMs: random.integer(faultyMs), act }];
 }
 
 function times(random: SeededRandom, count: number): number[] {
@@ -244,4 +305,7 @@ export const calmWorld: Partial<WorldOptions> = {
   electionSpreadTicks: 10,
   networkTimeoutMs: 2000,
   heartbeatTimeoutMs: 1000,
+  replicationMax: -1,
+  multiplexed: -1,
+  pinMs: 5,
 };

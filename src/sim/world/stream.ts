@@ -21,6 +21,8 @@ export class VirtualStream implements ByteStream {
   #received: Uint8Array[] = [];
   #isRemoteEnded = false;
   #isEnded = false;
+  /** The peer of this side is gone: nothing happens here any more. */
+  #isGone = false;
   #failure: OperatingError | undefined;
   #reader: Waiter<Uint8Array | null> | undefined;
   #unsent: Uint8Array[] = [];
@@ -86,9 +88,13 @@ export class VirtualStream implements ByteStream {
     this.#lane(() => this.#other?.fail(streamError('stream-reset', this.remotePeer, 'was reset', 'unknown')));
   }
 
+  abandon(): void {
+    this.#isGone = true;
+  }
+
   /** What is unread is lost. */
   fail(failure: OperatingError): void {
-    if (this.#failure !== undefined) return;
+    if (this.#failure !== undefined || this.#isGone) return;
     this.#failure = failure;
     this.#received = [];
     this.#unsent = [];
@@ -102,7 +108,7 @@ export class VirtualStream implements ByteStream {
   // ------------------------------------------------------------------------------------------------ from the other side
 
   receive(bytes: Uint8Array): void {
-    if (this.#failure !== undefined) return;
+    if (this.#failure !== undefined || this.#isGone) return;
     const reader = this.#reader;
     this.#reader = undefined;
     if (reader === undefined) {
@@ -114,7 +120,7 @@ export class VirtualStream implements ByteStream {
   }
 
   remoteEnded(): void {
-    if (this.#failure !== undefined) return;
+    if (this.#failure !== undefined || this.#isGone) return;
     this.#isRemoteEnded = true;
     this.#reader?.resolve(null);
     this.#reader = undefined;
@@ -123,12 +129,13 @@ export class VirtualStream implements ByteStream {
 
   /** Told at once, without the way back: it decides only how long writers wait. */
   isRead(count: number): void {
+    if (this.#isGone) return;
     this.#unreadBytes -= count;
     if (this.#unreadBytes < unreadBytesMax) for (const writer of this.#writers.splice(0)) writer.resolve();
   }
 
   #flush(): void {
-    if (this.#unsent.length === 0) return;
+    if (this.#unsent.length === 0 || this.#isGone) return;
     // A copy: sides share no bytes.
     const bytes = concatBytes(this.#unsent);
     this.#unsent = [];

@@ -4,7 +4,16 @@
  */
 import { assert, type Logger, type SeededRandom, silentLogger } from '../../base/index.ts';
 import { createPeer, createPinTracker, openPinset, type Peer, type PeerOptions } from '../../cluster/index.ts';
-import type { Consensus, Datastore, PinsetObserver, PinTracker } from '../../cluster/ports.ts';
+import type {
+  Consensus,
+  Datastore,
+  IpfsConnector,
+  PeerMonitor,
+  PinsetObserver,
+  PinTracker,
+  PubSub,
+  Streams,
+} from '../../cluster/ports.ts';
 import { createRaft as createEngine, type Raft } from '../../core/raft/index.ts';
 import {
   createRaft,
@@ -35,6 +44,8 @@ export interface WholePeerOptions {
   readonly pinTimeoutMs: number;
   readonly concurrentPins: number;
   readonly reconcileIntervalMs: number;
+  /** Of the tracker, after a first failure. Default: its own. */
+  readonly retryDelayMinMs?: number;
   /**
    * How Raft's messages travel. `streams`: as real peers send them. `messages`: one by one, so that they come late, twice and in any
    * order.
@@ -42,6 +53,22 @@ export interface WholePeerOptions {
   readonly raftOver: 'streams' | 'messages';
   /** Whether it speaks the protocol between peers of our own; others get gorpc, as Go peers do. */
   readonly isMultiplexed: boolean;
+}
+
+/** Between the parts of a peer: looks on, or plants bugs. An absent one leaves its part as it is. */
+export interface Around {
+  readonly createEngine?: RaftConsensusDeps['createEngine'];
+  readonly storage?: (disk: RaftStorage) => RaftStorage;
+  readonly pinset?: (pinset: ReplicatedPinset) => ReplicatedPinset;
+  /** As all callers and all services see it. */
+  readonly rpc?: (rpc: RpcNode) => RpcNode;
+  readonly consensus?: (consensus: Consensus) => Consensus;
+  readonly streams?: (streams: Streams) => Streams;
+  readonly pubsub?: (pubsub: PubSub) => PubSub;
+  /** As tracker, informers and peer see the IPFS node. */
+  readonly ipfs?: (ipfs: IpfsConnector) => IpfsConnector;
+  readonly trackerStore?: (store: Datastore) => Datastore;
+  readonly tracker?: (tracker: PinTracker, ipfs: IpfsConnector) => PinTracker;
 }
 
 /** Where the peer lives. */
@@ -54,13 +81,8 @@ export interface WholePeerDeps {
   readonly logger?: Logger;
   /** Told of what happens in any life. */
   readonly observer?: PinsetObserver & { onAlert(alert: Alert): void };
-  /** Looks on, or plants bugs. */
-  readonly raft?: Partial<Pick<RaftConsensusDeps, 'createEngine' | 'onStatus'>> & {
-    readonly storage?: (disk: RaftStorage) => RaftStorage;
-    readonly watchPinset?: (pinset: ReplicatedPinset) => ReplicatedPinset;
-    readonly rpc?: (rpc: RaftConsensusDeps['rpc']) => RaftConsensusDeps['rpc'];
-    readonly consensus?: (consensus: Consensus) => Consensus;
-  };
+  readonly onStatus?: RaftConsensusDeps['onStatus'];
+  readonly around?: Around;
   /** It cannot start, or has become read-only. */
   readonly onFailure: (cause: unknown) => void;
 }
@@ -70,6 +92,7 @@ export interface Life {
   readonly peer: Peer;
   readonly consensus: Consensus;
   readonly tracker: PinTracker;
+  readonly monitor: PeerMonitor;
   readonly host: VirtualHost;
   readonly clock: VirtualClock;
   /** Its engine; `undefined` until it has started. */
@@ -145,8 +168,12 @@ export class WholePeer {
     await peer.stop();
     await rpc.stop();
     await host.stop();
+    // Calls that were ended clean up in microtasks.
+    await new Promise<void>((resolve) => this.#deps.scheduler.after(0, resolve));
+    if (this.#current !== current) return 0;
     const { timers } = current.clock;
-    if (this.#current === current) this.#end(current);
+    this.#end(current);
+    this.#deps.disk.release();
     return timers;
   }
 
@@ -156,21 +183,25 @@ export class WholePeer {
 
   #end({ clock, port }: Current): void {
     clock.stop();
+    this.#deps.ipfs.disconnect();
     this.#deps.network.disconnect(port);
     this.#current = undefined;
   }
 
   /** As `cmd/service/assemble.ts` does, with virtual implementations of the ports. */
   #assemble({ clock, port }: Current, store: Datastore, { isJoining, known }: BootOptions): Life & { rpc: RpcNode } {
-    const { id, raftOver, tags, metricTtlMs, concurrentPins, ...options } = this.options;
-    const { network, disk, ipfs: node, observer, raft: looks = {}, logger = silentLogger } = this.#deps;
+    const { id, raftOver, tags, metricTtlMs, concurrentPins, retryDelayMinMs, ...options } = this.options;
+    const { network, disk, ipfs: node, observer, onStatus, around = {}, logger = silentLogger } = this.#deps;
     const random = this.#deps.random.derive(`life ${++this.#lives}`);
     const host = new VirtualHost(network, port, known.map(addressOf));
-    const rpc = createRpc(
-      { isMultiplexed: options.isMultiplexed },
-      { streams: host, clock, logger, isTrusted: (peer) => consensus.isTrustedPeer(peer) },
+    const streams = (around.streams ?? same<Streams>)(host);
+    const rpc = (around.rpc ?? same)(
+      createRpc(
+        { isMultiplexed: options.isMultiplexed },
+        { streams, clock, logger, isTrusted: (peer) => consensus.isTrustedPeer(peer) },
+      ),
     );
-    const ipfs = node.connect(clock, options.pinTimeoutMs);
+    const ipfs = (around.ipfs ?? same)(node.connect(clock, options.pinTimeoutMs));
     const own: PinsetObserver = {
       onPin: (pin) => {
         tracker.track(pin);
@@ -180,53 +211,61 @@ export class WholePeer {
         tracker.untrack(pin);
         observer?.onUnpin(pin);
       },
-      onReplaced: () => observer?.onReplaced(),
+      onReplaced: () => {
+        tracker.pinsetReplaced();
+        observer?.onReplaced();
+      },
     };
     let engine: Raft | undefined;
-    const consensus = (looks.consensus ?? same)(
+    const consensus = (around.consensus ?? same)(
       createRaft(
         { self: id, isJoining, config: options.raft },
         {
-          storage: (looks.storage ?? same<RaftStorage>)(disk),
+          storage: (around.storage ?? same<RaftStorage>)(disk),
           transport:
-            raftOver === 'streams' ? createStreamTransport({ streams: host, clock, logger }) : network.transport(port),
-          rpc: (looks.rpc ?? same)(rpc),
+            raftOver === 'streams' ? createStreamTransport({ streams, clock, logger }) : network.transport(port),
+          rpc,
           clock,
           random: random.derive('raft'),
           logger,
           onFailure: (cause) => this.#deps.onFailure(cause),
-          openPinset: (state) => (looks.watchPinset ?? same)(openPinset(state, { log: logger, observer: own })),
+          onReopened: () => own.onReplaced(),
+          openPinset: (state) => (around.pinset ?? same)(openPinset(state, { log: logger, observer: own })),
           createEngine: (engineDeps, engineOptions) => {
-            engine = (looks.createEngine ?? createEngine)(engineDeps, engineOptions);
+            engine = (around.createEngine ?? createEngine)(engineDeps, engineOptions);
             return engine;
           },
-          ...(looks.onStatus && { onStatus: looks.onStatus }),
+          ...(onStatus && { onStatus }),
         },
       ),
     );
     let peer: Peer | undefined;
     const { peername } = options.peer;
-    const tracker = createPinTracker(
-      {
-        concurrentPins,
-        maxPinQueueSize: 1_000_000,
-        priorityPinMaxAgeMs: 86_400_000,
-        priorityPinMaxRetries: 5,
-        reconcileIntervalMs: options.reconcileIntervalMs,
-      },
-      {
-        ipfs,
-        pinset: consensus.pinset(),
-        store,
-        clock,
-        random: random.derive('tracker'),
-        logger,
-        identity: () => peer?.identity() ?? { peer: id, peername, ipfsId: '', ipfsAddresses: [] },
-      },
+    const tracker = (around.tracker ?? same)(
+      createPinTracker(
+        {
+          concurrentPins,
+          maxPinQueueSize: 1_000_000,
+          priorityPinMaxAgeMs: 86_400_000,
+          priorityPinMaxRetries: 5,
+          reconcileIntervalMs: options.reconcileIntervalMs,
+          ...(retryDelayMinMs !== undefined && { retryDelayMinMs }),
+        },
+        {
+          ipfs,
+          pinset: consensus.pinset(),
+          store: (around.trackerStore ?? same)(store),
+          clock,
+          random: random.derive('tracker'),
+          logger,
+          identity: () => peer?.identity() ?? { peer: id, peername, ipfsId: '', ipfsAddresses: [] },
+        },
+      ),
+      ipfs,
     );
     const monitor = createPeerMonitor(
       { self: id, checkIntervalMs: options.metricCheckMs },
-      { pubsub: host, clock, logger, members: () => consensus.peers() },
+      { pubsub: (around.pubsub ?? same<PubSub>)(host), clock, logger, members: () => consensus.peers() },
     );
     if (observer !== undefined) monitor.onAlert((alert) => observer.onAlert(alert));
     const base = { self: id, ttlMs: metricTtlMs, clock };
@@ -244,7 +283,7 @@ export class WholePeer {
       answersInOrder: (other) => host.protocolsOf(other)?.includes(multiplexedProtocol) ?? false,
     });
     registerServices(rpc, { cluster: peer, tracker, ipfs, consensus, monitor });
-    return { peer, consensus, tracker, host, clock, rpc, raft: () => engine };
+    return { peer, consensus, tracker, monitor, host, clock, rpc, raft: () => engine };
   }
 }
 

@@ -2,14 +2,14 @@
  * The world: whole peers, the real consensus and pinset, under a virtual clock, network and disk, with clients and faults. Then
  * the faults stop and progress is demanded.
  */
-import { SeededRandom } from '../../base/index.ts';
-import type { Consensus } from '../../cluster/ports.ts';
-import type { Input, LogIndex, Output, Request } from '../../core/raft/index.ts';
-import { Cid, type Pin, peerIdFromBytes } from '../../model/index.ts';
-import { ClientHistory, type OperationToken } from '../checkers/client-history.ts';
+import { errorCode, SeededRandom } from '../../base/index.ts';
+import type { Input, Output, Request } from '../../core/raft/index.ts';
+import { peerIdFromBytes } from '../../model/index.ts';
+import { CallChecker } from '../checkers/calls.ts';
 import { CutOffChecker } from '../checkers/cut-off.ts';
-import { HistoryChecker } from '../checkers/history.ts';
+import { PinsChecker } from '../checkers/pins.ts';
 import { RaftChecker } from '../checkers/raft-checker.ts';
+import { ResourceChecker } from '../checkers/resources.ts';
 import { StateChecker } from '../checkers/state.ts';
 import { describeRequest, describeResponse, isOutstanding } from '../describe.ts';
 import { asFinding, expect, Finding } from '../finding.ts';
@@ -17,25 +17,29 @@ import { mix, mixText } from '../hash.ts';
 import type { Plants } from '../plants.ts';
 import type { SeedResult } from '../result.ts';
 import { Trace } from '../trace.ts';
+import { Clients, clientTimeoutMs } from './clients.ts';
 import { isDiskFailure, VirtualDisk } from './disk.ts';
 import { Faults } from './faults.ts';
+import { VirtualIpfs } from './ipfs.ts';
 import { withoutLeaks } from './leaks.ts';
 import { Network } from './network.ts';
-import { isRefused, WorldPeer } from './peer.ts';
-import { faultyMs, keys, type Operation, type Target, type WorldPlan } from './plan.ts';
+import { WorldPeer } from './peer.ts';
+import { faultyMs, type Operation, type Target, type WorldPlan } from './plan.ts';
+import { Recovery } from './recovery.ts';
 import { type Drain, Scheduler } from './scheduler.ts';
 
 /** A run that has not ended by then never will. */
 const eventsMax = 200_000;
 /** Nothing that ends has so many without time going on. */
 const eventsNowMax = 10_000;
-/** How long a write may look for a leader. */
-const clientTimeoutMs = 5000;
-/** Progress must have been made within this many election timeouts. */
-const patienceTimeouts = 20;
 /** Of one peer. Messages have deadlines, requests that wait for a slow disk as well. */
 const callsMax = 300;
 const requestsMax = 300;
+const storageMaxBytes = 1e9;
+/** Between looks at whether a peer is cut off; it may be so for longer than a heartbeat timeout. */
+const cutOffLookMs = 20;
+/** Between looks at what peers hold on to. */
+const resourcesMs = 500;
 
 export interface WorldInput {
   readonly plan: WorldPlan;
@@ -49,16 +53,21 @@ export async function runWorld(input: WorldInput): Promise<SeedResult> {
   const world = new World(input);
   const onRejection = (error: unknown): void => world.find(error);
   process.on('unhandledRejection', onRejection);
+  const { stackTraceLimit } = Error;
+  // Refusals are many, and nobody reads where they come from.
+  if (input.traces !== true) Error.stackTraceLimit = 0;
   try {
     await withoutLeaks(() => world.run());
   } catch (error) {
     world.find(error);
   } finally {
+    Error.stackTraceLimit = stackTraceLimit;
     process.off('unhandledRejection', onRejection);
   }
   return world.result();
 }
 
+/** Peers, what is between them, and who looks on. */
 export class World {
   readonly plan: WorldPlan;
   readonly scheduler: Scheduler;
@@ -66,19 +75,28 @@ export class World {
   readonly peers: readonly WorldPeer[];
   readonly disks: readonly VirtualDisk[];
   readonly checker: RaftChecker;
-  readonly history: HistoryChecker = new HistoryChecker();
-  readonly clients: ClientHistory = new ClientHistory();
+  readonly clients: Clients = new Clients(this);
+  readonly recovery: Recovery = new Recovery(this);
   readonly states: StateChecker = new StateChecker();
+  readonly pins: PinsChecker = new PinsChecker();
+  readonly calls: CallChecker = new CallChecker();
+  readonly resources: ResourceChecker = new ResourceChecker();
   readonly trace: Trace;
-  readonly #faults: Faults;
+  readonly faults: Faults;
   readonly #cutOff: CutOffChecker;
+  /** When each peer is looked at again. */
+  readonly #cutOffLooks = new Map<WorldPeer, number>();
   readonly #ids: readonly string[];
   readonly #judges: readonly string[] | undefined;
   #finding: Finding | undefined;
   #hash = 0;
-  #failed = 0;
   #isEnding = false;
-  #demanded = 0;
+  /** They were removed, and wait to be started again. */
+  readonly left: Set<WorldPeer> = new Set();
+  /** They were removed, and are not started again. */
+  readonly stopped: Set<WorldPeer> = new Set();
+  #leaves = 0;
+  #refusals = 0;
   #snapshots = 0;
   #installs = 0;
 
@@ -100,7 +118,7 @@ export class World {
         scheduler: this.scheduler,
         random: random.derive(`disk/${name}`),
         onWrite: (ops) => this.#guarded(() => this.checker.writes(this.#peer(at), ops)),
-        onDone: () => this.#faults.onDiskDone(this.#peer(at)),
+        onDone: () => this.faults.onDiskDone(this.#peer(at)),
         onFailure: () => this.#peer(at).diskFailed(),
         onMisuse: (what) => this.find(new Finding('read-only after a failure', what)),
       });
@@ -110,6 +128,19 @@ export class World {
         network: this.network,
         random: random.derive(`node/${name}`),
         disk,
+        ipfs: new VirtualIpfs(
+          idOf(0x80 + at),
+          { pinMs: options.pinMs, storageMaxBytes },
+          this.scheduler,
+          random.derive(`ipfs/${name}`),
+        ),
+        known: ids,
+        shape: {
+          raftOver: options.raftOver,
+          isMultiplexed: ((options.multiplexed >> at) & 1) === 1,
+          reconcileIntervalMs: options.reconcileMs,
+        },
+        replicationMax: options.replicationMax,
         config: configOf(this.plan, ids.slice(0, options.voters)),
         isSpare: at === options.voters,
         engine: { waitingMax, appendsInFlightMax, applyMax, electionSpreadTicks },
@@ -117,10 +148,20 @@ export class World {
         onInput: (peer, input) => this.#guarded(() => this.#onInput(peer, input)),
         onOutput: (peer, output, incoming) => this.#guarded(() => this.#onOutput(peer, output, incoming)),
         watchPinset: (peer, pinset) => this.states.watch(peer.name, pinset, (act) => this.#guarded(act)),
+        watchRpc: (peer, rpc) => this.calls.watch(peer.id, rpc, (act) => this.judge(act)),
         onEngine: (peer) => this.#onEngine(peer),
+        onRemoved: (peer) => {
+          if (options.leavesWhenRemoved) this.#leave(peer);
+        },
         onFailure: (peer, cause) => {
           this.note(() => `${peer.name} fails: ${cause}`);
           if (isDiskFailure(cause)) return;
+          if (this.#isRefusal(peer, cause)) {
+            this.#refusals++;
+            // As the process would.
+            this.scheduler.after(0, () => peer.crash());
+            return;
+          }
           this.find(cause instanceof Error && cause.cause !== undefined ? cause.cause : cause);
         },
       });
@@ -128,16 +169,17 @@ export class World {
     this.disks = disks;
     this.#ids = ids;
     this.#cutOff = new CutOffChecker(options.heartbeatTimeoutMs, options.slowPercent > 0 ? options.slowMsMax : 0);
-    this.#faults = new Faults(this);
+    this.faults = new Faults(this);
   }
 
   async run(): Promise<void> {
     for (const peer of this.peers) this.boot(peer);
-    for (const { atMs, act } of this.plan.faults) this.scheduler.after(atMs, () => this.#faults.play(act));
-    for (const armed of this.plan.armed) this.scheduler.after(armed.atMs, () => this.#faults.arm(armed));
+    for (const { atMs, act } of this.plan.faults) this.scheduler.after(atMs, () => this.faults.play(act));
+    for (const armed of this.plan.armed) this.scheduler.after(armed.atMs, () => this.faults.arm(armed));
     for (const operation of this.plan.operations) this.scheduler.after(operation.atMs, () => this.#operate(operation));
-    await this.#until(() => this.scheduler.now >= faultyMs);
-    await this.#heal();
+    this.#lookAtResources();
+    await this.until(() => this.scheduler.now >= faultyMs);
+    await this.recovery.run();
     await this.#end();
   }
 
@@ -147,16 +189,20 @@ export class World {
       history: { simulation: 'world', plan: this.plan },
       finding: this.#finding,
       at: `${this.scheduler.now.toFixed(1)} ms`,
-      hash: mix(mix(this.#hash, this.checker.hash), this.scheduler.events),
+      hash: mix(mix(mix(this.#hash, this.clients.hash), this.checker.hash), this.scheduler.events),
       counts: {
         commits: logs.commit,
         elections: votes.elections,
-        acknowledged: this.history.acknowledged,
-        reads: this.history.reads,
-        failed: this.#failed,
-        crashes: this.#faults.crashes,
-        changes: this.#faults.changes,
-        strikes: this.#faults.strikes,
+        acknowledged: this.clients.history.acknowledged,
+        reads: this.clients.history.reads,
+        failed: this.clients.failed,
+        crashes: this.faults.crashes,
+        changes: this.faults.changes,
+        strikes: this.faults.strikes,
+        troubles: this.faults.troubles,
+        leaves: this.#leaves,
+        refusals: this.#refusals,
+        replacements: this.recovery.replacements,
         snapshots: this.#snapshots,
         installs: this.#installs,
         diskFailures: this.disks.reduce((sum, { failures }) => sum + failures, 0),
@@ -184,7 +230,7 @@ export class World {
     return `${this.scheduler.now.toFixed(1)} ${line}`;
   }
 
-  #nameOf(id: string): string {
+  nameOf(id: string): string {
     return this.peers.find((peer) => peer.id === id)?.name ?? id;
   }
 
@@ -212,12 +258,32 @@ export class World {
   }
 
   boot(peer: WorldPeer): void {
-    if (!peer.isUp && !this.#isEnding) peer.boot();
+    if (!peer.isUp && !this.#isEnding && !this.left.has(peer) && !this.stopped.has(peer)) peer.boot();
   }
 
   // ------------------------------------------------------------------------------------------------ looking on
 
+  /** What the program does when its peer was removed. */
+  #leave(peer: WorldPeer): void {
+    this.note(() => `${peer.name} has been removed, and ends`);
+    void peer.stop().then(async () => {
+      if (peer.isUp) return;
+      await peer.storage.moveAway();
+      this.checker.logs.emptied(peer);
+      this.left.add(peer);
+      this.#leaves++;
+    });
+  }
+
+  #isRefusal({ storage }: WorldPeer, cause: unknown): boolean {
+    return storage.spoiled !== undefined && ['store/damaged', 'raft/state-ahead'].includes(errorCode(cause));
+  }
+
   #onEngine(peer: WorldPeer): void {
+    this.#guarded(() => {
+      const { spoiled } = peer.storage;
+      expect(spoiled === undefined, 'spoiled disks are refused', () => `${peer.name} takes part: ${spoiled}`);
+    });
     this.checker.restarted(peer);
     this.#cutOff.crashed(peer);
     const { baseIndex, applied, lastIndex } = peer.raft.status();
@@ -248,11 +314,12 @@ export class World {
     }
     if (output.apply.length > 0) {
       checker.applies(peer, output.apply, () => undefined);
-      this.history.applies(output.apply);
+      this.clients.history.applies(output.apply);
       this.states.applies(output.apply);
+      this.judge(() => this.pins.applies(output.apply));
     }
     for (const { to, request } of output.calls) {
-      const text = (): string => this.#stamped(`${peer.name} > ${this.#nameOf(to)} ${describeRequest(request)}`);
+      const text = (): string => this.#stamped(`${peer.name} > ${this.nameOf(to)} ${describeRequest(request)}`);
       this.trace.line(isOutstanding(request), text);
     }
     if (output.status !== undefined) {
@@ -260,19 +327,29 @@ export class World {
     }
     const here = mix(mix(this.#hash, status.term), status.commit);
     this.#hash = mixText(mix(here, this.scheduler.now * 1000), peer.name);
-    this.#faults.onOutput(peer, output, status);
+    this.faults.onOutput(peer, output, status);
     this.#lookForCutOff(peer);
   }
 
   #lookForCutOff(peer: WorldPeer): void {
     const { network } = this;
+    if (this.scheduler.now < (this.#cutOffLooks.get(peer) ?? 0)) return;
+    this.#cutOffLooks.set(peer, this.scheduler.now + cutOffLookMs);
     this.#cutOff.look(
       peer,
       this.scheduler.now,
       (id) => network.isOpen(peer.id, id) && network.isOpen(id, peer.id),
-      (id) => network.isOpen(id, peer.id),
+      (id) => network.isOpen(id, peer.id) || network.isArriving(id, peer.id),
       this.#ids,
     );
+  }
+
+  #lookAtResources(): void {
+    if (this.#isEnding) return;
+    for (const { id, life } of this.peers) {
+      if (life !== undefined) this.judge(() => this.resources.look(id, life, this.calls.openCalls(id)));
+    }
+    this.scheduler.after(resourcesMs, () => this.#lookAtResources());
   }
 
   #started(): readonly WorldPeer[] {
@@ -303,177 +380,16 @@ export class World {
   // ------------------------------------------------------------------------------------------------ clients
 
   #operate(operation: Operation): void {
-    const peer = this.target(operation.peer);
-    if (peer?.consensus === undefined) return;
-    void this.#ask(peer, operation);
+    const { life } = this.target(operation.peer) ?? {};
+    if (life !== undefined) void this.clients.ask(life, operation);
   }
 
-  /** @returns whether it succeeded. What checkers find is kept. */
-  async #ask(peer: WorldPeer, { kind, key, name }: Omit<Operation, 'atMs' | 'peer'>): Promise<boolean> {
-    const { consensus } = peer;
-    if (consensus === undefined) return false;
-    const began = this.checker.logs.commit;
-    const cid = cidOf(key);
-    const what = `${kind} ${key} as ${name}`;
-    this.note(() => `client asks ${peer.name} to ${what}`);
-    const operation =
-      kind === 'read'
-        ? this.clients.readBegins(cid.key)
-        : this.clients.writeBegins(cid.key, kind === 'pin' ? name : undefined);
-    try {
-      if (kind === 'pin') await consensus.logPin(pinOf(cid, name));
-      else if (kind === 'unpin') await consensus.logUnpin(pinOf(cid, name));
-      else await consensus.waitForSync();
-      this.#answered(consensus, { kind, cid, name, began, operation });
-    } catch (error) {
-      this.#failed++;
-      this.#hash = mix(this.#hash, this.#failed);
-      this.note(() => `client has an error for ${what}: ${error}`);
-      if (kind !== 'read' && isRefused(error)) this.clients.refused(cid.key, operation);
-      if (kind === 'pin' && isRefused(error)) this.#judge(() => this.history.pinRefused(name));
-      return false;
-    }
-    return true;
-  }
-
-  #answered(
-    consensus: Consensus,
-    answer: {
-      readonly kind: Operation['kind'];
-      readonly cid: Cid;
-      readonly name: string;
-      readonly began: LogIndex;
-      readonly operation: OperationToken;
-    },
-  ): void {
-    const { kind, cid, name, began, operation } = answer;
-    this.#hash = mixText(this.#hash, name);
-    const shown = kind === 'read' ? consensus.pinset().get(cid)?.name : undefined;
-    this.note(() => `client has its answer for ${kind} ${name}${kind === 'read' ? `: ${shown ?? 'nothing'}` : ''}`);
-    if (kind === 'read') this.clients.readEnds(operation, shown);
-    else this.clients.writeEnds(operation);
-    this.#judge(() => {
-      if (kind === 'pin') this.history.pinAcknowledged(name, began);
-      if (kind === 'read') this.history.read(cid.key, shown, began, this.checker.logs.commit);
-    });
-  }
-
-  #judge(act: () => void): void {
+  judge(act: () => void): void {
     try {
       act();
     } catch (error) {
       this.find(error);
     }
-  }
-
-  // ------------------------------------------------------------------------------------------------ healing
-
-  async #heal(): Promise<void> {
-    this.note(() => 'heal');
-    this.#faults.disarm();
-    this.network.mendAll();
-    Object.assign(this.network.options, { lossPercent: 0, copyPercent: 0, slowPercent: 0, snapshotDelayMsMax: 0 });
-    for (const disk of this.disks) disk.slowness = 1;
-    for (const peer of this.peers) {
-      peer.setClockRate(1);
-      this.repair(peer);
-      this.boot(peer);
-    }
-    // What is slow is still under way, and clients wait for their deadlines.
-    const { slowMsMax, snapshotDelayMsMax } = this.plan.options;
-    const { now } = this.scheduler;
-    // A clock may have been slow when the deadline was set.
-    const calmMs = Math.max(slowMsMax, snapshotDelayMsMax, clientTimeoutMs / 0.7) + 1000;
-    await this.#until(() => this.scheduler.now >= now + calmMs);
-    await this.#demand('a leader', () => this.leader() !== undefined);
-    const leader = this.leader();
-    if (leader !== undefined) this.#faults.play({ kind: 'crash', peer: this.peers.indexOf(leader), downMs: 500 });
-    await this.#demandSuccess('a read', 'read', 0);
-    await this.#demandSuccess('a write', 'pin', 0);
-    for (let key = 0; key < keys; key++) await this.#demandSuccess(`a read of ${key}`, 'read', key);
-    await this.#demand('all members to apply all', () => this.#haveAllApplied());
-    await this.#checkPinsets();
-    this.clients.check();
-    await this.#checkCalm();
-  }
-
-  async #demandSuccess(what: string, kind: Operation['kind'], key: number): Promise<void> {
-    let isDone = false;
-    let isAsking = false;
-    await this.#demand(what, () => {
-      const peer = this.#members()[0];
-      if (!isAsking && !isDone && peer !== undefined) {
-        isAsking = true;
-        void this.#ask(peer, { kind, key, name: `q${++this.#demanded}` }).then((isSuccess) => {
-          isDone ||= isSuccess;
-          isAsking = false;
-        });
-      }
-      return isDone;
-    });
-  }
-
-  async #demand(what: string, isDone: () => boolean): Promise<void> {
-    const limitMs = this.scheduler.now + patienceTimeouts * 2 * this.plan.options.heartbeatTimeoutMs;
-    // Without events time would stand still.
-    const wake = (): void => {
-      if (this.scheduler.now <= limitMs) this.scheduler.after(10, wake);
-    };
-    const cancel = this.scheduler.after(10, wake);
-    let isMet = false;
-    await this.#until(() => {
-      isMet ||= isDone();
-      return isMet || this.scheduler.now > limitMs;
-    });
-    cancel();
-    expect(
-      isMet,
-      'progress',
-      () => `${patienceTimeouts} election timeouts after the faults, still waiting for ${what}`,
-    );
-  }
-
-  /** Peers of the leader's configuration that are up. */
-  #members(): readonly WorldPeer[] {
-    const { configuration } = this.leader()?.status ?? {};
-    const ids = new Set(configuration?.servers.map(({ id }) => id));
-    return this.peers.filter(({ id, isUp }) => isUp && ids.has(id));
-  }
-
-  #haveAllApplied(): boolean {
-    const leader = this.leader()?.status;
-    const members = this.#members();
-    if (leader === undefined || leader.commit !== leader.lastIndex) return false;
-    return (
-      members.length === leader.configuration.servers.length &&
-      members.every(({ status }) => status?.applied === leader.commit)
-    );
-  }
-
-  async #checkPinsets(): Promise<void> {
-    const expected = [...this.history.stateAt(this.checker.logs.commit)].sort();
-    for (const { name, consensus } of this.#members()) {
-      const shown: [string, string][] = [];
-      for await (const pins of consensus?.pinset().pages() ?? [])
-        for (const pin of pins) shown.push([pin.cid.key, pin.name]);
-      const text = JSON.stringify(shown.sort());
-      expect(text === JSON.stringify(expected), 'pinset = log', () => {
-        return `${name} shows the pins ${shown.map(([, pin]) => pin)}, the log has ${expected.map(([, pin]) => pin)}`;
-      });
-    }
-  }
-
-  /** Nothing happens any more: nobody has a reason to start an election. */
-  async #checkCalm(): Promise<void> {
-    const newestTerm = (): number => Math.max(...this.#members().map(({ status }) => status?.term ?? 0));
-    const before = newestTerm();
-    const endMs = this.scheduler.now + 3 * this.plan.options.heartbeatTimeoutMs;
-    await this.#until(() => this.scheduler.now >= endMs);
-    expect(
-      newestTerm() === before,
-      'term growth',
-      () => `from term ${before} to ${newestTerm()} while nothing happened`,
-    );
   }
 
   /** All peers stop, and leave nothing that could still happen. */
@@ -483,17 +399,21 @@ export class World {
     void Promise.all(this.peers.map((peer) => peer.stop())).then((left) => {
       timers = left;
     });
-    await this.#until(() => false);
+    await this.until(() => false);
     expect(timers !== undefined, 'leaks', () => 'peers have not stopped, and nothing is left that could end it');
     expect(
       timers.every((count) => count === 0),
       'leaks',
       () => `stopped peers have timers: ${timers}`,
     );
+    for (const { id, name } of this.peers) {
+      const open = this.calls.openCalls(id);
+      expect(open === 0, 'leaks', () => `${name} has stopped, and ${open} of its calls have not ended`);
+    }
   }
 
   /** Runs until `isDone` or until there is a finding, which is thrown. */
-  async #until(isDone: () => boolean): Promise<void> {
+  async until(isDone: () => boolean): Promise<void> {
     await this.scheduler.run(() => {
       const { events, eventsNow } = this.scheduler;
       expect(events < eventsMax, 'time', () => `the run does not end: ${eventsMax} events`);
@@ -540,32 +460,4 @@ function idOf(number: number): string {
   const bytes = new Uint8Array(38).fill(number);
   bytes.set([0x00, 0x24, 0x08, 0x01, 0x12, 0x20]);
   return peerIdFromBytes(bytes);
-}
-
-function cidOf(key: number): Cid {
-  const bytes = new Uint8Array(36).fill(key);
-  bytes.set([0x01, 0x55, 0x12, 0x20]);
-  return Cid.decode(bytes);
-}
-
-function pinOf(cid: Cid, name: string): Pin {
-  return {
-    cid,
-    type: 'pin',
-    allocations: [],
-    maxDepth: -1,
-    reference: null,
-    timestamp: { seconds: 1_700_000_000, nanos: 0 },
-    replicationFactorMin: -1,
-    replicationFactorMax: -1,
-    name,
-    mode: 'recursive',
-    shardSize: 0,
-    userAllocations: null,
-    expireAt: null,
-    // Some have more than others, so that one which takes over what another has is not like the log says.
-    metadata: name.endsWith('1') ? { of: name } : null,
-    pinUpdate: null,
-    origins: null,
-  };
 }

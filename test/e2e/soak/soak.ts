@@ -4,11 +4,12 @@
  *
  * The seed decides what happens in each round and to whom; which peer leads, and what the load has reached by then, it does not.
  */
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import { SeededRandom } from '../../../src/base/index.ts';
 import { addText } from '../../../src/cmd/service/demo/content.ts';
 import { freePorts } from '../../../src/cmd/service/demo/ports.ts';
+import { makeFolder } from '../../../src/io/config/index.ts';
 import { defaultsOf, embeddedSection, type RaftConfig } from '../../../src/model/config/index.ts';
 import { IpfsStandIn } from '../../support/ipfs-stand-in.ts';
 import { ipfsPins, type PinLine, pinset } from '../../support/member-api.ts';
@@ -40,6 +41,8 @@ export interface SoakOptions {
   /** Made; removed when the cluster has survived. */
   readonly folder: string;
   readonly print: (line: string) => void;
+  /** Ends it early: rejects with the reason. */
+  readonly signal?: AbortSignal;
 }
 
 export interface SoakReport {
@@ -86,7 +89,7 @@ interface IpfsNodes {
 
 /** Rejects with what went wrong; then the folder with the logs is kept. */
 export async function runSoak(options: SoakOptions): Promise<SoakReport> {
-  await mkdir(options.folder, { recursive: true });
+  await makeFolder(options.folder);
   const nodes = await (options.ipfs === 'embedded' ? embeddedNodes(options) : standIns(options.peerCount));
   const members = await createMembers(options.folder, await plansOf(options, nodes));
   for (const member of members) member.watchFor(snapshotTaken, snapshotInstalled);
@@ -98,8 +101,15 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
     newCid: nodes.newCid,
   });
   const soak = new Soak(options, members, nodes, ledger, load);
+  const { signal } = options;
+  const interrupted = new Promise<never>((_, reject) => {
+    signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
   try {
-    const report = await soak.run();
+    // What an interrupted run still waits for fails against dead peers; the caller ends the process soon.
+    const running = soak.run();
+    running.catch(() => {});
+    const report = await Promise.race([running, interrupted]);
     await load.end();
     await soak.stop();
     await rm(options.folder, { recursive: true, force: true });

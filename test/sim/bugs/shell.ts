@@ -1,7 +1,8 @@
 /** Bugs around the parts of the shell: log, state, pinset, calls, and what clients see. */
 import type { Consensus, Datastore } from '../../../src/cluster/ports.ts';
 import type { LogOp, LogStore } from '../../../src/core/raft/index.ts';
-import type { RaftConsensusDeps, ReplicatedPinset } from '../../../src/io/consensus/index.ts';
+import type { ReplicatedPinset } from '../../../src/io/consensus/index.ts';
+import type { RpcNode } from '../../../src/io/rpc/index.ts';
 import { type Pin, type RaftCommand, raftLeaderMethods } from '../../../src/model/index.ts';
 import { over } from '../../../src/sim/over.ts';
 
@@ -40,7 +41,7 @@ export function splitsBatches(store: Datastore): Datastore {
 }
 
 /** What the leader says of the index of a read is not waited for. */
-export function readsAtOnce(rpc: RaftConsensusDeps['rpc']): RaftConsensusDeps['rpc'] {
+export function readsAtOnce(rpc: RpcNode): RpcNode {
   return over(rpc, {
     call: async (peer, method, argument, options) => {
       const reply = await rpc.call(peer, method, argument, options);
@@ -51,7 +52,7 @@ export function readsAtOnce(rpc: RaftConsensusDeps['rpc']): RaftConsensusDeps['r
 }
 
 export function readsLocally(consensus: Consensus): Consensus {
-  return over(consensus, { waitForSync: async () => {} });
+  return over(consensus, { readBarrier: async () => {}, waitForSync: async () => {} });
 }
 
 /** Once, as one might think: it may have been lost. */

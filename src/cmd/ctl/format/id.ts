@@ -1,3 +1,4 @@
+import { printable } from '../../../base/index.ts';
 import { type Id, idJson } from '../../../model/index.ts';
 import type { Form } from '../command.ts';
 
@@ -7,7 +8,7 @@ export const idForm: Form<Id> = { json: idJson, text: idText };
 function idText(id: Id): string {
   if (id.error !== '') return `${id.id} | ERROR: ${id.error}\n`;
   const others = Math.max((id.clusterPeers ?? []).length - 1, 0);
-  const head = `${id.id} | ${id.peername} | Sees ${others} other peers\n  > Addresses:\n${addressLines(id.addresses)}`;
+  const head = `${id.id} | ${printable(id.peername)} | Sees ${others} other peers\n  > Addresses:\n${addressLines(id.addresses)}`;
   const error = id.ipfs?.error ?? '';
   if (error !== '') return `${head}  > IPFS ERROR: ${error}\n`;
   return `${head}  > IPFS: ${id.ipfs?.id ?? ''}\n${addressLines(id.ipfs?.addresses ?? null)}`;

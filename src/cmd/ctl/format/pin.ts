@@ -1,3 +1,4 @@
+import { printable } from '../../../base/index.ts';
 import { formatTime, type Pin, pinJson, type Time } from '../../../model/index.ts';
 import type { Form } from '../command.ts';
 
@@ -12,7 +13,7 @@ function pinText(pin: Pin): string {
   const hasMetadata = Object.keys(pin.metadata ?? {}).length > 0;
   const fields = [
     pin.cid.toString(),
-    pin.name,
+    printable(pin.name),
     type,
     `Repl. Factor: ${factor}`,
     `Allocations: [${allocations}]`,

@@ -1,3 +1,4 @@
+import { printable } from '../../../base/index.ts';
 import { formatTime, type GlobalPinInfo, globalPinInfoJson } from '../../../model/index.ts';
 import type { Form } from '../command.ts';
 
@@ -7,11 +8,11 @@ const peerWidth = 20;
 export const statusForm: Form<GlobalPinInfo> = { json: globalPinInfoJson, text: statusText };
 
 function statusText(info: GlobalPinInfo): string {
-  let text = `${info.cid}${info.name === '' ? '' : ` | ${info.name}`}:\n`;
+  let text = `${info.cid}${info.name === '' ? '' : ` | ${printable(info.name)}`}:\n`;
   for (const id of Object.keys(info.peerMap).sort()) {
     const peer = info.peerMap[id];
     if (peer === undefined) continue;
-    const name = (peer.peername === '' ? id : peer.peername).padEnd(peerWidth);
+    const name = printable(peer.peername === '' ? id : peer.peername).padEnd(peerWidth);
     const error = peer.error === '' ? '' : `: ${peer.error}`;
     text += `    > ${name} : ${peer.status.toUpperCase()}${error} | ${formatTime(peer.timestamp)}`;
     text += ` | Attempts: ${peer.attemptCount} | Priority: ${peer.priorityPin}\n`;

@@ -5,8 +5,15 @@ export const healthMetrics: Command = {
   words: ['health', 'metrics'],
   summary: 'Show the latest metrics of a name, or all names',
   usage: '[name]',
-  run: async ({ client, io, print }, [name]) => {
-    if (name === undefined) print(namesForm, await client.metricNames());
-    else print(metricsForm(io.now()), await client.metrics(name));
+  argumentsMax: 1,
+  run: async ({ client, io, print, warn }, [name]) => {
+    if (name === undefined) {
+      print(namesForm, await client.metricNames());
+      return;
+    }
+    const metrics = await client.metrics(name);
+    print(metricsForm(io.now()), metrics);
+    if (metrics.length === 0)
+      warn(`no member has a metric named ${JSON.stringify(name)}; without a name, all are listed`);
   },
 };

@@ -1,5 +1,6 @@
+import type { PinMode } from '../../../model/index.ts';
 import { readPath } from '../arguments.ts';
-import type { Command } from '../command.ts';
+import { type Command, LocalFailure } from '../command.ts';
 import { expireInOption, nameOption, readAllocations, readExpiry, readMetadata, resultOptions } from './options.ts';
 import { showResult } from './result.ts';
 
@@ -7,8 +8,10 @@ export const pinAdd: Command = {
   words: ['pin', 'add'],
   summary: 'Pin something in the cluster',
   usage: '<CID|path>',
+  argumentsMin: 1,
   details:
-    'Takes a CID or a path under /ipfs, /ipns or /ipld, which the peer resolves. The cluster chooses the peers that hold it.',
+    'Takes a CID or a path under /ipfs, /ipns or /ipld, which the peer resolves. The cluster chooses the peers that hold it. ' +
+    'Something that is pinned already gets exactly these options: what is not given, such as its name, is gone afterwards.',
   options: [
     { names: ['replication', 'r'], kind: 'integer', summary: 'Sets both replication factors', fallback: '0' },
     {
@@ -36,7 +39,7 @@ export const pinAdd: Command = {
       replicationFactorMin: replication || options.integer('replication-min'),
       replicationFactorMax: replication || options.integer('replication-max'),
       name: options.text('name'),
-      mode: options.text('mode') === 'direct' ? ('direct' as const) : ('recursive' as const),
+      mode: readMode(options.text('mode')),
       userAllocations: readAllocations(options.text('allocations')),
       expireAt: readExpiry(options.text('expire-in'), context.io.now()),
       metadata: readMetadata(options.list('metadata')),
@@ -45,3 +48,9 @@ export const pinAdd: Command = {
     await showResult(context, options, pin, 'pinned');
   },
 };
+
+/** The Go program takes every other word for recursive. Throws `LocalFailure`. */
+function readMode(text: string): PinMode {
+  if (text === 'recursive' || text === 'direct') return text;
+  throw new LocalFailure('parsing mode', `found ${JSON.stringify(text)}, expected recursive or direct`);
+}

@@ -1,12 +1,13 @@
 import { type PinType, pinTypeBits } from '../../../model/index.ts';
 import { readCid } from '../arguments.ts';
-import type { Command } from '../command.ts';
+import { type Command, LocalFailure } from '../command.ts';
 import { pinForm } from '../format/pin.ts';
 
 export const pinLs: Command = {
   words: ['pin', 'ls'],
   summary: 'List the pinset, or one pin of it',
   usage: '[CID]',
+  argumentsMax: 1,
   options: [
     {
       names: ['filter'],
@@ -31,10 +32,15 @@ export const pinLs: Command = {
   },
 };
 
-/** Unknown names are dropped; when nothing is left, everything is listed. */
+/** The Go program drops unknown names, and lists everything when nothing is left. Throws `LocalFailure`. */
 function readTypes(text: string): { readonly types?: readonly PinType[] } {
   const names = text.split(',').map((name) => name.trim());
   const types = names.filter(isType);
+  const unknown = names.find((name) => name !== '' && !isType(name));
+  if (unknown !== undefined) {
+    const expected = Object.keys(pinTypeBits).filter(isType).join(', ');
+    throw new LocalFailure('parsing filter flag', `found ${JSON.stringify(unknown)}, expected names of: ${expected}`);
+  }
   return types.length === 0 || types.includes('all') ? {} : { types };
 }
 

@@ -12,8 +12,6 @@ import { statusForm } from '../format/status.ts';
 
 /** ETIME: what the Go program exits with when the wait takes too long. */
 const exitTimedOut = 62;
-/** Shorter limits count as none. */
-const waitTimeoutMinMs = 1000;
 
 export async function showResult(
   context: CommandContext,
@@ -43,14 +41,21 @@ async function waitUntil(
 ): Promise<GlobalPinInfo> {
   const timeoutMs = options.duration('wait-timeout');
   const leastPeers = target === 'pinned' ? pin.replicationFactorMin : 0;
+  const limit = options.integer('wait-limit') || leastPeers;
   try {
-    return await waitFor(context.client, {
+    const status = await waitFor(context.client, {
       cid: pin.cid,
       target,
-      limit: options.integer('wait-limit') || leastPeers,
+      limit,
       intervalMs: context.io.statusDelayMs,
-      ...(timeoutMs > waitTimeoutMinMs ? { signal: AbortSignal.timeout(timeoutMs) } : {}),
+      ...(timeoutMs > 0 ? { signal: AbortSignal.timeout(timeoutMs) } : {}),
     });
+    // More than all are not waited for, as in the Go program.
+    const count = Object.keys(status.peerMap).length;
+    const asked = options.integer('wait-limit');
+    if (asked > count)
+      context.warn(`--wait-limit ${asked}: the cluster has ${count} ${count === 1 ? 'peer' : 'peers'}, waited for all`);
+    return status;
   } catch (error) {
     if (error instanceof RequestError) throw error;
     const exitCode = errorCode(error) === 'client/aborted' ? exitTimedOut : 1;

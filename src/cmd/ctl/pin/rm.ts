@@ -7,6 +7,7 @@ export const pinRm: Command = {
   words: ['pin', 'rm'],
   summary: 'Unpin something from the cluster',
   usage: '<CID|path>',
+  argumentsMin: 1,
   options: resultOptions,
   run: async (context, [text = ''], options) => {
     const pin = await context.client.unpinPath(readPath(text));

@@ -7,6 +7,7 @@ export const pinUpdate: Command = {
   words: ['pin', 'update'],
   summary: 'Pin a new version of something pinned',
   usage: '<pinned CID> <new CID|path>',
+  argumentsMin: 2,
   details:
     'The new pin takes over the options and the peers of the old one, so that only new blocks travel. The old pin stays.',
   options: [nameOption, expireInOption, ...resultOptions],

@@ -48,8 +48,10 @@ export function createChildPeer(options: ChildPeerOptions): ChildPeer {
     log = output;
     isWanted = true;
     ledTerm = 0;
-    const running = spawn(process.execPath, [...options.program, '--config', folder, 'daemon', ...flags], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+    const words = ['--config', folder, 'daemon', '--end-with-input', ...flags];
+    const running = spawn(process.execPath, [...options.program, ...words], {
+      // The input is never written to; it ends with this process, however that ends, and takes the peer along.
+      stdio: ['pipe', 'pipe', 'pipe'],
       // Ctrl-C in a terminal reaches the whole process group; the demo decides when its peers stop.
       detached: true,
     });
@@ -65,6 +67,7 @@ export function createChildPeer(options: ChildPeerOptions): ChildPeer {
         ledTerm = Number(leaderLine.exec(line)?.[1] ?? ledTerm);
       });
     }
+    running.on('error', ready.reject);
     running.on('exit', (code, signal) => {
       output.end();
       ready.reject(

@@ -3,9 +3,10 @@
  * and with `--tour` the death and return of the leader.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { makeFolder } from '../../../io/config/index.ts';
 import { type ChildPeer, createChildPeer } from './child.ts';
 import { pin, pinset, status, waitFor, waitPinned } from './cluster-api.ts';
 import { type AddedDirectory, addDirectory, addText, cat } from './content.ts';
@@ -79,7 +80,7 @@ interface ShowOptions extends DemoOptions {
 async function show(options: ShowOptions): Promise<void> {
   const { screen, folder, peers } = options;
   screen.title('A cluster of three peers, each with an IPFS node of its own');
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const folders = await screen.step(
     'Writing configurations and keys',
     () => prepareFolders(folder, peerCount),

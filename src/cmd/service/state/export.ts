@@ -1,6 +1,7 @@
 /** `ipfs-cluster-service state export`. Source: Go `cmd/ipfs-cluster-service/main.go`, `cmdutils/state.go`. */
-import { open, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
+import { errorMessage } from '../../../base/index.ts';
 import { type Pin, pinJson } from '../../../model/index.ts';
 import { attempt } from '../failure.ts';
 import { type PinsetSource, type SourceOptions, withPinset } from './pinset-source.ts';
@@ -55,7 +56,7 @@ async function toFile(source: PinsetSource, path: string): Promise<number> {
     () => true,
   );
   const target = isReplaced ? `${path}.part` : path;
-  const file = await attempt('creating the export file', () => open(target, 'w'));
+  const file = await attempt('creating the export file', () => opened(target, path));
   try {
     const count = await copy(source, (text) => file.appendFile(text));
     await attempt('writing the export', async () => {
@@ -69,5 +70,14 @@ async function toFile(source: PinsetSource, path: string): Promise<number> {
     await file.close().catch(() => {});
     if (isReplaced) await rm(target, { force: true });
     throw error;
+  }
+}
+
+/** A failure names the file that the user has named. */
+async function opened(target: string, path: string): Promise<FileHandle> {
+  try {
+    return await open(target, 'w');
+  } catch (error) {
+    throw new Error(errorMessage(error).replace(target, path), { cause: error });
   }
 }

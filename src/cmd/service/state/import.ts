@@ -176,6 +176,8 @@ async function* pinsOf(
     yield concatBytes(records);
   }
   splitter.end();
+  // What an export that has failed leaves, through a pipe: it must not empty the peer.
+  if (count === 0) throw new Error('found nothing, expected at least one pin; `state cleanup` begins with none');
 }
 
 function recordOf(text: string, number: number, overrides: PinOverrides): Uint8Array {
@@ -206,7 +208,7 @@ function readOverrides({ replicationMin, replicationMax, allocations }: ImportOp
       .split(',')
       .map((item) => item.trim())
       .filter((item) => item !== '')
-      .map((item) => parsePeerId(item)),
+      .map(peerOf),
   };
 }
 
@@ -214,4 +216,12 @@ function factorOf(flag: string, text: string): number {
   const factor = Number(text);
   if (/^-?\d{1,9}$/.test(text) && factor >= -1) return factor;
   throw new RangeError(`${flag}: found "${text}", expected a number, or -1 for everywhere`);
+}
+
+function peerOf(text: string): PeerId {
+  try {
+    return parsePeerId(text);
+  } catch (error) {
+    throw new RangeError(`--allocations: found "${text}", expected the id of a peer: ${errorMessage(error)}`);
+  }
 }

@@ -2,6 +2,7 @@
  * Cuts a text into the JSON objects that follow each other in it, with or without white space between. `state export` writes one
  * a line; tools may have put them into several lines, or all into one.
  */
+import { printable } from '../../../base/index.ts';
 
 /** An export has short ones; what is longer is no pin. In UTF-16 units. */
 const objectLengthMax = 33_554_432;
@@ -57,7 +58,7 @@ export class ObjectSplitter {
   }
 
   #unexpected(found: string): RangeError {
-    return this.#problem(`expected a JSON object, found ${JSON.stringify(found)}`);
+    return this.#problem(`expected a JSON object, found ${printable(JSON.stringify(found))}`);
   }
 
   #problem(problem: string): RangeError {

@@ -1,5 +1,9 @@
 /** All pins of a peer, whether it runs or not. */
-import { errorMessage } from '../../../base/index.ts';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { errorCode, errorMessage } from '../../../base/index.ts';
+import { createRaftFolder, type RaftFolder } from '../../../io/store/index.ts';
 import type { Pin } from '../../../model/index.ts';
 import { attempt, Failure } from '../failure.ts';
 import { type OfflineState, openOffline } from './offline.ts';
@@ -52,14 +56,37 @@ function running(doing: string): Failure {
 
 async function open(folder: StateFolder, { isWholeLog }: SourceOptions, { tell }: StateDeps): Promise<OfflineState> {
   const { raftFolder, loaded, log } = folder;
-  const state = await attempt('opening the state', () =>
-    openOffline(raftFolder, { self: loaded.identity.id, isWholeLog }, log),
-  );
+  const options = { self: loaded.identity.id, isWholeLog };
+  const state = await attempt('opening the state', async () => {
+    try {
+      return await openOffline(raftFolder, options, log);
+    } catch (error) {
+      // Opening a store writes; damage and locks are what they are.
+      if (errorCode(error) !== 'store/full' && errorCode(error) !== 'store/io') throw error;
+      tell(`reading a copy below ${tmpdir()}, for the folder cannot be written: ${errorMessage(error)}`);
+      return await openCopy(raftFolder.path, (copy) => openOffline(copy, options, log));
+    }
+  });
   if (state.openChanges > 0) {
     const what = `${state.openChanges} ${state.openChanges === 1 ? 'change' : 'changes'} in the log after entry ${state.applied}`;
     tell(`left out ${what}: this peer alone cannot tell whether the cluster has agreed; --whole-log takes all`);
   }
   return state;
+}
+
+/** Of a folder that is locked, or on a file system that is read-only. */
+async function openCopy(path: string, openIt: (copy: RaftFolder) => Promise<OfflineState>): Promise<OfflineState> {
+  const place = await mkdtemp(join(tmpdir(), 'ipfs-cluster-state-'));
+  const remove = (): Promise<void> => rm(place, { recursive: true, force: true });
+  try {
+    const copy = join(place, 'raft');
+    await cp(path, copy, { recursive: true });
+    const state = await openIt(createRaftFolder(copy, { backupsRotate: 1 }));
+    return { ...state, close: () => state.close().finally(remove) };
+  } catch (error) {
+    await remove();
+    throw new Error(`a copy of "${path}" below ${tmpdir()} (TMPDIR chooses another place): ${errorMessage(error)}`);
+  }
 }
 
 async function* askPeer({ loaded }: StateFolder, { tell }: StateDeps): AsyncGenerator<readonly Pin[], void, undefined> {

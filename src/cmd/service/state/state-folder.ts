@@ -1,7 +1,14 @@
 /** What all `state` commands begin with: the lock, the configuration, and whether the peer runs. */
 import { hostname } from 'node:os';
 import { errorCode, errorMessage, type Logger } from '../../../base/index.ts';
-import { type FolderLock, type LoadedPeer, loadPeer, lockFolder, peerFolder } from '../../../io/config/index.ts';
+import {
+  type FolderLock,
+  type LoadedPeer,
+  loadPeer,
+  lockFolder,
+  lockFolderToRead,
+  peerFolder,
+} from '../../../io/config/index.ts';
 import { createRaftFolder, type RaftFolder } from '../../../io/store/index.ts';
 import type { Environment, RaftConfig } from '../../../model/config/index.ts';
 import { attempt, Failure } from '../failure.ts';
@@ -38,7 +45,7 @@ export async function withFolder<T>(
 ): Promise<T> {
   let lock: FolderLock;
   try {
-    lock = await lockFolder(peerFolder(deps.folderPath));
+    lock = await lockFolderToRead(peerFolder(deps.folderPath));
   } catch (error) {
     if (errorCode(error) !== 'config/locked') throw new Failure('obtaining execution lock', error);
     return await ask(await loadState(deps));

@@ -247,7 +247,7 @@ test('export to a file replaces it when all is written', async () => {
   const nowhere = await run(peer, [], (deps) =>
     exportState({ file: join(file, 'x'), isWholeLog: false }, { ...deps, output: process.stdout }),
   );
-  assert.match(nowhere.error, /^error creating the export file: ENOTDIR/);
+  assert.match(nowhere.error, /^error creating the export file: ENOTDIR.*'.*pins\.json\/x'$/);
 });
 
 test('export fails in one line when its reader is gone', async () => {
@@ -384,9 +384,9 @@ test('import keeps members, term and vote of the peer, and all of its data as a 
   assert.deepEqual((await exported(peer)).names, ['two']);
   const backup = { ...peer, raft: createRaftFolder(join(peer.path, 'raft.old.0'), { backupsRotate: 1 }) };
   assert.equal((await imageOf(backup)).entries.length, 2);
-  assert.equal((await imported(peer, '', { isAlone: true })).error, '');
+  assert.equal((await imported(peer, text, { isAlone: true })).error, '');
   assert.deepEqual((await imageOf(peer)).base.configuration, voters(peer.self));
-  assert.deepEqual((await exported(peer)).names, []);
+  assert.deepEqual((await exported(peer)).names, ['two']);
   const names = (await readdir(peer.path)).filter((name) => name.startsWith('raft')).sort();
   assert.deepEqual(names, ['raft', 'raft.old.0', 'raft.old.1']);
 });
@@ -394,11 +394,16 @@ test('import keeps members, term and vote of the peer, and all of its data as a 
 test('import takes the members of a fresh peer from init_peerset and the peerstore', async () => {
   const peer = await newPeer((config) => ({ ...config, raft: config.raft && { ...config.raft, initPeerset: [] } }));
   await writeFile(join(peer.path, 'peerstore'), `/ip4/127.0.0.1/tcp/1/p2p/${other}\n`);
-  await imported(peer, '');
+  assert.equal((await imported(peer, `{"cid": "${cidNumber(1)}"}`)).error, '');
   assert.deepEqual((await imageOf(peer)).base.configuration, voters(...[peer.self, other].sort()));
 });
 
 for (const { title, text, expected } of [
+  {
+    title: 'nothing',
+    text: ' \n',
+    expected: 'found nothing, expected at least one pin; `state cleanup` begins with none',
+  },
   { title: 'garbage', text: 'garbage', expected: 'pin 1: expected a JSON object, found "garbage"' },
   {
     title: 'a cut file',
@@ -426,7 +431,10 @@ test('import refuses what is wrong before it asks', async () => {
     [{ file: join(root, 'nosuch') }, /^error reading import file: ENOENT/],
     [{ replicationMin: 'x' }, /^error reading the flags: --replication-min: found "x", expected/],
     [{ replicationMax: '-2' }, /^error reading the flags: --replication-max: found "-2", expected/],
-    [{ allocations: 'x' }, /^error reading the flags: failed to parse peer ID/],
+    [
+      { allocations: 'x' },
+      /^error reading the flags: --allocations: found "x", expected the id of a peer: failed to parse/,
+    ],
   ];
   for (const [options, expected] of refusals) assert.match((await imported(peer, '', options)).error, expected);
   assert.equal((await readdir(peer.path)).includes('raft'), false);
@@ -435,7 +443,7 @@ test('import refuses what is wrong before it asks', async () => {
 test('import and cleanup do nothing when the user declines', async () => {
   const peer = await newPeerWith([pin(1, 'one')], 1);
   const before = await imageOf(peer);
-  assert.deepEqual(await imported(peer, 'garbage', { isForced: false }), { lines: [], error: '' });
+  assert.deepEqual(await imported(peer, 'garbage', { isForced: false }), { lines: ['nothing was changed'], error: '' });
   await run(peer, ['n'], (deps) => cleanupState({ isForced: false }, deps));
   assert.deepEqual(await imageOf(peer), before);
 });

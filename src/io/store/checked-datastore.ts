@@ -1,0 +1,51 @@
+/**
+ * A `Datastore` that knows its values again: before each stands the CRC-32 (u32, big-endian) of key and value. LevelDB has checksums
+ * in its tables and does not compare them when it reads (`verify_checksums`, which `classic-level` does not offer).
+ */
+import { crc32 } from 'node:zlib';
+import { OperatingError } from '../../base/index.ts';
+import type { Datastore, DatastoreEntry, DatastoreOp } from '../../cluster/ports.ts';
+
+const checksumBytes = 4;
+
+/** Over a store that nobody else writes to; `folder` is for texts. `get` and `scan` fail with `store/damaged`. */
+export function checkedDatastore(store: Datastore, folder: string): Datastore {
+  const read = (key: Uint8Array, stored: Uint8Array): Uint8Array => {
+    const value = stored.subarray(checksumBytes);
+    const isRight =
+      stored.length >= checksumBytes &&
+      new DataView(stored.buffer, stored.byteOffset).getUint32(0) === crc32(value, crc32(key));
+    if (!isRight) throw damaged(folder, key);
+    return value;
+  };
+  return {
+    get(key) {
+      const stored = store.get(key);
+      return stored && read(key, stored);
+    },
+    batch: (ops, options) => store.batch(ops.map(withChecksum), options),
+    async *scan(range, options) {
+      for await (const page of store.scan(range, options)) {
+        yield page.map(([key, stored]): DatastoreEntry => [key, read(key, stored)]);
+      }
+    },
+    close: () => store.close(),
+  };
+}
+
+function withChecksum(op: DatastoreOp): DatastoreOp {
+  if (op.type === 'del') return op;
+  const value = new Uint8Array(checksumBytes + op.value.length);
+  new DataView(value.buffer).setUint32(0, crc32(op.value, crc32(op.key)));
+  value.set(op.value, checksumBytes);
+  return { type: 'put', key: op.key, value };
+}
+
+function damaged(folder: string, key: Uint8Array): OperatingError {
+  const name = Buffer.from(key)
+    .toString('latin1')
+    .replace(/[^ -~]/g, '?');
+  const hint = 'restore the folder from a backup, or move it away and let this peer join again with --bootstrap';
+  const text = `The state in "${folder}" is damaged: the value of "${name}" does not match its checksum; ${hint}`;
+  return new OperatingError('store/damaged', text);
+}
