@@ -4,7 +4,10 @@ import { execFile } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
+import { silentLogger } from '../../src/base/index.ts';
+import { openPinset } from '../../src/cluster/index.ts';
 import { pin, pinset, waitFor } from '../../src/cmd/service/demo/cluster-api.ts';
+import { createRaftFolder } from '../../src/io/store/index.ts';
 import { serviceProgram, startPeers, type TestPeer, type TestPeersOptions } from '../support/peers.ts';
 import { cidNumber } from '../support/pins.ts';
 
@@ -119,7 +122,8 @@ test('the leader is removed through a follower, a follower removes itself, and t
     await waitForMembers(peers);
     const [stranger] = peers.map(() => '12D3KooWRUgsb5Qs7DYUfhgME6Xudhn95MkQ9cEBdNsMTXSR2qCT');
     assert.ok(peers[0] && stranger);
-    assert.deepEqual(await ctl(peers[0], 'peers', 'rm', stranger), done);
+    const stderr = `warning: ${stranger} was no member: nothing was removed\n`;
+    assert.deepEqual(await ctl(peers[0], 'peers', 'rm', stranger), { ...done, stderr });
     await waitForMembers(peers);
 
     const leader = await leaderOf(peers);
@@ -197,3 +201,67 @@ test('a peer that was removed while it was dead joins again through --bootstrap,
     await end();
   }
 });
+
+test('a removal that cannot be committed leaves the voter its data; committed later, it ends the voter', async () => {
+  const { peers, end } = await startPeers(watchful);
+  try {
+    const leader = await leaderOf(peers);
+    const [removed, away] = without(peers, leader);
+    assert.ok(removed && away);
+    await waitForMembers(peers);
+    await away.process.kill();
+    // On two disks, one of which is that of the peer to be removed.
+    await pin(leader.apiUrl, cidNumber(1).toString(), 'by two');
+    const { code, stdout } = await ctl(leader, 'peers', 'rm', await idOf(removed));
+    assert.equal(code, 2, stdout);
+
+    // It has had ten looks by now.
+    assert.doesNotThrow(() => process.kill(removed.process.pid ?? 0, 0), 'it runs');
+    await removed.process.kill();
+    assert.deepEqual(await dataFolders(removed), ['raft']);
+    assert.deepEqual(await membersOnDisk(removed), [await idOf(leader), await idOf(away)].sort());
+    assert.equal(await pinsOnDisk(removed), 1);
+
+    // Those who remain elect one that has the removal, and commit it. Nobody tells the removed peer: it asks.
+    const ended = assert.rejects(removed.process.start(), /ended before it was ready/);
+    await away.process.start();
+    await ended;
+    await waitForEnd(removed);
+    await waitForMembers([leader, away]);
+    await waitFor(
+      async () => (await pinset(away.apiUrl)).length,
+      (count) => count === 1,
+      (count) => `${away.name} has ${count} pins`,
+      limitMs,
+    );
+  } finally {
+    await end();
+  }
+});
+
+async function dataFolders({ folder }: TestPeer): Promise<string[]> {
+  return (await readdir(folder)).filter((name) => name.startsWith('raft')).sort();
+}
+
+/** The members by the last configuration in its log, committed or not. */
+async function membersOnDisk({ folder }: TestPeer): Promise<string[]> {
+  const { log, state } = await createRaftFolder(join(folder, 'raft'), { backupsRotate: 1 }).open();
+  try {
+    const last = (await log.load()).entries.findLast((entry) => entry.type === 'configuration');
+    return last?.configuration.servers.map(({ id }) => id).sort() ?? [];
+  } finally {
+    await state.close();
+  }
+}
+
+async function pinsOnDisk({ folder }: TestPeer): Promise<number> {
+  const { state } = await createRaftFolder(join(folder, 'raft'), { backupsRotate: 1 }).open();
+  try {
+    return openPinset(state, {
+      log: silentLogger,
+      observer: { onPin: () => {}, onUnpin: () => {}, onReplaced: () => {} },
+    }).count();
+  } finally {
+    await state.close();
+  }
+}
