@@ -286,7 +286,7 @@ function onFollowerAnswer(
     if (response?.type === 'append') hasAdvanced = onAppendResponse(context, response);
     else onAppendFailed(follower, context);
   } else if (context.type === 'snapshot') {
-    hasAdvanced = onSnapshotAnswer(state, role, context, response?.type === 'snapshot' && response.success);
+    hasAdvanced = onSnapshotAnswer(state, role, context, response?.type === 'snapshot' ? response.success : undefined);
   }
   if (context.type !== 'heartbeat' && response !== undefined) {
     if (isFarewellDone(follower)) role.followers.delete(to);

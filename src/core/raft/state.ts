@@ -90,8 +90,8 @@ export interface Progress {
   installing: LogIndex | undefined;
   /** After a snapshot that did not arrive: the leader's `ticks` from which on another is sent. */
   snapshotFrom: number;
-  /** How many in a row did not arrive while it was heard. */
-  snapshotFailures: number;
+  /** How many in a row it has answered with "no". */
+  snapshotRefusals: number;
   /** The highest `match` it ever had in this term. Above `match` when it has lost its log. */
   acknowledged: LogIndex;
   /** While it is staged. */
