@@ -29,6 +29,7 @@ export function newProgress(next: LogIndex, tick: number): Progress {
     installing: undefined,
     snapshotFrom: 0,
     snapshotRefusals: 0,
+    storedQuickly: undefined,
     acknowledged: 0,
     catchUp: undefined,
     toldCommit: 0,
@@ -148,15 +149,35 @@ function sendAppend(state: State, role: Leader, to: PeerId, follower: Progress, 
   }
   state.call(
     { type: 'append', term, leader: self, prevIndex, prevTerm, entries, commit },
-    { type: 'append', to, term, follower, round: role.round, prevIndex, lastIndex, match: follower.match },
+    {
+      type: 'append',
+      to,
+      term,
+      follower,
+      round: role.round,
+      prevIndex,
+      lastIndex,
+      match: follower.match,
+      tick: role.ticks,
+    },
   );
 }
 
 /** What an answer of this term tells about where the logs agree. Returns whether `match` advanced. */
-export function onAppendResponse(context: AppendContext, response: AppendResponse): boolean {
+export function onAppendResponse(
+  state: State,
+  role: Leader,
+  context: AppendContext,
+  response: AppendResponse,
+): boolean {
   const { follower, prevIndex } = context;
   if (response.success) {
     follower.isProbing = false;
+    // `lastLog` is what it had before: only what is new needs its disk.
+    if (response.lastLog < context.lastIndex) {
+      const isQuick = role.ticks - context.tick <= state.options.electionTicks;
+      follower.storedQuickly = isQuick ? context.tick : undefined;
+    }
     return advance(follower, context.lastIndex);
   }
   if (prevIndex <= follower.match) {
