@@ -221,8 +221,7 @@ export class SinglePeer {
 export function accepted({ request }: Call): Response {
   if (request.type === 'snapshot') return { type: 'snapshot', term: request.term, success: true };
   if (request.type !== 'append') throw new TypeError('an append or a snapshot is accepted');
-  const lastLog = request.prevIndex + request.entries.length;
-  return { type: 'append', term: request.term, lastLog, success: true, noRetryBackoff: false };
+  return { type: 'append', term: request.term, lastLog: request.prevIndex, success: true, noRetryBackoff: false };
 }
 
 export function isHeartbeat({ request }: Call): boolean {

@@ -283,10 +283,10 @@ function onFollowerAnswer(
   }
   let hasAdvanced = false;
   if (context.type === 'append') {
-    if (response?.type === 'append') hasAdvanced = onAppendResponse(context, response);
+    if (response?.type === 'append') hasAdvanced = onAppendResponse(state, role, context, response);
     else onAppendFailed(follower, context);
   } else if (context.type === 'snapshot') {
-    hasAdvanced = onSnapshotAnswer(state, role, context, response?.type === 'snapshot' && response.success);
+    hasAdvanced = onSnapshotAnswer(state, role, context, response?.type === 'snapshot' ? response.success : undefined);
   }
   if (context.type !== 'heartbeat' && response !== undefined) {
     if (isFarewellDone(follower)) role.followers.delete(to);

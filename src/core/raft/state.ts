@@ -70,6 +70,8 @@ export interface Leader {
   readonly staged: Map<PeerId, number[]>;
   /** Meanwhile nothing new is taken. */
   transfer: Transfer | undefined;
+  /** Its `ticks` when it last appended something. */
+  appendedAt: number;
 }
 
 export type Role = Follower | PreCandidate | Candidate | Leader;
@@ -90,8 +92,13 @@ export interface Progress {
   installing: LogIndex | undefined;
   /** After a snapshot that did not arrive: the leader's `ticks` from which on another is sent. */
   snapshotFrom: number;
-  /** How many in a row did not arrive while it was heard. */
-  snapshotFailures: number;
+  /** How many in a row it has answered with "no". */
+  snapshotRefusals: number;
+  /**
+   * How fast its disk is: the leader's `ticks` when the append was sent whose entries it had stored within an election timeout.
+   * `undefined` when the last one took longer.
+   */
+  storedQuickly: number | undefined;
   /** The highest `match` it ever had in this term. Above `match` when it has lost its log. */
   acknowledged: LogIndex;
   /** While it is staged. */
@@ -127,6 +134,8 @@ export type CallContext =
       readonly lastIndex: LogIndex;
       /** The follower's `match` when it was sent. */
       readonly match: LogIndex;
+      /** The leader's `ticks` when it was sent. */
+      readonly tick: number;
     }
   | {
       readonly type: 'heartbeat';
@@ -237,8 +246,12 @@ export class State {
 
   /** What is under way on the disk has been so for long. A leader could still commit, and would answer nobody. */
   get isDiskHanging(): boolean {
-    const { rules, options, writingTicks, applyingTicks } = this;
-    return rules.mindsDisk && Math.max(writingTicks, applyingTicks) > options.hangingTicks;
+    return this.rules.mindsDisk && this.diskTicks > this.options.hangingTicks;
+  }
+
+  /** How many ticks what is under way on the disk has taken so far. */
+  get diskTicks(): number {
+    return Math.max(this.writingTicks, this.applyingTicks);
   }
 
   /** This peer leads, and an entry of its own term is committed. */

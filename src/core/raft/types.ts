@@ -370,7 +370,7 @@ export interface RaftOptions {
   readonly leaseTicks: number;
   /**
    * When the own disk takes longer than this for one write, or one batch to be applied, it hangs: the peer leaves leading to others, if
-   * they are enough, and does not stand. Default 20.
+   * enough of them have quicker disks, and does not stand. Default 20.
    */
   readonly hangingTicks: number;
   /** The election timeout is drawn from `electionTicks + [0, this)`. At least 3: with less, peers tie for ever. Default 10. */
