@@ -20,6 +20,7 @@ async function make() {
   const store: SnapshotStore = {
     list: () => kept.list(),
     read: (snapshot) => kept.read(snapshot),
+    delete: (snapshot) => kept.delete(snapshot),
     create: async (base, roomBytes) => {
       rooms.push(roomBytes);
       if (disk.isFull) throw new OperatingError('store/full', 'no room');
@@ -81,5 +82,30 @@ test('Snapshots asks for room in the file and in the state before it receives on
   disk.isFull = false;
   assert.equal(await receive(), true);
   assert.deepEqual([rooms, store.list().length], [[200, 200], 1]);
+  await snapshots.stop();
+});
+
+test('Snapshots deletes one that cannot be restored, and keeps it when it is the state that is damaged', async () => {
+  const { disk, snapshots, state, store, take } = await make();
+  disk.isFull = false;
+  await take();
+  async function* chunks(): AsyncGenerator<Uint8Array> {
+    yield new Uint8Array(100).fill(0xff);
+  }
+  const base = baseAt(9, 1);
+  const receive = (): Promise<boolean> =>
+    snapshots.receive(base, { sizeBytes: 100, chunks: chunks() }, new AbortController().signal);
+  const indexes = (): readonly number[] => store.list().map((one) => one.base.index);
+  assert.deepEqual([await receive(), await receive()], [true, true]);
+  assert.deepEqual(indexes(), [9, 9, 1]);
+  assert.equal(await snapshots.restore(base), false);
+  assert.deepEqual([indexes(), snapshots.newest?.index, state.count()], [[1], 1, 1]);
+
+  assert.ok(await receive());
+  state.restore = async () => {
+    throw new OperatingError('store/damaged', 'rot');
+  };
+  await assert.rejects(snapshots.restore(base), { code: 'store/damaged' });
+  assert.deepEqual(indexes(), [9, 1]);
   await snapshots.stop();
 });

@@ -45,6 +45,9 @@ export interface SnapshotsDeps {
 const restMinMs = 1000;
 const restMaxMs = 60_000;
 
+/** Failures of a restore that are the snapshot's; all others are those of this peer's state or disk. */
+const uselessCodes: readonly string[] = ['cluster/bad-snapshot', 'store/damaged-snapshot'];
+
 export class Snapshots {
   readonly #options: SnapshotsOptions;
   readonly #deps: SnapshotsDeps;
@@ -132,32 +135,39 @@ export class Snapshots {
     });
   }
 
-  /** Replaces the state. @returns whether it was a snapshot; the failure of a disk rejects. */
+  /** Replaces the state. @returns whether it was a snapshot; one that is none is deleted. Failures of state and disk reject. */
   async restore(base: Base): Promise<boolean> {
     const { store, state, logger } = this.#deps;
-    const stored = store.list().find((at) => at.base.index === base.index && at.base.term === base.term);
+    const all = this.#storedOf(base);
+    const [stored] = all;
     try {
       if (stored === undefined) throw badSnapshot(`that of entry ${base.index} is not on disk any more`);
       await state.restore(store.read(stored), { applied: base.index, tag: encodeBase(base) });
       logger.info('the state is that of a snapshot', { index: base.index, pins: state.count() });
       return true;
     } catch (error) {
-      const code = errorCode(error);
-      if (code !== 'cluster/bad-snapshot' && code !== 'store/damaged') throw error;
+      if (!uselessCodes.includes(errorCode(error))) throw error;
       logger.error('a snapshot cannot be used', { index: base.index, error: errorMessage(error) });
+      // After a restart it would be taken for one of this peer's own state, and sent to others.
+      for (const useless of all) await store.delete(useless);
       return false;
     }
   }
 
   /** What is sent with a snapshot; `undefined` when it is not there any more. */
   body(base: Base): SnapshotBody | undefined {
-    const { store, onLost } = this.#deps;
-    const stored = store.list().find((at) => at.base.index === base.index && at.base.term === base.term);
+    const { onLost } = this.#deps;
+    const [stored] = this.#storedOf(base);
     if (stored === undefined) {
       onLost(base);
       return undefined;
     }
     return { sizeBytes: stored.sizeBytes, chunks: this.#readToSend(stored) };
+  }
+
+  /** The newest first: a crash may have left one that was received before. */
+  #storedOf(base: Base): readonly StoredSnapshot[] {
+    return this.#deps.store.list().filter((at) => at.base.index === base.index && at.base.term === base.term);
   }
 
   async *#readToSend(stored: StoredSnapshot): AsyncGenerator<Uint8Array, void, undefined> {
