@@ -142,7 +142,7 @@ interface Running {
 class RaftConsensus implements Consensus {
   readonly #options: RaftConsensusOptions;
   readonly #deps: RaftConsensusDeps;
-  readonly #pinset = new LatePinset();
+  readonly #pinset: LatePinset = new LatePinset((error) => this.#running?.driver.fail(error));
   #running: Running | undefined;
   #starting: Promise<void> | undefined;
   /** Waits for a failed disk. */

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { baseAt } from '../../../test/conformance/snapshot-store.ts';
 import { FakeClock } from '../../../test/support/fake-clock.ts';
 import { cidNumber, pinOf } from '../../../test/support/pins.ts';
-import { OperatingError, SeededRandom, silentLogger } from '../../base/index.ts';
+import { errorMessage, OperatingError, SeededRandom, silentLogger } from '../../base/index.ts';
 import { createMemoryDatastore, openPinset } from '../../cluster/index.ts';
 import type { SnapshotStore } from '../../core/raft/index.ts';
 import { VirtualSnapshots } from '../../sim/world/snapshots.ts';
@@ -15,6 +15,7 @@ const observer = { onPin: () => {}, onUnpin: () => {}, onReplaced: () => {} };
 async function make() {
   const clock = new FakeClock();
   const rooms: (number | undefined)[] = [];
+  const damages: string[] = [];
   const disk = { isFull: true };
   const kept = new VirtualSnapshots([], async (act) => act());
   const store: SnapshotStore = {
@@ -40,13 +41,14 @@ async function make() {
       baseAt: async (index) => baseAt(index, 1),
       onTaken: () => {},
       onLost: () => {},
+      onDamaged: (error) => damages.push(errorMessage(error)),
     },
   );
   const take = async (): Promise<void> => {
     snapshots.take();
     for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
   };
-  return { clock, disk, rooms, snapshots, state, store, take };
+  return { clock, damages, disk, rooms, snapshots, state, store, take };
 }
 
 test('Snapshots tries less and less often to take one that fails, however often it is asked', async () => {
@@ -107,5 +109,20 @@ test('Snapshots deletes one that cannot be restored, and keeps it when it is the
   };
   await assert.rejects(snapshots.restore(base), { code: 'store/damaged' });
   assert.deepEqual(indexes(), [9, 1]);
+  await snapshots.stop();
+});
+
+test('Snapshots tells of damage that it finds in the state, at once, and leaves nothing of the snapshot', async () => {
+  const { damages, disk, snapshots, state, store, take } = await make();
+  disk.isFull = false;
+  state.snapshot = async () => ({
+    applied: 1,
+    // biome-ignore lint/correctness/useYield: it fails before the first chunk
+    chunks: (async function* () {
+      throw new OperatingError('store/damaged', 'rot');
+    })(),
+  });
+  await take();
+  assert.deepEqual([damages, store.list()], [['rot'], []]);
   await snapshots.stop();
 });

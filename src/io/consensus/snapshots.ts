@@ -16,6 +16,7 @@ import {
 } from '../../base/index.ts';
 import type { Base, LogIndex, SnapshotStore, SnapshotWriter, StoredSnapshot } from '../../core/raft/index.ts';
 import { encodeBase } from './base-tag.ts';
+import { isStateDamage } from './errors.ts';
 import type { ReplicatedPinset, SnapshotBody, StateSnapshot } from './ports.ts';
 
 export interface SnapshotsOptions {
@@ -39,6 +40,8 @@ export interface SnapshotsDeps {
   readonly onTaken: (base: Base) => void;
   /** One that was to be sent cannot be read: it is there no more. */
   readonly onLost: (base: Base) => void;
+  /** The state is damaged: there will be no snapshot of it. */
+  readonly onDamaged: (error: unknown) => void;
 }
 
 /** After a snapshot that could not be taken, to the next try; doubled each time. */
@@ -93,7 +96,7 @@ export class Snapshots {
     return this.#taking?.index;
   }
 
-  /** Takes one of the present state, unless one is being taken. Failures are told to the log: the next try comes by itself. */
+  /** Takes one of the present state, unless one is being taken. Failures but for damage are told to the log: the next try comes by itself. */
   take(): void {
     if (this.#taking !== undefined || this.#isEnded || this.#deps.clock.now() < this.#restsUntilMs) return;
     const taking = { aborter: new AbortController(), index: undefined };
@@ -104,6 +107,10 @@ export class Snapshots {
         this.#restMs = restMinMs;
       } catch (error) {
         if (taking.aborter.signal.aborted) return;
+        if (isStateDamage(error)) {
+          this.#deps.onDamaged(error);
+          return;
+        }
         this.#restsUntilMs = this.#deps.clock.now() + this.#restMs;
         this.#restMs = Math.min(2 * this.#restMs, restMaxMs);
         this.#deps.logger.warn('a snapshot could not be taken', { error: errorMessage(error) });
