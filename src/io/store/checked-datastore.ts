@@ -46,6 +46,7 @@ function damaged(folder: string, key: Uint8Array): OperatingError {
     .toString('latin1')
     .replace(/[^ -~]/g, '?');
   const hint = 'restore the folder from a backup, or move it away and let this peer join again with --bootstrap';
-  const text = `The state in "${folder}" is damaged: the value of "${name}" does not match its checksum; ${hint}`;
+  const what = 'is damaged, or of an early version that kept no checksums';
+  const text = `The state in "${folder}" ${what}: the value of "${name}" does not match its checksum; ${hint}`;
   return new OperatingError('store/damaged', text);
 }
