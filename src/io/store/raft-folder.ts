@@ -15,7 +15,6 @@ import { openDatastore } from './level-datastore.ts';
 import { type ClosableLogStore, openLogStore } from './log-store.ts';
 import { adoptStage, clearStage, finishAdoption, stagePath } from './replacement.ts';
 import { openSnapshotStore } from './snapshot-store.ts';
-import { writeBehindDatastore } from './write-behind.ts';
 
 /** All that a Raft peer has on disk. */
 export interface RaftData {
@@ -127,7 +126,7 @@ async function openRaftData(path: string, options: RaftFolderOptions): Promise<R
 
 async function openState(path: string): Promise<Datastore> {
   const folder = join(path, 'state');
-  return writeBehindDatastore(checkedDatastore(await openDatastore(folder), folder));
+  return checkedDatastore(await openDatastore(folder), folder);
 }
 
 /** The same state, which gives its lock back when the log is closed. */

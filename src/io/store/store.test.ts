@@ -18,7 +18,6 @@ import { type Files, systemFiles } from './files.ts';
 import { createRaftFolder, openDatastore } from './index.ts';
 import { openLogStore } from './log-store.ts';
 import { openSnapshotStore } from './snapshot-store.ts';
-import { writeBehindDatastore } from './write-behind.ts';
 
 const root = await mkdtemp(join(tmpdir(), 'store-test-'));
 after(() => rm(root, { recursive: true, force: true }));
@@ -26,7 +25,6 @@ const newFolder = (): string => join(root, randomUUID());
 
 datastoreConformance('LevelDB', () => openDatastore(newFolder()));
 datastoreConformance('LevelDB with checksums', async () => checkedDatastore(await openDatastore(newFolder()), 'x'));
-datastoreConformance('LevelDB, written behind', async () => writeBehindDatastore(await openDatastore(newFolder())));
 logStoreConformance('segments', async () => {
   const folder = newFolder();
   return { open: () => openLogStore(folder) };
