@@ -41,6 +41,7 @@ function newDisk(): { readonly open: () => Promise<RaftData> } {
         snapshots: {
           list: () => snapshots.list(),
           read: (snapshot) => snapshots.read(snapshot),
+          delete: (snapshot) => timed(() => snapshots.delete(snapshot)),
           create: async (base) => {
             const writer = await snapshots.create(base);
             return {

@@ -164,6 +164,7 @@ export class RaftCluster {
                   };
                 },
                 read: (snapshot) => this.#timedChunks(snapshots.read(snapshot)),
+                delete: (snapshot) => this.#timed(snapshots.delete(snapshot)),
               },
               log: { load: () => this.#timed(log.load()), write, close: () => this.#timed(log.close()) },
               state: this.#timedStore(state),

@@ -186,6 +186,7 @@ export class RaftDriver {
         baseAt: (index) => this.#baseAt(index),
         onTaken: (base) => this.#step({ type: 'snapshotted', base }),
         onLost: (base) => this.#step({ type: 'snapshot-lost', base }),
+        onDamaged: (error) => this.fail(error),
       },
     );
     const create = deps.createEngine ?? createRaft;
@@ -225,6 +226,15 @@ export class RaftDriver {
       // Nothing is lost: the log has it.
       logger.warn('the state could not be synced at the end', { error: errorMessage(error) });
     });
+  }
+
+  /** Ends this driver for good: engine, log or state have failed, or somebody has found the state damaged. */
+  fail(cause: unknown): void {
+    this.#hasFailed = true;
+    if (this.#ended !== undefined) return;
+    const error = readOnly(cause);
+    this.#end(error);
+    this.#deps.onFailure(error);
   }
 
   get status(): Status {
@@ -327,7 +337,7 @@ export class RaftDriver {
     try {
       act();
     } catch (error) {
-      this.#fail(error);
+      this.fail(error);
     }
   }
 
@@ -379,7 +389,7 @@ export class RaftDriver {
       },
       (error: unknown) => {
         this.#background.delete(tracked);
-        this.#fail(error);
+        this.fail(error);
       },
     );
     this.#background.add(tracked);
@@ -504,14 +514,6 @@ export class RaftDriver {
   #logStatus({ role, term, leader, configuration }: Status): void {
     const peers = configuration.servers.length;
     this.#deps.logger.info('raft state', { role, term, leader: leader ?? 'unknown', peers });
-  }
-
-  #fail(cause: unknown): void {
-    this.#hasFailed = true;
-    if (this.#ended !== undefined) return;
-    const error = readOnly(cause);
-    this.#end(error);
-    this.#deps.onFailure(error);
   }
 
   #end(error: Error): void {

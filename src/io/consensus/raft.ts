@@ -142,7 +142,7 @@ interface Running {
 class RaftConsensus implements Consensus {
   readonly #options: RaftConsensusOptions;
   readonly #deps: RaftConsensusDeps;
-  readonly #pinset = new LatePinset();
+  readonly #pinset: LatePinset = new LatePinset((error) => this.#running?.driver.fail(error));
   #running: Running | undefined;
   #starting: Promise<void> | undefined;
   /** Waits for a failed disk. */
@@ -404,18 +404,19 @@ class RaftConsensus implements Consensus {
   async isRemoved(options: CallOptions = {}): Promise<boolean> {
     if (this.#life !== 'started' || this.#running === undefined) return false;
     const { self } = this.#options;
-    const { configuration, configurationIndex, configurationBefore, commit, leader } = this.#running.driver.status;
-    if (configurationIndex === 0) return false;
+    const { configuration, configurationIndex, leader } = this.#running.driver.status;
+    // Whoever is led is a member, or about to read in the log that it is one again.
+    if (configurationIndex === 0 || leader !== undefined) return false;
     const others = configuration.servers.map(({ id }) => id).filter((id) => id !== self);
     const wasMember = isMember(configuration, self);
     if (wasMember) {
       // It may have been removed while it was away: nobody sends it anything then, so it asks when it hears nobody.
       const nowMs = this.#deps.clock.now();
-      if (leader !== undefined || others.length === 0 || nowMs < this.#nextAskMs) return false;
+      if (others.length === 0 || nowMs < this.#nextAskMs) return false;
       this.#nextAskMs = nowMs + askIntervalMs;
-    } else if (commit >= configurationIndex && isMember(configurationBefore, self)) return true;
-    // A Go leader does not tell that it is committed, and one of ours may have gone before it could. And the log of a peer that is
-    // joining may end before it was a member.
+    }
+    // That the removal in this log is committed is not enough: the log may be the beginning of one in which this peer is a member
+    // again, and has acknowledged entries and voted since. And a Go leader does not tell that it is committed.
     const answers = await Promise.all(others.map((peer) => this.#membersBy(peer, options)));
     const disowns = (members: readonly PeerId[] | undefined): boolean => members?.includes(self) === false;
     if (answers.every(disowns)) return true;
