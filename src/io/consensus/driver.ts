@@ -267,14 +267,9 @@ export class RaftDriver {
     });
   }
 
-  /** `fence`: refused when this peer does not lead that term. */
-  async change(change: ConfigurationChange, fence?: Term): Promise<Answer> {
-    const { role, term, leader } = this.#raft.status();
-    if (fence !== undefined && (fence !== term || role !== 'leader')) {
-      return { outcome: 'refused', reason: 'not-leader', leader };
-    }
+  change(change: ConfigurationChange): Promise<Answer> {
     const appendedAt = this.#deps.clock.wallNanos();
-    return await this.#ask((id) => this.#step({ type: 'change', id, change, appendedAt }));
+    return this.#ask((id) => this.#step({ type: 'change', id, change, appendedAt }));
   }
 
   /** Hands the leadership to the voter that is furthest: `applied` when this peer leads no more. */

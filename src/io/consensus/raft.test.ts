@@ -364,6 +364,21 @@ threePeers(
   },
 );
 
+for (const asked of ['the leader', 'a follower'] as const) {
+  threePeers(`a peer that is added at ${asked} and removed before it came stays removed`, async (cluster) => {
+    const leader = await cluster.leader();
+    const [follower] = cluster.others(leader);
+    assert.ok(follower !== undefined);
+    const { consensus } = asked === 'the leader' ? leader : follower;
+    const adding = assert.rejects(consensus.addPeer(d), { outcome: 'unknown' });
+    await cluster.pass(500);
+    assert.ok((await leader.consensus.peers()).includes(d), 'it waits for the peer');
+    await cluster.until(leader.consensus.rmPeer(d));
+    await cluster.until(adding);
+    assert.deepEqual(await leader.consensus.peers(), ids);
+  });
+}
+
 threePeers(
   'a change of members whose answer is lost is not made again over what somebody else did since',
   async (cluster) => {

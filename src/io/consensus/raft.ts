@@ -46,7 +46,7 @@ import { LatePinset } from './late-pinset.ts';
 import { isMember, membersOf, membersOfImage, previousLogOf, reaches } from './membership.ts';
 import type { RaftData, RaftStorage, RaftTransport, ReplicatedPinset } from './ports.ts';
 import { replay } from './replay.ts';
-import { Writes } from './writes.ts';
+import { refusalOfChange, Writes } from './writes.ts';
 
 /** Who the peer is and how it starts. */
 export interface RaftConsensusOptions {
@@ -648,7 +648,13 @@ class RaftConsensus implements Consensus {
     const change = isRemoval
       ? { type: 'remove' as const, peer }
       : { type: 'add' as const, server: { id: peer, suffrage: 'voter' as const } };
-    return positionOf(await this.#use().driver.change(change, term));
+    const { driver } = this.#use();
+    const { status } = driver;
+    // Only the leader of that term, and then it is refused without any effect.
+    if (status.role !== 'leader' || status.term !== term) throw refusal('not-leader', status.leader);
+    const answer = await driver.change(change);
+    if (answer.outcome === 'refused') throw refusalOfChange(change, answer);
+    return positionOf(answer);
   }
 
   async #serveRead(_: Nothing = {}): Promise<LogPosition> {
