@@ -24,6 +24,7 @@ import {
   createRaft,
   type Entry,
   type Input,
+  type LogEnd,
   type LogImage,
   type LogIndex,
   type LogStore,
@@ -52,6 +53,7 @@ export interface DriverDeps {
   readonly log: LogStore;
   /** What `log.load` has returned. */
   readonly image: LogImage;
+  readonly previousLog?: LogEnd;
   readonly state: ReplicatedPinset;
   readonly snapshots: SnapshotStore;
   readonly transport: RaftTransport;
@@ -169,7 +171,7 @@ export class RaftDriver {
 
   /** Throws when log and state are not of one peer, see `createRaft` of the engine. */
   constructor(deps: DriverDeps, options: DriverOptions) {
-    const { self, random, image, state, clock } = deps;
+    const { self, random, image, previousLog, state, clock } = deps;
     this.#deps = deps;
     this.#tickMs = options.tickMs;
     this.#electionTicks = options.engine.electionTicks;
@@ -192,7 +194,14 @@ export class RaftDriver {
     const create = deps.createEngine ?? createRaft;
     const { newest } = this.#snapshots;
     this.#raft = create(
-      { self, random, image, applied: state.applied, ...(newest && { snapshot: newest }) },
+      {
+        self,
+        random,
+        image,
+        applied: state.applied,
+        ...(newest && { snapshot: newest }),
+        ...(previousLog && { previousLog }),
+      },
       options.engine,
     );
     this.#lastAppliedTerm = image.entries[state.applied - image.base.index - 1]?.term ?? image.base.term;

@@ -756,6 +756,11 @@ async function foldersOf(cluster: RaftCluster, id: string): Promise<string[]> {
   return (await readdir(join(cluster.folder, id))).sort();
 }
 
+/** Whether the peer remembers a log that it has put away. */
+function remembers(cluster: RaftCluster, id: string): boolean {
+  return existsSync(join(cluster.folder, id, 'raft', 'previous-log.json'));
+}
+
 threePeers('joining again: data of the same cluster is kept, that of another is moved away', async (cluster) => {
   await cluster.until(cluster.peer(a).consensus.logPin(pinNumber(1)));
   await cluster.kill(a);
@@ -783,6 +788,61 @@ threePeers('joining again: data of the same cluster is kept, that of another is 
   await cluster.until(other.consensus.ready());
   await cluster.start(a, { isJoining: true, bootstrapPeers: [d] });
   assert.deepEqual(await foldersOf(cluster, a), ['raft', 'raft.old.0']);
+  assert.equal(remembers(cluster, a), false, 'nobody of that cluster knows it from its data');
+});
+
+threePeers('a peer that was removed remembers its log until it joins another cluster', async (cluster) => {
+  const remover = await cluster.leader();
+  const [left] = cluster.others(remover);
+  assert.ok(left !== undefined);
+  await cluster.until(remover.consensus.rmPeer(left.id));
+  await cluster.pass(500);
+  await cluster.kill(left.id);
+  await left.consensus.clean();
+  await left.consensus.clean();
+  const { id } = left;
+  const other = await cluster.start(d);
+  await cluster.until(other.consensus.ready());
+  const ways = [
+    { bootstrapPeers: [], isKept: true },
+    { bootstrapPeers: [remover.id], isKept: true },
+    { bootstrapPeers: [remover.id, d], isKept: true },
+    { bootstrapPeers: [d], isKept: false },
+  ];
+  for (const { bootstrapPeers, isKept } of ways) {
+    await cluster.start(id, { isJoining: true, bootstrapPeers });
+    assert.equal(remembers(cluster, id), isKept);
+    await cluster.kill(id);
+  }
+  assert.deepEqual(await foldersOf(cluster, id), ['raft', 'raft.old.0'], 'what waits is no data');
+  await cluster.start(id, { isJoining: true, bootstrapPeers: [d] });
+  await cluster.until(other.consensus.addPeer(id));
+  assert.deepEqual(await other.consensus.peers(), [id, d].sort());
+});
+
+threePeers('a peer that was removed makes no leader of one that missed its own removal', async (cluster) => {
+  const staying = await cluster.leader();
+  const [behind, leaving] = cluster.others(staying);
+  assert.ok(behind !== undefined && leaving !== undefined);
+  await cluster.until(behind.consensus.waitForSync());
+  cluster.fate = (from, to) => (from === behind.id || to === behind.id ? 'lose' : 'deliver');
+  await cluster.until(staying.consensus.rmPeer(behind.id));
+  await cluster.until(staying.consensus.rmPeer(leaving.id));
+  await cluster.pass(500);
+  await cluster.kill(leaving.id);
+  await leaving.consensus.clean();
+  await cluster.until(staying.consensus.logPin(pinNumber(1)));
+
+  // The two are a majority of the members that the one knows, and the other has an empty log.
+  cluster.fate = (from, to) => (from === staying.id || to === staying.id ? 'lose' : 'deliver');
+  const waiting = await cluster.start(leaving.id, { isJoining: true });
+  await cluster.pass(20_000);
+  for (const { consensus } of [behind, waiting])
+    assert.throws(() => consensus.leader(), { code: 'consensus/no-leader' });
+  cluster.fate = () => 'deliver';
+  await cluster.until(staying.consensus.addPeer(leaving.id));
+  await cluster.untilTrue(() => waiting.consensus.pinset().count() === 1);
+  assert.deepEqual(await staying.consensus.peers(), [staying.id, leaving.id].sort());
 });
 
 threePeers('a member that joins once goes on with its data, whoever is to be joined', async (cluster) => {
@@ -806,6 +866,7 @@ threePeers('a member that joins once goes on with its data, whoever is to be joi
   await cluster.kill(left.id);
   await cluster.start(left.id, { ...joining, bootstrapPeers: [remover.id] });
   assert.deepEqual(await foldersOf(cluster, left.id), ['raft', 'raft.old.0']);
+  assert.equal(remembers(cluster, left.id), true);
 });
 
 threePeers(
@@ -844,6 +905,7 @@ threePeers(
     await cluster.until(cluster.peer(d).consensus.waitForSync());
     await cluster.start(away.id, { isJoining: true, bootstrapPeers: [d] });
     assert.deepEqual(await foldersOf(cluster, away.id), ['raft', 'raft.old.0']);
+    assert.equal(remembers(cluster, away.id), true);
   },
 );
 

@@ -20,6 +20,7 @@ import {
   joinOps,
   type LogImage,
   type LogIndex,
+  type PreviousLog,
   type Status,
   type Term,
   termBehind,
@@ -42,7 +43,7 @@ import { decodeBase } from './base-tag.ts';
 import { type Answer, type DriverOptions, RaftDriver } from './driver.ts';
 import { givenUp, noLeader, noReadIndex, notAppliedInTime, refusal, stopped, unconfirmedRead } from './errors.ts';
 import { LatePinset } from './late-pinset.ts';
-import { isMember, membersOf, membersOfImage } from './membership.ts';
+import { isMember, membersOf, membersOfImage, previousLogOf, reaches } from './membership.ts';
 import type { RaftData, RaftStorage, RaftTransport, ReplicatedPinset } from './ports.ts';
 import { replay } from './replay.ts';
 import { refusalOfChange, Writes } from './writes.ts';
@@ -90,9 +91,6 @@ const waitsToJoin =
   'this peer is a member of nothing: it was removed from its cluster, or was to join one that has not answered yet. Start it with ' +
   '--bootstrap <address of a member> to join; after "state cleanup" it begins a cluster of its own';
 
-const forgetsRemoval =
-  'that this peer was removed could not be written down: started without --bootstrap, it begins a cluster of its own';
-
 const unsureOfRemoval =
   'this peer may have been removed, but not all members confirm that: it keeps its data, and asks them again';
 
@@ -130,6 +128,7 @@ interface Opened {
   readonly data: RaftData;
   readonly image: LogImage;
   readonly state: ReplicatedPinset;
+  readonly previousLog: PreviousLog | undefined;
 }
 
 interface Running {
@@ -188,12 +187,16 @@ class RaftConsensus implements Consensus {
   }
 
   /** Takes part with this data, or closes it again and rejects. */
-  async #run({ data, image: found, state }: Opened): Promise<void> {
+  async #run({ data, image: found, state, previousLog }: Opened): Promise<void> {
     const { clock, random, transport, rpc, logger, createEngine, onStatus } = this.#deps;
     const { self, config } = this.#options;
     try {
       const image = await this.#begun(data.log, found, state);
       await replay(state, image, logger);
+      if (previousLog !== undefined && !reaches(image, previousLog)) {
+        const { index, term } = previousLog;
+        logger.info('votes for no log that is older than the one that this peer has put away', { index, term });
+      }
       if (this.#life === 'stopped') throw stopped();
       const driver: RaftDriver = new RaftDriver(
         {
@@ -203,6 +206,7 @@ class RaftConsensus implements Consensus {
           log: data.log,
           image,
           state,
+          ...(previousLog && { previousLog }),
           snapshots: data.snapshots,
           transport,
           logger,
@@ -490,24 +494,18 @@ class RaftConsensus implements Consensus {
       throw new OperatingError('consensus/running', 'consensus component is not shutdown');
     }
     if (this.#isClean) return;
-    await this.#deps.storage.moveAway();
-    this.#isClean = true;
+    const { storage } = this.#deps;
+    const data = await storage.open();
+    let image: LogImage;
     try {
-      await this.#waitToJoin();
-    } catch (error) {
-      this.#deps.logger.error(forgetsRemoval, { error: errorMessage(error) });
-    }
-  }
-
-  /** Started again as it was, this peer must not become a cluster of its own that acknowledges what no other one will ever see. */
-  async #waitToJoin(): Promise<void> {
-    const data = await this.#deps.storage.open();
-    try {
-      await data.log.load();
-      await data.log.write(joinOps);
+      image = await data.log.load();
     } finally {
       await closeData(data);
     }
+    // Started again as it was, this peer must not become a cluster of its own that acknowledges what no other one will ever see. And
+    // whoever has missed this peer's removal may ask it for its vote still.
+    if (!isEmpty(image)) await storage.beginAnew(joinOps(image.hard), previousLogOf(image, data.previousLog));
+    this.#isClean = true;
   }
 
   #use(): Running {
@@ -537,7 +535,7 @@ class RaftConsensus implements Consensus {
     const data = await this.#deps.storage.open();
     try {
       const image = await data.log.load();
-      return { data, image, state: this.#openPinset(data.state) };
+      return { data, image, state: this.#openPinset(data.state), previousLog: data.previousLog };
     } catch (error) {
       await closeData(data);
       throw error;
@@ -557,7 +555,8 @@ class RaftConsensus implements Consensus {
     const { storage, logger } = this.#deps;
     const { self, isJoining, joinsOnce = false } = this.#options;
     const opened = await this.#open();
-    if (!isJoining || isEmpty(opened.image)) return opened;
+    if (!isJoining) return opened;
+    if (isEmpty(opened.image)) return await this.#withoutOtherCluster(opened);
     const members = membersOfImage(opened.image, opened.state.applied);
     if (joinsOnce && members.includes(self)) return opened;
     const whyKept = await this.#whyKept(members);
@@ -566,9 +565,35 @@ class RaftConsensus implements Consensus {
       return opened;
     }
     logger.warn('joining with data of another cluster, which is kept as a backup', { path: storage.path });
+    const previous = previousLogOf(opened.image, opened.previousLog);
+    const isOther = await this.#isOfOtherCluster(previous, opened.image.base.index > 0);
     await closeData(opened.data);
-    await storage.moveAway();
+    if (isOther) await storage.beginAnew(joinOps(), undefined);
+    else await storage.beginAnew(joinOps(opened.image.hard), previous);
     return await this.#open();
+  }
+
+  /** A peer that was removed from one cluster and joins another votes there as if it had never been in the first. */
+  async #withoutOtherCluster(opened: Opened): Promise<Opened> {
+    const { previousLog } = opened;
+    if (previousLog === undefined || !(await this.#isOfOtherCluster(previousLog, true))) return opened;
+    this.#deps.logger.info('joining another cluster than the one that this peer was removed from');
+    await this.#deps.storage.forgetPreviousLog();
+    return { ...opened, previousLog: undefined };
+  }
+
+  /**
+   * Whether nobody who could know this peer from a log that it puts away is of the cluster that it joins: it was alone there, or the
+   * bootstrap peers name none of them. Only then it may forget what it has acknowledged. `mayHaveForgotten`: the log does not tell of
+   * all members that there were.
+   */
+  async #isOfOtherCluster({ members }: PreviousLog, mayHaveForgotten: boolean): Promise<boolean> {
+    const { self, bootstrapPeers = [] } = this.#options;
+    const known = members.filter((peer) => peer !== self);
+    if (known.length === 0) return !mayHaveForgotten;
+    const answers = await this.#membersByAll(bootstrapPeers.filter((peer) => peer !== self));
+    const told = answers.filter((answer) => answer !== undefined);
+    return told.length > 0 && told.every((answer) => !answer.some((peer) => known.includes(peer)));
   }
 
   /**
@@ -580,10 +605,14 @@ class RaftConsensus implements Consensus {
     if (!members.includes(self) || members.length === 1) return undefined;
     const others = bootstrapPeers.filter((peer) => peer !== self);
     if (others.some((peer) => members.includes(peer))) return memberAlready;
-    const options = { signal: this.#stopping.signal };
-    const answers = await Promise.all(others.map((peer) => this.#membersBy(peer, options)));
+    const answers = await this.#membersByAll(others);
     if (answers.some((answer) => answer?.includes(self))) return memberAlready;
     return answers.every((answer) => answer === undefined) ? unsureOfCluster : undefined;
+  }
+
+  #membersByAll(peers: readonly PeerId[]): Promise<readonly (readonly PeerId[] | undefined)[]> {
+    const options = { signal: this.#stopping.signal };
+    return Promise.all(peers.map((peer) => this.#membersBy(peer, options)));
   }
 
   /** The log with its first record. One that is empty below a state has been lost, and is left as it is. */
@@ -602,7 +631,7 @@ class RaftConsensus implements Consensus {
       if (!isJoining) this.#deps.logger.warn(waitsToJoin);
       return image;
     }
-    await log.write(isJoining ? joinOps : bootstrapOps([...config.initPeerset, self]));
+    await log.write(isJoining ? joinOps() : bootstrapOps([...config.initPeerset, self]));
     return await log.load();
   }
 
