@@ -13,6 +13,7 @@ import {
   type Logger,
   LogLimit,
   OperatingError,
+  pause,
   type Random,
   type Startable,
 } from '../base/index.ts';
@@ -447,7 +448,7 @@ class ClusterPeer implements Peer {
         }
         // It had learned of its removal, and was ended before it could act on it.
         await this.#watchMembership(signal);
-        await this.#pause(readyRetryMs);
+        await pause(this.#deps.clock, readyRetryMs, signal);
         if (signal.aborted) return;
       }
     }
@@ -669,20 +670,6 @@ class ClusterPeer implements Peer {
 
   #signal(call: CallOptions): AbortSignal {
     return AbortSignal.any(call.signal === undefined ? [this.#stopping.signal] : [call.signal, this.#stopping.signal]);
-  }
-
-  /** Ends early when the peer stops. */
-  #pause(ms: number): Promise<void> {
-    const { signal } = this.#stopping;
-    return new Promise((resolve) => {
-      const end = (): void => {
-        cancel();
-        signal.removeEventListener('abort', end);
-        resolve();
-      };
-      const cancel = this.#deps.clock.after(ms, end);
-      signal.addEventListener('abort', end);
-    });
   }
 }
 
