@@ -3,13 +3,13 @@
  * Source: Go `consensus/raft/consensus.go`, `raft.go`; the texts of errors are theirs.
  */
 import {
-  type Cancel,
   type Clock,
   errorCode,
   errorMessage,
   type Logger,
   LogLimit,
   OperatingError,
+  pause,
   type Random,
 } from '../../base/index.ts';
 import type { CallOptions, Consensus, Datastore, Pinset, Rpc } from '../../cluster/ports.ts';
@@ -150,7 +150,6 @@ class RaftConsensus implements Consensus {
   #reading: Datastore | undefined;
   /** The peer was told to end. */
   #isLost = false;
-  #wake: () => void = () => {};
   #isClean = false;
   /** When the other members may be asked again whether this peer is one. */
   #nextAskMs = 0;
@@ -259,7 +258,7 @@ class RaftConsensus implements Consensus {
     let told = '';
     try {
       for (let delayMs = reopenDelayMinMs; ; delayMs = Math.min(2 * delayMs, reopenDelayMaxMs)) {
-        await this.#sleep(delayMs);
+        await pause(this.#deps.clock, delayMs, this.#stopping.signal);
         const running = this.#running;
         if (this.#life !== 'started' || this.#isLost || running === undefined) return;
         try {
@@ -319,20 +318,10 @@ class RaftConsensus implements Consensus {
     await reading?.close();
   }
 
-  async #sleep(delayMs: number): Promise<void> {
-    let cancel: Cancel = () => {};
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve;
-      cancel = this.#deps.clock.after(delayMs, resolve);
-    });
-    cancel();
-  }
-
   async stop(): Promise<void> {
     if (this.#life === 'stopped') return;
     this.#life = 'stopped';
     this.#stopping.abort();
-    this.#wake();
     // A start that is under way finds out when its files are open, and closes them.
     await this.#atMost(stopTimeoutMs, Promise.all([this.#starting?.catch(() => {}), this.#reopening]));
     const running = this.#running;
