@@ -116,7 +116,7 @@ export interface Host extends Startable {
   readonly self: PeerId;
   /** Our listening addresses with `/p2p/<self>`. */
   addresses(): readonly Multiaddr[];
-  /** Known addresses of a peer with `/p2p/<id>`. */
+  /** Where a peer is best looked for, with `/p2p/<id>`: once it has been reached, nothing that it may have left long ago. */
   addressesOf(peer: PeerId): readonly Multiaddr[];
   /** Remembers addresses; each ends with `/p2p/<id>`. Unusable ones are ignored. */
   addAddresses(addresses: readonly Multiaddr[]): Promise<void>;
