@@ -396,6 +396,19 @@ threePeers(
   },
 );
 
+threePeers('a peer that has been told of its removal ends also while a member is dead', async (cluster) => {
+  const leader = await cluster.leader();
+  const [dead] = cluster.others(leader);
+  assert.ok(dead !== undefined);
+  const removed = await cluster.start(d, { isJoining: true });
+  await cluster.until(leader.consensus.addPeer(d));
+  await cluster.kill(dead.id);
+  await cluster.until(leader.consensus.rmPeer(d));
+  // The leader that was heard last is forgotten after an election timeout.
+  await cluster.pass(5000);
+  assert.equal(await cluster.until(removed.consensus.isRemoved()), true);
+});
+
 for (const asked of ['the leader', 'a follower'] as const) {
   threePeers(`a peer that is added at ${asked} and removed before it came stays removed`, async (cluster) => {
     const leader = await cluster.leader();

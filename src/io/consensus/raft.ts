@@ -397,7 +397,7 @@ class RaftConsensus implements Consensus {
   async isRemoved(options: CallOptions = {}): Promise<boolean> {
     if (this.#life !== 'started' || this.#running === undefined) return false;
     const { self } = this.#options;
-    const { configuration, configurationIndex, leader } = this.#running.driver.status;
+    const { configuration, configurationIndex, commit, leader } = this.#running.driver.status;
     // Whoever is led is a member, or about to read in the log that it is one again.
     if (configurationIndex === 0 || leader !== undefined) return false;
     const others = configuration.servers.map(({ id }) => id).filter((id) => id !== self);
@@ -409,10 +409,14 @@ class RaftConsensus implements Consensus {
       this.#nextAskMs = nowMs + askIntervalMs;
     }
     // That the removal in this log is committed is not enough: the log may be the beginning of one in which this peer is a member
-    // again, and has acknowledged entries and voted since. And a Go leader does not tell that it is committed.
+    // again, and has acknowledged entries and voted since. And a Go leader does not tell that it is committed. When it is, a majority
+    // of the others is enough: one of them would have what was committed after it. Else all of them have to know of it.
     const answers = await Promise.all(others.map((peer) => this.#membersBy(peer, options)));
     const disowns = (members: readonly PeerId[] | undefined): boolean => members?.includes(self) === false;
-    if (answers.every(disowns)) return true;
+    const isCommitted = !wasMember && commit >= configurationIndex;
+    const count = answers.filter(disowns).length;
+    const isNamed = answers.some((members) => members?.includes(self));
+    if (!isNamed && (isCommitted ? count * 2 > others.length : count === others.length)) return true;
     const isInDoubt = wasMember ? answers.some(disowns) : true;
     if (isInDoubt && this.#logLimit.allows('doubt')) this.#deps.logger.warn(unsureOfRemoval);
     return false;
