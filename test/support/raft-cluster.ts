@@ -163,7 +163,7 @@ export class RaftCluster {
                     discard: () => this.#timed(writer.discard()),
                   };
                 },
-                read: (snapshot) => this.#timedChunks(snapshots.read(snapshot)),
+                read: (snapshot) => this.#timedSteps(snapshots.read(snapshot)),
                 delete: (snapshot) => this.#timed(snapshots.delete(snapshot)),
               },
               log: { load: () => this.#timed(log.load()), write, close: () => this.#timed(log.close()) },
@@ -270,13 +270,13 @@ export class RaftCluster {
     return {
       get: (key) => store.get(key),
       batch: (ops, options) => this.#timed(store.batch(ops, options)),
-      scan: (range, options) => store.scan(range, options),
+      scan: (range, options) => this.#timedSteps(store.scan(range, options)),
       close: () => this.#timed(store.close()),
     };
   }
 
-  async *#timedChunks(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
-    const reader = chunks[Symbol.asyncIterator]();
+  async *#timedSteps<T>(steps: AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
+    const reader = steps[Symbol.asyncIterator]();
     try {
       for (;;) {
         const next = await this.#timed(reader.next());
