@@ -515,6 +515,8 @@ threePeers('the leader can be removed; the others elect another', async (cluster
 
 threePeers('a change of members that was cut short is not reported as refused', async (cluster) => {
   const leader = await cluster.leader();
+  // Before the first commit of its term a leader refuses.
+  await cluster.until(leader.consensus.logPin(pinNumber(1)));
   cluster.fate = (_from, _to, kind) => (kind === 'raft' ? 'lose' : 'deliver');
   const removed = leader.consensus.rmPeer(ids.find((id) => id !== leader.id) ?? d, { timeoutMs: 3000 });
   await assert.rejects(cluster.until(removed), { code: 'consensus/no-leader', outcome: 'unknown' });
@@ -522,6 +524,8 @@ threePeers('a change of members that was cut short is not reported as refused', 
 
 threePeers('a change of members whose peer stops meanwhile may be in the log', async (cluster) => {
   const leader = await cluster.leader();
+  // Before the first commit of its term a leader refuses.
+  await cluster.until(leader.consensus.logPin(pinNumber(1)));
   cluster.fate = (_from, _to, kind) => (kind === 'raft' ? 'lose' : 'deliver');
   const removed = leader.consensus.rmPeer(ids.find((id) => id !== leader.id) ?? d);
   const isStopped = assert.rejects(removed, { code: 'consensus/stopped', outcome: 'unknown' });
