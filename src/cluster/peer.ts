@@ -262,7 +262,8 @@ class ClusterPeer implements Peer {
     this.#members.refresh();
     const id = await rpc.call(peer, methods.Cluster.ID, nothing, { timeoutMs: joinTimeoutMs, ...call });
     await this.#members.learn(id);
-    await this.#members.save();
+    // Saves what is known now. Not waited for: the peer is added, whatever our disk does.
+    this.#members.refresh();
     const clusterPeers = id.clusterPeers ?? [];
     return clusterPeers.includes(this.self) ? id : { ...id, clusterPeers: [...clusterPeers, this.self] };
   }
