@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
-import { pin, pinset } from '../../src/cmd/service/demo/cluster-api.ts';
+import { pin, pinset, waitFor } from '../../src/cmd/service/demo/cluster-api.ts';
 import { type DemoFolder, prepareFolders } from '../../src/cmd/service/demo/setup.ts';
 import { serviceProgram } from '../support/peers.ts';
 import { cidNumber } from '../support/pins.ts';
@@ -45,16 +45,23 @@ function service(folder: string, ...args: readonly string[]): Promise<Ran> {
   });
 }
 
-/** A daemon whose output is not on the disk in question. */
+/** A daemon whose output is not on the disk in question, unless it is told so. */
 class Daemon {
   readonly child: ChildProcess;
   #text = '';
   #onText: () => void = () => {};
 
-  constructor({ folder }: DemoFolder) {
-    this.child = spawn(process.execPath, [serviceProgram, '--config', folder, 'daemon'], { stdio: 'pipe' });
+  /** `stderr` is an open file, if any. */
+  constructor(
+    { folder }: DemoFolder,
+    { stderr = 'pipe', format = 'json' }: { stderr?: number | 'pipe'; format?: string } = {},
+  ) {
+    this.child = spawn(process.execPath, [serviceProgram, '--config', folder, 'daemon'], {
+      stdio: ['ignore', 'pipe', stderr],
+      env: { ...process.env, GOLOG_LOG_FMT: format },
+    });
     for (const stream of [this.child.stdout, this.child.stderr]) {
-      assert.ok(stream);
+      if (stream === null) continue;
       createInterface({ input: stream }).on('line', (line) => {
         this.#text += `${line}\n`;
         this.#onText();
@@ -94,6 +101,38 @@ async function fill(file: string): Promise<void> {
     }
   }
 }
+
+test('a peer whose log is on a full disk runs, and its log goes on when there is room', { skip }, async () => {
+  const elsewhere = await mkdtemp(join(tmpdir(), 'full-log-'));
+  const filler = join(place, 'filler');
+  try {
+    const [peer] = await prepareFolders(elsewhere, 1, (config) => ({ ...config, embedded: undefined }));
+    assert.ok(peer);
+    for (const format of ['json', 'nocolor']) {
+      const logFile = join(place, `log.${format}`);
+      const log = await open(logFile, 'a');
+      await fill(filler);
+      const daemon = new Daemon(peer, { stderr: log.fd, format });
+      try {
+        const isEmpty = (pins: readonly string[]): boolean => pins.length === 0;
+        await waitFor(() => pinset(peer.apiUrl), isEmpty, String, limitMs);
+        assert.equal((await log.stat()).size, 0);
+        await rm(filler);
+        await daemon.end('SIGTERM');
+        assert.equal(daemon.child.exitCode, 0);
+        const text = await readFile(logFile, 'utf8');
+        assert.match(text, /Initializing/);
+        assert.match(text, /stopping on SIGTERM/);
+      } finally {
+        await daemon.end('SIGKILL');
+        await log.close();
+      }
+    }
+  } finally {
+    await rm(filler, { force: true });
+    await rm(elsewhere, { recursive: true, force: true });
+  }
+});
 
 test('a peer on a full or read-only disk can be read, and starts by itself when there is room', { skip }, async () => {
   const [peer] = await prepareFolders(place, 1, (config) => ({ ...config, embedded: undefined }));

@@ -7,6 +7,8 @@ const environment = process.env;
 async function folderPathOf({ config }: GlobalOptions): Promise<string> {
   return config ?? (await import('../../io/config/index.ts')).defaultFolderPath(environment);
 }
+/** On a full disk as well, lines for the user end nothing. */
+process.stderr.on('error', () => {});
 const tell = (line: string): void => void process.stderr.write(`${line}\n`);
 
 /** A full disk, or a reader that is gone. */
