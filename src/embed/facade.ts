@@ -1,6 +1,5 @@
 /** A `Cluster` over whatever peer stands behind it: a real one, or one of a test cluster in one of its lives. */
-import type { Clock } from '../base/index.ts';
-import { errorCode } from '../base/index.ts';
+import { type Clock, errorCode, pause } from '../base/index.ts';
 import type { CallOptions, ClusterApi } from '../cluster/ports.ts';
 import { nearest } from '../model/config/index.ts';
 import { type PeerId, type PinPath, parsePeerId, type StatusFilter, trackerStatusBits } from '../model/index.ts';
@@ -188,6 +187,7 @@ async function waitFor(
     if (reached > 0 && reached >= (count ?? concerned.length)) return found;
     if (clock.now() >= endMs) throw notReached(howFar(found, status, reached, count ?? concerned.length));
     await pause(clock, Math.min(intervalMs, endMs - clock.now()), options.signal);
+    options.signal?.throwIfAborted();
   }
 }
 
@@ -197,21 +197,6 @@ function howFar({ cid, peers }: PinStatus, status: string, reached: number, want
     .map((peer) => `${peer.status} on ${peer.peername}${peer.error === '' ? '' : ` (${peer.error})`}`);
   const rest = others.length === 0 ? '' : `, ${others.join(', ')}`;
   return `Cannot wait longer for "${cid}": ${status} on ${reached} of ${wanted} peers${rest}`;
-}
-
-function pause(clock: Clock, ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => {
-      cancel();
-      reject(signal?.reason);
-    };
-    const cancel = clock.after(ms, () => {
-      signal?.removeEventListener('abort', abort);
-      resolve();
-    });
-    if (signal?.aborted === true) abort();
-    else signal?.addEventListener('abort', abort, { once: true });
-  });
 }
 
 /** Throws `embed/bad-argument` for an option that nobody would read. */

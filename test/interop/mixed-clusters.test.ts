@@ -126,12 +126,15 @@ class MixedCluster {
         return `${found.length} of ${wanted.length} pins, not: ${missing.join(', ')}`;
       });
     }
-    const lines = await Promise.all(
-      this.running.map(async ({ apiUrl }) => [...(await pinset(apiUrl)).values()].map(({ line }) => line).sort()),
-    );
-    for (const [i, member] of this.running.entries()) {
-      assert.deepEqual(lines[i], lines[0], `${member.name} and ${this.running[0]?.name} differ`);
-    }
+    // Anew until they agree: who lags behind may have held the same before a pin and its removal came.
+    await eventually('the same lists', async () => {
+      const lists = await Promise.all(
+        this.running.map(async ({ apiUrl }) => [...(await pinset(apiUrl)).values()].map(({ line }) => line).sort()),
+      );
+      const at = lists.findIndex((lines) => lines.join() !== lists[0]?.join());
+      if (at < 0) return { lists };
+      return `${this.running[at]?.name} and ${this.running[0]?.name} differ:\n${lists[at]?.join('\n')}\n${lists[0]?.join('\n')}`;
+    });
   }
 
   async peersOf(member: Member): Promise<string[]> {

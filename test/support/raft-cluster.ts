@@ -145,7 +145,7 @@ export class RaftCluster {
           open: async () => {
             if (peer.openError !== undefined) throw peer.openError;
             const data = await this.#timed(folder.open());
-            const { log, state, snapshots } = data;
+            const { log, state, snapshots, previousLog } = data;
             const write: typeof log.write = async (ops) => {
               // Virtual time goes on meanwhile.
               if (peer.diskHangs !== undefined) await peer.diskHangs;
@@ -164,11 +164,15 @@ export class RaftCluster {
                   };
                 },
                 read: (snapshot) => this.#timedChunks(snapshots.read(snapshot)),
+                delete: (snapshot) => this.#timed(snapshots.delete(snapshot)),
               },
               log: { load: () => this.#timed(log.load()), write, close: () => this.#timed(log.close()) },
               state: this.#timedStore(state),
+              previousLog,
             };
           },
+          beginAnew: (ops, previous) => this.#timed(folder.beginAnew(ops, previous)),
+          forgetPreviousLog: () => this.#timed(folder.forgetPreviousLog()),
           openState: async () => this.#timedStore(await this.#timed(folder.openState())),
           probe: async () => {
             if (peer.isDiskFull && !peer.isProbeBlind) throw noRoom();

@@ -13,6 +13,7 @@ import type { Transfer } from './transfer.ts';
 import type {
   Base,
   Call,
+  LogEnd,
   LogIndex,
   RaftOptions,
   RefusalReason,
@@ -177,6 +178,8 @@ export class State {
   readonly rules: Rules;
   readonly journal: Journal;
   readonly waiting: Waiting;
+  /** See `RaftDeps`. */
+  readonly previousLog: LogEnd | undefined;
   /** Requests without an answer yet, by `callId`. Bounded by what each kind may have in flight and by their timeouts. */
   readonly calls: Map<number, CallContext> = new Map<number, CallContext>();
   role: Role;
@@ -206,6 +209,7 @@ export class State {
     waiting: Waiting;
     applied: LogIndex;
     snapshot: Base | undefined;
+    previousLog: LogEnd | undefined;
   }) {
     this.self = parts.self;
     this.#random = parts.random;
@@ -217,6 +221,7 @@ export class State {
     this.applied = parts.applied;
     this.applying = parts.applied;
     this.snapshot = parts.snapshot;
+    this.previousLog = parts.previousLog;
     this.role = { kind: 'follower', leader: undefined, timer: this.newTimer() };
   }
 
@@ -237,13 +242,21 @@ export class State {
   /**
    * Whether this peer may stand for election: a voter, or one that was a voter until the last change, while that is not known to be
    * committed. It may be the only one that has the change, and without its log nobody can be elected (Raft thesis 4.2.2). Not while
-   * its disk hangs: as a leader it could not answer anybody.
+   * its disk hangs: as a leader it could not answer anybody. Nor before it has again what it has
+   * put away: its own vote would be one for an older log.
    */
   get isElectable(): boolean {
     const { journal, self, commit } = this;
-    if (this.isDiskHanging) return false;
+    if (this.isDiskHanging || this.missesPreviousLog) return false;
     if (isVoter(journal.configuration, self)) return true;
     return journal.configurationIndex > commit && isVoter(journal.configurationBefore, self);
+  }
+
+  /** The log does not reach as far as the one that this peer had before: it may lack what this peer has acknowledged. */
+  get missesPreviousLog(): boolean {
+    const { previousLog, rules, journal } = this;
+    if (previousLog === undefined || !rules.remembersPreviousLog) return false;
+    return !rules.isUpToDate({ index: journal.lastIndex, term: journal.lastTerm }, previousLog);
   }
 
   /** What is under way on the disk has been so for long. A leader could still commit, and would answer nobody. */

@@ -24,6 +24,7 @@ import {
   createRaft,
   type Entry,
   type Input,
+  type LogEnd,
   type LogImage,
   type LogIndex,
   type LogStore,
@@ -52,6 +53,7 @@ export interface DriverDeps {
   readonly log: LogStore;
   /** What `log.load` has returned. */
   readonly image: LogImage;
+  readonly previousLog?: LogEnd;
   readonly state: ReplicatedPinset;
   readonly snapshots: SnapshotStore;
   readonly transport: RaftTransport;
@@ -169,7 +171,7 @@ export class RaftDriver {
 
   /** Throws when log and state are not of one peer, see `createRaft` of the engine. */
   constructor(deps: DriverDeps, options: DriverOptions) {
-    const { self, random, image, state, clock } = deps;
+    const { self, random, image, previousLog, state, clock } = deps;
     this.#deps = deps;
     this.#tickMs = options.tickMs;
     this.#electionTicks = options.engine.electionTicks;
@@ -186,12 +188,20 @@ export class RaftDriver {
         baseAt: (index) => this.#baseAt(index),
         onTaken: (base) => this.#step({ type: 'snapshotted', base }),
         onLost: (base) => this.#step({ type: 'snapshot-lost', base }),
+        onDamaged: (error) => this.fail(error),
       },
     );
     const create = deps.createEngine ?? createRaft;
     const { newest } = this.#snapshots;
     this.#raft = create(
-      { self, random, image, applied: state.applied, ...(newest && { snapshot: newest }) },
+      {
+        self,
+        random,
+        image,
+        applied: state.applied,
+        ...(newest && { snapshot: newest }),
+        ...(previousLog && { previousLog }),
+      },
       options.engine,
     );
     this.#lastAppliedTerm = image.entries[state.applied - image.base.index - 1]?.term ?? image.base.term;
@@ -227,6 +237,15 @@ export class RaftDriver {
     });
   }
 
+  /** Ends this driver for good: engine, log or state have failed, or somebody has found the state damaged. */
+  fail(cause: unknown): void {
+    this.#hasFailed = true;
+    if (this.#ended !== undefined) return;
+    const error = readOnly(cause);
+    this.#end(error);
+    this.#deps.onFailure(error);
+  }
+
   get status(): Status {
     return this.#raft.status();
   }
@@ -258,14 +277,9 @@ export class RaftDriver {
     });
   }
 
-  /** `fence`: refused when this peer does not lead that term. */
-  async change(change: ConfigurationChange, fence?: Term): Promise<Answer> {
-    const { role, term, leader } = this.#raft.status();
-    if (fence !== undefined && (fence !== term || role !== 'leader')) {
-      return { outcome: 'refused', reason: 'not-leader', leader };
-    }
+  change(change: ConfigurationChange): Promise<Answer> {
     const appendedAt = this.#deps.clock.wallNanos();
-    return await this.#ask((id) => this.#step({ type: 'change', id, change, appendedAt }));
+    return this.#ask((id) => this.#step({ type: 'change', id, change, appendedAt }));
   }
 
   /** Hands the leadership to the voter that is furthest: `applied` when this peer leads no more. */
@@ -332,7 +346,7 @@ export class RaftDriver {
     try {
       act();
     } catch (error) {
-      this.#fail(error);
+      this.fail(error);
     }
   }
 
@@ -384,7 +398,7 @@ export class RaftDriver {
       },
       (error: unknown) => {
         this.#background.delete(tracked);
-        this.#fail(error);
+        this.fail(error);
       },
     );
     this.#background.add(tracked);
@@ -509,14 +523,6 @@ export class RaftDriver {
   #logStatus({ role, term, leader, configuration }: Status): void {
     const peers = configuration.servers.length;
     this.#deps.logger.info('raft state', { role, term, leader: leader ?? 'unknown', peers });
-  }
-
-  #fail(cause: unknown): void {
-    this.#hasFailed = true;
-    if (this.#ended !== undefined) return;
-    const error = readOnly(cause);
-    this.#end(error);
-    this.#deps.onFailure(error);
   }
 
   #end(error: Error): void {

@@ -111,7 +111,7 @@ class StreamTransport implements RaftTransport {
     const { stream, abort } = this.#open(peer);
     let end: Cancel = () => {};
     let isWaiting = false;
-    const isAborted = false;
+    let isAborted = false;
     const calm = stream.then(async (opened) => {
       const isOurs = this.#streams.protocolsOf(peer)?.includes(multiplexedProtocol) ?? false;
       if (this.#lost.delete(peer) && !isOurs) this.#calmUntilMs.set(peer, this.#clock.now() + goStartMs);
@@ -133,6 +133,7 @@ class StreamTransport implements RaftTransport {
       stream: calm,
       isWaiting: () => isWaiting,
       abort: (reason) => {
+        isAborted = true;
         abort(reason);
         end();
       },

@@ -463,8 +463,8 @@ function failedTry(error: unknown): Try {
   return { outcome: isRefused ? 'refused' : 'unknown', error: cause };
 }
 
-/** A new voter may have been staged before it was refused, and then it becomes one all the same. */
-function refusalOfChange(
+/** A new voter may have been staged before it was refused, and then it may become one all the same. */
+export function refusalOfChange(
   { type }: ConfigurationChange,
   { reason, leader }: Extract<Answer, { outcome: 'refused' }>,
 ): OperatingError {
