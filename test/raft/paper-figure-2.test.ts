@@ -180,6 +180,7 @@ test('Followers: an election timeout without AppendEntries of the current leader
   const hasRefused = new SinglePeer({ terms: [1] })
     .ticks(9)
     .ask('b', vote(2, [1, 1]))
+    .sync()
     .ticks(1);
   assert.equal(hasRefused.status.role, 'preCandidate', 'a vote that is not granted puts nothing off');
   const outdated = new SinglePeer({ term: 2 })

@@ -2,6 +2,7 @@
  * Standing for election: ask first (pre-vote), then raise the term, save the own vote, and ask in earnest.
  * A peer that is cut off thus asks for ever and never raises its term.
  */
+import type { PeerId } from '../../model/index.ts';
 import { lead } from './leader.ts';
 import { countVoters, votersOf } from './quorum.ts';
 import type { State } from './state.ts';
@@ -14,8 +15,12 @@ export function campaign(state: State): void {
     return;
   }
   const { lastIndex, lastTerm } = state.journal;
-  const { candidateTicks } = state.options;
-  const role = { kind: 'preCandidate' as const, timer: state.newTimer(candidateTicks), grants: new Set([state.self]) };
+  const role = {
+    kind: 'preCandidate' as const,
+    timer: state.newTimer(state.options.candidateTicks),
+    grants: new Set([state.self]),
+    votes: 'votes' in state.role ? state.role.votes : new Set<PeerId>(),
+  };
   state.role = role;
   if (isWon(state, role.grants)) {
     standForElection(state, false);
@@ -31,7 +36,7 @@ export function standForElection(state: State, isTransfer: boolean): void {
   state.role = {
     kind: 'candidate',
     timer: state.newTimer(candidateTicks),
-    grants: new Set(),
+    votes: new Set(),
     isTransfer,
     isOpen: false,
   };
@@ -44,8 +49,8 @@ export function openElection(state: State): void {
   if (role.kind !== 'candidate' || role.isOpen) return;
   if (journal.election > journal.written && rules.waitsForDisk) return;
   role.isOpen = true;
-  role.grants.add(state.self);
-  if (isWon(state, role.grants)) {
+  role.votes.add(state.self);
+  if (isWon(state, role.votes)) {
     lead(state);
     return;
   }
@@ -59,7 +64,7 @@ export function openElection(state: State): void {
   });
 }
 
-export function onPreVoteResponse(state: State, from: string, asked: number, response: PreVoteResponse): void {
+export function onPreVoteResponse(state: State, from: PeerId, asked: number, response: PreVoteResponse): void {
   // A "yes" carries the term that was asked for, and Go peers say a "no" with it too: it is newer than ours, but nobody's.
   if (response.term > asked) {
     state.followIfNewer(response.term);
@@ -71,15 +76,15 @@ export function onPreVoteResponse(state: State, from: string, asked: number, res
   if (isWon(state, role.grants)) standForElection(state, false);
 }
 
-export function onVoteResponse(state: State, from: string, asked: number, response: VoteResponse): void {
+export function onVoteResponse(state: State, from: PeerId, asked: number, response: VoteResponse): void {
   if (state.followIfNewer(response.term)) return;
   const { role } = state;
-  if (role.kind !== 'candidate' || !response.granted || !state.rules.countsVote(asked, state.term)) return;
-  role.grants.add(from);
-  if (role.isOpen && isWon(state, role.grants)) lead(state);
+  if (!('votes' in role) || !response.granted || !state.rules.countsVote(asked, state.term)) return;
+  role.votes.add(from);
+  if (role.votes.has(state.self) && isWon(state, role.votes)) lead(state);
 }
 
-function isWon(state: State, grants: ReadonlySet<string>): boolean {
+function isWon(state: State, grants: ReadonlySet<PeerId>): boolean {
   return countVoters(state.journal.configuration, grants) >= state.quorum('elect');
 }
 

@@ -125,10 +125,16 @@ test('a peer whose disk hangs does not stand, nor promise a vote, until the disk
   assert.equal(peer.status.role, 'preCandidate');
 });
 
-test('a candidate waits for its own disk, however slow, and its term does not grow meanwhile', () => {
+/** A candidate of term 2 that has not saved its vote yet. */
+function standing(): SinglePeer {
   const peer = new SinglePeer();
   while (peer.status.role === 'follower') peer.ticks(1);
   for (const call of peer.takeCalls()) peer.answer(call, { type: 'preVote', term: 2, granted: true });
+  return peer;
+}
+
+test('a candidate waits for its own disk, however slow, and its term does not grow meanwhile', () => {
+  const peer = standing();
   peer.ticks(100);
   assert.deepEqual([peer.status.role, peer.status.term, peer.calls], ['candidate', 2, []]);
   peer.syncOne();
@@ -136,10 +142,34 @@ test('a candidate waits for its own disk, however slow, and its term does not gr
   assert.equal(peer.status.role, 'leader');
 });
 
+test('votes that come late, from slow disks, elect one that asks for pre-votes meanwhile; those of an election that another has won do not', () => {
+  const late = standing();
+  const calls = late.sync().takeCalls();
+  assert.deepEqual(
+    calls.map((call) => call.timeoutTicks),
+    [100, 100],
+  );
+  late.ticks(50);
+  assert.deepEqual([late.status.role, late.status.term], ['preCandidate', 2]);
+  assert.equal(late.answer(calls[0], { type: 'vote', term: 2, granted: true }).status.role, 'leader');
+
+  const tooLate = standing();
+  const [call] = tooLate.sync().takeCalls();
+  tooLate.ask('b', append(2, [0, 0], [])).ticks(50);
+  assert.equal(tooLate.status.role, 'preCandidate');
+  assert.equal(tooLate.answer(call, { type: 'vote', term: 2, granted: true }).status.role, 'preCandidate');
+});
+
+test('a peer does not stand while the vote it has given is being written', () => {
+  const peer = new SinglePeer({ options: { hangingTicks: 1000 } });
+  peer.ask('b', { type: 'vote', term: 2, candidate: 'b', lastIndex: 1, lastTerm: 1, leadershipTransfer: false });
+  assert.deepEqual([peer.ticks(100).status.role, peer.replies], ['follower', []]);
+  assert.deepEqual(peer.syncOne().nextReply(), { type: 'vote', term: 2, granted: true });
+  assert.deepEqual([peer.ticks(9).status.role, peer.ticks(1).status.role], ['follower', 'preCandidate']);
+});
+
 test('a candidate that waits for its disk follows a leader that others have elected', () => {
-  const peer = new SinglePeer();
-  while (peer.status.role === 'follower') peer.ticks(1);
-  for (const call of peer.takeCalls()) peer.answer(call, { type: 'preVote', term: 2, granted: true });
+  const peer = standing();
   peer.ticks(50).ask('b', append(2, [0, 0], []));
   assert.deepEqual([peer.status.role, peer.status.leader], ['follower', 'b']);
   assert.deepEqual([peer.sync().status.role, peer.calls], ['follower', []]);

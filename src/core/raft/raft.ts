@@ -206,8 +206,8 @@ function tick(state: State): void {
     tickLeader(state, role);
     return;
   }
-  // Until its own vote is on disk an election has not begun. Were it to begin again meanwhile, a slow disk would never elect anybody.
-  if (role.kind === 'candidate' && !role.isOpen) return;
+  // An election takes as long as the disks need for its votes. Were another to begin meanwhile, slow disks would never elect anybody.
+  if (journal.election > journal.written) return;
   if (++role.timer.elapsed < role.timer.timeout || isInstalling(state)) return;
   if (state.isElectable) campaign(state);
   else state.follow(state.term, undefined);

@@ -44,12 +44,14 @@ export interface PreCandidate {
   readonly timer: ElectionTimer;
   /** Including its own. */
   readonly grants: Set<PeerId>;
+  /** Those for its candidacy in the present term: late ones still elect it, until it raises its term. */
+  readonly votes: Set<PeerId>;
 }
 
 export interface Candidate {
   readonly kind: 'candidate';
   readonly timer: ElectionTimer;
-  readonly grants: Set<PeerId>;
+  readonly votes: Set<PeerId>;
   readonly isTransfer: boolean;
   /** Its vote for itself is on disk: only then does it count, and are the others asked. */
   isOpen: boolean;
@@ -315,9 +317,15 @@ export class State {
     const callId = ++this.#callId;
     this.calls.set(callId, context);
     const { appendTimeoutTicks, snapshotTimeoutTicks, electionTicks } = this.options;
-    const limits = { append: appendTimeoutTicks, snapshot: snapshotTimeoutTicks };
-    const timeoutTicks =
-      context.type === 'append' || context.type === 'snapshot' ? limits[context.type] : electionTicks;
+    const limits = {
+      append: appendTimeoutTicks,
+      vote: appendTimeoutTicks,
+      snapshot: snapshotTimeoutTicks,
+      heartbeat: electionTicks,
+      preVote: electionTicks,
+      timeoutNow: electionTicks,
+    };
+    const timeoutTicks = limits[context.type];
     this.outbox.calls.push({ callId, to: context.to, request, timeoutTicks });
   }
 

@@ -389,7 +389,7 @@ export interface RaftOptions {
   readonly electionSpreadTicks: number;
   /** Default 1. Below `electionTicks`. */
   readonly heartbeatTicks: number;
-  /** How long an append may take. Heartbeats and votes get `electionTicks`. Default 100. */
+  /** How long an append or a vote may take, which wait for a disk. Heartbeats and pre-votes get `electionTicks`. Default 100. */
   readonly appendTimeoutTicks: number;
   /** How long the sending of a snapshot may take; the shell gives up earlier when nothing moves. Default 36,000. */
   readonly snapshotTimeoutTicks: number;
