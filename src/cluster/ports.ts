@@ -66,10 +66,13 @@ export interface Datastore {
    * **One batch in flight**: a second call before the first resolved is a programmer error.
    */
   batch(ops: readonly DatastoreOp[], options: { readonly durable: boolean }): Promise<void>;
-  /** Pages of at most `pageSize` entries in key order, from one snapshot; yields to the event loop between pages. */
+  /**
+   * Pages of at most `pageSize` entries in key order, from one snapshot; yields to the event loop between pages. With `keysOnly`
+   * the values may be anything: damage of them is no failure.
+   */
   scan(
     range: KeyRange,
-    options?: { readonly pageSize?: number; readonly signal?: AbortSignal },
+    options?: { readonly pageSize?: number; readonly signal?: AbortSignal; readonly keysOnly?: boolean },
   ): AsyncIterable<DatastoreEntry[]>;
   close(): Promise<void>;
 }
@@ -113,7 +116,7 @@ export interface Host extends Startable {
   readonly self: PeerId;
   /** Our listening addresses with `/p2p/<self>`. */
   addresses(): readonly Multiaddr[];
-  /** Known addresses of a peer with `/p2p/<id>`. */
+  /** Where a peer is best looked for, with `/p2p/<id>`: once it has been reached, nothing that it may have left long ago. */
   addressesOf(peer: PeerId): readonly Multiaddr[];
   /** Remembers addresses; each ends with `/p2p/<id>`. Unusable ones are ignored. */
   addAddresses(addresses: readonly Multiaddr[]): Promise<void>;

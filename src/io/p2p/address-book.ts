@@ -2,51 +2,75 @@
 import { CODE_P2P, CODE_TCP, type Multiaddr, multiaddr } from '@multiformats/multiaddr';
 import type { PeerId } from '../../model/index.ts';
 
-/** A peer behind changing addresses must not grow for ever; the oldest address goes first. */
+/** Of each kind and peer: one behind changing addresses must not grow for ever. */
 const addressesPerPeerMax = 32;
 /** Far above the size of any cluster. The peer that was longest without news goes first. */
 const peersMax = 4096;
 
+interface Known {
+  /** Was dialled with success last. */
+  readonly confirmed: string | undefined;
+  /** Where the peer says itself that it listens. */
+  readonly told: readonly string[];
+  /** From files, operators and other members, the oldest first. */
+  readonly heard: readonly string[];
+}
+
+const nothingKnown: Known = { confirmed: undefined, told: [], heard: [] };
+
+/** All addresses have `/p2p/<peer>`. */
 export class AddressBook {
-  readonly #addresses = new Map<PeerId, Set<string>>();
+  readonly #peers = new Map<PeerId, Known>();
 
-  /** Addresses with `/p2p/<peer>`, in the order in which they should be tried. */
+  /** All that is known, in the order in which it should be tried. */
   of(peer: PeerId): readonly string[] {
-    return [...(this.#addresses.get(peer) ?? [])];
+    const { confirmed, told, heard } = this.#known(peer);
+    return [...new Set([...first(confirmed ?? heard[0]), ...told, ...heard])];
   }
 
-  /** Puts an address in front: it has just worked. */
+  /** What is worth being kept and passed on: once the peer is reached, no longer what was only heard, which it may have left. */
+  best(peer: PeerId): readonly string[] {
+    const { confirmed, told } = this.#known(peer);
+    return confirmed === undefined ? this.of(peer) : [...new Set([confirmed, ...told])];
+  }
+
+  /** It has just worked. */
   confirm(peer: PeerId, address: string): void {
-    const known = this.#addresses.get(peer) ?? [];
-    this.#put(peer, new Set([address, ...known]));
+    this.#put(peer, { ...this.#known(peer), confirmed: address });
   }
 
-  /** Adds behind what is known. */
-  add(peer: PeerId, addresses: readonly string[]): void {
-    if (addresses.length > 0) this.#put(peer, new Set([...(this.#addresses.get(peer) ?? []), ...addresses]));
-  }
-
-  /** Where the peer itself says that it listens: tried right after what has worked last, before what it may have left. */
+  /** Where the peer itself says that it listens, in place of what it said before. */
   tell(peer: PeerId, addresses: readonly string[]): void {
     if (addresses.length === 0) return;
-    const [best, ...others] = this.#addresses.get(peer) ?? [];
-    this.#put(peer, new Set([...(best === undefined ? [] : [best]), ...addresses, ...others]));
+    this.#put(peer, { ...this.#known(peer), told: addresses.slice(0, addressesPerPeerMax) });
+  }
+
+  /** Known from elsewhere. What was heard first goes when there is too much. */
+  add(peer: PeerId, addresses: readonly string[]): void {
+    if (addresses.length === 0) return;
+    const known = this.#known(peer);
+    this.#put(peer, { ...known, heard: [...new Set([...known.heard, ...addresses])].slice(-addressesPerPeerMax) });
   }
 
   forget(peer: PeerId): void {
-    this.#addresses.delete(peer);
+    this.#peers.delete(peer);
   }
 
-  #put(peer: PeerId, addresses: Set<string>): void {
-    this.#addresses.delete(peer);
-    this.#addresses.set(
-      peer,
-      addresses.size > addressesPerPeerMax ? new Set([...addresses].slice(0, addressesPerPeerMax)) : addresses,
-    );
-    if (this.#addresses.size <= peersMax) return;
-    const [oldest] = this.#addresses.keys();
-    if (oldest !== undefined) this.#addresses.delete(oldest);
+  #known(peer: PeerId): Known {
+    return this.#peers.get(peer) ?? nothingKnown;
   }
+
+  #put(peer: PeerId, known: Known): void {
+    this.#peers.delete(peer);
+    this.#peers.set(peer, known);
+    if (this.#peers.size <= peersMax) return;
+    const [oldest] = this.#peers.keys();
+    if (oldest !== undefined) this.#peers.delete(oldest);
+  }
+}
+
+function first(address: string | undefined): readonly string[] {
+  return address === undefined ? [] : [address];
 }
 
 /** An address that this host can dial, and the peer that it names. */

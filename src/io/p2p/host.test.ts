@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { after, test } from 'node:test';
 import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys';
 import { silentLogger } from '../../base/index.ts';
@@ -88,6 +89,60 @@ test('Host reports an unreachable and an unknown peer', async () => {
   const [address] = b.addresses();
   await b.stop();
   await assert.rejects(a.connect(address ?? ''), { code: 'p2p/unreachable', message: /connection refused/ });
+});
+
+interface SilentServers {
+  readonly ports: readonly number[];
+  /** Resolves when one of them is dialled. */
+  readonly reached: Promise<void>;
+  readonly end: () => void;
+}
+
+/** Servers that take connections and say nothing, as machines do whose packets are lost; ended, they refuse. */
+async function silentServers(count: number): Promise<SilentServers> {
+  const sockets = new Set<Socket>();
+  const { promise: reached, resolve } = Promise.withResolvers<void>();
+  const onSocket = (socket: Socket): void => {
+    sockets.add(socket.on('error', () => {}));
+    resolve();
+  };
+  const servers = Array.from({ length: count }, () => createServer(onSocket));
+  const ports = servers.map(async (server) => {
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return (server.address() as AddressInfo).port;
+  });
+  const end = (): void => {
+    for (const server of servers) server.close();
+    for (const socket of sockets) socket.resetAndDestroy();
+  };
+  return { ports: await Promise.all(ports), reached, end };
+}
+
+test('Host tries an address that is named first, however many stale ones it knows', async () => {
+  const [a, b] = await Promise.all([startHost(), startHost()]);
+  const { ports, end } = await silentServers(32);
+  try {
+    await a.addAddresses(ports.map((port) => `/ip4/127.0.0.1/tcp/${port}/p2p/${b.self}`));
+    const [address = ''] = b.addresses();
+    assert.equal(await a.connect(address), b.self);
+    assert.deepEqual(a.addressesOf(b.self), [address], 'and passes on none of those');
+  } finally {
+    end();
+  }
+});
+
+test('Host tries an address that is named also when the peer is being dialled at stale ones', async () => {
+  const [a, b] = await Promise.all([startHost(), startHost()]);
+  const { ports, reached, end } = await silentServers(3);
+  await a.addAddresses(ports.map((port) => `/ip4/127.0.0.1/tcp/${port}/p2p/${b.self}`));
+  const underWay = assert.rejects(a.connect(b.self), { code: 'p2p/unreachable' });
+  await reached;
+  const [address = ''] = b.addresses();
+  const connected = a.connect(address);
+  end();
+  await underWay;
+  assert.equal(await connected, b.self);
 });
 
 test('Host names the address that cannot be listened on', async () => {

@@ -204,7 +204,7 @@ class Libp2pHost implements Host, Streams {
   }
 
   addressesOf(peer: PeerId): readonly Multiaddr[] {
-    return this.#book.of(peer);
+    return this.#book.best(peer);
   }
 
   async addAddresses(addresses: readonly Multiaddr[]): Promise<void> {
@@ -243,7 +243,7 @@ class Libp2pHost implements Host, Streams {
     if (address.peer === this.self) return this.self;
     if (address.peer !== undefined) {
       this.#book.add(address.peer, [address.text]);
-      await this.#connectionTo(address.peer, options);
+      await this.#connectionTo(address.peer, options, address);
       return address.peer;
     }
     const connection = await this.#dialOne(address, AbortSignal.timeout(this.#dialTimeoutMs(options)), options.signal);
@@ -254,25 +254,44 @@ class Libp2pHost implements Host, Streams {
     return this.#protocols.get(peer);
   }
 
-  async #connectionTo(peer: PeerId, options: CallOptions): Promise<Connection> {
+  /** Shares a dial that is under way, unless an address is named that it may not know: that is tried next, before all others. */
+  async #connectionTo(peer: PeerId, options: CallOptions, named?: PeerAddress): Promise<Connection> {
     const open = this.#openConnection(peer);
     if (open !== undefined) return open;
-    let dial = this.#dials.get(peer);
-    if (dial === undefined) {
-      dial = this.#dial(peer).finally(() => this.#dials.delete(peer));
-      this.#dials.set(peer, dial);
-    }
+    const underWay = this.#dials.get(peer);
+    if (underWay !== undefined && named === undefined) return await withinLimits(underWay, peer, options);
+    const dial = this.#dialAfter(underWay, peer, named).finally(() => {
+      if (this.#dials.get(peer) === dial) this.#dials.delete(peer);
+    });
+    this.#dials.set(peer, dial);
     return await withinLimits(dial, peer, options);
+  }
+
+  /** One after the other: libp2p would make two dials to a peer one. */
+  async #dialAfter(
+    underWay: Promise<Connection> | undefined,
+    peer: PeerId,
+    named: PeerAddress | undefined,
+  ): Promise<Connection> {
+    await underWay?.catch(() => {});
+    return this.#openConnection(peer) ?? (await this.#dial(peer, named));
   }
 
   #openConnection(peer: PeerId): Connection | undefined {
     return this.#connections.get(peer)?.find((connection) => connection.status === 'open');
   }
 
-  /** Tries the known addresses one after the other, sharing the dial timeout among those that are left. */
-  async #dial(peer: PeerId): Promise<Connection> {
+  /**
+   * Tries the known addresses one after the other, sharing the dial timeout among those that are left; one that is named comes first,
+   * and may take half of it.
+   */
+  async #dial(peer: PeerId, named: PeerAddress | undefined): Promise<Connection> {
     if (this.#state !== 'started') throw p2pError('stopped', `Cannot connect to ${peer}: this host is not running`);
-    const addresses = this.#book.of(peer).flatMap((text) => parsePeerAddress(text) ?? []);
+    const known = this.#book.of(peer).filter((text) => text !== named?.text);
+    const addresses = [
+      ...(named === undefined ? [] : [named]),
+      ...known.flatMap((text) => parsePeerAddress(text) ?? []),
+    ];
     if (addresses.length === 0) throw p2pError('no-address', `Cannot connect to ${peer}: no address known`);
     const start = performance.now();
     const timeoutMs = this.#dialTimeoutMs({});
@@ -280,7 +299,11 @@ class Libp2pHost implements Host, Streams {
     for (const [index, address] of addresses.entries()) {
       const leftMs = timeoutMs - (performance.now() - start);
       if (leftMs <= 0) break;
-      const budgetMs = Math.max(addressDialTimeoutMsMin, Math.ceil(leftMs / (addresses.length - index)));
+      const left = addresses.length - index;
+      const budgetMs = Math.max(
+        addressDialTimeoutMsMin,
+        Math.ceil(leftMs / (address === named ? Math.min(left, 2) : left)),
+      );
       try {
         return await this.#dialOne(address, AbortSignal.timeout(budgetMs));
       } catch (error) {
@@ -304,7 +327,10 @@ class Libp2pHost implements Host, Streams {
       const connection = await this.#running().libp2p.dial(address, {
         signal: signal === undefined ? timeout : AbortSignal.any([timeout, signal]),
       });
-      this.#book.confirm(connection.remotePeer.toString(), withPeer(connection.remoteAddr, connection));
+      // The remote may have reached us meanwhile, from a port that leads nowhere.
+      if (connection.direction === 'outbound') {
+        this.#book.confirm(connection.remotePeer.toString(), withPeer(connection.remoteAddr, connection));
+      }
       return connection;
     } catch (error) {
       const reason = dialFailure(error, timeout);
