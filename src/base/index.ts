@@ -26,6 +26,7 @@ export { type FlagForm, rewriteGoArguments } from './go-arguments.ts';
 export type { Startable } from './lifecycle.ts';
 export { LogLimit } from './log-limit.ts';
 export { type LogFields, type Logger, silentLogger } from './logger.ts';
+export { pause } from './pause.ts';
 export { printable } from './printable.ts';
 export { SeededRandom } from './prng.ts';
 export type { Random } from './random.ts';

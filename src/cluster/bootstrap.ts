@@ -1,5 +1,5 @@
 /** Joins a running cluster, as often as it takes for a while: the others may be starting too. */
-import { type Clock, errorMessage, type Logger } from '../base/index.ts';
+import { type Clock, errorMessage, type Logger, pause } from '../base/index.ts';
 import { type Multiaddr, type PeerId, peerIdOfMultiaddr } from '../model/index.ts';
 import type { CallOptions } from './ports.ts';
 
@@ -76,18 +76,4 @@ async function isConfirmed(
     return false;
   }
   return await isMember();
-}
-
-/** Ends early when the signal does. */
-function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = (): void => {
-      cancel();
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const cancel = clock.after(ms, end);
-    if (signal.aborted) end();
-    else signal.addEventListener('abort', end, { once: true });
-  });
 }

@@ -1,5 +1,9 @@
-/** What the peer refuses. Texts are those of the reference: clients and scripts match them. Source: Go `cluster.go`. */
+/**
+ * What the peer refuses. Where the reference refuses too, the texts are its: clients and scripts match them.
+ * Source: Go `cluster.go`.
+ */
 import { OperatingError } from '../base/index.ts';
+import type { PeerId } from '../model/index.ts';
 
 export function followerMode(): OperatingError {
   const text = 'this peer is configured to be in follower mode. Write operations are disabled';
@@ -18,4 +22,13 @@ export function badPin(text: string): OperatingError {
 /** A request that the present state of the pinset forbids. */
 export function refusedPin(text: string, cause?: unknown): OperatingError {
   return new OperatingError('cluster/refused-pin', text, { cause });
+}
+
+/** Of a peer with data that was to join `peer`. */
+export function otherCluster(peer: PeerId): OperatingError {
+  const text =
+    `the cluster of ${peer} does not know this peer, whose data is of another one, or of a time before its removal: ` +
+    `they are not mixed. Start this peer again while ${peer} runs, and its data is moved away before it joins; ` +
+    'with createCluster, take another folder';
+  return new OperatingError('cluster/other-cluster', text);
 }

@@ -333,6 +333,39 @@ test('Peer: a peer that asks to be taken in again does not end because it was re
   assert.equal(isRemoved, true);
 });
 
+test('Peer: adding a peer does not wait for the disk that its address is saved to', async (t) => {
+  const cluster = new MemoryCluster();
+  t.after(() => cluster.stop());
+  const saved: string[] = [];
+  let isHanging = false;
+  let thaw = (): void => {};
+  cluster.addressFile = {
+    path: 'peerstore',
+    save: async (addresses) => {
+      if (isHanging) await new Promise<void>((resolve) => (thaw = resolve));
+      saved.push(...addresses);
+    },
+  };
+  await cluster.start(2);
+  const { id } = await cluster.addOutsider();
+  isHanging = true;
+  let added = '';
+  void cluster
+    .node(0)
+    .peer.peerAdd(id)
+    .then((answer) => {
+      added = answer.id;
+    });
+  await cluster.clock.advance(100);
+  assert.equal(added, id);
+  const isSaved = (): boolean => saved.some((address) => address.endsWith(id));
+  assert.equal(isSaved(), false);
+  isHanging = false;
+  thaw();
+  await cluster.clock.advance(3000);
+  assert.equal(isSaved(), true);
+});
+
 test('Peer: a follower refuses writes and shows itself only', async (t) => {
   const cluster = await started(t, 2, { followerMode: true });
   const { peer } = cluster.node(0);

@@ -13,6 +13,7 @@ import {
   type Logger,
   LogLimit,
   OperatingError,
+  pause,
   type Random,
   type Startable,
 } from '../base/index.ts';
@@ -44,7 +45,7 @@ import {
 } from '../model/index.ts';
 import { bootstrap } from './bootstrap.ts';
 import { ClosestPeer } from './closest.ts';
-import { notPinned } from './errors.ts';
+import { notPinned, otherCluster } from './errors.ts';
 import { GlobalStatus } from './global-status.ts';
 import { leaderOf } from './leader.ts';
 import { Loop } from './loop.ts';
@@ -261,7 +262,8 @@ class ClusterPeer implements Peer {
     this.#members.refresh();
     const id = await rpc.call(peer, methods.Cluster.ID, nothing, { timeoutMs: joinTimeoutMs, ...call });
     await this.#members.learn(id);
-    await this.#members.save();
+    // Saves what is known now. Not waited for: the peer is added, whatever our disk does.
+    this.#members.refresh();
     const clusterPeers = id.clusterPeers ?? [];
     return clusterPeers.includes(this.self) ? id : { ...id, clusterPeers: [...clusterPeers, this.self] };
   }
@@ -282,6 +284,7 @@ class ClusterPeer implements Peer {
     await host.addAddresses([address]);
     const peer = await host.connect(address, call);
     const options = { timeoutMs: joinTimeoutMs, ...call };
+    if (!(await this.#hasOneClusterWith(peer, options))) throw otherCluster(peer);
     await this.#members.learn(await rpc.call(peer, methods.Cluster.PeerAdd, this.self, options));
     // It answered: it counts as alive until its own ping arrives.
     const expire = clock.wallNanos() + this.#pingTtlNanos;
@@ -446,7 +449,7 @@ class ClusterPeer implements Peer {
         }
         // It had learned of its removal, and was ended before it could act on it.
         await this.#watchMembership(signal);
-        await this.#pause(readyRetryMs);
+        await pause(this.#deps.clock, readyRetryMs, signal);
         if (signal.aborted) return;
       }
     }
@@ -640,6 +643,18 @@ class ClusterPeer implements Peer {
     }
   }
 
+  /**
+   * A log does not tell whose it is: that of one small cluster looks like the beginning of another's, which would go on
+   * with it. So the other must be in our log, or we in its. Who has no data yet can join anybody.
+   */
+  async #hasOneClusterWith(peer: PeerId, call: CallOptions): Promise<boolean> {
+    const { consensus, rpc } = this.#deps;
+    const known = await consensus.peers();
+    if (known.length === 0 || known.includes(peer)) return true;
+    const { clusterPeers } = await rpc.call(peer, methods.Cluster.ID, nothing, call);
+    return clusterPeers?.includes(this.self) === true;
+  }
+
   /** Members, or none while consensus cannot say yet: a peer that is still starting is asked for its id. */
   async #knownPeers(): Promise<readonly PeerId[]> {
     try {
@@ -656,20 +671,6 @@ class ClusterPeer implements Peer {
 
   #signal(call: CallOptions): AbortSignal {
     return AbortSignal.any(call.signal === undefined ? [this.#stopping.signal] : [call.signal, this.#stopping.signal]);
-  }
-
-  /** Ends early when the peer stops. */
-  #pause(ms: number): Promise<void> {
-    const { signal } = this.#stopping;
-    return new Promise((resolve) => {
-      const end = (): void => {
-        cancel();
-        signal.removeEventListener('abort', end);
-        resolve();
-      };
-      const cancel = this.#deps.clock.after(ms, end);
-      signal.addEventListener('abort', end);
-    });
   }
 }
 

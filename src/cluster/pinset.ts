@@ -284,9 +284,10 @@ class StoredPinset implements PinsetState {
     return count;
   }
 
+  /** Also of values that are damaged: a restore is what mends them. */
   async #clear(namespace: Namespace): Promise<void> {
     const batch = new BoundedBatch(this.#store);
-    for await (const entries of this.#store.scan(pinKeys[namespace])) {
+    for await (const entries of this.#store.scan(pinKeys[namespace], { keysOnly: true })) {
       for (const [key] of entries) batch.add({ type: 'del', key });
       if (batch.isFull) await batch.write();
     }

@@ -66,10 +66,13 @@ export interface Datastore {
    * **One batch in flight**: a second call before the first resolved is a programmer error.
    */
   batch(ops: readonly DatastoreOp[], options: { readonly durable: boolean }): Promise<void>;
-  /** Pages of at most `pageSize` entries in key order, from one snapshot; yields to the event loop between pages. */
+  /**
+   * Pages of at most `pageSize` entries in key order, from one snapshot; yields to the event loop between pages. With `keysOnly`
+   * the values may be anything: damage of them is no failure.
+   */
   scan(
     range: KeyRange,
-    options?: { readonly pageSize?: number; readonly signal?: AbortSignal },
+    options?: { readonly pageSize?: number; readonly signal?: AbortSignal; readonly keysOnly?: boolean },
   ): AsyncIterable<DatastoreEntry[]>;
   close(): Promise<void>;
 }

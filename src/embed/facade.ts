@@ -1,6 +1,5 @@
 /** A `Cluster` over whatever peer stands behind it: a real one, or one of a test cluster in one of its lives. */
-import type { Clock } from '../base/index.ts';
-import { errorCode } from '../base/index.ts';
+import { type Clock, errorCode, pause } from '../base/index.ts';
 import type { CallOptions, ClusterApi } from '../cluster/ports.ts';
 import { nearest } from '../model/config/index.ts';
 import { type PeerId, type PinPath, parsePeerId, type StatusFilter, trackerStatusBits } from '../model/index.ts';
@@ -38,7 +37,9 @@ const pinKeys: Readonly<Record<keyof PinRequest, true>> = {
   update: true,
   ...callKeys,
 };
-const statusKeys: Readonly<Record<keyof StatusOptions, true>> = { filter: true, local: true, ...callKeys };
+const listKeys = { signal: true } as const;
+const oneStatusKeys: Readonly<Record<keyof Omit<StatusOptions, 'filter'>, true>> = { local: true, ...callKeys };
+const statusKeys: Readonly<Record<keyof StatusOptions, true>> = { filter: true, ...oneStatusKeys };
 const waitKeys: Readonly<Record<keyof WaitOptions, true>> = {
   status: true,
   count: true,
@@ -92,12 +93,9 @@ export function clusterOf(parts: Parts): Cluster {
     get: (cid) => get(api(), cid),
     pins: (options) => pins(api, options),
     readBarrier: async (limits) => await api().readBarrier(callOf(limits)),
-    status: async (cid, options = {}) => statusOfCid(api(), cidOf(cid), options),
+    status: (cid, options) => status(api, cid, options),
     statusAll: (options) => statusAll(api, options),
-    recover: async (cid, options = {}) =>
-      options.local === true
-        ? statusOfOne(await api().recoverLocal(cidOf(cid), callOf(options)))
-        : statusOf(await api().recover(cidOf(cid), callOf(options))),
+    recover: (cid, options) => recover(api, cid, options),
     recoverAll: (options) => recoverAll(api, options),
     waitFor: (cid, options) => waitFor(api, parts.clock, cid, options),
     peers: async (limits) => await collected(mapped(api().peers(callOf(limits)), peerInfoOf)),
@@ -111,12 +109,12 @@ export function clusterOf(parts: Parts): Cluster {
 }
 
 async function pin(api: ClusterApi, cid: CidLike, request: PinRequest = {}): Promise<PinEntry> {
-  checkKeys(request, pinKeys);
+  const call = callOf(request, pinKeys);
   const options = pinOptionsOf(request);
   const path = pathOf(cid);
-  if (path === undefined) return entryOf(await api.pin(cidOf(cid), options, callOf(request)));
+  if (path === undefined) return entryOf(await api.pin(cidOf(cid), options, call));
   const pinPath: PinPath = { ...options, path };
-  return entryOf(await api.pinPath(pinPath, callOf(request)));
+  return entryOf(await api.pinPath(pinPath, call));
 }
 
 async function unpin(api: ClusterApi, cid: CidLike, limits?: CallLimits): Promise<PinEntry> {
@@ -140,32 +138,47 @@ async function* pins(
   api: () => ClusterApi,
   options: { readonly signal?: AbortSignal } = {},
 ): AsyncGenerator<PinEntry, void> {
-  for await (const page of api().pins(options)) for (const entry of page) yield entryOf(entry);
+  for await (const page of api().pins(callOf(options, listKeys))) for (const entry of page) yield entryOf(entry);
 }
 
-async function statusOfCid(
-  api: ClusterApi,
-  cid: ReturnType<typeof cidOf>,
-  options: Omit<StatusOptions, 'filter'>,
+async function status(
+  api: () => ClusterApi,
+  cid: CidLike,
+  options: Omit<StatusOptions, 'filter'> = {},
 ): Promise<PinStatus> {
+  const call = callOf(options, oneStatusKeys);
+  const wanted = cidOf(cid);
   return options.local === true
-    ? statusOfOne(await api.statusLocal(cid, callOf(options)))
-    : statusOf(await api.status(cid, callOf(options)));
+    ? statusOfOne(await api().statusLocal(wanted, call))
+    : statusOf(await api().status(wanted, call));
+}
+
+async function recover(
+  api: () => ClusterApi,
+  cid: CidLike,
+  options: Omit<StatusOptions, 'filter'> = {},
+): Promise<PinStatus> {
+  const call = callOf(options, oneStatusKeys);
+  const wanted = cidOf(cid);
+  return options.local === true
+    ? statusOfOne(await api().recoverLocal(wanted, call))
+    : statusOf(await api().recover(wanted, call));
 }
 
 async function* statusAll(api: () => ClusterApi, options: StatusOptions = {}): AsyncGenerator<PinStatus, void> {
-  checkKeys(options, statusKeys);
+  const call = callOf(options, statusKeys);
   const filter = filterOf(options.filter);
-  if (options.local === true) yield* mapped(api().statusAllLocal(filter, callOf(options)), statusOfOne);
-  else yield* mapped(api().statusAll(filter, callOf(options)), statusOf);
+  if (options.local === true) yield* mapped(api().statusAllLocal(filter, call), statusOfOne);
+  else yield* mapped(api().statusAll(filter, call), statusOf);
 }
 
 async function* recoverAll(
   api: () => ClusterApi,
   options: Omit<StatusOptions, 'filter'> = {},
 ): AsyncGenerator<PinStatus, void> {
-  if (options.local === true) yield* mapped(api().recoverAllLocal(callOf(options)), statusOfOne);
-  else yield* mapped(api().recoverAll(callOf(options)), statusOf);
+  const call = callOf(options, oneStatusKeys);
+  if (options.local === true) yield* mapped(api().recoverAllLocal(call), statusOfOne);
+  else yield* mapped(api().recoverAll(call), statusOf);
 }
 
 async function waitFor(
@@ -174,20 +187,20 @@ async function waitFor(
   cid: CidLike,
   options: WaitOptions = {},
 ): Promise<PinStatus> {
-  checkKeys(options, waitKeys);
-  callOf(options);
+  const call = callOf(options, waitKeys);
   const { status = 'pinned', count, timeoutMs = waitTimeoutMsDefault, intervalMs = waitIntervalMsDefault } = options;
   if (!(intervalMs > 0)) throw badArgument('intervalMs', intervalMs, 'milliseconds, more than 0');
   const wanted = cidOf(cid);
   const endMs = clock.now() + timeoutMs;
   for (;;) {
     const lookMs = Math.max(lookMsMin, endMs - clock.now());
-    const found = await statusOfCid(api(), wanted, { ...options, timeoutMs: lookMs });
+    const found = statusOf(await api().status(wanted, { ...call, timeoutMs: lookMs }));
     const concerned = Object.values(found.peers).filter((peer) => peer.status !== 'remote' || status === 'remote');
     const reached = concerned.filter((peer) => peer.status === status).length;
     if (reached > 0 && reached >= (count ?? concerned.length)) return found;
     if (clock.now() >= endMs) throw notReached(howFar(found, status, reached, count ?? concerned.length));
     await pause(clock, Math.min(intervalMs, endMs - clock.now()), options.signal);
+    options.signal?.throwIfAborted();
   }
 }
 
@@ -199,23 +212,9 @@ function howFar({ cid, peers }: PinStatus, status: string, reached: number, want
   return `Cannot wait longer for "${cid}": ${status} on ${reached} of ${wanted} peers${rest}`;
 }
 
-function pause(clock: Clock, ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => {
-      cancel();
-      reject(signal?.reason);
-    };
-    const cancel = clock.after(ms, () => {
-      signal?.removeEventListener('abort', abort);
-      resolve();
-    });
-    if (signal?.aborted === true) abort();
-    else signal?.addEventListener('abort', abort, { once: true });
-  });
-}
-
 /** Throws `embed/bad-argument` for an option that nobody would read. */
-function checkKeys(options: object, keys: Readonly<Record<string, true>>): void {
+function checkKeys(options: unknown, keys: Readonly<Record<string, true>>): void {
+  if (typeof options !== 'object' || options === null) throw badArgument('the options', options, 'an object');
   for (const [key, value] of Object.entries(options)) {
     if (Object.hasOwn(keys, key)) continue;
     const names = Object.keys(keys);
@@ -253,8 +252,10 @@ function filterOf(names: StatusOptions['filter'] = []): StatusFilter {
   return filter;
 }
 
-/** Throws `embed/bad-argument`. */
-function callOf({ signal, timeoutMs }: CallLimits = {}): CallOptions {
+/** Throws `embed/bad-argument`, also for what is none of `keys`. */
+function callOf(limits: CallLimits = {}, keys: Readonly<Record<string, true>> = callKeys): CallOptions {
+  checkKeys(limits, keys);
+  const { signal, timeoutMs } = limits;
   if (timeoutMs !== undefined && !(Number.isFinite(timeoutMs) && timeoutMs >= 0)) {
     throw badArgument('timeoutMs', timeoutMs, 'milliseconds, 0 or more');
   }

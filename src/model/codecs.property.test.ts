@@ -94,6 +94,8 @@ test('pins survive msgpack, and the general decoder understands the bytes', () =
     fc.property(pin, (value) => {
       const bytes = codec.encode(value);
       assert.deepEqual(codec.decode(bytes), value);
+      // The general decoder takes no such key.
+      if (Object.hasOwn(value.metadata ?? {}, '__proto__')) return;
       const seen = oracleDecode(bytes, { rawStrings: true }) as Record<string, unknown>;
       assert.equal(hexEncode(seen.c as Uint8Array), hexEncode(value.cid.bytes));
       assert.equal(skipMsgpackValue(bytes, 0), bytes.length);

@@ -22,6 +22,7 @@ const floors: Readonly<Record<Simulation, Readonly<Record<string, number>>>> = {
     transfers: 200,
     snapshots: 2600,
     installs: 150,
+    leaves: 40,
   },
   world: {
     commits: 17_000,
@@ -30,7 +31,7 @@ const floors: Readonly<Record<Simulation, Readonly<Record<string, number>>>> = {
     reads: 9000,
     crashes: 3900,
     changes: 500,
-    leaves: 40,
+    leaves: 90,
     strikes: 1250,
     snapshots: 3400,
     installs: 500,

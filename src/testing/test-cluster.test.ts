@@ -302,6 +302,21 @@ test('createTestCluster: what nobody would read is refused', async () => {
   await assert.rejects(first.waitFor(a, { timeoutMs: -1 }), bad(/^Cannot use timeoutMs: found -1/));
   await assert.rejects(first.waitFor(a, { intervalMs: 0 }), bad(/^Cannot use intervalMs: found 0/));
   await assert.rejects(collect(first.statusAll({ filtre: [] } as object)), bad(/expected that name to be "filter"$/));
+  // Every call that takes options.
+  type Loose = Readonly<Record<string, (...args: unknown[]) => unknown>>;
+  const loose = first as unknown as Loose;
+  const ofCid = ['pin', 'unpin', 'status', 'recover', 'waitFor'].map((name) => [name, a] as const);
+  const lists = ['pins', 'statusAll', 'recoverAll'].map((name) => [name] as const);
+  const calls = [...ofCid, ...lists, ['readBarrier'], ['peers'], ['removePeer', first.id]] as const;
+  const called = async (name: string, ...args: unknown[]): Promise<void> => {
+    const given = loose[name]?.(...args);
+    if (lists.some(([list]) => list === name)) await collect(given as AsyncIterable<unknown>);
+    else await given;
+  };
+  for (const [name, ...args] of calls) {
+    await assert.rejects(called(name, ...args, { singal: 1 }), bad(/^Cannot use singal: found 1, expected /), name);
+    await assert.rejects(called(name, ...args, null), bad(/^Cannot use the options: found null, expected an object$/));
+  }
   assert.throws(
     () => first.on('pinned' as 'pin', () => {}),
     bad(/^Cannot use the event: found "pinned", expected one of pin, /),

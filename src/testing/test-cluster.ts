@@ -391,8 +391,9 @@ class Seat {
   }
 
   async #stop(cause: Error | undefined): Promise<void> {
+    const { life } = this;
     await this.#peer.stop();
-    if (this.#isRemoved) await this.#disk.moveAway();
+    if (this.#isRemoved) await life?.consensus.clean();
     this.#ended.resolve(cause);
   }
 

@@ -101,6 +101,19 @@ export function datastoreConformance(name: string, open: () => Promise<Datastore
       assert.deepEqual(seen, ['a=1', 'b=1', 'c=1']);
     });
 
+    withStore('scan for keys alone gives the same keys', async (store) => {
+      const keys = ['a', 'b', 'c'].map(utf8Encode);
+      await store.batch(
+        keys.map((key) => ({ type: 'put', key, value: key })),
+        { durable: false },
+      );
+      const seen: Uint8Array[] = [];
+      for await (const page of store.scan(everything, { pageSize: 2, keysOnly: true })) {
+        seen.push(...page.map(([key]) => key));
+      }
+      assert.deepEqual(seen.map(utf8Decode), ['a', 'b', 'c']);
+    });
+
     withStore('scan ends early when the reader leaves, and rejects with the reason of its signal', async (store) => {
       await store.batch([put('a', '1'), put('b', '1'), put('c', '1')], { durable: false });
       for await (const _ of store.scan(everything, { pageSize: 1 })) break;

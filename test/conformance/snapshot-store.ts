@@ -136,6 +136,25 @@ export function snapshotStoreConformance(name: string, place: () => Promise<Snap
       await assert.rejects(readSnapshot(store, first), { code: 'store/io', message: /it was deleted/ });
     });
 
+    test('a snapshot that is deleted is gone, after the store is opened again too; one that is being read is read to its end', async () => {
+      const at = await place();
+      const store = await at.open();
+      const bytes = new Uint8Array(1_000_000).fill(7);
+      await writeSnapshot(store, baseAt(1, 1));
+      const refused = await writeSnapshot(store, baseAt(2, 1), [bytes]);
+      const reading = store.read(refused)[Symbol.asyncIterator]();
+      const first = await reading.next();
+      assert.ok(first.done !== true);
+      await store.delete(refused);
+      await store.delete(refused);
+      assert.deepEqual(indexesOf(store), [1]);
+      await assert.rejects(readSnapshot(store, refused), { code: 'store/io', message: /it was deleted/ });
+      let size = first.value.length;
+      for (let next = await reading.next(); next.done !== true; next = await reading.next()) size += next.value.length;
+      assert.equal(size, 1_000_000);
+      assert.deepEqual(indexesOf(await at.open()), [1]);
+    });
+
     test('a snapshot that is being read is read to its end, whatever is written meanwhile', async () => {
       const store = await (await place()).open();
       const bytes = new Uint8Array(1_000_000).fill(7);

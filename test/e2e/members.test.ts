@@ -122,7 +122,7 @@ test('the leader is removed through a follower, a follower removes itself, and t
     await waitForMembers(peers);
     const [stranger] = peers.map(() => '12D3KooWRUgsb5Qs7DYUfhgME6Xudhn95MkQ9cEBdNsMTXSR2qCT');
     assert.ok(peers[0] && stranger);
-    const stderr = `warning: ${stranger} was no member: nothing was removed\n`;
+    const stderr = `warning: ${await idOf(peers[0])} did not know ${stranger} as a member\n`;
     assert.deepEqual(await ctl(peers[0], 'peers', 'rm', stranger), { ...done, stderr });
     await waitForMembers(peers);
 

@@ -175,13 +175,13 @@ test('three peers join, pin, list, lose one and go on', { timeout: 60_000 }, asy
   const nodes = [first, second, third];
 
   for (const node of nodes) await until(() => node.peer.metrics('freespace').length === 3);
+  await until(
+    () => second.host.addressesOf(third.peer.self).length > 0 && third.host.addressesOf(second.peer.self).length > 0,
+  );
   const ids = await collect(third.peer.peers());
   assert.deepEqual(
     ids.map((id) => id.error),
     ['', '', ''],
-  );
-  await until(
-    () => second.host.addressesOf(third.peer.self).length > 0 && third.host.addressesOf(second.peer.self).length > 0,
   );
 
   const pins = Array.from({ length: 200 }, (_, n) => cidNumber(n));

@@ -21,6 +21,7 @@
  *     hold a             what a is given to apply takes until `apply a`, and snapshots are received and restored by command
  *     crash a            a loses what it has not synced, and starts again
  *     wipe a             a loses its disk, and starts again as a peer that joins
+ *     leave a            a puts its log away, remembers where that ended, and starts again as a peer that joins
  *     status             all peers
  */
 import { OperatingError } from '../../src/base/index.ts';
@@ -32,6 +33,7 @@ import {
   type Entry,
   type Input,
   joinOps,
+  type LogEnd,
   type LogOp,
   type Output,
   type Raft,
@@ -50,6 +52,7 @@ interface Peer {
   /** Of the state, which is durable at once. */
   applied: number;
   snapshot: Base | undefined;
+  previousLog: LogEnd | undefined;
   receive: Output['receive'];
   restore: Base | undefined;
   /** Held up by `hold`: the end of the batch that is being applied, or 0. */
@@ -190,7 +193,18 @@ class Script {
       case 'wipe': {
         const peer = this.#peer(first);
         peer.disk = new DiskImage();
-        peer.disk.perform(joinOps);
+        peer.disk.perform(joinOps());
+        peer.applied = 0;
+        peer.snapshot = undefined;
+        this.#crash(peer);
+        break;
+      }
+      case 'leave': {
+        const peer = this.#peer(first);
+        const { hard, lastIndex, lastTerm } = peer.disk;
+        peer.previousLog = { index: lastIndex, term: lastTerm };
+        peer.disk = new DiskImage();
+        peer.disk.perform(joinOps(hard));
         peer.applied = 0;
         peer.snapshot = undefined;
         this.#crash(peer);
@@ -212,10 +226,11 @@ class Script {
     const peer: Peer = {
       id,
       disk,
-      raft: boot({ id, disk, applied: 0, snapshot: undefined }, patience, this.#options),
+      raft: boot({ id, disk, applied: 0, snapshot: undefined, previousLog: undefined }, patience, this.#options),
       writing: undefined,
       applied: 0,
       snapshot: undefined,
+      previousLog: undefined,
       receive: undefined,
       restore: undefined,
       applying: undefined,
@@ -405,11 +420,19 @@ class Script {
   }
 }
 
-type BootParts = Pick<Peer, 'id' | 'disk' | 'applied' | 'snapshot'>;
+type BootParts = Pick<Peer, 'id' | 'disk' | 'applied' | 'snapshot' | 'previousLog'>;
 
-function boot({ id, disk, applied, snapshot }: BootParts, patience: number, options: Partial<RaftOptions>): Raft {
+function boot(parts: BootParts, patience: number, options: Partial<RaftOptions>): Raft {
+  const { id, disk, applied, snapshot, previousLog } = parts;
   const random = { integer: (limit: number) => Math.min(3 * patience, limit - 1) };
-  const deps = { self: id, random, image: disk.load(), applied, ...(snapshot !== undefined && { snapshot }) };
+  const deps = {
+    self: id,
+    random,
+    image: disk.load(),
+    applied,
+    ...(snapshot !== undefined && { snapshot }),
+    ...(previousLog !== undefined && { previousLog }),
+  };
   return createRaft(deps, options);
 }
 

@@ -8,6 +8,7 @@ import {
   createRaft,
   type Entry,
   type Input,
+  type LogEnd,
   type LogOp,
   type Output,
   type Raft,
@@ -32,6 +33,8 @@ export interface SinglePeerOptions {
   readonly terms?: readonly number[];
   /** Default: that of the last entry. */
   readonly term?: number;
+  /** Where a log ended that it has put away. */
+  readonly previousLog?: LogEnd;
 }
 
 export class SinglePeer {
@@ -193,9 +196,16 @@ export class SinglePeer {
   }
 
   #boot(): Raft {
-    const { options = {}, rules = {} } = this.#options;
+    const { options = {}, rules = {}, previousLog } = this.#options;
     return createRaft(
-      { self: 'a', random: { integer: () => 0 }, image: this.disk.load(), applied: this.appliedIndex, rules },
+      {
+        self: 'a',
+        random: { integer: () => 0 },
+        image: this.disk.load(),
+        applied: this.appliedIndex,
+        rules,
+        ...(previousLog && { previousLog }),
+      },
       options,
     );
   }
@@ -221,8 +231,7 @@ export class SinglePeer {
 export function accepted({ request }: Call): Response {
   if (request.type === 'snapshot') return { type: 'snapshot', term: request.term, success: true };
   if (request.type !== 'append') throw new TypeError('an append or a snapshot is accepted');
-  const lastLog = request.prevIndex + request.entries.length;
-  return { type: 'append', term: request.term, lastLog, success: true, noRetryBackoff: false };
+  return { type: 'append', term: request.term, lastLog: request.prevIndex, success: true, noRetryBackoff: false };
 }
 
 export function isHeartbeat({ request }: Call): boolean {

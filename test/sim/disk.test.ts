@@ -29,8 +29,9 @@ function newDisk(): { readonly open: () => Promise<RaftData> } {
   };
   return {
     open: async () => {
-      const { log, state, snapshots } = await disk.open();
+      const { log, state, snapshots, previousLog } = await disk.open();
       return {
+        previousLog,
         log: { load: () => log.load(), write: (ops) => timed(() => log.write(ops)), close: () => log.close() },
         state: {
           get: (key) => state.get(key),
@@ -41,6 +42,7 @@ function newDisk(): { readonly open: () => Promise<RaftData> } {
         snapshots: {
           list: () => snapshots.list(),
           read: (snapshot) => snapshots.read(snapshot),
+          delete: (snapshot) => timed(() => snapshots.delete(snapshot)),
           create: async (base) => {
             const writer = await snapshots.create(base);
             return {

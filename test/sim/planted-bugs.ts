@@ -189,6 +189,14 @@ export const plantedBugs: readonly PlantedBug[] = [
     seeds: 700,
   },
   {
+    name: 'a peer that has put its log away votes for anyone',
+    simulation: 'world',
+    plants: { rules: { remembersPreviousLog: false } },
+    // Another cluster's leader in one term, or what it wrote where something was committed.
+    checkers: ['committed entries equal', 'committed stays durable', 'one leader per term'],
+    seeds: 600,
+  },
+  {
     name: 'a follower commits up to its own last entry',
     simulation: 'walk',
     plants: { rules: { followerCommit: (leaderCommit, _proven, last) => Math.min(leaderCommit, last) } },

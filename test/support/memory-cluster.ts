@@ -6,7 +6,16 @@
 import { OperatingError, SeededRandom, silentLogger } from '../../src/base/index.ts';
 import { createPeer, createPinTracker, type Peer, type PeerOptions } from '../../src/cluster/index.ts';
 import { createMemoryDatastore } from '../../src/cluster/memory-datastore.ts';
-import type { CallOptions, Consensus, Host, Informer, Pinset, PinTracker, Rpc } from '../../src/cluster/ports.ts';
+import type {
+  AddressFile,
+  CallOptions,
+  Consensus,
+  Host,
+  Informer,
+  Pinset,
+  PinTracker,
+  Rpc,
+} from '../../src/cluster/ports.ts';
 import { createDiskInformer, createTagsInformer } from '../../src/io/inform/index.ts';
 import { createPeerMonitor } from '../../src/io/monitor/index.ts';
 import { createRpc, type RpcNode, registerServices } from '../../src/io/rpc/index.ts';
@@ -49,6 +58,8 @@ export class MemoryCluster {
   readonly returning: Set<PeerId> = new Set();
   /** What is agreed on comes to the pinset of this node, by its position, only when it waits for it. */
   late: number | undefined;
+  /** Of peers that are made from now on. */
+  addressFile: AddressFile | undefined;
   readonly #late: (() => void)[] = [];
   readonly #cut = new Set<PeerId>();
   readonly #subscribers = new Map<PeerId, (from: PeerId, data: Uint8Array) => void>();
@@ -162,6 +173,7 @@ export class MemoryCluster {
         random,
         logger: silentLogger,
         answersInOrder: () => true,
+        ...(this.addressFile && { addressFile: this.addressFile }),
       },
     );
     registerServices(rpc, { cluster: peer, tracker, ipfs, consensus, monitor });

@@ -145,7 +145,7 @@ export class RaftCluster {
           open: async () => {
             if (peer.openError !== undefined) throw peer.openError;
             const data = await this.#timed(folder.open());
-            const { log, state, snapshots } = data;
+            const { log, state, snapshots, previousLog } = data;
             const write: typeof log.write = async (ops) => {
               // Virtual time goes on meanwhile.
               if (peer.diskHangs !== undefined) await peer.diskHangs;
@@ -163,12 +163,16 @@ export class RaftCluster {
                     discard: () => this.#timed(writer.discard()),
                   };
                 },
-                read: (snapshot) => this.#timedChunks(snapshots.read(snapshot)),
+                read: (snapshot) => this.#timedSteps(snapshots.read(snapshot)),
+                delete: (snapshot) => this.#timed(snapshots.delete(snapshot)),
               },
               log: { load: () => this.#timed(log.load()), write, close: () => this.#timed(log.close()) },
               state: this.#timedStore(state),
+              previousLog,
             };
           },
+          beginAnew: (ops, previous) => this.#timed(folder.beginAnew(ops, previous)),
+          forgetPreviousLog: () => this.#timed(folder.forgetPreviousLog()),
           openState: async () => this.#timedStore(await this.#timed(folder.openState())),
           probe: async () => {
             if (peer.isDiskFull && !peer.isProbeBlind) throw noRoom();
@@ -266,13 +270,13 @@ export class RaftCluster {
     return {
       get: (key) => store.get(key),
       batch: (ops, options) => this.#timed(store.batch(ops, options)),
-      scan: (range, options) => store.scan(range, options),
+      scan: (range, options) => this.#timedSteps(store.scan(range, options)),
       close: () => this.#timed(store.close()),
     };
   }
 
-  async *#timedChunks(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
-    const reader = chunks[Symbol.asyncIterator]();
+  async *#timedSteps<T>(steps: AsyncIterable<T>): AsyncGenerator<T, void, undefined> {
+    const reader = steps[Symbol.asyncIterator]();
     try {
       for (;;) {
         const next = await this.#timed(reader.next());

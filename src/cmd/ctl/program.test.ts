@@ -190,17 +190,19 @@ test('--wait looks until enough peers have the pin, and fails in words', async (
   );
 });
 
+const member = '12D3KooWRUgsb5Qs7DYUfhgME6Xudhn95MkQ9cEBdNsMTXSR2qCT';
+
 test('what the Go program passes over is told on stderr', async () => {
   const other = '12D3KooWBCJm4uy27rCNUQPwtsC3Wtc3M9YTP4i9c7fLFfC3ZYWT';
   await withApi(
     (method, path) => {
       if (method === 'DELETE') return { status: 204 };
-      if (path === '/id') return { body: '{"cluster_peers":["12D3KooWRUgsb5Qs7DYUfhgME6Xudhn95MkQ9cEBdNsMTXSR2qCT"]}' };
+      if (path === '/id') return { body: `{"id":"${member}","cluster_peers":["${member}"]}` };
       return { body: method === 'POST' ? pin : status('pinned') };
     },
     async (api) => {
       const cases: readonly [string[], string][] = [
-        [['peers', 'rm', other], `warning: ${other} was no member: nothing was removed\n`],
+        [['peers', 'rm', other], `warning: ${member} did not know ${other} as a member\n`],
         [['pin', 'add', '-w', '--wl', '5', cid], 'warning: --wait-limit 5: the cluster has 2 peers, waited for all\n'],
         [['version', 'x'], 'warning: ignored "x", expected: ipfs-cluster-ctl version\n'],
       ];
@@ -209,6 +211,21 @@ test('what the Go program passes over is told on stderr', async () => {
         assert.deepEqual([ran.exit, ran.stderr], [0, stderr], argv.join(' '));
       }
       assert.equal((await run(['--host', api.host, 'pin', 'rm', ''])).exit, 1);
+    },
+  );
+});
+
+test('a peer that does not tell who it is removes a member all the same', async () => {
+  const asked: string[] = [];
+  await withApi(
+    (method, path) => {
+      asked.push(`${method} ${path}`);
+      return method === 'DELETE' ? { status: 204 } : { status: 500, body: '{"code":500,"message":"no"}' };
+    },
+    async (api) => {
+      const { exit, stderr } = await run(['--host', api.host, 'peers', 'rm', member]);
+      assert.deepEqual([exit, stderr], [0, '']);
+      assert.equal(asked.at(-1), `DELETE /peers/${member}`);
     },
   );
 });

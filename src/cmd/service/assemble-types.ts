@@ -16,7 +16,7 @@ export interface AssembleOptions {
   readonly folder: PeerFolder;
   /**
    * Join a running cluster through these, each of which ends with `/p2p/<id>`. Not empty: data of another cluster, as
-   * they say, is moved away first (`RaftFolder.moveAway`), and the peer waits to be added instead of forming a cluster. A member that
+   * they say, is moved away first (`RaftFolder.beginAnew`), and the peer waits to be added instead of forming a cluster. A member that
    * is not confirmed to be one asks to join again.
    */
   readonly bootstrap: readonly Multiaddr[];

@@ -1,5 +1,5 @@
 import type { PeerId } from '../../model/index.ts';
-import type { LogOp } from './types.ts';
+import type { HardState, LogOp } from './types.ts';
 
 /**
  * What the first peer of a cluster writes into its empty log: entry 1 of term 1 is the configuration, all voters.
@@ -17,6 +17,11 @@ export function bootstrapOps(voters: readonly PeerId[]): readonly LogOp[] {
 
 /**
  * What a peer that joins writes into its empty log: a term, so that the log is not taken for that of a first peer after a
- * restart. A peer that may be a member already must not make a cluster of its own.
+ * restart. A peer that may be a member already must not make a cluster of its own. `before`: of a log that it puts away, so that it
+ * neither votes twice in a term nor takes entries from a leader that it had left for another one.
  */
-export const joinOps: readonly LogOp[] = [{ type: 'hard', state: { term: 1, votedFor: undefined } }];
+export function joinOps(before?: HardState): readonly LogOp[] {
+  return [{ type: 'hard', state: before === undefined || before.term === 0 ? firstTerm : before }];
+}
+
+const firstTerm: HardState = { term: 1, votedFor: undefined };

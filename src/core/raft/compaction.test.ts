@@ -134,11 +134,12 @@ test('snapshot: one that did not arrive is sent again after an election timeout,
   assert.equal(snapshotsTo(peer, 'c').length, 1);
 });
 
-test('snapshot: one that does not arrive is sent after longer and longer waits', () => {
+test('snapshot: one that is refused again and again is sent after longer and longer waits, one that is lost is not', () => {
   const peer = leader('c').compact().ticks(1);
   const waits: number[] = [];
-  for (let [call] = snapshotsTo(peer, 'c'); waits.length < 9; ) {
-    peer.fail(call);
+  for (let [call] = snapshotsTo(peer, 'c'); waits.length < 12; ) {
+    if (waits.length < 2 || waits.length === 11) peer.fail(call);
+    else peer.answer(call, { type: 'snapshot', term: peer.status.term, success: false });
     let ticks = 0;
     do {
       serve(peer.ticks(1));
@@ -147,7 +148,7 @@ test('snapshot: one that does not arrive is sent after longer and longer waits',
     } while (call === undefined);
     waits.push(ticks);
   }
-  assert.deepEqual(waits, [10, 20, 40, 80, 160, 320, 640, 640, 640]);
+  assert.deepEqual(waits, [10, 10, 10, 20, 40, 80, 160, 320, 640, 640, 640, 10]);
 });
 
 test('snapshot: a follower that was away for long is sent one within an election timeout of its return', () => {

@@ -26,11 +26,25 @@ export function onAppend(state: State, request: AppendRequest, token: number): v
   const commit = state.rules.followerCommit(request.commit, proven, journal.lastIndex);
   state.commit = Math.max(state.commit, Math.min(commit, journal.lastIndex));
 
+  if (needsNewTerm(state, request)) {
+    state.follow(state.term + 1, undefined);
+    state.reply(token, response(state, false, journal.lastIndex), journal.election);
+    return;
+  }
   // Even when nothing was stored now, an earlier copy of the entries may still be on its way to the disk. A heartbeat
   // promises nothing about the log, and must not wait for a slow disk.
   const isHeartbeat = request.prevIndex === 0 && request.entries.length === 0;
   const isBound = !isHeartbeat && (hasStored || state.rules.repeatsWaitForDisk);
   state.reply(token, response(state, true, lastBefore), isBound ? journal.everything : journal.election);
+}
+
+/**
+ * This peer has all that the leader has committed, in the same term in which its previous log ended further on. That was the log of
+ * another cluster, or its end was never agreed on. The first entry of the next term is behind it, and only with that can this peer vote
+ * for the members of this cluster, and stand. It costs an election, now, while everybody is there.
+ */
+function needsNewTerm({ missesPreviousLog, previousLog, journal }: State, { term, commit }: AppendRequest): boolean {
+  return missesPreviousLog && previousLog?.term === term && commit > 0 && commit <= journal.lastIndex;
 }
 
 /** What a leader that follows the rules sends; anything else is answered like a log that does not match. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { accepted, append, SinglePeer } from '../../../test/raft/single-peer.ts';
-import type { Input, Result } from './index.ts';
+import { accepted, append, isHeartbeat, SinglePeer } from '../../../test/raft/single-peer.ts';
+import type { Call, Input, Result } from './index.ts';
 
 function propose(id: number): Input {
   return { type: 'propose', proposals: [{ id, data: Uint8Array.of(1) }] };
@@ -44,6 +44,65 @@ test('a leader whose disk hangs stays while the others would be no quorum withou
   assert.equal(hang(peer, 2).status.role, 'follower', 'c is back');
   const alone = new SinglePeer({ voters: ['a'] }).elect().sync().give(propose(1)).ticks(100);
   assert.equal(alone.status.role, 'leader');
+});
+
+/** As many ticks in which the followers answer heartbeats at once, and need `writeTicks` to store what is sent. */
+function hangAlike(peer: SinglePeer, ticks: number, writeTicks: number): SinglePeer {
+  const storing: { readonly call: Call; readonly at: number }[] = [];
+  for (let tick = 0; tick < ticks; tick++) {
+    for (const call of peer.takeCalls(({ request }) => request.type === 'append')) {
+      if (isHeartbeat(call)) peer.answer(call, accepted(call));
+      else storing.push({ call, at: tick + writeTicks });
+    }
+    while (storing[0] !== undefined && storing[0].at <= tick) {
+      const call = storing.shift()?.call;
+      if (call !== undefined) peer.answer(call, accepted(call));
+    }
+    peer.ticks(1);
+  }
+  for (const { call } of storing) peer.fail(call);
+  return peer;
+}
+
+test('a leader whose disk hangs stays while the disks of the others are as slow: a vote could not be stored either', () => {
+  for (const writeTicks of [11, 21, 25, 50]) {
+    const peer = hangAlike(new SinglePeer().lead().give(propose(1)), 200, writeTicks);
+    const { role, lastIndex } = peer.status;
+    assert.deepEqual([role, lastIndex], ['leader', 3], `writes of ${writeTicks} ticks`);
+    hang(peer.give(propose(2)), 4);
+    assert.equal(peer.status.role, 'follower', 'they are faster again');
+  }
+});
+
+/** The others have stored the second proposal before its write begins here, within `writeTicks`. */
+function storedBefore(writeTicks: number): SinglePeer {
+  const peer = new SinglePeer().lead().give(propose(1)).ticks(1).give(propose(2));
+  hangAlike(peer, 15, writeTicks);
+  return peer.syncOne();
+}
+
+test('a leader whose disk hangs asks for the disks of the others when those who wait propose nothing more', () => {
+  const peer = storedBefore(1);
+  const { lastIndex } = hang(peer, 20).status;
+  assert.deepEqual([hang(peer, 1).status.lastIndex, peer.status.role], [lastIndex + 1, 'leader']);
+  assert.deepEqual([hang(peer, 1).status.lastIndex, peer.status.role], [lastIndex + 1, 'follower']);
+});
+
+test('a leader whose disk hangs asks for the disks of the others once, and not when they were slow the last time', () => {
+  const asks = storedBefore(1);
+  const { lastIndex } = asks.status;
+  assert.deepEqual([hangAlike(asks, 60, 100).status.lastIndex, asks.status.role], [lastIndex + 1, 'leader']);
+  const knows = storedBefore(12);
+  assert.deepEqual([hang(knows, 60).status.lastIndex, knows.status.role], [lastIndex, 'leader']);
+});
+
+test('a leader whose disk hangs asks for no disks while nobody waits', () => {
+  const peer = hang(new SinglePeer().lead(), 1);
+  peer.give({ type: 'compact', index: 2, trailing: 0 });
+  const { lastIndex } = peer.status;
+  assert.deepEqual([hang(peer, 40).status.role, peer.status.lastIndex], ['leader', lastIndex]);
+  peer.give({ type: 'read', id: 1 });
+  assert.deepEqual([hang(peer, 2).status.role, peer.status.lastIndex], ['follower', lastIndex + 1]);
 });
 
 test('writes that are done in time are no hanging disk, however many there are', () => {

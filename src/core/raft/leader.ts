@@ -38,6 +38,7 @@ export function lead(state: State): void {
     reads: [],
     staged: new Map(),
     transfer: undefined,
+    appendedAt: 0,
   };
   state.role = role;
   for (let index = state.commit + 1; index <= journal.lastIndex; index++) {
@@ -128,10 +129,9 @@ function appendChange(state: State, role: Leader, change: ConfigurationChange, a
 /** One tick as leader. */
 export function tickLeader(state: State, role: Leader): void {
   role.ticks++;
-  if (!hearsQuorum(state, role, state.journal.configuration) || (state.isDiskHanging && isSpare(state, role))) {
-    state.follow(state.term, undefined);
-    return;
-  }
+  if (hearsQuorum(state, role, state.journal.configuration)) leaveWhenHanging(state, role);
+  else state.follow(state.term, undefined);
+  if (state.role !== role) return;
   for (const [peer, { removedAt }] of role.followers) {
     if (removedAt !== undefined && role.ticks - removedAt.tick > farewellTimeouts * state.options.electionTicks) {
       role.followers.delete(peer);
@@ -143,6 +143,20 @@ export function tickLeader(state: State, role: Leader): void {
   }
   continueTransfer(state, role);
   continueStaging(state, role);
+}
+
+/**
+ * Steps down when its disk hangs and the others' do not. What hangs here they may have stored just before, and whoever waits for it
+ * proposes nothing more: then a noop asks for their disks, unless the last they have stored took long.
+ */
+function leaveWhenHanging(state: State, role: Leader): void {
+  if (!state.isDiskHanging) return;
+  const hangingFrom = role.ticks - state.diskTicks;
+  if (isSpare(state, role, hangingFrom)) state.follow(state.term, undefined);
+  else if (role.appendedAt < hangingFrom && state.countWaiting() > 0 && isSpare(state, role, 0)) {
+    append(state, role, [{ index: state.journal.lastIndex + 1, term: state.term, type: 'noop' }]);
+    replicate(state, role);
+  }
 }
 
 /** Commits what a quorum has on disk, and goes on from there. Called whenever a `match` or the own disk has advanced. */
@@ -168,6 +182,7 @@ export function advanceCommit(state: State, role: Leader): void {
 
 /** Its own disk counts for the leader too, and a leader alone has nobody else to wait for. */
 function replicate(state: State, role: Leader): void {
+  role.appendedAt = role.ticks;
   for (const [peer, follower] of role.followers) sendAppends(state, role, peer, follower);
   advanceCommit(state, role);
 }

@@ -10,11 +10,24 @@ export function isHeard(state: State, role: Leader, peer: PeerId): boolean {
   return contact !== undefined && role.ticks - contact <= state.options.leaseTicks;
 }
 
-/** Whether the voters that were heard are enough without this peer. */
-export function isSpare(state: State, role: Leader): boolean {
+/**
+ * Whether the others can elect a leader without this peer. A vote needs the voter's disk within an election timeout, so only those count
+ * that have stored entries as quickly, sent at tick `since` or later: disks that are all slow would leave the peers without a leader.
+ */
+export function isSpare(state: State, role: Leader, since: number): boolean {
   const voters = votersOf(state.journal.configuration);
-  const others = voters.filter((voter) => voter !== state.self && isHeard(state, role, voter));
+  const others = voters.filter((voter) => voter !== state.self && isQuick(state, role, voter, since));
   return others.length >= state.rules.quorum(voters.length, 'elect');
+}
+
+function isQuick(state: State, role: Leader, voter: PeerId, since: number): boolean {
+  const storedQuickly = role.followers.get(voter)?.storedQuickly;
+  if (storedQuickly === undefined || storedQuickly < since || !isHeard(state, role, voter)) return false;
+  for (const call of state.calls.values()) {
+    if (call.type !== 'append' || call.to !== voter || call.lastIndex === call.prevIndex) continue;
+    if (role.ticks - call.tick > state.options.electionTicks) return false;
+  }
+  return true;
 }
 
 /** Whether enough voters of `configuration` were heard. */

@@ -63,7 +63,7 @@ class Engine implements Raft {
   readonly #state: State;
   #lastStatus: Status;
 
-  constructor({ self, random, image, applied, snapshot, rules: planted }: RaftDeps, options: RaftOptions) {
+  constructor({ self, random, image, applied, snapshot, previousLog, rules: planted }: RaftDeps, options: RaftOptions) {
     assert(options.electionSpreadTicks >= 3, 'election timeouts spread over at least 3 ticks, or peers tie for ever');
     assert(
       options.heartbeatTicks >= 1 && options.heartbeatTicks < options.electionTicks,
@@ -82,6 +82,7 @@ class Engine implements Raft {
       waiting: new Waiting(),
       applied,
       snapshot,
+      previousLog,
     });
     this.#lastStatus = this.status();
   }
@@ -283,10 +284,10 @@ function onFollowerAnswer(
   }
   let hasAdvanced = false;
   if (context.type === 'append') {
-    if (response?.type === 'append') hasAdvanced = onAppendResponse(context, response);
+    if (response?.type === 'append') hasAdvanced = onAppendResponse(state, role, context, response);
     else onAppendFailed(follower, context);
   } else if (context.type === 'snapshot') {
-    hasAdvanced = onSnapshotAnswer(state, role, context, response?.type === 'snapshot' && response.success);
+    hasAdvanced = onSnapshotAnswer(state, role, context, response?.type === 'snapshot' ? response.success : undefined);
   }
   if (context.type !== 'heartbeat' && response !== undefined) {
     if (isFarewellDone(follower)) role.followers.delete(to);

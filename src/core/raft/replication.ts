@@ -6,7 +6,6 @@
  */
 import { assert } from '../../base/index.ts';
 import type { PeerId } from '../../model/index.ts';
-import { isHeard } from './lease.ts';
 import type { CallContext, Leader, Progress, State } from './state.ts';
 import type { AppendResponse, Entry, LogIndex } from './types.ts';
 
@@ -29,7 +28,8 @@ export function newProgress(next: LogIndex, tick: number): Progress {
     heartbeatsInFlight: 0,
     installing: undefined,
     snapshotFrom: 0,
-    snapshotFailures: 0,
+    snapshotRefusals: 0,
+    storedQuickly: undefined,
     acknowledged: 0,
     catchUp: undefined,
     toldCommit: 0,
@@ -103,24 +103,24 @@ function sendSnapshot(state: State, role: Leader, to: PeerId, follower: Progress
 }
 
 /**
- * It goes on with the entries after the snapshot, or the next one is sent after an election timeout, and after twice as long each
- * time: all of its bytes travel before a follower without room for them can say so. To one that is away nothing travels, and when
- * it is back it has not long to wait. Returns whether `match` advanced.
+ * `isTaken` is what it has answered, if anything. It goes on with the entries after the snapshot, or the next one is sent after an
+ * election timeout; to one that says "no" again and again after twice as long each time, for all of the bytes travel before a
+ * follower without room for them can say so. Returns whether `match` advanced.
  */
 export function onSnapshotAnswer(
   state: State,
   role: Leader,
-  { to, follower, lastIndex }: SnapshotContext,
-  isTaken: boolean,
+  { follower, lastIndex }: SnapshotContext,
+  isTaken: boolean | undefined,
 ): boolean {
   follower.installing = undefined;
-  if (!isTaken) {
-    if (!isHeard(state, role, to)) follower.snapshotFailures = 0;
-    const doublings = Math.min(follower.snapshotFailures++, snapshotDoublingsMax);
+  const refusalsBefore = follower.snapshotRefusals;
+  follower.snapshotRefusals = isTaken === false ? refusalsBefore + 1 : 0;
+  if (isTaken !== true) {
+    const doublings = isTaken === false ? Math.min(refusalsBefore, snapshotDoublingsMax) : 0;
     follower.snapshotFrom = role.ticks + state.options.electionTicks * 2 ** doublings;
     return false;
   }
-  follower.snapshotFailures = 0;
   follower.isProbing = false;
   follower.toldCommit = 0;
   return advance(follower, lastIndex);
@@ -149,15 +149,35 @@ function sendAppend(state: State, role: Leader, to: PeerId, follower: Progress, 
   }
   state.call(
     { type: 'append', term, leader: self, prevIndex, prevTerm, entries, commit },
-    { type: 'append', to, term, follower, round: role.round, prevIndex, lastIndex, match: follower.match },
+    {
+      type: 'append',
+      to,
+      term,
+      follower,
+      round: role.round,
+      prevIndex,
+      lastIndex,
+      match: follower.match,
+      tick: role.ticks,
+    },
   );
 }
 
 /** What an answer of this term tells about where the logs agree. Returns whether `match` advanced. */
-export function onAppendResponse(context: AppendContext, response: AppendResponse): boolean {
+export function onAppendResponse(
+  state: State,
+  role: Leader,
+  context: AppendContext,
+  response: AppendResponse,
+): boolean {
   const { follower, prevIndex } = context;
   if (response.success) {
     follower.isProbing = false;
+    // `lastLog` is what it had before: only what is new needs its disk.
+    if (response.lastLog < context.lastIndex) {
+      const isQuick = role.ticks - context.tick <= state.options.electionTicks;
+      follower.storedQuickly = isQuick ? context.tick : undefined;
+    }
     return advance(follower, context.lastIndex);
   }
   if (prevIndex <= follower.match) {

@@ -4,13 +4,7 @@
  * They are apart so that a test can plant a bug: `{ ...rules, quorum: (voters) => voters / 2 }`, and demand that a checker of
  * the simulator sees it. Production code always runs with `rules`.
  */
-import type { LogIndex, Term } from './types.ts';
-
-/** The last entry of a log. */
-export interface LogEnd {
-  readonly index: LogIndex;
-  readonly term: Term;
-}
+import type { LogEnd, LogIndex, Term } from './types.ts';
 
 /** What a majority is needed for: an election, a commitment, a read, or to go on leading. */
 export type QuorumPurpose = 'elect' | 'commit' | 'read' | 'lead';
@@ -61,6 +55,8 @@ export interface Rules {
   stagesVoters: boolean;
   /** Whether a peer whose disk hangs leaves leading to others. */
   mindsDisk: boolean;
+  /** Whether a peer that has put its log away still votes as if it had it. */
+  remembersPreviousLog: boolean;
   /** Whether a snapshot leaves the entries after it where the log agrees with it. */
   keepsMatchingSuffix: boolean;
 }
@@ -90,5 +86,6 @@ export const rules: Rules = {
   preVotes: true,
   stagesVoters: true,
   mindsDisk: true,
+  remembersPreviousLog: true,
   keepsMatchingSuffix: true,
 };

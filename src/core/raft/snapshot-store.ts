@@ -24,10 +24,16 @@ export interface SnapshotStore {
   create(base: Base, roomBytes?: number): Promise<SnapshotWriter>;
   /**
    * Its bytes, in chunks. It is not deleted from the first chunk that is asked for until the iteration ends. The last chunk comes
-   * only when size and checksum of all are right: what is damaged is never given out whole. Rejects with `store/damaged` instead, and
-   * with `store/io`, also when it was deleted before. What cannot be read is not listed any more; what is damaged is deleted.
+   * only when size and checksum of all are right: what is damaged is never given out whole. Rejects with `store/damaged-snapshot`
+   * instead, and with `store/io`, also when it was deleted before. What cannot be read is not listed any more; what is damaged is
+   * deleted.
    */
   read(snapshot: StoredSnapshot): AsyncIterable<Uint8Array>;
+  /**
+   * One that turned out to be of no use: not listed any more, and deleted when nobody reads it. One that is gone already is
+   * success; a disk that does not delete it is told to the log, and the next open may list it again.
+   */
+  delete(snapshot: StoredSnapshot): Promise<void>;
 }
 
 /** A snapshot that is being written. After a rejection only `discard` is left. */

@@ -13,6 +13,7 @@ import type { Transfer } from './transfer.ts';
 import type {
   Base,
   Call,
+  LogEnd,
   LogIndex,
   RaftOptions,
   RefusalReason,
@@ -70,6 +71,8 @@ export interface Leader {
   readonly staged: Map<PeerId, number[]>;
   /** Meanwhile nothing new is taken. */
   transfer: Transfer | undefined;
+  /** Its `ticks` when it last appended something. */
+  appendedAt: number;
 }
 
 export type Role = Follower | PreCandidate | Candidate | Leader;
@@ -90,8 +93,13 @@ export interface Progress {
   installing: LogIndex | undefined;
   /** After a snapshot that did not arrive: the leader's `ticks` from which on another is sent. */
   snapshotFrom: number;
-  /** How many in a row did not arrive while it was heard. */
-  snapshotFailures: number;
+  /** How many in a row it has answered with "no". */
+  snapshotRefusals: number;
+  /**
+   * How fast its disk is: the leader's `ticks` when the append was sent whose entries it had stored within an election timeout.
+   * `undefined` when the last one took longer.
+   */
+  storedQuickly: number | undefined;
   /** The highest `match` it ever had in this term. Above `match` when it has lost its log. */
   acknowledged: LogIndex;
   /** While it is staged. */
@@ -127,6 +135,8 @@ export type CallContext =
       readonly lastIndex: LogIndex;
       /** The follower's `match` when it was sent. */
       readonly match: LogIndex;
+      /** The leader's `ticks` when it was sent. */
+      readonly tick: number;
     }
   | {
       readonly type: 'heartbeat';
@@ -166,6 +176,8 @@ export class State {
   readonly rules: Rules;
   readonly journal: Journal;
   readonly waiting: Waiting;
+  /** See `RaftDeps`. */
+  readonly previousLog: LogEnd | undefined;
   /** Requests without an answer yet, by `callId`. Bounded by what each kind may have in flight and by their timeouts. */
   readonly calls: Map<number, CallContext> = new Map<number, CallContext>();
   role: Role;
@@ -195,6 +207,7 @@ export class State {
     waiting: Waiting;
     applied: LogIndex;
     snapshot: Base | undefined;
+    previousLog: LogEnd | undefined;
   }) {
     this.self = parts.self;
     this.#random = parts.random;
@@ -206,6 +219,7 @@ export class State {
     this.applied = parts.applied;
     this.applying = parts.applied;
     this.snapshot = parts.snapshot;
+    this.previousLog = parts.previousLog;
     this.role = { kind: 'follower', leader: undefined, timer: this.newTimer() };
   }
 
@@ -226,19 +240,31 @@ export class State {
   /**
    * Whether this peer may stand for election: a voter, or one that was a voter until the last change, while that is not known to be
    * committed. It may be the only one that has the change, and without its log nobody can be elected (Raft thesis 4.2.2). Not while
-   * its disk hangs: as a leader it could not answer anybody.
+   * its disk hangs: as a leader it could not answer anybody. Nor before it has again what it has
+   * put away: its own vote would be one for an older log.
    */
   get isElectable(): boolean {
     const { journal, self, commit } = this;
-    if (this.isDiskHanging) return false;
+    if (this.isDiskHanging || this.missesPreviousLog) return false;
     if (isVoter(journal.configuration, self)) return true;
     return journal.configurationIndex > commit && isVoter(journal.configurationBefore, self);
   }
 
+  /** The log does not reach as far as the one that this peer had before: it may lack what this peer has acknowledged. */
+  get missesPreviousLog(): boolean {
+    const { previousLog, rules, journal } = this;
+    if (previousLog === undefined || !rules.remembersPreviousLog) return false;
+    return !rules.isUpToDate({ index: journal.lastIndex, term: journal.lastTerm }, previousLog);
+  }
+
   /** What is under way on the disk has been so for long. A leader could still commit, and would answer nobody. */
   get isDiskHanging(): boolean {
-    const { rules, options, writingTicks, applyingTicks } = this;
-    return rules.mindsDisk && Math.max(writingTicks, applyingTicks) > options.hangingTicks;
+    return this.rules.mindsDisk && this.diskTicks > this.options.hangingTicks;
+  }
+
+  /** How many ticks what is under way on the disk has taken so far. */
+  get diskTicks(): number {
+    return Math.max(this.writingTicks, this.applyingTicks);
   }
 
   /** This peer leads, and an entry of its own term is committed. */

@@ -24,6 +24,12 @@ export type LogIndex = number;
 /** An election period: 1 is the first, 0 is before it. */
 export type Term = number;
 
+/** The last entry of a log. */
+export interface LogEnd {
+  readonly index: LogIndex;
+  readonly term: Term;
+}
+
 /**
  * `voter` counts for quorums; the others only receive the log. Leaders make a `staging` member a voter when it keeps up with the
  * log; Go leaders leave it as it is.
@@ -109,6 +115,12 @@ export interface LogImage {
 export interface LogStore {
   load(): Promise<LogImage>;
   write(ops: readonly LogOp[]): Promise<void>;
+}
+
+/** What a peer remembers of a log that it has put away, beside its present one: see `RaftDeps.previousLog`. */
+export interface PreviousLog extends LogEnd {
+  /** All peers that a configuration in it names, as far as it was known, and those of the logs before it. */
+  readonly members: readonly PeerId[];
 }
 
 // ------------------------------------------------------------------------------------------------ messages
@@ -370,7 +382,7 @@ export interface RaftOptions {
   readonly leaseTicks: number;
   /**
    * When the own disk takes longer than this for one write, or one batch to be applied, it hangs: the peer leaves leading to others, if
-   * they are enough, and does not stand. Default 20.
+   * enough of them have quicker disks, and does not stand. Default 20.
    */
   readonly hangingTicks: number;
   /** The election timeout is drawn from `electionTicks + [0, this)`. At least 3: with less, peers tie for ever. Default 10. */
@@ -407,6 +419,12 @@ export interface RaftDeps {
   readonly snapshot?: Base;
   /** Index up to which the state has been applied, as the state says: `base.index <= applied <= last index`. */
   readonly applied: LogIndex;
+  /**
+   * Where the log ended that this peer had before the present one, when it has put one away. What it had acknowledged there still
+   * decides whom it votes for, and that it does not stand, until the present log has got as far. The hard state of that log is the
+   * beginning of the present one's.
+   */
+  readonly previousLog?: LogEnd;
   /** Planted bugs, in tests. */
   readonly rules?: Partial<Rules>;
 }

@@ -51,9 +51,7 @@ function hearsLeader(state: State, candidate: PeerId): boolean {
 }
 
 function isUpToDate(state: State, { lastIndex, lastTerm }: { lastIndex: number; lastTerm: number }): boolean {
-  const { journal } = state;
-  return state.rules.isUpToDate(
-    { index: lastIndex, term: lastTerm },
-    { index: journal.lastIndex, term: journal.lastTerm },
-  );
+  const { journal, rules, previousLog, missesPreviousLog } = state;
+  const own = { index: journal.lastIndex, term: journal.lastTerm };
+  return rules.isUpToDate({ index: lastIndex, term: lastTerm }, missesPreviousLog ? (previousLog ?? own) : own);
 }

@@ -24,6 +24,7 @@ import {
   createRaft,
   type Entry,
   type Input,
+  type LogEnd,
   type LogImage,
   type LogIndex,
   type LogStore,
@@ -52,6 +53,7 @@ export interface DriverDeps {
   readonly log: LogStore;
   /** What `log.load` has returned. */
   readonly image: LogImage;
+  readonly previousLog?: LogEnd;
   readonly state: ReplicatedPinset;
   readonly snapshots: SnapshotStore;
   readonly transport: RaftTransport;
@@ -169,7 +171,7 @@ export class RaftDriver {
 
   /** Throws when log and state are not of one peer, see `createRaft` of the engine. */
   constructor(deps: DriverDeps, options: DriverOptions) {
-    const { self, random, image, state, clock } = deps;
+    const { self, random, image, previousLog, state, clock } = deps;
     this.#deps = deps;
     this.#tickMs = options.tickMs;
     this.#electionTicks = options.engine.electionTicks;
@@ -186,12 +188,20 @@ export class RaftDriver {
         baseAt: (index) => this.#baseAt(index),
         onTaken: (base) => this.#step({ type: 'snapshotted', base }),
         onLost: (base) => this.#step({ type: 'snapshot-lost', base }),
+        onDamaged: (error) => this.fail(error),
       },
     );
     const create = deps.createEngine ?? createRaft;
     const { newest } = this.#snapshots;
     this.#raft = create(
-      { self, random, image, applied: state.applied, ...(newest && { snapshot: newest }) },
+      {
+        self,
+        random,
+        image,
+        applied: state.applied,
+        ...(newest && { snapshot: newest }),
+        ...(previousLog && { previousLog }),
+      },
       options.engine,
     );
     this.#lastAppliedTerm = image.entries[state.applied - image.base.index - 1]?.term ?? image.base.term;
@@ -225,6 +235,15 @@ export class RaftDriver {
       // Nothing is lost: the log has it.
       logger.warn('the state could not be synced at the end', { error: errorMessage(error) });
     });
+  }
+
+  /** Ends this driver for good: engine, log or state have failed, or somebody has found the state damaged. */
+  fail(cause: unknown): void {
+    this.#hasFailed = true;
+    if (this.#ended !== undefined) return;
+    const error = readOnly(cause);
+    this.#end(error);
+    this.#deps.onFailure(error);
   }
 
   get status(): Status {
@@ -327,7 +346,7 @@ export class RaftDriver {
     try {
       act();
     } catch (error) {
-      this.#fail(error);
+      this.fail(error);
     }
   }
 
@@ -379,7 +398,7 @@ export class RaftDriver {
       },
       (error: unknown) => {
         this.#background.delete(tracked);
-        this.#fail(error);
+        this.fail(error);
       },
     );
     this.#background.add(tracked);
@@ -504,14 +523,6 @@ export class RaftDriver {
   #logStatus({ role, term, leader, configuration }: Status): void {
     const peers = configuration.servers.length;
     this.#deps.logger.info('raft state', { role, term, leader: leader ?? 'unknown', peers });
-  }
-
-  #fail(cause: unknown): void {
-    this.#hasFailed = true;
-    if (this.#ended !== undefined) return;
-    const error = readOnly(cause);
-    this.#end(error);
-    this.#deps.onFailure(error);
   }
 
   #end(error: Error): void {

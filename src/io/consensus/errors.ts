@@ -97,6 +97,11 @@ export function readOnly(cause: unknown): OperatingError {
   return new OperatingError('consensus/read-only', text, { cause });
 }
 
+/** Whether it says that this peer's state is not what was written: trying again is of no use. */
+export function isStateDamage(error: unknown): boolean {
+  return ['store/damaged', 'cluster/damaged-state'].includes(errorCode(error));
+}
+
 /** What the engine's refusal means for one who asked over the network. */
 export function refusal(reason: RefusalReason, leader: PeerId | undefined): OperatingError {
   if (reason === 'last-voter') {

@@ -1,13 +1,21 @@
 /** A pinset that others can hold before there is one, and while it is opened anew: empty until consensus has started. */
 import type { Pinset } from '../../cluster/ports.ts';
 import type { Cid, Pin } from '../../model/index.ts';
-import { reopening, stopped } from './errors.ts';
+import { isStateDamage, reopening, stopped } from './errors.ts';
 
-/** Reads of a stopped one throw `consensus/stopped`. */
+/**
+ * Reads of a stopped one throw `consensus/stopped`. Whoever comes upon damage of the state gets the error, and the peer is told of
+ * it: it must not go on with a state that cannot be read.
+ */
 export class LatePinset implements Pinset {
   #pinset: Pinset | undefined;
   #isSuspended = false;
   #hasEnded = false;
+  readonly #onDamaged: (error: unknown) => void;
+
+  constructor(onDamaged: (error: unknown) => void) {
+    this.#onDamaged = onDamaged;
+  }
 
   become(pinset: Pinset): void {
     this.#pinset = pinset;
@@ -24,11 +32,11 @@ export class LatePinset implements Pinset {
   }
 
   get(cid: Cid): Pin | undefined {
-    return this.#now()?.get(cid);
+    return this.#read((pinset) => pinset.get(cid));
   }
 
   has(cid: Cid): boolean {
-    return this.#now()?.has(cid) ?? false;
+    return this.#read((pinset) => pinset.has(cid)) ?? false;
   }
 
   async *pages(options?: {
@@ -36,11 +44,29 @@ export class LatePinset implements Pinset {
     readonly pageSize?: number;
   }): AsyncGenerator<readonly Pin[], void, undefined> {
     const pinset = this.#now();
-    if (pinset !== undefined) yield* pinset.pages(options);
+    try {
+      if (pinset !== undefined) yield* pinset.pages(options);
+    } catch (error) {
+      throw this.#told(error);
+    }
   }
 
   count(): number {
     return this.#now()?.count() ?? 0;
+  }
+
+  #read<T>(act: (pinset: Pinset) => T): T | undefined {
+    const pinset = this.#now();
+    try {
+      return pinset && act(pinset);
+    } catch (error) {
+      throw this.#told(error);
+    }
+  }
+
+  #told(error: unknown): unknown {
+    if (isStateDamage(error)) this.#onDamaged(error);
+    return error;
   }
 
   #now(): Pinset | undefined {

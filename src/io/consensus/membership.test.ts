@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Configuration, Entry } from '../../core/raft/index.ts';
-import { isMember, membersOf, membersOfImage } from './membership.ts';
+import { isMember, membersOf, membersOfImage, previousLogOf } from './membership.ts';
 
 const configurationOf = (...ids: readonly string[]): Configuration => ({
   servers: ids.map((id) => ({ id, suffrage: 'voter' })),
@@ -39,4 +39,19 @@ test('membersOfImage: the same of a log on disk', () => {
   assert.deepEqual(membersOfImage(later, 4), ['a', 'b']);
   const empty = { ...image, base: { ...image.base, index: 0, configuration: { servers: [] }, configurationIndex: 0 } };
   assert.deepEqual(membersOfImage({ ...empty, entries: [] }, 0), []);
+});
+
+test('previousLogOf: the later end of a log and of the one before it, and all that they name', () => {
+  const image = {
+    hard: { term: 4, votedFor: undefined },
+    base: { index: 3, term: 1, configuration: configurationOf('a', 'b'), configurationIndex: 1 },
+    entries: [{ index: 4, term: 4, type: 'noop' as const }, changeAt(5, 'a', 'c')],
+  };
+  const { term } = changeAt(5);
+  assert.deepEqual(previousLogOf(image, undefined), { index: 5, term, members: ['a', 'b', 'c'] });
+  const later = { index: 2, term: term + 1, members: ['d'] };
+  assert.deepEqual(previousLogOf(image, later), { index: 2, term: term + 1, members: ['a', 'b', 'c', 'd'] });
+  const earlier = { index: 4, term, members: [] };
+  assert.deepEqual(previousLogOf({ ...image, entries: [] }, earlier), { index: 4, term, members: ['a', 'b'] });
+  assert.deepEqual(previousLogOf({ ...image, entries: [] }, undefined), { index: 3, term: 1, members: ['a', 'b'] });
 });

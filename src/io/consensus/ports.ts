@@ -1,6 +1,14 @@
 /** What the Raft peer needs from others, beside the ports of `cluster`: the simulator and the real world give their own. */
 import type { Datastore, Pinset } from '../../cluster/ports.ts';
-import type { LogIndex, LogStore, Request, Response, SnapshotStore } from '../../core/raft/index.ts';
+import type {
+  LogIndex,
+  LogOp,
+  LogStore,
+  PreviousLog,
+  Request,
+  Response,
+  SnapshotStore,
+} from '../../core/raft/index.ts';
 import type { PeerId, RaftCommand } from '../../model/index.ts';
 
 /**
@@ -78,8 +86,13 @@ export interface RaftStorage {
   openState(): Promise<Datastore>;
   /** Resolves when there is room, and the disk takes writes. */
   probe(): Promise<void>;
-  /** Keeps everything as the newest backup and leaves nothing in its place; only while closed. */
-  moveAway(): Promise<void>;
+  /**
+   * Keeps everything as the newest backup, and leaves in its place a log of one write, and what is remembered of the one before it;
+   * only while closed. A crash leaves the old data or the new.
+   */
+  beginAnew(ops: readonly LogOp[], previous: PreviousLog | undefined): Promise<void>;
+  /** What is remembered of a log before the present one is of no use any more. Durable. */
+  forgetPreviousLog(): Promise<void>;
 }
 
 /** An open log, an open state and the snapshots, of one peer. */
@@ -87,4 +100,6 @@ export interface RaftData {
   readonly log: LogStore & { close(): Promise<void> };
   readonly state: Datastore;
   readonly snapshots: SnapshotStore;
+  /** Of the log that was there before this one began, if one was put away. */
+  readonly previousLog: PreviousLog | undefined;
 }

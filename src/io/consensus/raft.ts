@@ -3,13 +3,13 @@
  * Source: Go `consensus/raft/consensus.go`, `raft.go`; the texts of errors are theirs.
  */
 import {
-  type Cancel,
   type Clock,
   errorCode,
   errorMessage,
   type Logger,
   LogLimit,
   OperatingError,
+  pause,
   type Random,
 } from '../../base/index.ts';
 import type { CallOptions, Consensus, Datastore, Pinset, Rpc } from '../../cluster/ports.ts';
@@ -20,6 +20,7 @@ import {
   joinOps,
   type LogImage,
   type LogIndex,
+  type PreviousLog,
   type Status,
   type Term,
   termBehind,
@@ -42,7 +43,7 @@ import { decodeBase } from './base-tag.ts';
 import { type Answer, type DriverOptions, RaftDriver } from './driver.ts';
 import { givenUp, noLeader, noReadIndex, notAppliedInTime, refusal, stopped, unconfirmedRead } from './errors.ts';
 import { LatePinset } from './late-pinset.ts';
-import { isMember, membersOf, membersOfImage } from './membership.ts';
+import { isMember, membersOf, membersOfImage, previousLogOf, reaches } from './membership.ts';
 import type { RaftData, RaftStorage, RaftTransport, ReplicatedPinset } from './ports.ts';
 import { replay } from './replay.ts';
 import { refusalOfChange, Writes } from './writes.ts';
@@ -90,9 +91,6 @@ const waitsToJoin =
   'this peer is a member of nothing: it was removed from its cluster, or was to join one that has not answered yet. Start it with ' +
   '--bootstrap <address of a member> to join; after "state cleanup" it begins a cluster of its own';
 
-const forgetsRemoval =
-  'that this peer was removed could not be written down: started without --bootstrap, it begins a cluster of its own';
-
 const unsureOfRemoval =
   'this peer may have been removed, but not all members confirm that: it keeps its data, and asks them again';
 
@@ -130,6 +128,7 @@ interface Opened {
   readonly data: RaftData;
   readonly image: LogImage;
   readonly state: ReplicatedPinset;
+  readonly previousLog: PreviousLog | undefined;
 }
 
 interface Running {
@@ -142,7 +141,7 @@ interface Running {
 class RaftConsensus implements Consensus {
   readonly #options: RaftConsensusOptions;
   readonly #deps: RaftConsensusDeps;
-  readonly #pinset = new LatePinset();
+  readonly #pinset: LatePinset = new LatePinset((error) => this.#running?.driver.fail(error));
   #running: Running | undefined;
   #starting: Promise<void> | undefined;
   /** Waits for a failed disk. */
@@ -151,7 +150,6 @@ class RaftConsensus implements Consensus {
   #reading: Datastore | undefined;
   /** The peer was told to end. */
   #isLost = false;
-  #wake: () => void = () => {};
   #isClean = false;
   /** When the other members may be asked again whether this peer is one. */
   #nextAskMs = 0;
@@ -188,12 +186,16 @@ class RaftConsensus implements Consensus {
   }
 
   /** Takes part with this data, or closes it again and rejects. */
-  async #run({ data, image: found, state }: Opened): Promise<void> {
+  async #run({ data, image: found, state, previousLog }: Opened): Promise<void> {
     const { clock, random, transport, rpc, logger, createEngine, onStatus } = this.#deps;
     const { self, config } = this.#options;
     try {
       const image = await this.#begun(data.log, found, state);
       await replay(state, image, logger);
+      if (previousLog !== undefined && !reaches(image, previousLog)) {
+        const { index, term } = previousLog;
+        logger.info('votes for no log that is older than the one that this peer has put away', { index, term });
+      }
       if (this.#life === 'stopped') throw stopped();
       const driver: RaftDriver = new RaftDriver(
         {
@@ -203,6 +205,7 @@ class RaftConsensus implements Consensus {
           log: data.log,
           image,
           state,
+          ...(previousLog && { previousLog }),
           snapshots: data.snapshots,
           transport,
           logger,
@@ -255,7 +258,7 @@ class RaftConsensus implements Consensus {
     let told = '';
     try {
       for (let delayMs = reopenDelayMinMs; ; delayMs = Math.min(2 * delayMs, reopenDelayMaxMs)) {
-        await this.#sleep(delayMs);
+        await pause(this.#deps.clock, delayMs, this.#stopping.signal);
         const running = this.#running;
         if (this.#life !== 'started' || this.#isLost || running === undefined) return;
         try {
@@ -315,20 +318,10 @@ class RaftConsensus implements Consensus {
     await reading?.close();
   }
 
-  async #sleep(delayMs: number): Promise<void> {
-    let cancel: Cancel = () => {};
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve;
-      cancel = this.#deps.clock.after(delayMs, resolve);
-    });
-    cancel();
-  }
-
   async stop(): Promise<void> {
     if (this.#life === 'stopped') return;
     this.#life = 'stopped';
     this.#stopping.abort();
-    this.#wake();
     // A start that is under way finds out when its files are open, and closes them.
     await this.#atMost(stopTimeoutMs, Promise.all([this.#starting?.catch(() => {}), this.#reopening]));
     const running = this.#running;
@@ -404,21 +397,26 @@ class RaftConsensus implements Consensus {
   async isRemoved(options: CallOptions = {}): Promise<boolean> {
     if (this.#life !== 'started' || this.#running === undefined) return false;
     const { self } = this.#options;
-    const { configuration, configurationIndex, configurationBefore, commit, leader } = this.#running.driver.status;
-    if (configurationIndex === 0) return false;
+    const { configuration, configurationIndex, commit, leader } = this.#running.driver.status;
+    // Whoever is led is a member, or about to read in the log that it is one again.
+    if (configurationIndex === 0 || leader !== undefined) return false;
     const others = configuration.servers.map(({ id }) => id).filter((id) => id !== self);
     const wasMember = isMember(configuration, self);
     if (wasMember) {
       // It may have been removed while it was away: nobody sends it anything then, so it asks when it hears nobody.
       const nowMs = this.#deps.clock.now();
-      if (leader !== undefined || others.length === 0 || nowMs < this.#nextAskMs) return false;
+      if (others.length === 0 || nowMs < this.#nextAskMs) return false;
       this.#nextAskMs = nowMs + askIntervalMs;
-    } else if (commit >= configurationIndex && isMember(configurationBefore, self)) return true;
-    // A Go leader does not tell that it is committed, and one of ours may have gone before it could. And the log of a peer that is
-    // joining may end before it was a member.
+    }
+    // That the removal in this log is committed is not enough: the log may be the beginning of one in which this peer is a member
+    // again, and has acknowledged entries and voted since. And a Go leader does not tell that it is committed. When it is, a majority
+    // of the others is enough: one of them would have what was committed after it. Else all of them have to know of it.
     const answers = await Promise.all(others.map((peer) => this.#membersBy(peer, options)));
     const disowns = (members: readonly PeerId[] | undefined): boolean => members?.includes(self) === false;
-    if (answers.every(disowns)) return true;
+    const isCommitted = !wasMember && commit >= configurationIndex;
+    const count = answers.filter(disowns).length;
+    const isNamed = answers.some((members) => members?.includes(self));
+    if (!isNamed && (isCommitted ? count * 2 > others.length : count === others.length)) return true;
     const isInDoubt = wasMember ? answers.some(disowns) : true;
     if (isInDoubt && this.#logLimit.allows('doubt')) this.#deps.logger.warn(unsureOfRemoval);
     return false;
@@ -489,24 +487,18 @@ class RaftConsensus implements Consensus {
       throw new OperatingError('consensus/running', 'consensus component is not shutdown');
     }
     if (this.#isClean) return;
-    await this.#deps.storage.moveAway();
-    this.#isClean = true;
+    const { storage } = this.#deps;
+    const data = await storage.open();
+    let image: LogImage;
     try {
-      await this.#waitToJoin();
-    } catch (error) {
-      this.#deps.logger.error(forgetsRemoval, { error: errorMessage(error) });
-    }
-  }
-
-  /** Started again as it was, this peer must not become a cluster of its own that acknowledges what no other one will ever see. */
-  async #waitToJoin(): Promise<void> {
-    const data = await this.#deps.storage.open();
-    try {
-      await data.log.load();
-      await data.log.write(joinOps);
+      image = await data.log.load();
     } finally {
       await closeData(data);
     }
+    // Started again as it was, this peer must not become a cluster of its own that acknowledges what no other one will ever see. And
+    // whoever has missed this peer's removal may ask it for its vote still.
+    if (!isEmpty(image)) await storage.beginAnew(joinOps(image.hard), previousLogOf(image, data.previousLog));
+    this.#isClean = true;
   }
 
   #use(): Running {
@@ -536,7 +528,7 @@ class RaftConsensus implements Consensus {
     const data = await this.#deps.storage.open();
     try {
       const image = await data.log.load();
-      return { data, image, state: this.#openPinset(data.state) };
+      return { data, image, state: this.#openPinset(data.state), previousLog: data.previousLog };
     } catch (error) {
       await closeData(data);
       throw error;
@@ -556,7 +548,8 @@ class RaftConsensus implements Consensus {
     const { storage, logger } = this.#deps;
     const { self, isJoining, joinsOnce = false } = this.#options;
     const opened = await this.#open();
-    if (!isJoining || isEmpty(opened.image)) return opened;
+    if (!isJoining) return opened;
+    if (isEmpty(opened.image)) return await this.#withoutOtherCluster(opened);
     const members = membersOfImage(opened.image, opened.state.applied);
     if (joinsOnce && members.includes(self)) return opened;
     const whyKept = await this.#whyKept(members);
@@ -565,9 +558,35 @@ class RaftConsensus implements Consensus {
       return opened;
     }
     logger.warn('joining with data of another cluster, which is kept as a backup', { path: storage.path });
+    const previous = previousLogOf(opened.image, opened.previousLog);
+    const isOther = await this.#isOfOtherCluster(previous, opened.image.base.index > 0);
     await closeData(opened.data);
-    await storage.moveAway();
+    if (isOther) await storage.beginAnew(joinOps(), undefined);
+    else await storage.beginAnew(joinOps(opened.image.hard), previous);
     return await this.#open();
+  }
+
+  /** A peer that was removed from one cluster and joins another votes there as if it had never been in the first. */
+  async #withoutOtherCluster(opened: Opened): Promise<Opened> {
+    const { previousLog } = opened;
+    if (previousLog === undefined || !(await this.#isOfOtherCluster(previousLog, true))) return opened;
+    this.#deps.logger.info('joining another cluster than the one that this peer was removed from');
+    await this.#deps.storage.forgetPreviousLog();
+    return { ...opened, previousLog: undefined };
+  }
+
+  /**
+   * Whether nobody who could know this peer from a log that it puts away is of the cluster that it joins: it was alone there, or the
+   * bootstrap peers name none of them. Only then it may forget what it has acknowledged. `mayHaveForgotten`: the log does not tell of
+   * all members that there were.
+   */
+  async #isOfOtherCluster({ members }: PreviousLog, mayHaveForgotten: boolean): Promise<boolean> {
+    const { self, bootstrapPeers = [] } = this.#options;
+    const known = members.filter((peer) => peer !== self);
+    if (known.length === 0) return !mayHaveForgotten;
+    const answers = await this.#membersByAll(bootstrapPeers.filter((peer) => peer !== self));
+    const told = answers.filter((answer) => answer !== undefined);
+    return told.length > 0 && told.every((answer) => !answer.some((peer) => known.includes(peer)));
   }
 
   /**
@@ -579,10 +598,14 @@ class RaftConsensus implements Consensus {
     if (!members.includes(self) || members.length === 1) return undefined;
     const others = bootstrapPeers.filter((peer) => peer !== self);
     if (others.some((peer) => members.includes(peer))) return memberAlready;
-    const options = { signal: this.#stopping.signal };
-    const answers = await Promise.all(others.map((peer) => this.#membersBy(peer, options)));
+    const answers = await this.#membersByAll(others);
     if (answers.some((answer) => answer?.includes(self))) return memberAlready;
     return answers.every((answer) => answer === undefined) ? unsureOfCluster : undefined;
+  }
+
+  #membersByAll(peers: readonly PeerId[]): Promise<readonly (readonly PeerId[] | undefined)[]> {
+    const options = { signal: this.#stopping.signal };
+    return Promise.all(peers.map((peer) => this.#membersBy(peer, options)));
   }
 
   /** The log with its first record. One that is empty below a state has been lost, and is left as it is. */
@@ -601,7 +624,7 @@ class RaftConsensus implements Consensus {
       if (!isJoining) this.#deps.logger.warn(waitsToJoin);
       return image;
     }
-    await log.write(isJoining ? joinOps : bootstrapOps([...config.initPeerset, self]));
+    await log.write(isJoining ? joinOps() : bootstrapOps([...config.initPeerset, self]));
     return await log.load();
   }
 

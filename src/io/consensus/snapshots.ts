@@ -16,6 +16,7 @@ import {
 } from '../../base/index.ts';
 import type { Base, LogIndex, SnapshotStore, SnapshotWriter, StoredSnapshot } from '../../core/raft/index.ts';
 import { encodeBase } from './base-tag.ts';
+import { isStateDamage } from './errors.ts';
 import type { ReplicatedPinset, SnapshotBody, StateSnapshot } from './ports.ts';
 
 export interface SnapshotsOptions {
@@ -39,11 +40,16 @@ export interface SnapshotsDeps {
   readonly onTaken: (base: Base) => void;
   /** One that was to be sent cannot be read: it is there no more. */
   readonly onLost: (base: Base) => void;
+  /** The state is damaged: there will be no snapshot of it. */
+  readonly onDamaged: (error: unknown) => void;
 }
 
 /** After a snapshot that could not be taken, to the next try; doubled each time. */
 const restMinMs = 1000;
 const restMaxMs = 60_000;
+
+/** Failures of a restore that are the snapshot's; all others are those of this peer's state or disk. */
+const uselessCodes: readonly string[] = ['cluster/bad-snapshot', 'store/damaged-snapshot'];
 
 export class Snapshots {
   readonly #options: SnapshotsOptions;
@@ -90,7 +96,7 @@ export class Snapshots {
     return this.#taking?.index;
   }
 
-  /** Takes one of the present state, unless one is being taken. Failures are told to the log: the next try comes by itself. */
+  /** Takes one of the present state, unless one is being taken. Failures but for damage are told to the log: the next try comes by itself. */
   take(): void {
     if (this.#taking !== undefined || this.#isEnded || this.#deps.clock.now() < this.#restsUntilMs) return;
     const taking = { aborter: new AbortController(), index: undefined };
@@ -101,6 +107,10 @@ export class Snapshots {
         this.#restMs = restMinMs;
       } catch (error) {
         if (taking.aborter.signal.aborted) return;
+        if (isStateDamage(error)) {
+          this.#deps.onDamaged(error);
+          return;
+        }
         this.#restsUntilMs = this.#deps.clock.now() + this.#restMs;
         this.#restMs = Math.min(2 * this.#restMs, restMaxMs);
         this.#deps.logger.warn('a snapshot could not be taken', { error: errorMessage(error) });
@@ -132,32 +142,39 @@ export class Snapshots {
     });
   }
 
-  /** Replaces the state. @returns whether it was a snapshot; the failure of a disk rejects. */
+  /** Replaces the state. @returns whether it was a snapshot; one that is none is deleted. Failures of state and disk reject. */
   async restore(base: Base): Promise<boolean> {
     const { store, state, logger } = this.#deps;
-    const stored = store.list().find((at) => at.base.index === base.index && at.base.term === base.term);
+    const all = this.#storedOf(base);
+    const [stored] = all;
     try {
       if (stored === undefined) throw badSnapshot(`that of entry ${base.index} is not on disk any more`);
       await state.restore(store.read(stored), { applied: base.index, tag: encodeBase(base) });
       logger.info('the state is that of a snapshot', { index: base.index, pins: state.count() });
       return true;
     } catch (error) {
-      const code = errorCode(error);
-      if (code !== 'cluster/bad-snapshot' && code !== 'store/damaged') throw error;
+      if (!uselessCodes.includes(errorCode(error))) throw error;
       logger.error('a snapshot cannot be used', { index: base.index, error: errorMessage(error) });
+      // After a restart it would be taken for one of this peer's own state, and sent to others.
+      for (const useless of all) await store.delete(useless);
       return false;
     }
   }
 
   /** What is sent with a snapshot; `undefined` when it is not there any more. */
   body(base: Base): SnapshotBody | undefined {
-    const { store, onLost } = this.#deps;
-    const stored = store.list().find((at) => at.base.index === base.index && at.base.term === base.term);
+    const { onLost } = this.#deps;
+    const [stored] = this.#storedOf(base);
     if (stored === undefined) {
       onLost(base);
       return undefined;
     }
     return { sizeBytes: stored.sizeBytes, chunks: this.#readToSend(stored) };
+  }
+
+  /** The newest first: a crash may have left one that was received before. */
+  #storedOf(base: Base): readonly StoredSnapshot[] {
+    return this.#deps.store.list().filter((at) => at.base.index === base.index && at.base.term === base.term);
   }
 
   async *#readToSend(stored: StoredSnapshot): AsyncGenerator<Uint8Array, void, undefined> {

@@ -8,7 +8,7 @@ import type { Datastore, DatastoreEntry, DatastoreOp } from '../../cluster/ports
 
 const checksumBytes = 4;
 
-/** Over a store that nobody else writes to; `folder` is for texts. `get` and `scan` fail with `store/damaged`. */
+/** Over a store that nobody else writes to; `folder` is for texts. `get` and `scan` fail with `store/damaged`, a scan of keys alone does not. */
 export function checkedDatastore(store: Datastore, folder: string): Datastore {
   const read = (key: Uint8Array, stored: Uint8Array): Uint8Array => {
     const value = stored.subarray(checksumBytes);
@@ -26,7 +26,7 @@ export function checkedDatastore(store: Datastore, folder: string): Datastore {
     batch: (ops, options) => store.batch(ops.map(withChecksum), options),
     async *scan(range, options) {
       for await (const page of store.scan(range, options)) {
-        yield page.map(([key, stored]): DatastoreEntry => [key, read(key, stored)]);
+        yield options?.keysOnly === true ? page : page.map(([key, stored]): DatastoreEntry => [key, read(key, stored)]);
       }
     },
     close: () => store.close(),
@@ -46,6 +46,7 @@ function damaged(folder: string, key: Uint8Array): OperatingError {
     .toString('latin1')
     .replace(/[^ -~]/g, '?');
   const hint = 'restore the folder from a backup, or move it away and let this peer join again with --bootstrap';
-  const text = `The state in "${folder}" is damaged: the value of "${name}" does not match its checksum; ${hint}`;
+  const what = 'is damaged, or of an early version that kept no checksums';
+  const text = `The state in "${folder}" ${what}: the value of "${name}" does not match its checksum; ${hint}`;
   return new OperatingError('store/damaged', text);
 }

@@ -6,13 +6,14 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode, type Logger, OperatingError, silentLogger } from '../../base/index.ts';
 import type { Datastore } from '../../cluster/ports.ts';
-import type { SnapshotStore } from '../../core/raft/index.ts';
+import type { LogOp, PreviousLog, SnapshotStore } from '../../core/raft/index.ts';
 import { rotateBackups } from './backups.ts';
 import { checkedDatastore } from './checked-datastore.ts';
 import { attempt } from './errors.ts';
 import { systemFiles } from './files.ts';
 import { openDatastore } from './level-datastore.ts';
 import { type ClosableLogStore, openLogStore } from './log-store.ts';
+import { beginAnew, readPreviousLog, removePreviousLog } from './previous-log.ts';
 import { adoptStage, clearStage, finishAdoption, stagePath } from './replacement.ts';
 import { openSnapshotStore } from './snapshot-store.ts';
 
@@ -22,6 +23,8 @@ export interface RaftData {
   /** Closes the log as well: its lock is that of the folder. */
   readonly state: Datastore;
   readonly snapshots: SnapshotStore;
+  /** What is remembered of a log that was put away before this one began. */
+  readonly previousLog: PreviousLog | undefined;
 }
 
 /** The place of a peer's data. */
@@ -41,6 +44,13 @@ export interface RaftFolder {
    * Errors: `store/full`, `store/io`.
    */
   moveAway(): Promise<void>;
+  /**
+   * Makes the data the newest backup, and puts in its place a log of one write and what shall be remembered of the log before it; only
+   * while closed. A crash leaves the old data or the new. Errors: `store/full`, `store/io`.
+   */
+  beginAnew(ops: readonly LogOp[], previous: PreviousLog | undefined): Promise<void>;
+  /** What is remembered of a log that was put away is of no use any more. Durable. Errors: `store/io`. */
+  forgetPreviousLog(): Promise<void>;
   /** Whether there is any data. Errors: `store/full`, `store/io`. */
   hasData(): Promise<boolean>;
   /** An empty place beside this one, for data that shall replace the data here. Errors: `store/io`. */
@@ -85,6 +95,11 @@ export function createRaftFolder(path: string, options: RaftFolderOptions): Raft
       return await openRaftData(path, options);
     },
     openState: () => openState(path),
+    beginAnew: async (ops, previous) => {
+      await attempt(placing, settle);
+      await attempt(`Cannot put the data in "${path}" away`, () => beginAnew(path, ops, previous, rotate, systemFiles));
+    },
+    forgetPreviousLog: () => attempt(`Cannot write to "${path}"`, () => removePreviousLog(path, systemFiles)),
     hasData: async () => {
       await attempt(placing, settle);
       return await exists(path);
@@ -114,10 +129,11 @@ async function openRaftData(path: string, options: RaftFolderOptions): Promise<R
   try {
     // A crash may have left it.
     await attempt(`Cannot open "${path}"`, () => systemFiles.remove(join(path, probeName)));
+    const previousLog = await attempt(`Cannot read "${path}"`, () => readPreviousLog(path, systemFiles));
     const log = await openLogStore(join(path, 'log'));
     const deps = { files: systemFiles, logger, wallMs: Date.now };
     const snapshots = await openSnapshotStore(join(path, 'snapshots'), { snapshotsRetained }, deps);
-    return { log, state: closingAfter(log, state), snapshots };
+    return { log, state: closingAfter(log, state), snapshots, previousLog };
   } catch (error) {
     await state.close();
     throw error;

@@ -19,7 +19,7 @@ export function encodeMeta({ base, sizeBytes, checksum }: SnapshotMeta): string 
   return `${JSON.stringify({ ...fields, metaCrc32: crc32(JSON.stringify(fields)) })}\n`;
 }
 
-/** Throws `store/damaged` for what was not written by `encodeMeta`. */
+/** Throws `store/damaged-snapshot` for what was not written by `encodeMeta`. */
 export function readMeta(text: string): SnapshotMeta {
   const { metaCrc32, ...fields } = objectIn(text);
   if (fields.version !== version) throw damaged(`version ${JSON.stringify(fields.version)}, expected ${version}`);
@@ -48,5 +48,5 @@ function objectIn(text: string): Record<string, unknown> {
 }
 
 function damaged(text: string): OperatingError {
-  return new OperatingError('store/damaged', `meta.json is damaged: ${text}`);
+  return new OperatingError('store/damaged-snapshot', `meta.json is damaged: ${text}`);
 }

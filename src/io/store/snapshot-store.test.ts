@@ -219,7 +219,7 @@ test('SnapshotStore gives out nothing whole that is damaged, deletes it, and goe
       const reading = (async () => {
         for await (const chunk of store.read(snapshot)) given += chunk.length;
       })();
-      await assert.rejects(reading, { code: 'store/damaged', message });
+      await assert.rejects(reading, { code: 'store/damaged-snapshot', message });
       assert.ok(given < sizeBytes - 1, `${given} of ${sizeBytes} bytes were given out`);
       const indexes = (): readonly number[] => store.list().map(({ base }) => base.index);
       assert.deepEqual(indexes(), [2]);

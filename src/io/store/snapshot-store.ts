@@ -70,8 +70,8 @@ class FolderSnapshotStore implements SnapshotStore {
   readonly #deps: SnapshotStoreDeps;
   /** The newest first. */
   #kept: readonly Kept[] = [];
-  /** To be deleted when nobody reads them any more. */
-  readonly #damaged = new Set<Kept>();
+  /** To be deleted when nobody reads them any more; not in `#kept`. */
+  readonly #rejected = new Set<Kept>();
   /** How many iterations read each. */
   readonly #readers = new Map<Kept, number>();
   #isWriting = false;
@@ -130,7 +130,7 @@ class FolderSnapshotStore implements SnapshotStore {
       }
     } catch (error) {
       this.#kept = this.#kept.filter((one) => one !== kept);
-      if (errorCode(error) === 'store/damaged') this.#damaged.add(kept);
+      if (errorCode(error) === 'store/damaged-snapshot') this.#rejected.add(kept);
       throw error;
     } finally {
       const count = this.#readers.get(kept) ?? 0;
@@ -138,6 +138,14 @@ class FolderSnapshotStore implements SnapshotStore {
       else this.#readers.delete(kept);
       await this.#drop();
     }
+  }
+
+  async delete(snapshot: StoredSnapshot): Promise<void> {
+    const kept = this.#kept.find((one) => one === snapshot);
+    if (kept === undefined) return;
+    this.#kept = this.#kept.filter((one) => one !== kept);
+    this.#rejected.add(kept);
+    await this.#drop();
   }
 
   async #begin(base: Base, roomBytes: number): Promise<SnapshotWriter> {
@@ -231,13 +239,13 @@ class FolderSnapshotStore implements SnapshotStore {
     return { name, base, sizeBytes, checksum };
   }
 
-  /** Deletes those beyond the number that is kept, and damaged ones. What the disk does not delete is left for the next open. */
+  /** Deletes those beyond the number that is kept, and rejected ones. What the disk does not delete is left for the next open. */
   async #drop(): Promise<void> {
     const { files, logger } = this.#deps;
-    const unwanted = [...this.#kept.slice(this.#options.snapshotsRetained), ...this.#damaged];
+    const unwanted = [...this.#kept.slice(this.#options.snapshotsRetained), ...this.#rejected];
     const old = unwanted.filter((kept) => !this.#readers.has(kept));
     this.#kept = this.#kept.filter((kept) => !old.includes(kept));
-    for (const kept of old) this.#damaged.delete(kept);
+    for (const kept of old) this.#rejected.delete(kept);
     for (const kept of old) {
       const path = this.#pathOf(kept.name);
       try {
@@ -320,7 +328,7 @@ class FolderSnapshotWriter implements SnapshotWriter {
 }
 
 function damaged(what: string, text: string): OperatingError {
-  return new OperatingError('store/damaged', `${what}: ${text}`);
+  return new OperatingError('store/damaged-snapshot', `${what}: ${text}`);
 }
 
 function nameOf(base: Base, wallMs: number): string {

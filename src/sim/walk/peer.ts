@@ -3,12 +3,15 @@ import type { Random } from '../../base/index.ts';
 import {
   type Base,
   createRaft,
+  joinOps,
+  type LogEnd,
   type LogIndex,
   type LogOp,
   type Output,
   type Raft,
   type RaftOptions,
   type Request,
+  rules,
 } from '../../core/raft/index.ts';
 import type { PeerId } from '../../model/index.ts';
 import type { PeerView } from '../checkers/peer-view.ts';
@@ -26,7 +29,9 @@ export interface Incoming {
 
 export class WalkPeer implements PeerView {
   readonly id: PeerId;
-  readonly disk: DiskImage = new DiskImage();
+  disk: DiskImage = new DiskImage();
+  /** What it remembers of a log that it has put away. */
+  previousLog: LogEnd | undefined;
   raft: Raft;
   /** How many times it was started. */
   life = 0;
@@ -67,7 +72,7 @@ export class WalkPeer implements PeerView {
     this.id = id;
     this.disk.perform(parts.ops);
     const { random, options, plants } = parts;
-    const { rules = {}, engine = same, image = same } = plants;
+    const { rules: planted = {}, engine = same, image = same } = plants;
     this.#make = (applied) =>
       engine(
         createRaft(
@@ -76,13 +81,27 @@ export class WalkPeer implements PeerView {
             random,
             image: image(this.disk.load()),
             applied,
-            rules,
+            rules: planted,
             ...(this.snapshot && { snapshot: this.snapshot }),
+            ...(this.previousLog && { previousLog: this.previousLog }),
           },
           options,
         ),
       );
     this.raft = this.#make(0);
+  }
+
+  /** It was removed, puts its data away, and waits to be added again. As its shell does, see `io/consensus`. */
+  beginAnew(): void {
+    const { lastIndex, lastTerm, hard } = this.disk;
+    const end = { index: lastIndex, term: lastTerm };
+    const { previousLog } = this;
+    this.previousLog = previousLog === undefined || rules.isUpToDate(end, previousLog) ? end : previousLog;
+    this.disk = new DiskImage();
+    this.disk.perform(joinOps(hard));
+    this.restored = undefined;
+    this.snapshot = undefined;
+    this.restart(0);
   }
 
   restart(applied: LogIndex): void {

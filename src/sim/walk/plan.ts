@@ -24,6 +24,7 @@ const actions = [
   'receive',
   'restore',
   'burst',
+  'leave',
 ] as const;
 
 export type Action = (typeof actions)[number];
@@ -96,6 +97,7 @@ function drawOptions(random: SeededRandom): WalkOptions {
       receive: snapshot === 0 ? 0 : pick(random, [4, 40]),
       restore: snapshot === 0 ? 0 : pick(random, [4, 40]),
       burst: pick(random, [0, 0.2, 1]),
+      leave: pick(random.derive('leave'), [0, 2]),
     },
     inOrderPercent: pick(random, [0, 60, 95]),
     burstTickPercent: pick(random, [0, 15, 15]),

@@ -9,6 +9,7 @@ import {
   type Base,
   bootstrapOps,
   type Call,
+  type Configuration,
   type ConfigurationChange,
   type Entry,
   type Input,
@@ -88,6 +89,7 @@ class Walk {
   #crashes = 0;
   #changes = 0;
   #transfers = 0;
+  #leaves = 0;
   #snapshots = 0;
   #installs = 0;
 
@@ -184,6 +186,7 @@ class Walk {
         crashes: this.#crashes,
         changes: this.#changes,
         transfers: this.#transfers,
+        leaves: this.#leaves,
         snapshots: this.#snapshots,
         installs: this.#installs,
       },
@@ -235,6 +238,9 @@ class Walk {
         break;
       case 'change':
         this.#change(this.#someLeaderOr(peer));
+        break;
+      case 'leave':
+        this.#leave(peer);
         break;
       case 'transfer':
         this.#transfer(this.#someLeaderOr(peer));
@@ -322,6 +328,24 @@ class Walk {
     const id = this.#nextId++;
     peer.changes.add(id);
     this.#give(peer, { type: 'change', id, change });
+  }
+
+  /** It knows that its removal is committed, and begins anew. */
+  #leave(peer: WalkPeer): void {
+    const { configuration, configurationIndex, configurationBefore, commit, leader } = peer.raft.status();
+    const isIn = ({ servers }: Configuration): boolean => servers.some(({ id }) => id === peer.id);
+    const wasRemoved = commit >= configurationIndex && isIn(configurationBefore) && !isIn(configuration);
+    if (!wasRemoved || leader !== undefined) return;
+    // One that is being added again by now will hear of it.
+    const members = this.#leader()?.raft.status().configuration;
+    if (members !== undefined && isIn(members)) return;
+    this.#leaves++;
+    this.#trace.add(() => `${peer.id} was removed, and puts its data away`);
+    const lost = [...peer.incoming.values()];
+    peer.beginAnew();
+    this.#checker.logs.emptied(peer);
+    this.#checker.restarted(peer);
+    for (const { caller, callId, life } of lost) this.#failCall(caller, callId, life);
   }
 
   #transfer(peer: WalkPeer): void {

@@ -6,7 +6,7 @@
 import { assert, copyBytes, OperatingError, type SeededRandom, silentLogger, utf8Decode } from '../../base/index.ts';
 import { createMemoryDatastore, openPinset } from '../../cluster/index.ts';
 import type { Datastore, DatastoreEntry, DatastoreOp, KeyRange } from '../../cluster/ports.ts';
-import type { LogImage, LogOp } from '../../core/raft/index.ts';
+import type { LogImage, LogOp, PreviousLog } from '../../core/raft/index.ts';
 import type { RaftData, RaftStorage } from '../../io/consensus/index.ts';
 import { DiskImage } from '../image.ts';
 import type { DiskError, Spoil } from './plan.ts';
@@ -25,6 +25,8 @@ export interface DiskDeps {
   readonly onWrite: (ops: readonly LogOp[]) => void;
   /** Something was written to a log or state after a write to it had failed. */
   readonly onMisuse: (what: string) => void;
+  /** Nothing of what was on it is there any more. */
+  readonly onEmptied?: () => void;
   /** Something has been written. */
   readonly onDone?: () => void;
   /** A write to log or state has failed. */
@@ -55,6 +57,8 @@ export class VirtualDisk implements RaftStorage {
   failures = 0;
   /** What is read from it is not what was written; its image is as it was. */
   spoiled: Spoil | undefined;
+  /** What its peer remembers of a log that it has put away. */
+  previousLog: PreviousLog | undefined;
   /** It had data, and has been given up by its peer or taken out. */
   wasEmptied = false;
   readonly #options: DiskOptions;
@@ -78,7 +82,7 @@ export class VirtualDisk implements RaftStorage {
   }
 
   get isEmpty(): boolean {
-    return this.image.hard.term === 0;
+    return this.image.lastIndex === 0;
   }
 
   async open(): Promise<RaftData> {
@@ -88,6 +92,7 @@ export class VirtualDisk implements RaftStorage {
       log: new VirtualLog(this, life, this.spoiled && this.#spoiledImage(this.spoiled, state)),
       state: new VirtualState(this, life, this.#state, state),
       snapshots: new VirtualSnapshots(this.#snapshots, (act) => this.sync(life, act)),
+      previousLog: this.previousLog,
     };
   }
 
@@ -110,11 +115,28 @@ export class VirtualDisk implements RaftStorage {
   }
 
   /** Nobody looks into the backup. */
-  async moveAway(): Promise<void> {
+  beginAnew(ops: readonly LogOp[], previous: PreviousLog | undefined): Promise<void> {
+    return this.sync(this.#life, () => {
+      this.#empty();
+      this.#deps.onWrite(ops);
+      this.image.perform(ops);
+      this.previousLog = previous;
+    });
+  }
+
+  forgetPreviousLog(): Promise<void> {
+    return this.sync(this.#life, () => {
+      this.previousLog = undefined;
+    });
+  }
+
+  #empty(): void {
     this.wasEmptied = true;
     this.image = new DiskImage();
+    this.previousLog = undefined;
     this.#state.clear();
     this.#snapshots.length = 0;
+    this.#deps.onEmptied?.();
   }
 
   /** `undefined`: it cannot be read. An older log is one only when the state can tell. */
@@ -131,7 +153,7 @@ export class VirtualDisk implements RaftStorage {
 
   /** There is an empty disk in its place. */
   async replace(): Promise<void> {
-    await this.moveAway();
+    this.#empty();
     this.#tracker.lose();
     this.spoiled = undefined;
   }

@@ -192,6 +192,8 @@ export class Faults {
     const votersMin = this.#world.plan.faults.some(({ act }) => act.kind === 'spoilDisk') ? 3 : 2;
     if (kind === 'removePeer' && voters.length <= votersMin) return;
     this.#world.note(() => `${kind} ${target.name} through ${via.name}`);
+    // It is added by whoever has removed it, and started again.
+    if (kind === 'addPeer' && this.#world.left.delete(target)) this.#world.boot(target);
     const { peer } = via.life;
     const add = (): Promise<unknown> => (target.isWaiting ? target.joins(via.id) : peer.peerAdd(target.id));
     const change: Promise<unknown> = kind === 'addPeer' ? add() : peer.peerRemove(target.id);

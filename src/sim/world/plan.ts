@@ -153,6 +153,7 @@ export function drawWorld(seed: number): WorldPlan {
       })),
       ...drawTroubles(random.derive('ipfs'), options.voters + 1),
       ...drawSpoil(random.derive('spoil'), options.voters),
+      ...drawLeftBehind(random.derive('left behind'), options),
     ],
     armed: times(random.derive('armed'), isStorm ? 8 : 2).map((atMs) => drawArmed(faults, atMs)),
     operations: drawOperations(random.derive('clients'), options.voters),
@@ -215,6 +216,23 @@ function drawSpoil(random: SeededRandom, voters: number): readonly TimedFault[] 
     downMs: random.integer(1000),
   };
   return [{ atMs: random.integer(faultyMs), act }];
+}
+
+/**
+ * A peer that hears nothing of it is left behind by a cluster that goes on with others: with a new member, without it, and without one
+ * that puts its log away. Those two are a quorum of the members that it knows.
+ */
+function drawLeftBehind(random: SeededRandom, options: WorldOptions): readonly TimedFault[] {
+  if (!options.leavesWhenRemoved || options.voters !== 3 || random.integer(2) > 0) return [];
+  const behind = random.integer(3);
+  const leaving = (behind + 1 + random.integer(2)) % 3;
+  const atMs = random.integer(2500);
+  return [
+    { atMs, act: { kind: 'isolate', peer: behind, isOneWay: false, lengthMs: 4500 + random.integer(3000) } },
+    { atMs: atMs + 2000, act: { kind: 'addPeer', peer: 3, via: 'leader' } },
+    { atMs: atMs + 3000, act: { kind: 'removePeer', peer: behind, via: 'leader' } },
+    { atMs: atMs + 4000, act: { kind: 'removePeer', peer: leaving, via: 'leader' } },
+  ];
 }
 
 function times(random: SeededRandom, count: number): number[] {

@@ -64,7 +64,6 @@ export class Recovery {
     const spoiled = peers.find(({ storage }) => storage.spoiled !== undefined);
     if (spoiled !== undefined && !this.#canDoWithout(spoiled)) return;
     await this.#demand('a leader', () => this.#world.leader() !== undefined);
-    await this.#stopRemoved();
     if (spoiled !== undefined) await this.#replaceDisk(spoiled);
     for (const peer of [...left]) await this.#comesBack(peer);
     const leader = this.#world.leader();
@@ -90,10 +89,10 @@ export class Recovery {
 
   /** As one is told to: the peer is removed, and comes back as a new one. */
   async #replaceDisk(peer: WorldPeer): Promise<void> {
+    await this.#stopRemoved();
     const isMember = this.#isMember(peer);
     if (isMember) await this.#demandDone('a removal', (life) => life.peer.peerRemove(peer.id));
     await peer.storage.replace();
-    this.#world.checker.logs.emptied(peer);
     this.replacements++;
     this.#world.note(() => `${peer.name} has an empty disk`);
     this.#world.boot(peer);
@@ -101,8 +100,8 @@ export class Recovery {
   }
 
   /**
-   * Peers that do not know of their removal ask for votes for ever. One that comes back with an empty disk would give its own, and could
-   * make a leader of a cluster that is over: they are to be stopped before.
+   * Peers that do not know of their removal ask for votes for ever. One whose disk is lost would give its own, and could make a leader
+   * of a cluster that is over: they are to be stopped before.
    */
   async #stopRemoved(): Promise<void> {
     await this.#demand('agreement about the members', () => {
@@ -289,6 +288,8 @@ export class Recovery {
   /** Nothing happens any more: nobody has a reason to start an election. */
   async #checkCalm(): Promise<void> {
     const newestTerm = (): number => Math.max(...this.#members().map(({ status }) => status?.term ?? 0));
+    // A leader whose removal has waited until now makes way for another one first.
+    await this.#demand('a leader', () => this.#world.leader() !== undefined);
     const before = newestTerm();
     const endMs = this.#world.scheduler.now + 3 * this.#world.plan.options.heartbeatTimeoutMs;
     await this.#world.until(() => this.#world.scheduler.now >= endMs);

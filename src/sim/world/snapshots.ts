@@ -51,6 +51,14 @@ export class VirtualSnapshots implements SnapshotStore {
     };
   }
 
+  async delete(snapshot: StoredSnapshot): Promise<void> {
+    const remove = (): void => {
+      this.#kept.splice(0, this.#kept.length, ...this.#kept.filter((one) => one !== snapshot));
+    };
+    // What a failing disk does not delete is no failure.
+    await this.#sync(remove).catch(() => {});
+  }
+
   async *read(snapshot: StoredSnapshot): AsyncGenerator<Uint8Array, void, undefined> {
     const kept = this.#kept.find((one) => one === snapshot);
     if (kept === undefined) throw new OperatingError('store/io', 'Cannot read the snapshot: it was deleted');

@@ -91,6 +91,8 @@ export class World {
   #finding: Finding | undefined;
   #hash = 0;
   #isEnding = false;
+  /** They were removed, and are putting their data away. */
+  readonly #leaving = new Set<WorldPeer>();
   /** They were removed, and wait to be started again. */
   readonly left: Set<WorldPeer> = new Set();
   /** They were removed, and are not started again. */
@@ -118,6 +120,7 @@ export class World {
         scheduler: this.scheduler,
         random: random.derive(`disk/${name}`),
         onWrite: (ops) => this.#guarded(() => this.checker.writes(this.#peer(at), ops)),
+        onEmptied: () => this.checker.logs.emptied(this.#peer(at)),
         onDone: () => this.faults.onDiskDone(this.#peer(at)),
         onFailure: () => this.#peer(at).diskFailed(),
         onMisuse: (what) => this.find(new Finding('read-only after a failure', what)),
@@ -258,18 +261,27 @@ export class World {
   }
 
   boot(peer: WorldPeer): void {
-    if (!peer.isUp && !this.#isEnding && !this.left.has(peer) && !this.stopped.has(peer)) peer.boot();
+    const stays = [this.#leaving, this.left, this.stopped].some((peers) => peers.has(peer));
+    if (!peer.isUp && !this.#isEnding && !stays) peer.boot();
   }
 
   // ------------------------------------------------------------------------------------------------ looking on
 
   /** What the program does when its peer was removed. */
   #leave(peer: WorldPeer): void {
+    const { life } = peer;
+    if (life === undefined) return;
     this.note(() => `${peer.name} has been removed, and ends`);
     void peer.stop().then(async () => {
       if (peer.isUp) return;
-      await peer.storage.moveAway();
-      this.checker.logs.emptied(peer);
+      this.#leaving.add(peer);
+      try {
+        await life.consensus.clean();
+      } catch (error) {
+        if (!isDiskFailure(error)) this.find(error);
+      }
+      this.#leaving.delete(peer);
+      if (!peer.storage.isEmpty) return;
       this.left.add(peer);
       this.#leaves++;
     });
