@@ -129,6 +129,11 @@ test('peerstoreOf keeps what an operator wrote, and replaces what it wrote itsel
   assert.deepEqual(await text(), ['# cellar', 'nonsense', at(3), mark, at(4)]);
   await file.save([], [a]);
   assert.deepEqual(await text(), ['# cellar', 'nonsense']);
+
+  // With the line ends of an editor on Windows.
+  await writeFile(path, ['# cellar', at(3), mark, at(4), ''].join('\r\n'));
+  await file.save([at(5)], []);
+  assert.equal(await readFile(path, 'utf8'), `# cellar\r\n${at(3)}\r\n${mark}\n${at(5)}\n`);
 });
 
 test('makeFolder makes what is missing, and says in bounded time why it cannot', async () => {

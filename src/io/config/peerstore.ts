@@ -50,15 +50,17 @@ export function peerstoreOf(path: string): AddressFile {
 
 /** The text of the file with these addresses, which are all that the peer's own part has then, and without the peers that have left. */
 function savedPeerstore(text: string, addresses: readonly Multiaddr[], left: readonly PeerId[]): string {
-  const [operators = '', ...own] = text.split(`${ownPart}\n`);
+  const all = text.split('\n');
+  // An editor may have given the file other line ends.
+  const own = all.findIndex((line) => line.trim() === ownPart);
   const gone = new Set(left);
-  const lines = operators.split('\n');
+  const lines = own < 0 ? all : all.slice(0, own);
   // What follows the last line break is no line.
-  if (lines.at(-1) === '') lines.pop();
+  if (own < 0 && lines.at(-1) === '') lines.pop();
   const kept = lines.filter((line) => !gone.has(peerOf(line) ?? ''));
   const known = new Set(kept.map((line) => addressOf(line)));
   const added = addresses.filter((address) => !known.has(address));
-  if (added.length === 0 && own.length === 0 && kept.length === lines.length) return text;
+  if (added.length === 0 && own < 0 && kept.length === lines.length) return text;
   return linesOf([...kept, ...(added.length === 0 ? [] : [ownPart, ...added])]);
 }
 
