@@ -397,7 +397,7 @@ export interface RaftOptions {
   readonly entriesPerAppendMax: number;
   /** Data bytes; a single larger entry travels alone. Default 1 MiB. */
   readonly bytesPerAppendMax: number;
-  /** Appends on the way to one follower. Default 2, Go's pipeline depth. */
+  /** Appends on the way to one follower, a smaller one never behind a larger. Default 2, Go's pipeline depth. */
   readonly appendsInFlightMax: number;
   /** Proposals, changes and reads that wait for their answer; more are refused as `busy`. Default 8,192. */
   readonly waitingMax: number;
