@@ -13,6 +13,10 @@ const read = (called: number, returned: number, value: string | undefined): KeyO
   return { kind: 'read', called, returned, value };
 };
 
+const removal = (called: number, value: string): KeyOperation => {
+  return { kind: 'removal', called, returned: Infinity, value };
+};
+
 const cases: readonly { readonly name: string; readonly operations: KeyOperation[]; readonly verdict: Verdict }[] = [
   { name: 'nothing happened', operations: [], verdict: 'linearizable' },
   { name: 'a read of nothing', operations: [read(1, 2, undefined)], verdict: 'linearizable' },
@@ -70,6 +74,21 @@ const cases: readonly { readonly name: string; readonly operations: KeyOperation
     ],
     verdict: 'not linearizable',
   },
+  {
+    name: 'a value that was removed',
+    operations: [write(1, 2, 'a'), removal(3, 'a'), read(4, 5, 'a'), read(6, 7, undefined)],
+    verdict: 'linearizable',
+  },
+  {
+    name: 'the removal of what nobody saw',
+    operations: [write(1, 2, 'a'), write(3, Infinity, 'b'), removal(4, 'b'), read(6, 7, undefined)],
+    verdict: 'linearizable',
+  },
+  {
+    name: 'a removal that undoes what is newer',
+    operations: [write(1, 2, 'a'), removal(3, 'a'), write(4, 5, 'b'), read(6, 7, undefined)],
+    verdict: 'not linearizable',
+  },
 ];
 
 for (const { name, operations, verdict } of cases) {
@@ -112,6 +131,7 @@ function randomHistory(random: SeededRandom, count: number): KeyOperation[] {
     const pair = [moments[2 * at] ?? 0, moments[2 * at + 1] ?? 0].sort((a, b) => a - b);
     const [called = 0, returned = 0] = pair;
     const value = [undefined, 'a', 'b'][random.integer(3)];
+    if (value !== undefined && random.integer(6) === 0) return removal(called, value);
     const isUnknown = random.integer(5) === 0;
     if (random.integer(2) === 0 && !isUnknown) return read(called, returned, value);
     return write(called, isUnknown ? Infinity : returned, value);
@@ -133,9 +153,11 @@ function hasLinearOrder(operations: readonly KeyOperation[], value?: string): bo
   if (needed.length === 0) return true;
   const firstReturn = Math.min(...needed.map(({ returned }) => returned));
   return operations.some((operation) => {
-    if (operation.called > firstReturn || (operation.kind === 'read' && operation.value !== value)) return false;
+    const { kind, called } = operation;
+    if (called > firstReturn || (kind !== 'write' && operation.value !== value)) return false;
     const others = operations.filter((other) => other !== operation);
-    return hasLinearOrder(others, operation.kind === 'write' ? operation.value : value);
+    const after = { read: value, write: operation.value, removal: undefined };
+    return hasLinearOrder(others, after[kind]);
   });
 }
 

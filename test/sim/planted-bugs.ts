@@ -347,7 +347,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'pins are held where they are not allocated',
     simulation: 'world',
     plants: { tracker: peer.tracksEverything },
-    checkers: ['ipfs = pinset', 'tracker = pinset'],
+    checkers: ['ipfs = pinset', 'tracker = pinset', 'strangers keep their pins'],
     seeds: 100,
   },
   {

@@ -77,6 +77,8 @@ export interface TrackerDeps {
 /** Enough to keep the workers busy, little enough to be objects. Source: measured, see `bench`. */
 const windowMax = 2000;
 const errorsMax = 10_000;
+/** Of refused pins told apart: one that is agreed on again and again counts once. */
+const refusedKeysMax = 10_000;
 const retryTickMs = 1000;
 const reconcileRetryMinMs = 2000;
 const reconcileRetryMaxMs = 60_000;
@@ -123,8 +125,9 @@ class Tracker implements PinTracker {
   #isBackingOff = false;
   /** The interval has passed while a reconciliation could not run. */
   #isDue = false;
-  /** Pins refused since the last reconciliation began. */
-  #refusedCount = 0;
+  /** Pins refused since the last reconciliation began, as far as they are told apart; `#refusedMore` are all others. */
+  readonly #refused = new Set<string>();
+  #refusedMore = 0;
   #isStarted = false;
   #pass: Promise<void> | undefined;
   #passLock: Promise<void> = Promise.resolve();
@@ -280,7 +283,7 @@ class Tracker implements PinTracker {
   }
 
   pinQueueSize(): number {
-    return this.#operations.queuedCount('pin') + this.#refusedCount;
+    return this.#operations.queuedCount('pin') + this.#refused.size + this.#refusedMore;
   }
 
   // ------------------------------------------------------------------------------------------------ operations
@@ -290,7 +293,9 @@ class Tracker implements PinTracker {
     const { isAccepted, mustAbort } = this.#operations.want(kind, key, pin, this.#now());
     if (!isAccepted) {
       this.#isDirty = true;
-      if (kind === 'pin') this.#refusedCount += 1;
+      if (kind === 'unpin') this.#refused.delete(key);
+      else if (this.#refused.size < refusedKeysMax) this.#refused.add(key);
+      else if (!this.#refused.has(key)) this.#refusedMore += 1;
     } else if (kind === 'pin' && isFirst) this.#recordAhead(key, pin.cid);
     if (mustAbort) this.#running.get(key)?.abort();
     this.#pump();
@@ -446,7 +451,8 @@ class Tracker implements PinTracker {
   }
 
   async *#compare(signal: AbortSignal): AsyncGenerator<PinInfo, void> {
-    this.#refusedCount = 0;
+    this.#refused.clear();
+    this.#refusedMore = 0;
     this.#isCatchingUp ||= this.#isDirty;
     this.#isDirty = false;
     this.#isDue = false;
@@ -516,7 +522,11 @@ class Tracker implements PinTracker {
 
   /** Queues a pin that IPFS lacks, unless it is being worked on or has left the pinset meanwhile. */
   async *#settleMissing(cid: Cid, key: string, held: HeldIndex, signal: AbortSignal): AsyncGenerator<PinInfo, void> {
-    if (this.#operations.get(key) !== undefined) return;
+    const operation = this.#operations.get(key);
+    if (operation !== undefined) {
+      this.#renew(key, operation);
+      return;
+    }
     await this.#waitForRoom(signal);
     const pin = this.#deps.pinset.get(cid);
     if (pin === undefined || !isHere(pin, this.#self) || isSatisfied(pin, held)) return;
@@ -524,6 +534,12 @@ class Tracker implements PinTracker {
       const info = this.#operationRow(key, 0);
       if (info !== undefined) yield info;
     }
+  }
+
+  /** The state was replaced under the making of a pin of which it has another version. */
+  #renew(key: string, { pin }: Operation): void {
+    const present = this.#deps.pinset.get(pin.cid);
+    if (present?.maxDepth !== pin.maxDepth) this.#keep(pin.cid, key);
   }
 
   /** The state was replaced under the removal of a pin that it has. */

@@ -44,6 +44,11 @@ export class ClientHistory {
     this.readEnds(operation, undefined);
   }
 
+  /** From now on the cluster may remove the value by itself. */
+  removalBegins(key: string, value: string): void {
+    this.#begins(key, { kind: 'removal', called: ++this.#moment, returned: Infinity, value });
+  }
+
   /** It has not happened and never will. */
   refused(key: string, operation: OperationToken): void {
     const operations = this.#byKey.get(key) ?? [];

@@ -12,10 +12,11 @@
 export interface KeyOperation {
   /** When it was called. Moments are numbers that order events; no two are equal. */
   readonly called: number;
-  /** `Infinity`: nobody knows whether it was done. It may take effect at any time after the call, or never. */
+  /** `Infinity`: nobody knows whether it was done. It may take effect at any time after the call, or never. So with every removal. */
   readonly returned: number;
-  readonly kind: 'write' | 'read';
-  /** Written or shown; `undefined`: nothing is there. */
+  /** `removal`: takes the value away, where it is still there. */
+  readonly kind: 'write' | 'read' | 'removal';
+  /** Written, shown or removed; `undefined`: nothing is there. */
   readonly value: string | undefined;
 }
 
@@ -39,9 +40,10 @@ interface Item {
 export function judgeKey(operations: readonly KeyOperation[], statesMax: number): Verdict {
   const shown = new Set(operations.filter(({ kind }) => kind === 'read').map(({ value }) => value));
   // An unknown write that nobody saw could as well be placed after everything else.
-  const relevant = operations.filter(
-    ({ kind, returned, value }) => returned !== Infinity || (kind === 'write' && shown.has(value)),
-  );
+  const removed = new Set(operations.filter(({ kind }) => kind === 'removal').map(({ value }) => value));
+  const mayMatter = ({ kind, value }: KeyOperation): boolean =>
+    kind === 'removal' ? shown.has(undefined) : kind === 'write' && (shown.has(value) || removed.has(value));
+  const relevant = operations.filter((operation) => operation.returned !== Infinity || mayMatter(operation));
   const first = listOf(relevant);
   if (first === undefined) return 'linearizable';
   return search(first, relevant.length, statesMax);
@@ -58,7 +60,7 @@ function search(head: Item, count: number, statesMax: number): Verdict {
     trail.push({ call, before: value, isForced });
     takeOut(call);
     if (call.end !== undefined) left--;
-    value = call.value;
+    value = valueAfter(call);
     item = head.next;
   };
   while (left > 0) {
@@ -71,7 +73,7 @@ function search(head: Item, count: number, statesMax: number): Verdict {
     while (item?.isCall && !isWorthTrying(item, head, value)) item = item.next;
     if (item?.isCall) {
       flip(taken, item.at);
-      const key = String.fromCharCode(...taken, item.value);
+      const key = String.fromCharCode(...taken, valueAfter(item));
       if (seen.has(key)) {
         flip(taken, item.at);
         item = item.next;
@@ -109,12 +111,18 @@ function firstReadOf(head: Item, value: number): Item | undefined {
 /** Not a read that shows something else; not an unknown write that changes nothing, or is the same as one before it. */
 function isWorthTrying(call: Item, head: Item, value: number): boolean {
   if (call.operation.kind === 'read') return false;
+  if (call.operation.kind === 'removal') return call.value === value;
   if (call.end !== undefined) return true;
   if (call.value === value) return false;
   for (let item = head.next; item !== undefined && item !== call; item = item.next) {
-    if (item.isCall && item.end === undefined && item.value === call.value) return false;
+    const isSame = item.operation.kind === 'write' && item.value === call.value;
+    if (item.isCall && item.end === undefined && isSame) return false;
   }
   return true;
+}
+
+function valueAfter({ operation, value }: Item): number {
+  return operation.kind === 'removal' ? 0 : value;
 }
 
 /** Calls and returns by time, behind a head that is none of them. */
