@@ -177,7 +177,7 @@ const expires: boolean = false;
 /** Pins under these keys may expire, and clients do not unpin them: who does has found them expired. */
 const expiringFrom = 4;
 /** Of a CID that the cluster never has. */
-const strangersKey = 200;
+export const strangersKey = 200;
 
 export function mayExpire(key: number): boolean {
   return key >= expiringFrom;
