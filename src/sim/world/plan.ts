@@ -1,6 +1,7 @@
 /** What happens to a world: options, faults and operations, drawn from the seed as plain data before anything is played. */
 import { SeededRandom } from '../../base/index.ts';
 import { pick } from '../pick.ts';
+import { drawRaces } from './races.ts';
 
 export type FaultAct =
   | { readonly kind: 'crash'; readonly peer: Target; readonly downMs: number }
@@ -74,7 +75,8 @@ export interface ArmedFault {
 
 export interface Operation {
   readonly atMs: number;
-  readonly kind: 'pin' | 'unpin' | 'read';
+  /** `replace` and `release`: pin and unpin over exactly the pin that the peer shows, if it shows one. */
+  readonly kind: 'pin' | 'unpin' | 'read' | 'replace' | 'release';
   /** Of its own, so that it is found in the log: the pin's. */
   readonly name: string;
   readonly peer: Target;
@@ -156,7 +158,10 @@ export function drawWorld(seed: number): WorldPlan {
       ...drawLeftBehind(random.derive('left behind'), options),
     ],
     armed: times(random.derive('armed'), isStorm ? 8 : 2).map((atMs) => drawArmed(faults, atMs)),
-    operations: drawOperations(random.derive('clients'), options.voters),
+    operations: [
+      ...drawOperations(random.derive('clients'), options.voters),
+      ...drawRaces(random.derive('races'), { voters: options.voters, keys, lengthMs: faultyMs }),
+    ],
   };
 }
 
