@@ -29,6 +29,8 @@ const floors: Readonly<Record<Simulation, Readonly<Record<string, number>>>> = {
     elections: 2700,
     acknowledged: 8000,
     reads: 9000,
+    replaced: 500,
+    contested: 1300,
     crashes: 3900,
     changes: 500,
     leaves: 90,

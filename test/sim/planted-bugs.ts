@@ -456,6 +456,27 @@ export const plantedBugs: readonly PlantedBug[] = [
     seeds: 100,
   },
   {
+    name: 'a leader holds conditional writes against what is applied only',
+    simulation: 'world',
+    plants: { shell: engine.hidesUnapplied },
+    checkers: ['conditions hold', 'linearizable'],
+    seeds: 5,
+  },
+  {
+    name: 'a leader holds conditional writes against what is applied only, and only the search judges',
+    simulation: 'world',
+    plants: { shell: engine.hidesUnapplied, judges: ['linearizable'] },
+    checkers: ['linearizable'],
+    seeds: 5,
+  },
+  {
+    name: 'a conditional write becomes an unconditional one on its way to the leader',
+    simulation: 'world',
+    plants: { rpc: peer.dropsConditions },
+    checkers: ['conditions hold', 'linearizable'],
+    seeds: 5,
+  },
+  {
     name: 'a start goes on after the last batch of the state',
     simulation: 'world',
     plants: { pinset: shell.skipsReplays },

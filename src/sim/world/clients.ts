@@ -1,12 +1,14 @@
 /** Clients of a world: they use the API of a peer, and what they see is held against the log and against what is possible at all. */
-import { errorCode } from '../../base/index.ts';
+import { bytesEqual, errorCode } from '../../base/index.ts';
 import type { ClusterApi } from '../../cluster/ports.ts';
 import type { LogIndex } from '../../core/raft/index.ts';
 import {
   Cid,
   defaultPinOptions,
+  encodePin,
   type GlobalPinInfo,
   type PeerId,
+  type Pin,
   type PinOptions,
   timeFromNanos,
   timeToNanos,
@@ -64,7 +66,7 @@ export class Clients {
 
   /** @returns whether it succeeded. What checkers find is kept. */
   async ask(life: Life, question: Question): Promise<boolean> {
-    if (question.kind === 'pin' || question.kind === 'unpin' || question.kind === 'read')
+    if (!(['status', 'statusAll', 'recover'] as Operation['kind'][]).includes(question.kind))
       return await this.#askForPinset(life, question);
     const token = Symbol(question.name);
     this.#asked.set(token, life);
@@ -120,6 +122,9 @@ export class Clients {
     const { peer } = life;
     const began = this.#world.checker.logs.commit;
     const cid = cidOf(key);
+    if (kind === 'replace' || kind === 'release') {
+      return await this.#askConditionally(life, kind === 'replace' ? name : undefined, cid, began);
+    }
     const what = `${kind} ${key} as ${name}`;
     this.#world.note(() => `client asks ${this.#world.nameOf(peer.self)} to ${what}`);
     const operation =
@@ -149,6 +154,56 @@ export class Clients {
       this.#asked.delete(operation);
     }
     return true;
+  }
+
+  /** Over exactly the pin that the peer shows: `name` replaces it, `undefined` takes it away. */
+  async #askConditionally(life: Life, name: string | undefined, cid: Cid, began: LogIndex): Promise<boolean> {
+    const { peer, consensus } = life;
+    const onlyIf = pinReadable(peer, cid);
+    if (onlyIf === undefined || onlyIf === 'unreadable') return true;
+    const from = onlyIf.name;
+    const what = name === undefined ? `release ${from}` : `replace ${from} by ${name}`;
+    this.#world.note(() => `client asks ${this.#world.nameOf(peer.self)} to ${what}`);
+    const operation = this.seen.conditionalBegins(cid.key, from, name);
+    this.#asked.set(operation, life);
+    try {
+      if (name === undefined) await consensus.logUnpin(onlyIf, { onlyIf });
+      else {
+        this.history.conditionalPin(name, onlyIf);
+        await consensus.logPin({ ...onlyIf, name }, { onlyIf });
+      }
+      this.hash = mixText(this.hash, what);
+      this.#world.note(() => `client has its answer to ${what}`);
+      this.seen.writeEnds(operation);
+      if (name !== undefined) this.#world.judge(() => this.history.pinAcknowledged(name, began));
+    } catch (error) {
+      this.failed++;
+      this.hash = mix(this.hash, this.failed);
+      this.#world.note(() => `client could not ${what}: ${error}`);
+      if (errorCode(error) === 'consensus/changed') this.#sawAnother(peer, onlyIf, operation);
+      else if (isRefused(error)) this.seen.refused(cid.key, operation);
+      if (name !== undefined && isRefused(error)) this.#world.judge(() => this.history.pinRefused(name));
+      return false;
+    } finally {
+      this.#asked.delete(operation);
+    }
+    return true;
+  }
+
+  /** Whoever is told that a pin was changed is shown what is there instead. */
+  #sawAnother(peer: ClusterApi, onlyIf: Pin, operation: OperationToken): void {
+    this.history.contested++;
+    const shown = pinReadable(peer, onlyIf.cid);
+    if (shown === 'unreadable') {
+      this.seen.refused(onlyIf.cid.key, operation);
+      return;
+    }
+    const isAnother = shown === undefined || !bytesEqual(encodePin(shown), encodePin(onlyIf));
+    this.#world.judge(() =>
+      expect(isAnother, 'changed is shown', () => `${onlyIf.name} was changed, says a peer that shows it unchanged`),
+    );
+    if (shown?.name === onlyIf.name) this.seen.refused(onlyIf.cid.key, operation);
+    else this.seen.sawAnother(operation);
   }
 
   #answered(peer: ClusterApi, { kind, cid, name, began, operation }: Asked): void {
@@ -185,7 +240,7 @@ export class Clients {
   /** From when it has expired by any clock on, the cluster may remove it. */
   #removesLater(key: string, name: string, expireNanos: bigint): void {
     const leftMs = Number(expireNanos - this.#world.clockNanosMax()) / 1e6;
-    if (leftMs <= expiryLookMs) this.seen.removalBegins(key, name);
+    if (leftMs <= expiryLookMs) this.seen.conditionalBegins(key, name, undefined);
     else this.#world.scheduler.after(leftMs / 2, () => this.#removesLater(key, name, expireNanos));
   }
 
@@ -210,10 +265,23 @@ function roundedDown(nanos: bigint): bigint {
 }
 
 function nameShown(peer: ClusterApi, cid: Cid): string | undefined {
+  return pinShown(peer, cid)?.name;
+}
+
+function pinShown(peer: ClusterApi, cid: Cid): Pin | undefined {
   try {
-    return peer.pinGet(cid).name;
+    return peer.pinGet(cid);
   } catch (error) {
     if (errorCode(error) === 'cluster/not-pinned') return undefined;
     throw error;
+  }
+}
+
+/** A peer that ends, or opens its disk anew, shows nothing. */
+function pinReadable(peer: ClusterApi, cid: Cid): Pin | 'unreadable' | undefined {
+  try {
+    return pinShown(peer, cid);
+  } catch {
+    return 'unreadable';
   }
 }

@@ -86,7 +86,7 @@ export class WorldPeer implements PeerView {
         pinset: (pinset) => deps.watchPinset(this, (plants.pinset ?? same)(pinset)),
         createEngine: (engineDeps, options) => {
           const raft = createEngine({ ...engineDeps, rules: plants.rules ?? {} }, { ...options, ...engine });
-          return this.#observed((plants.engine ?? same)(raft));
+          return (plants.shell ?? same)(this.#observed((plants.engine ?? same)(raft)));
         },
       },
       onFailure: (cause) => this.#fails(cause),

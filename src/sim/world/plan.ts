@@ -1,6 +1,7 @@
 /** What happens to a world: options, faults and operations, drawn from the seed as plain data before anything is played. */
 import { SeededRandom } from '../../base/index.ts';
 import { pick } from '../pick.ts';
+import { drawRaces } from './races.ts';
 
 export type FaultAct =
   | { readonly kind: 'crash'; readonly peer: Target; readonly downMs: number }
@@ -89,8 +90,11 @@ export interface ArmedFault {
 
 export interface Operation {
   readonly atMs: number;
-  /** `status`, `statusAll`: of all peers. `recover`: all that this peer is to hold. */
-  readonly kind: 'pin' | 'unpin' | 'read' | 'status' | 'statusAll' | 'recover';
+  /**
+   * `replace` and `release`: pin and unpin over exactly the pin that the peer shows, if it shows one. `status`, `statusAll`: of all peers.
+   * `recover`: all that this peer is to hold.
+   */
+  readonly kind: 'pin' | 'unpin' | 'read' | 'replace' | 'release' | 'status' | 'statusAll' | 'recover';
   /** Of its own, so that it is found in the log: the pin's. */
   readonly name: string;
   readonly peer: Target;
@@ -210,7 +214,10 @@ export function drawWorld(seed: number): WorldPlan {
       ...drawLeftBehind(random.derive('left behind'), options),
     ],
     armed: times(random.derive('armed'), isStorm ? 8 : 2).map((atMs) => drawArmed(faults, atMs)),
-    operations: drawOperations(random.derive('clients'), random.derive('shapes'), options.voters),
+    operations: [
+      ...drawOperations(random.derive('clients'), random.derive('shapes'), options.voters),
+      ...drawRaces(random.derive('races'), { voters: options.voters, keys: expiringFrom, lengthMs: faultyMs }),
+    ],
   };
 }
 

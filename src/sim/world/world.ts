@@ -239,6 +239,8 @@ export class World {
         elections: votes.elections,
         acknowledged: this.clients.history.acknowledged,
         reads: this.clients.history.reads,
+        replaced: this.clients.history.replaced,
+        contested: this.clients.history.contested,
         failed: this.clients.failed,
         crashes: this.faults.crashes,
         changes: this.faults.changes,

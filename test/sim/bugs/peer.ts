@@ -95,6 +95,16 @@ export function resendsProposals(rpc: RpcNode): RpcNode {
   });
 }
 
+/** What a write depends on does not come to the leader. */
+export function dropsConditions(rpc: RpcNode): RpcNode {
+  return over(rpc, {
+    call: <A, R>(peer: PeerId, method: RpcMethod<A, R>, argument: A, options?: CallOptions) => {
+      const isProposal = method.service === 'RaftLeader' && method.name === raftLeaderMethods.Propose.name;
+      return rpc.call(peer, method, isProposal ? { ...argument, onlyIf: null } : argument, options);
+    },
+  });
+}
+
 /** Of calls of the same method that are under way, the last gets the answer that comes first. */
 export function crossesAnswers(rpc: RpcNode): RpcNode {
   const waiting = new Map<string, ((reply: unknown) => void)[]>();
