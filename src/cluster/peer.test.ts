@@ -234,24 +234,6 @@ test('Peer: expired pins are removed once, by one peer', async (t) => {
   assert.deepEqual(removals, [10, 10, 10]);
 });
 
-test('Peer: when a peer is lost, only pins below their minimum move, each by one peer', async (t) => {
-  const cluster = await started(t, 4, { disableRepinning: false });
-  const { peer, pinset } = cluster.node(0);
-  const [a, b, , d] = cluster.members as [string, string, string, string];
-  for (let n = 0; n < 12; n += 1) {
-    const wanted = n < 6 ? factors(2, 2) : factors(1, 2);
-    await peer.pinObject(pinOf(cidNumber(n), { ...wanted, allocations: n % 2 === 0 ? [a, d] : [b, d] }));
-  }
-  await settle();
-  cluster.cut(d);
-  await cluster.clock.advance(60_000);
-  for (let n = 0; n < 12; n += 1) {
-    const { allocations } = pinset.get(cidNumber(n)) ?? pinOf(cidNumber(n));
-    assert.equal(allocations?.length, 2);
-    assert.equal(allocations?.includes(d), n >= 6, `pin ${n}`);
-  }
-});
-
 test('Peer: alerts keep flowing with repinning disabled', async (t) => {
   const cluster = await started(t, 2);
   const { peer } = cluster.node(0);

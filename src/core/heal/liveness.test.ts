@@ -56,6 +56,13 @@ test('LivenessWatch: a member that was never heard of is missing since the first
   assert.equal(look(5000 + graceMs + lookMs), `gone since ${5000 + graceMs + lookMs}`);
 });
 
+test('LivenessWatch: one that is heard of for the first time has not come back', () => {
+  const watch = new LivenessWatch({ gracePeriodMs: graceMs });
+  watch.look(0, ['a', 'b'], new Set(['a']));
+  watch.look(5000, ['a', 'b'], new Set(['a', 'b']));
+  assert.equal(watch.graceOf('b'), graceMs);
+});
+
 test('LivenessWatch: who has left is forgotten', () => {
   const { pass, lives, watch } = watched();
   pass(lookMs, 'ab', 'ab');

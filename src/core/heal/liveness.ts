@@ -33,6 +33,8 @@ const lookPartMax = 1 / 4;
 interface Member {
   life: Life;
   sinceMs: number;
+  /** Who was never alive does not return. */
+  isKnown: boolean;
   /** For how long it has been seen missing. */
   missedMs: number;
   /** When it came back, the newest last; at most `doublingsMax`. */
@@ -59,8 +61,9 @@ export class LivenessWatch {
       const member = this.#members.get(peer);
       if (member !== undefined) this.#follow(member, nowMs, stepMs, alive.has(peer));
       else {
-        const life = alive.has(peer) ? 'alive' : 'missing';
-        this.#members.set(peer, { life, sinceMs: nowMs, missedMs: 0, returnsMs: [] });
+        const isKnown = alive.has(peer);
+        const life = isKnown ? 'alive' : 'missing';
+        this.#members.set(peer, { life, sinceMs: nowMs, isKnown, missedMs: 0, returnsMs: [] });
       }
     }
     for (const peer of left) this.#members.delete(peer);
@@ -85,7 +88,8 @@ export class LivenessWatch {
     };
     if (isAlive) {
       if (member.life === 'alive') return;
-      member.returnsMs = [...member.returnsMs, nowMs].slice(-doublingsMax);
+      if (member.isKnown) member.returnsMs = [...member.returnsMs, nowMs].slice(-doublingsMax);
+      member.isKnown = true;
       become('alive');
     } else if (member.life === 'alive') {
       member.missedMs = 0;
