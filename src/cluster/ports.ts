@@ -9,6 +9,7 @@ import type {
   Alert,
   Cid,
   ConnectGraph,
+  CordonMode,
   GlobalPinInfo,
   GlobalRepoGc,
   Id,
@@ -17,6 +18,7 @@ import type {
   IpfsPinStatus,
   IpfsRepoGc,
   IpfsRepoStat,
+  MemberState,
   Metric,
   Multiaddr,
   PeerId,
@@ -145,6 +147,14 @@ export interface AddressFile {
    * have left; what an operator has added of others stays. Resolves when that cannot be lost; a failure leaves what was there.
    */
   save(addresses: readonly Multiaddr[], left: readonly PeerId[]): Promise<void>;
+}
+
+/** Where what an operator has told this peer outlives the process. */
+export interface CordonFile {
+  /** `none` when nothing was ever saved. Throws `config/bad-file`. */
+  read(): Promise<CordonMode>;
+  /** Resolves when it cannot be lost. Throws `config/bad-file`, and then what was there is there still. */
+  save(mode: CordonMode): Promise<void>;
 }
 
 /** Calls to members by the Go peer's RPC; calls to self stay in the process and skip the trust policy. */
@@ -300,6 +310,15 @@ export interface ClusterApi {
   peerAdd(peer: PeerId, options?: CallOptions): Promise<Id>;
   peerRemove(peer: PeerId, options?: CallOptions): Promise<void>;
   join(address: Multiaddr, options?: CallOptions): Promise<void>;
+  /**
+   * Tells a member what to hold: nothing new, nothing at all, or whatever it is given. It keeps to that over restarts. Emptying goes on by
+   * itself; `memberStates` tells how far it is. Throws `cluster/no-member`, `cluster/cannot-cordon` of a peer that knows nothing of it.
+   */
+  cordonPeer(peer: PeerId, mode: CordonMode, options?: CallOptions): Promise<void>;
+  /** The same of this peer. */
+  cordon(mode: CordonMode, options?: CallOptions): Promise<void>;
+  /** All members as this peer sees them, in ascending order. */
+  memberStates(options?: CallOptions): Promise<readonly MemberState[]>;
   connectGraph(options?: CallOptions): Promise<ConnectGraph>;
 
   pin(cid: Cid, options: PinOptions, call?: CallOptions): Promise<Pin>;

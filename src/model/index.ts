@@ -15,6 +15,7 @@ export {
   globalRepoGcJson,
   idJson,
   type Json,
+  memberStatesJson,
   metricJson,
   metricsJson,
   pingValueJson,
@@ -22,6 +23,13 @@ export {
   textsJson,
   versionJson,
 } from './json.ts';
+export {
+  type CordonMode,
+  type CordonRequest,
+  cordonModes,
+  type MemberCondition,
+  type MemberState,
+} from './member.ts';
 export {
   type AnyRpcMethod,
   findMethod,

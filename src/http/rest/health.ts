@@ -1,5 +1,12 @@
 /** Health, metrics, garbage collection. Source: Go `api/rest/restapi.go`. */
-import { alertsJson, connectGraphJson, globalRepoGcJson, metricsJson, textsJson } from '../../model/index.ts';
+import {
+  alertsJson,
+  connectGraphJson,
+  globalRepoGcJson,
+  memberStatesJson,
+  metricsJson,
+  textsJson,
+} from '../../model/index.ts';
 import type { Context } from './context.ts';
 import { RequestError, sendJson, sendNothing } from './reply.ts';
 
@@ -13,6 +20,10 @@ export async function getGraph(context: Context): Promise<unknown> {
 
 export function getAlerts(context: Context): Promise<unknown> {
   return sendJson(context, alertsJson.print(context.cluster.alerts()));
+}
+
+export async function getMemberStates(context: Context): Promise<unknown> {
+  return sendJson(context, memberStatesJson.print(await context.cluster.memberStates({ signal: context.signal })));
 }
 
 export function getMetricNames(context: Context): Promise<unknown> {
