@@ -47,6 +47,7 @@ export type RouteId =
   | 'getGraph'
   | 'getAlerts'
   | 'getBandwidth'
+  | 'getReplication'
   | 'getMetrics'
   | 'getMetricNames'
   | 'postToken'
@@ -136,6 +137,20 @@ export const routes: readonly Route[] = [
   row('getGraph', 'GET', '/health/graph', 'object', [], 'Which members and IPFS nodes are connected'),
   row('getAlerts', 'GET', '/health/alerts', 'object', [], 'Metrics that have expired, the newest first'),
   row('getBandwidth', 'GET', '/health/bandwidth', 'object', [], 'Traffic by protocol'),
+  row(
+    'getReplication',
+    'GET',
+    '/health/replication',
+    'object',
+    [
+      {
+        name: 'verify',
+        summary:
+          '`true`: count what the members themselves list as pinned, instead of allocations to members that are alive',
+      },
+    ],
+    'How many pins have as many replicas as they should; not in the Go peer',
+  ),
   row('getMetrics', 'GET', '/monitor/metrics/{name}', 'object', [], 'The latest metrics of one name'),
   row('getMetricNames', 'GET', '/monitor/metrics', 'object', [], 'Names of all metrics'),
   row('postToken', 'POST', '/token', 'object', [], 'Issues a bearer token for the user that asks'),

@@ -1,7 +1,7 @@
 /** The handler of each route, by the id of its row. */
 import type { RouteId } from '../../model/index.ts';
 import type { Context } from './context.ts';
-import { getAlerts, getGraph, getHealth, getMetricNames, getMetrics, postGc } from './health.ts';
+import { getAlerts, getGraph, getHealth, getMetricNames, getMetrics, getReplication, postGc } from './health.ts';
 import { deletePeer, getId, getPeers, getVersion, postPeer } from './peers.ts';
 import {
   deletePin,
@@ -40,6 +40,7 @@ export const handlers: Readonly<Record<RouteId, Handler>> = {
   getGraph,
   getAlerts,
   getBandwidth: notAvailable,
+  getReplication,
   getMetrics,
   getMetricNames,
   postToken: notAvailable,
