@@ -248,6 +248,8 @@ function optionsOf(name: string, id: PeerId, { config, shape, pins }: WorldPeerD
       pinOnlyOnUntrustedPeers: false,
       followerMode: false,
       disableRepinning: true,
+      repinGracePeriodMs: 120_000,
+      repinMaxPerSecond: 100,
       leaveOnShutdown: false,
       stateSyncIntervalMs: pins.stateSyncMs,
       monitorPingIntervalMs: 5000,
