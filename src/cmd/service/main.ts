@@ -79,13 +79,15 @@ try {
       // Its peers stop in order, whoever reads.
       onOutputFailure = () => stop.abort();
       const dir = flags.dir;
-      process.exitCode = await runDemo({
+      const code = await runDemo({
         ...(dir === undefined ? {} : { dir }),
         isTour: flags.tour ?? false,
         program: [process.argv[1] ?? fileURLToPath(import.meta.url)],
         output: process.stdout,
         signal: stop.signal,
       });
+      // An interrupted demo may still be waiting for peers that are gone.
+      process.exit(code);
     },
     async stateExport({ file, wholeLog }, global) {
       const { exportState } = await import('./state/export.ts');
