@@ -2,9 +2,9 @@
  * `ipfs-cluster-service demo`: three peers with three IPFS nodes on this machine, real content pinned on all of them,
  * and with `--tour` the death and return of the leader.
  */
-import { join } from 'node:path';
 import { pin, pinset, status, waitFor, waitPinned } from './cluster-api.ts';
 import { type AddedDirectory, addDirectory, addText, cat } from './content.ts';
+import { ctlWords } from './ctl.ts';
 import type { Screen } from './screen.ts';
 import {
   contentDirectory,
@@ -12,7 +12,6 @@ import {
   formatSize,
   onStage,
   type Program,
-  packageFolder,
   type Stage,
   type StageOptions,
 } from './stage.ts';
@@ -80,9 +79,8 @@ function showHowToGoOn(screen: Screen, peers: readonly DemoPeer[], added: AddedD
   }
   const host = peers[0]?.apiAddress ?? '';
   screen.title('Go on in another terminal');
-  // By full names: the Node that runs this may not be the one that the next terminal finds.
-  const ctl = [process.execPath, join(packageFolder(program), 'bin', 'ipfs-cluster-ctl.cjs'), '--host', host];
-  screen.command(`alias ctl="${ctl.map((word) => `'${word}'`).join(' ')}"`);
+  const ctl = ctlWords(program, host).map((word) => `'${word}'`);
+  screen.command(`alias ctl="${ctl.join(' ')}"`);
   screen.command('ctl peers ls');
   screen.command(`ctl status ${added.root}`);
   screen.command('ctl pin ls');
