@@ -11,11 +11,14 @@ export interface Screen {
   command(text: string): void;
   /** Columns as wide as they must be, under their heads. */
   table(head: readonly string[], rows: readonly (readonly string[])[]): void;
+  /** From now on nothing is printed: a step that still runs is left as it is. */
+  close(): void;
 }
 
 export function createScreen(output: NodeJS.WriteStream): Screen {
   /** The line of the running step, shown below everything else. */
   let running: string | undefined;
+  let isOpen = true;
   const style = (format: Parameters<typeof styleText>[0], text: string): string =>
     output.isTTY ? styleText(format, text, { stream: output }) : text;
   const clear = (): void => {
@@ -25,11 +28,17 @@ export function createScreen(output: NodeJS.WriteStream): Screen {
     if (output.isTTY && running !== undefined) output.write(running);
   };
   const line = (text: string): void => {
+    if (!isOpen) return;
     clear();
     output.write(`${text}\n`);
     show();
   };
   return {
+    close: () => {
+      if (output.isTTY && running !== undefined) output.write('\n');
+      running = undefined;
+      isOpen = false;
+    },
     title: (text) => line(`\n${style('bold', text)}`),
     line: (text) => line(`  ${text}`),
     command: (text) => line(`    ${style('cyan', text)}`),
@@ -42,7 +51,7 @@ export function createScreen(output: NodeJS.WriteStream): Screen {
     },
     step: async (text, act, done) => {
       const startedAt = performance.now();
-      running = `  … ${text}`;
+      if (isOpen) running = `  … ${text}`;
       show();
       const end = (mark: string): void => {
         clear();

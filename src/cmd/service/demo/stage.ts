@@ -42,6 +42,8 @@ export type Ending = 'played' | 'interrupted' | 'failed';
  */
 export async function onStage(options: StageOptions, play: (stage: Stage) => Promise<void>): Promise<Ending> {
   const screen = createScreen(options.output);
+  /** For what comes after the play. */
+  const last = createScreen(options.output);
   const isTemporary = options.dir === undefined;
   const folder = isTemporary ? await mkdtemp(join(tmpdir(), 'ipfs-cluster-demo-')) : resolve(options.dir);
   const caretaker = startCaretaker(folder);
@@ -84,14 +86,16 @@ export async function onStage(options: StageOptions, play: (stage: Stage) => Pro
     return await Promise.race([played, interrupted, died.promise]);
   } catch (error) {
     caretaker.keep();
-    screen.line('');
-    screen.line(error instanceof Error ? error.message : String(error));
-    if (peers.length > 0) screen.line(`Logs: ${peers.map((peer) => join(peer.folder, 'daemon.log')).join(', ')}`);
+    screen.close();
+    last.line('');
+    last.line(error instanceof Error ? error.message : String(error));
+    if (peers.length > 0) last.line(`Logs: ${peers.map((peer) => join(peer.folder, 'daemon.log')).join(', ')}`);
     return 'failed';
   } finally {
     over.abort();
-    screen.line('');
-    await screen.step('Stopping the peers', async () => {
+    screen.close();
+    last.line('');
+    await last.step('Stopping the peers', async () => {
       await Promise.all(peers.map((peer) => peer.process.stop()));
     });
   }
