@@ -5,8 +5,10 @@ import type { Command } from './command.ts';
 import { healthAlerts } from './health/alerts.ts';
 import { healthGraph } from './health/graph.ts';
 import { healthMetrics } from './health/metrics.ts';
+import { healthPeers } from './health/peers.ts';
 import { id } from './id.ts';
 import { ipfsGc } from './ipfs/gc.ts';
+import { peersCordon, peersDrain, peersUncordon } from './peers/cordon.ts';
 import { memberLs, peersLs } from './peers/ls.ts';
 import { peersRm } from './peers/rm.ts';
 import { pinAdd } from './pin/add.ts';
@@ -21,6 +23,9 @@ export const commands: readonly Command[] = [
   id,
   peersLs,
   peersRm,
+  peersCordon,
+  peersDrain,
+  peersUncordon,
   memberLs,
   pinAdd,
   pinRm,
@@ -33,6 +38,7 @@ export const commands: readonly Command[] = [
   healthGraph,
   healthMetrics,
   healthAlerts,
+  healthPeers,
   ipfsGc,
 ];
 
