@@ -234,6 +234,24 @@ test('Peer: expired pins are removed once, by one peer', async (t) => {
   assert.deepEqual(removals, [10, 10, 10]);
 });
 
+test('Peer: a pin that its user writes again while it is moved stays as the user wants it', async (t) => {
+  const cluster = await started(t, 3, { disableRepinning: false });
+  const { peer, pinset } = cluster.node(0);
+  const [a, b, c] = cluster.members as [string, string, string];
+  await peer.pinObject(pinOf(cidNumber(1), { ...factors(2, 2), allocations: [a, c] }));
+  let hasRaced = false;
+  cluster.onWrite = async () => {
+    cluster.onWrite = () => {};
+    hasRaced = true;
+    await peer.pinObject(pinOf(cidNumber(1), { ...factors(1, 1), name: 'newer', allocations: [b] }));
+  };
+  cluster.cut(c);
+  await cluster.clock.advance(300_000);
+  assert(hasRaced);
+  const { name, allocations } = pinset.get(cidNumber(1)) ?? pinOf(cidNumber(1));
+  assert.deepEqual([name, allocations], ['newer', [b]]);
+});
+
 test('Peer: alerts keep flowing with repinning disabled', async (t) => {
   const cluster = await started(t, 2);
   const { peer } = cluster.node(0);

@@ -234,14 +234,9 @@ export class MemoryCluster {
 
   #consensus(self: PeerId, pinset: Pinset): Consensus {
     const write = async (kind: 'pin' | 'unpin', pin: Pin, { onlyIf }: WriteOptions = {}): Promise<void> => {
-      await null;
       await this.onWrite(self, pin);
       if (!this.isWritable) throw new OperatingError('raft/no-leader', 'timed out waiting for leader');
-      if (onlyIf !== undefined) {
-        const now = this.#pinsets[0]?.pinset.get(pin.cid);
-        const isSame = now !== undefined && bytesEqual(encodePin(now), encodePin(onlyIf));
-        if (!isSame) throw new OperatingError('consensus/changed', 'the pin has changed');
-      }
+      if (onlyIf !== undefined) this.#demand(onlyIf);
       this.writes.push({ by: self, kind, pin });
       for (const [at, { pinset: replica, tracker }] of this.#pinsets.entries()) {
         const apply = (): void => {
@@ -294,6 +289,14 @@ export class MemoryCluster {
       isTrustedPeer: (peer) => !this.untrusted.has(peer),
       clean: async () => {},
     };
+  }
+
+  /** What is agreed on has come to all but one that is late. */
+  #demand(pin: Pin): void {
+    const latest = this.#pinsets.findLast((_, at) => at !== this.late)?.pinset.get(pin.cid);
+    if (latest !== undefined && bytesEqual(encodePin(latest), encodePin(pin))) return;
+    for (const late of this.#late.splice(0)) late();
+    throw new OperatingError('consensus/changed', 'its pin is another one by now');
   }
 
   #host(self: PeerId, addressBook: Map<PeerId, string[]>): Host {
