@@ -91,8 +91,11 @@ export class Clients {
       // As a door does whose client has gone: it may wait for room, or for its peer to take part.
       const patience = new AbortController();
       const cancel = clock.after(clientTimeoutMs, () => patience.abort());
-      for await (const _ of peer.recoverAllLocal({ signal: patience.signal })) this.hash = mix(this.hash, 1);
-      cancel();
+      try {
+        for await (const _ of peer.recoverAllLocal({ signal: patience.signal })) this.hash = mix(this.hash, 1);
+      } finally {
+        cancel();
+      }
     }
   }
 

@@ -176,8 +176,6 @@ export const driftMax = 1.4;
 export const faultyMs = 10_000;
 const operationsMax = 110;
 export const keys = 6;
-/** Not until expired pins are removed by conditional writes: now a newer pin is removed as well. */
-const expires: boolean = false;
 /** Pins under these keys may expire, and clients do not unpin them: who does has found them expired. */
 const expiringFrom = 4;
 /** Of a CID that the cluster never has. */
@@ -405,7 +403,7 @@ function drawShape(random: SeededRandom, peers: number, key: number): PinShape {
     ...(factors[0] !== 0 && { factors }),
     ...(random.integer(5) === 0 && { on }),
     ...(random.integer(6) === 0 && { isDirect: true }),
-    ...(expires && mayExpire(key) && random.integer(3) > 0 && { expireInMs }),
+    ...(mayExpire(key) && random.integer(3) > 0 && { expireInMs }),
   };
 }
 
