@@ -55,7 +55,10 @@ const retryMsMin = 2000;
 const retryMsMax = 60_000;
 /** When all pins are looked through for it. */
 const sweepRetryMsMax = 600_000;
-/** All pins are looked through in any case after so many `state_sync_interval`s: an import may have brought dead holders. */
+/**
+ * All pins are looked through in any case after so many `state_sync_interval`s: an import may have brought dead holders. After each one while
+ * a member is lost or drained: who writes a pin may not know of it yet.
+ */
 const sweepSyncs = 12;
 /** A pin that others write as well is tried so often within a sweep. */
 const triesMax = 3;
@@ -149,9 +152,9 @@ export class Healer {
     this.#log.tick();
     if (view.mark !== this.#mark) {
       this.#mark = view.mark;
-      this.#wantAll();
+      this.#wantAll(view);
     }
-    if (clock.now() >= this.#nextSweepMs) this.#wantAll();
+    if (clock.now() >= this.#nextSweepMs) this.#wantAll(view);
     if (clock.now() < this.#nextMs) return;
     if (!this.#isOn(view)) {
       this.#nextMs = Number.POSITIVE_INFINITY;
@@ -174,11 +177,12 @@ export class Healer {
     return !this.#options.disableRepinning || view.draining.length > 0;
   }
 
-  #wantAll(): void {
+  #wantAll({ gone, draining }: MemberView): void {
     this.#unfinished = undefined;
     this.#nextMs = 0;
     this.#retryMs = retryMsMin;
-    this.#nextSweepMs = this.#deps.clock.now() + sweepSyncs * this.#options.stateSyncIntervalMs;
+    const syncs = gone.length + draining.length > 0 ? 1 : sweepSyncs;
+    this.#nextSweepMs = this.#deps.clock.now() + syncs * this.#options.stateSyncIntervalMs;
   }
 
   /** Once over all that is wanted, as far as it goes. */
