@@ -603,7 +603,7 @@ class ClusterPeer implements Peer {
     this.#isRemoved.resolve();
   }
 
-  /** Each expired pin is removed by the member nearest to it, so that only one does. */
+  /** Each expired pin is removed by the member nearest to it, so that only one does, and not when it was pinned anew meanwhile. */
   async #unpinExpired(signal: AbortSignal): Promise<void> {
     const { consensus, clock } = this.#deps;
     const { actors } = await this.#watch.look();
@@ -614,7 +614,7 @@ class ClusterPeer implements Peer {
         // Shards go with the pin that refers to them.
         if (pin.type === 'shard-pin' || pin.type === 'clusterdag-pin') continue;
         if (actors.to(pin.cid) === this.self)
-          await this.#tryTo('unpin an expired pin', pin, () => this.unpin(pin.cid, { signal }));
+          await this.#tryTo('unpin an expired pin', pin, () => this.#pinner.unpinExactly(pin, { signal }));
       }
     }
   }

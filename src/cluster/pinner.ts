@@ -8,7 +8,7 @@ import { type AllocateRequest, allocate } from '../core/allocate/index.ts';
 import { Cid, compareTimes, type Metric, type PeerId, type Pin, type Time, timeFromNanos } from '../model/index.ts';
 import { followerMode, notPinned, refusedPin } from './errors.ts';
 import { checkedPin, modeOfDepth } from './pin-rules.ts';
-import type { CallOptions, Consensus, IpfsConnector, PeerMonitor } from './ports.ts';
+import type { CallOptions, Consensus, IpfsConnector, PeerMonitor, WriteOptions } from './ports.ts';
 
 /** Defaults and rules for the allocation of pins. */
 export interface PinnerOptions {
@@ -55,6 +55,13 @@ export class Pinner {
     const pin = { ...checked, allocations, timestamp: this.#now() };
     await this.#deps.consensus.logPin(pin, call);
     return pin;
+  }
+
+  /** Unpins exactly this pin. Rejects with `consensus/changed` when something else is there by then. */
+  async unpinExactly(pin: Pin, call: CallOptions = {}): Promise<void> {
+    const exactly = { ...call, onlyIf: pin };
+    if (pin.type === 'meta-pin') await this.#unpinMeta(pin, call, exactly);
+    else await this.#deps.consensus.logUnpin(pin, exactly);
   }
 
   /** The pin as it was. */
@@ -154,7 +161,7 @@ export class Pinner {
   }
 
   /** Shards and the list of them go with the content. The list is a DAG-CBOR map of links: spec of Go `adder/sharding`. */
-  async #unpinMeta(pin: Pin, call: CallOptions): Promise<void> {
+  async #unpinMeta(pin: Pin, call: CallOptions, last: WriteOptions = call): Promise<void> {
     const { consensus, ipfs } = this.#deps;
     if (pin.reference === null) throw refusedPin('metaPin.Reference is unset');
     const clusterDag = this.#pinset.get(pin.reference);
@@ -173,7 +180,7 @@ export class Pinner {
       if (known !== undefined) await consensus.logUnpin(known, call);
     }
     await consensus.logUnpin(clusterDag, call);
-    await consensus.logUnpin(pin, call);
+    await consensus.logUnpin(pin, last);
   }
 
   get #pinset(): ReturnType<Consensus['pinset']> {
