@@ -32,6 +32,8 @@ import {
   type PinOptions,
   type PinType,
   pinJson,
+  type Replication,
+  replicationJson,
   type StatusFilter,
   textsJson,
   versionJson,
@@ -83,6 +85,12 @@ export interface AllocationOptions extends RequestOptions {
   readonly linearizable?: boolean;
 }
 
+/** How replicas are counted. */
+export interface ReplicationOptions extends RequestOptions {
+  /** Ask all members what they have pinned, rather than count allocations to members that are alive. Default false. */
+  readonly verify?: boolean;
+}
+
 /** What part of the pinset to list. */
 export interface AllocationsOptions extends AllocationOptions {
   /** Default: all types. */
@@ -120,6 +128,8 @@ export interface Client {
   repoGc(options?: LocalOptions): Promise<GlobalRepoGc>;
   connectGraph(options?: RequestOptions): Promise<ConnectGraph>;
   alerts(options?: RequestOptions): Promise<readonly Alert[]>;
+  /** Not known to Go peers. */
+  replication(options?: ReplicationOptions): Promise<Replication>;
   bandwidth(options?: RequestOptions): Promise<BandwidthByProtocol>;
   metricNames(options?: RequestOptions): Promise<readonly string[]>;
   metrics(name: string, options?: RequestOptions): Promise<readonly Metric[]>;
@@ -161,6 +171,8 @@ export function createClient(options: ClientOptions = {}): Client {
     repoGc: (call) => exchange.object('POST', `/ipfs/gc?${local(call)}`, globalRepoGcJson, call),
     connectGraph: (call) => exchange.object('GET', '/health/graph', connectGraphJson, call),
     alerts: async (call) => (await exchange.object('GET', '/health/alerts', alertsJson, call)) ?? [],
+    replication: (call) =>
+      exchange.object('GET', `/health/replication?verify=${call?.verify === true}`, replicationJson, call),
     bandwidth: (call) => exchange.object('GET', '/health/bandwidth', bandwidthByProtocolJson, call),
     metricNames: async (call) => (await exchange.object('GET', '/monitor/metrics', textsJson, call)) ?? [],
     metrics: async (name, call) =>

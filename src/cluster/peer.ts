@@ -40,9 +40,11 @@ import {
   type PinOptions,
   type PinPath,
   peerIdOfMultiaddr,
+  type Replication,
   type RepoGc,
   type StatusFilter,
   timeFromNanos,
+  trackerStatusBits,
   type Version,
 } from '../model/index.ts';
 import { AllocationWriter } from './allocation-writer.ts';
@@ -72,6 +74,7 @@ import type {
   PinTracker,
   Rpc,
 } from './ports.ts';
+import { countReplicas, verifyReplicas } from './replication.ts';
 import type { TrackerIdentity } from './tracker/index.ts';
 
 /** All names and defaults are those of section `cluster` of the configuration, unless said. */
@@ -405,6 +408,16 @@ class ClusterPeer implements Peer {
 
   recoverAllLocal(call: CallOptions = {}): AsyncIterable<PinInfo> {
     return this.#deps.tracker.recoverAll(call);
+  }
+
+  async replication({ isVerified }: { readonly isVerified: boolean }, call: CallOptions = {}): Promise<Replication> {
+    const { consensus, monitor } = this.#deps;
+    const alive = new Set(monitor.latest(pingName).map(({ peer }) => peer)).add(this.self);
+    const view = { members: await consensus.peers(), isAlive: (peer: PeerId) => alive.has(peer) };
+    const pinset = consensus.pinset();
+    if (!isVerified) return await countReplicas(pinset, view, call);
+    const rows = await this.#status.rows(trackerStatusBits.pinned | trackerStatusBits.cluster_error, call);
+    return await verifyReplicas(pinset, view, rows, call);
   }
 
   // ------------------------------------------------------------------------------------------------ IPFS nodes

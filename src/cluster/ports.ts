@@ -26,12 +26,14 @@ import type {
   PinInfo,
   PinOptions,
   PinPath,
+  Replication,
   RepoGc,
   RpcMethod,
   RpcStreamMethod,
   StatusFilter,
   Version,
 } from '../model/index.ts';
+import type { PinKind } from './pin-kinds.ts';
 
 /** What every waiting call takes. Aborting ends the wait, not necessarily the act. */
 export interface CallOptions {
@@ -178,6 +180,12 @@ export interface Pinset {
   pages(options?: { readonly signal?: AbortSignal; readonly pageSize?: number }): AsyncIterable<readonly Pin[]>;
   /** Number of pins. O(1). */
   count(): number;
+  /**
+   * How many pins there are of each kind, for questions about all pins that need not look at each. The first question after a start
+   * looks at every pin; then the counts follow the changes. They are those of the moment in which the promise resolves: what is not
+   * read before the next turn may be newer. `undefined`: there are too many kinds to be counted; `pages` has to do.
+   */
+  kinds(): Promise<Iterable<readonly [kind: PinKind, count: number]> | undefined>;
 }
 
 /** Consequences of an applied operation; called in log order and synchronously, must not wait for anything. */
@@ -341,6 +349,8 @@ export interface ClusterApi {
   recoverLocal(cid: Cid, call?: CallOptions): Promise<PinInfo>;
   recoverAll(call?: CallOptions): AsyncIterable<GlobalPinInfo>;
   recoverAllLocal(call?: CallOptions): AsyncIterable<PinInfo>;
+  /** Counts of replicas over the whole pinset; verified, all members list what they have pinned. */
+  replication(options: { readonly isVerified: boolean }, call?: CallOptions): Promise<Replication>;
 
   repoGc(call?: CallOptions): Promise<GlobalRepoGc>;
   repoGcLocal(call?: CallOptions): Promise<RepoGc>;

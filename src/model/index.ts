@@ -21,6 +21,7 @@ export {
   metricsJson,
   pingValueJson,
   pinJson,
+  replicationJson,
   textsJson,
   versionJson,
 } from './json.ts';
@@ -82,6 +83,7 @@ export {
   requestVoteResponseCodec,
   timeoutNowCodec,
 } from './raft-wire.ts';
+export type { PeerReplicas, ReplicaCounts, Replication } from './replication.ts';
 export { type ReplyKind, type Route, type RouteId, type RouteParameter, routes } from './routes.ts';
 export { type SnapshotRecord, snapshotRecordCodec } from './snapshot-record.ts';
 export {

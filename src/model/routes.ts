@@ -49,6 +49,7 @@ export type RouteId =
   | 'getAlerts'
   | 'getMemberStates'
   | 'getBandwidth'
+  | 'getReplication'
   | 'getMetrics'
   | 'getMetricNames'
   | 'postToken'
@@ -154,6 +155,20 @@ export const routes: readonly Route[] = [
     'Which members are alive, missing, gone, cordoned or drained, and how many pins each has; not known to Go peers',
   ),
   row('getBandwidth', 'GET', '/health/bandwidth', 'object', [], 'Traffic by protocol'),
+  row(
+    'getReplication',
+    'GET',
+    '/health/replication',
+    'object',
+    [
+      {
+        name: 'verify',
+        summary:
+          '`true`: count what the members themselves list as pinned, instead of allocations to members that are alive',
+      },
+    ],
+    'How many pins have as many replicas as they should; not in the Go peer',
+  ),
   row('getMetrics', 'GET', '/monitor/metrics/{name}', 'object', [], 'The latest metrics of one name'),
   row('getMetricNames', 'GET', '/monitor/metrics', 'object', [], 'Names of all metrics'),
   row('postToken', 'POST', '/token', 'object', [], 'Issues a bearer token for the user that asks'),

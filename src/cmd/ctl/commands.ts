@@ -6,6 +6,7 @@ import { healthAlerts } from './health/alerts.ts';
 import { healthGraph } from './health/graph.ts';
 import { healthMetrics } from './health/metrics.ts';
 import { healthPeers } from './health/peers.ts';
+import { healthReplication } from './health/replication.ts';
 import { id } from './id.ts';
 import { ipfsGc } from './ipfs/gc.ts';
 import { peersCordon, peersDrain, peersUncordon } from './peers/cordon.ts';
@@ -38,6 +39,7 @@ export const commands: readonly Command[] = [
   healthGraph,
   healthMetrics,
   healthAlerts,
+  healthReplication,
   healthPeers,
   ipfsGc,
 ];
@@ -47,6 +49,6 @@ export const groups: Readonly<Record<string, string>> = {
   peers: 'Members of the cluster',
   member: 'Members of the cluster',
   pin: 'The pinset',
-  health: 'Connections, metrics and alerts',
+  health: 'Connections, metrics, alerts and replicas',
   ipfs: 'The IPFS nodes',
 };

@@ -1,7 +1,16 @@
 /** The handler of each route, by the id of its row. */
 import type { RouteId } from '../../model/index.ts';
 import type { Context } from './context.ts';
-import { getAlerts, getGraph, getHealth, getMemberStates, getMetricNames, getMetrics, postGc } from './health.ts';
+import {
+  getAlerts,
+  getGraph,
+  getHealth,
+  getMemberStates,
+  getMetricNames,
+  getMetrics,
+  getReplication,
+  postGc,
+} from './health.ts';
 import { deletePeer, getId, getPeers, getVersion, postCordon, postPeer } from './peers.ts';
 import {
   deletePin,
@@ -42,6 +51,7 @@ export const handlers: Readonly<Record<RouteId, Handler>> = {
   getAlerts,
   getMemberStates,
   getBandwidth: notAvailable,
+  getReplication,
   getMetrics,
   getMetricNames,
   postToken: notAvailable,
