@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { contentOf, pin, unpin } from '../../test/conformance/pinset.ts';
+import { assertNothingLeft, contentOf, pin, unpin } from '../../test/conformance/pinset.ts';
 import { collect } from '../../test/support/collect.ts';
 import { cidNumber, pinOf } from '../../test/support/pins.ts';
 import { RecordedStore } from '../../test/support/recorded-store.ts';
@@ -108,6 +108,7 @@ test('PinsetState is whole again when the log is replayed from the last sync, wh
       }
       assert.deepEqual([pinset.synced, pinset.applied], [log.length, log.length]);
       assert.deepEqual(await contentOf(pinset), await contentOf(await made(log)), `seed ${random.seed}, life ${life}`);
+      await assertNothingLeft(store, pinset);
     }
   }
   assert.ok(replays > 200);
