@@ -29,6 +29,7 @@ import {
   storedExpirySeconds,
   storedSeconds,
 } from '../model/index.ts';
+import { KindCounting, type PinChange, type PinKind } from './pin-kinds.ts';
 import {
   cidOfPinKey,
   decodeIndex,
@@ -113,6 +114,12 @@ export function openPinset(store: Datastore, deps: PinsetDeps): PinsetState {
   return new StoredPinset(store, deps);
 }
 
+interface LiveKinds {
+  readonly counting: KindCounting;
+  /** Resolves when the pins that there were are counted, or when that is of no use any more. */
+  readonly isCounted: Promise<void>;
+}
+
 class StoredPinset implements PinsetState {
   readonly #store: Datastore;
   readonly #log: Logger;
@@ -122,6 +129,8 @@ class StoredPinset implements PinsetState {
   /** Nothing can have been lost from what is shown. */
   #isWhole: boolean;
   #restoredTag: Uint8Array | undefined;
+  /** Since somebody has asked for kinds. Replaced with the state. */
+  #kinds: LiveKinds | undefined;
 
   constructor(store: Datastore, { log, observer }: PinsetDeps) {
     this.#store = store;
@@ -157,6 +166,16 @@ class StoredPinset implements PinsetState {
 
   count(): number {
     return this.#progress.count;
+  }
+
+  async kinds(): Promise<Iterable<readonly [PinKind, number]> | undefined> {
+    for (;;) {
+      const kinds = this.#kinds ?? this.#startCounting();
+      await kinds.isCounted;
+      if (this.#kinds !== kinds) continue;
+      const { counts } = kinds.counting;
+      return counts.isFull ? undefined : counts;
+    }
   }
 
   async *pages(
@@ -206,6 +225,7 @@ class StoredPinset implements PinsetState {
     this.#progress = progress;
     this.#synced = applied;
     this.#isWhole = true;
+    this.#kinds = undefined;
     this.#observer.onReplaced();
   }
 
@@ -214,28 +234,33 @@ class StoredPinset implements PinsetState {
     assert(index > this.#progress.applied, 'entries are applied once and in order');
     const ops: DatastoreOp[] = [];
     const changed: RaftCommand[] = [];
-    /** What the batch so far has made of a key: when it expires, or `undefined`. */
-    const written = new Map<string, number | undefined>();
+    /** What was there before each command, as it is stored. */
+    const before: (Uint8Array | undefined)[] = [];
+    /** What the batch so far has made of a key. */
+    const written = new Map<string, Uint8Array | undefined>();
     const { namespace } = this.#progress;
     let { count } = this.#progress;
     for (const command of commands) {
       const op = this.#operation(command);
       if (op === undefined) continue;
-      const { cid, expireAt } = command.pin;
-      const before = written.has(cid.key) ? written.get(cid.key) : this.#expiryAt(op.key);
-      const after = op.type === 'put' ? storedSeconds(expireAt) : undefined;
-      written.set(cid.key, after);
-      count += Number(after !== undefined) - Number(before !== undefined);
+      const { key } = command.pin.cid;
+      const old = written.has(key) ? written.get(key) : this.#store.get(op.key);
+      written.set(key, op.type === 'put' ? op.value : undefined);
+      count += Number(op.type === 'put') - Number(old !== undefined);
+      before.push(old);
       ops.push(op);
       changed.push(command);
-      if (before === after) continue;
-      if (before !== undefined && before > 0) ops.push({ type: 'del', key: expiryKey(namespace, before, op.key) });
-      if (after !== undefined && after > 0) ops.push(expiryOp(namespace, after, op.key));
+      const expired = old === undefined ? 0 : expiryOf(old);
+      const expires = op.type === 'put' ? storedSeconds(command.pin.expireAt) : 0;
+      if (expired === expires) continue;
+      if (expired > 0) ops.push({ type: 'del', key: expiryKey(namespace, expired, op.key) });
+      if (expires > 0) ops.push(expiryOp(namespace, expires, op.key));
     }
     const progress = { ...this.#progress, applied: index, count };
     ops.push(progressOp(progress));
     await this.#store.batch(ops, { durable: false });
     this.#progress = progress;
+    this.#tellKinds(changed, before);
     for (const { type, pin } of changed) {
       if (type === 'pin') this.#observer.onPin(pin);
       else this.#observer.onUnpin(pin);
@@ -282,12 +307,57 @@ class StoredPinset implements PinsetState {
     this.#synced = applied;
     this.#isWhole = true;
     this.#restoredTag = copyBytes(tag);
+    this.#kinds = undefined;
     this.#observer.onReplaced();
     try {
       await this.#clear(old);
     } catch (error) {
       // Nobody reads it, and the next restore begins with this. A disk that fails says so at the next write.
       this.#log.warn('could not remove the state that a snapshot has replaced', { error: errorMessage(error) });
+    }
+  }
+
+  #startCounting(): LiveKinds {
+    const counting = new KindCounting();
+    const isCounted = this.#countInto(counting);
+    const kinds = { counting, isCounted };
+    this.#kinds = kinds;
+    isCounted.catch(() => {
+      // Told to whoever waits for it; the next question begins anew.
+      if (this.#kinds === kinds) this.#kinds = undefined;
+    });
+    return kinds;
+  }
+
+  async #countInto(counting: KindCounting): Promise<void> {
+    let progress: Progress | undefined;
+    for await (const entries of this.#store.scan(stateKeys)) {
+      let pins: readonly DatastoreEntry[] = entries;
+      if (progress === undefined) {
+        [progress, pins] = splitProgress(entries);
+        counting.beginAt(progress.applied);
+      }
+      const { namespace } = progress;
+      for (const [key, value] of pins) {
+        if (!isWithin(namespace, key)) continue;
+        const pin = this.#decode(value, () => cidOfPinKey(namespace, key));
+        if (pin !== undefined) counting.counts.add(pin, 1);
+      }
+      if (counting.counts.isFull || this.#kinds?.counting !== counting) return;
+    }
+    if (progress === undefined) counting.beginAt(noProgress.applied);
+  }
+
+  #tellKinds(changed: readonly RaftCommand[], before: readonly (Uint8Array | undefined)[]): void {
+    const counting = this.#kinds?.counting;
+    if (counting === undefined) return;
+    for (const [i, { type, pin }] of changed.entries()) {
+      const old = before[i];
+      const change: PinChange = {
+        before: old && this.#decode(old, () => pin.cid),
+        after: type === 'pin' ? pin : undefined,
+      };
+      counting.changed(this.applied, change);
     }
   }
 
@@ -349,12 +419,6 @@ class StoredPinset implements PinsetState {
       if (batch.isFull) await batch.write();
     }
     await batch.write();
-  }
-
-  /** When the pin of that key expires, 0: never; `undefined` when there is none. */
-  #expiryAt(key: Uint8Array): number | undefined {
-    const value = this.#store.get(key);
-    return value && expiryOf(value);
   }
 
   #key(cid: Cid): Uint8Array {

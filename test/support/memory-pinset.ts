@@ -25,6 +25,10 @@ export class MemoryPinset implements Pinset {
     return this.#pins.size;
   }
 
+  async kinds(): Promise<undefined> {
+    return undefined;
+  }
+
   async *expiring(options: PageOptions = {}): AsyncGenerator<Pin[], void> {
     const pins = [...this.#pins.values()].filter(({ expireAt }) => expireAt !== null);
     yield* inPages(

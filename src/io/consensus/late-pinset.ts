@@ -53,6 +53,15 @@ export class LatePinset implements Pinset {
     return this.#now()?.count() ?? 0;
   }
 
+  async kinds(): ReturnType<Pinset['kinds']> {
+    const pinset = this.#now();
+    try {
+      return pinset === undefined ? [] : await pinset.kinds();
+    } catch (error) {
+      throw this.#told(error);
+    }
+  }
+
   async *#paged(
     pagesOf: (pinset: Pinset) => AsyncIterable<readonly Pin[]>,
   ): AsyncGenerator<readonly Pin[], void, undefined> {
