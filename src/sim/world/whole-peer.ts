@@ -205,6 +205,7 @@ export class WholePeer {
     const own: PinsetObserver = {
       onPin: (pin) => {
         tracker.track(pin);
+        peer?.observer.onPin(pin);
         observer?.onPin(pin);
       },
       onUnpin: (pin) => {
@@ -213,6 +214,7 @@ export class WholePeer {
       },
       onReplaced: () => {
         tracker.pinsetReplaced();
+        peer?.observer.onReplaced();
         observer?.onReplaced();
       },
     };
