@@ -36,10 +36,11 @@ const floors: Readonly<Record<Simulation, Readonly<Record<string, number>>>> = {
     leaves: 90,
     strikes: 1250,
     snapshots: 3400,
-    installs: 500,
+    installs: 400,
     diskFailures: 280,
     replacements: 60,
     troubles: 1000,
+    rows: 60_000,
   },
 };
 
