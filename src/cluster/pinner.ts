@@ -3,10 +3,19 @@
  * Source: Go `cluster.go` `Pin`, `pin`, `Unpin`, `PinUpdate`; `allocate.go`.
  */
 import { decode as decodeDagCbor } from '@ipld/dag-cbor';
-import { type Clock, errorCode, errorMessage } from '../base/index.ts';
+import { bytesEqual, type Clock, errorCode, errorMessage } from '../base/index.ts';
 import { type AllocateRequest, allocate } from '../core/allocate/index.ts';
-import { Cid, compareTimes, type Metric, type PeerId, type Pin, type Time, timeFromNanos } from '../model/index.ts';
-import { followerMode, notPinned, refusedPin } from './errors.ts';
+import {
+  Cid,
+  compareTimes,
+  encodePin,
+  type Metric,
+  type PeerId,
+  type Pin,
+  type Time,
+  timeFromNanos,
+} from '../model/index.ts';
+import { changedPin, followerMode, notPinned, refusedPin } from './errors.ts';
 import { checkedPin, modeOfDepth } from './pin-rules.ts';
 import type { CallOptions, Consensus, IpfsConnector, PeerMonitor, WriteOptions } from './ports.ts';
 
@@ -57,13 +66,6 @@ export class Pinner {
     return pin;
   }
 
-  /** Unpins exactly this pin. Rejects with `consensus/changed` when something else is there by then. */
-  async unpinExactly(pin: Pin, call: CallOptions = {}): Promise<void> {
-    const exactly = { ...call, onlyIf: pin };
-    if (pin.type === 'meta-pin') await this.#unpinMeta(pin, call, exactly);
-    else await this.#deps.consensus.logUnpin(pin, exactly);
-  }
-
   /** The pin as it was. */
   async unpin(cid: Cid, call: CallOptions = {}): Promise<Pin> {
     if (this.#options.followerMode) throw followerMode();
@@ -84,6 +86,23 @@ export class Pinner {
       default:
         throw refusedPin('unrecognized pin type');
     }
+  }
+
+  /**
+   * Takes away exactly this pin, of type `pin` or `meta-pin`; rejects with `consensus/changed` when it is another one by now. Shards of
+   * a pin that is written again in the very moment in which they go may be lost.
+   */
+  async unpinExactly(pin: Pin, call: CallOptions): Promise<void> {
+    const { consensus } = this.#deps;
+    if (pin.type === 'meta-pin') {
+      await consensus.waitForSync(call);
+      const present = this.#pinset.get(pin.cid);
+      if (present === undefined || !bytesEqual(encodePin(present), encodePin(pin))) throw changedPin(pin.cid);
+      // An earlier removal may have ended before its last step.
+      const isWhole = pin.reference !== null && this.#pinset.has(pin.reference);
+      if (isWhole) return await this.#unpinMeta(pin, call, (part) => ({ ...call, onlyIf: part }));
+    }
+    await consensus.logUnpin(pin, { ...call, onlyIf: pin });
   }
 
   /** Throws `cluster/not-pinned`. */
@@ -161,7 +180,7 @@ export class Pinner {
   }
 
   /** Shards and the list of them go with the content. The list is a DAG-CBOR map of links: spec of Go `adder/sharding`. */
-  async #unpinMeta(pin: Pin, call: CallOptions, last: WriteOptions = call): Promise<void> {
+  async #unpinMeta(pin: Pin, call: CallOptions, optionsFor: (part: Pin) => WriteOptions = () => call): Promise<void> {
     const { consensus, ipfs } = this.#deps;
     if (pin.reference === null) throw refusedPin('metaPin.Reference is unset');
     const clusterDag = this.#pinset.get(pin.reference);
@@ -177,10 +196,10 @@ export class Pinner {
     }
     for (const shard of linksOf(block)) {
       const known = this.#pinset.get(shard);
-      if (known !== undefined) await consensus.logUnpin(known, call);
+      if (known !== undefined) await consensus.logUnpin(known, optionsFor(known));
     }
-    await consensus.logUnpin(clusterDag, call);
-    await consensus.logUnpin(pin, last);
+    await consensus.logUnpin(clusterDag, optionsFor(clusterDag));
+    await consensus.logUnpin(pin, optionsFor(pin));
   }
 
   get #pinset(): ReturnType<Consensus['pinset']> {

@@ -13,8 +13,6 @@ const answerMsMax = (2 * clientTimeoutMs) / 0.7 + 1000;
 const patienceTimeouts = 20;
 /** Longer than failed pins and lost connections wait before they are tried again. */
 const repairPatienceMs = 40_000;
-/** Looks for expired pins that are further apart are not waited for. */
-const expiryPatienceMs = 5000;
 /** Between looks. */
 const repairLookMs = 100;
 const askAgainMs = 20;
@@ -223,14 +221,15 @@ export class Recovery {
     });
   }
 
-  /** Pins that have expired are gone, after as many looks as a leader may have missed. */
+  /**
+   * Pins that have expired are gone. All members are alive now and know each other: nobody waits for the next regular look, or for the
+   * turn of somebody else.
+   */
   async #demandExpiry(): Promise<void> {
-    const { stateSyncMs } = this.#world.plan.options;
-    if (stateSyncMs > expiryPatienceMs) return;
     await this.#demandLater('expired pins go', async () => {
       const nowNanos = this.#members().map(({ life }) => life?.clock.wallNanos() ?? 0n);
       const slowest = nowNanos.reduce((a, b) => (a < b ? a : b), nowNanos[0] ?? 0n);
-      return this.#world.pins.overdue(slowest - BigInt(2 * stateSyncMs) * 1_000_000n);
+      return this.#world.pins.overdue(slowest);
     });
   }
 
