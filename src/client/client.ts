@@ -11,6 +11,7 @@ import {
   bandwidthByProtocolJson,
   type Cid,
   type ConnectGraph,
+  type CordonMode,
   connectGraphJson,
   defaultPinOptions,
   formatPinOptions,
@@ -22,7 +23,9 @@ import {
   type Id,
   idJson,
   type Json,
+  type MemberState,
   type Metric,
+  memberStatesJson,
   metricsJson,
   type PeerId,
   type Pin,
@@ -106,6 +109,10 @@ export interface Client {
   peers(options?: RequestOptions): AsyncIterable<Id>;
   peerAdd(peer: PeerId, options?: RequestOptions): Promise<Id>;
   peerRemove(peer: PeerId, options?: RequestOptions): Promise<void>;
+  /** Tells a member to take nothing new, to be emptied, or to take what it is given. Go peers answer with status 404 or 405. */
+  cordon(peer: PeerId, mode: CordonMode, options?: RequestOptions): Promise<void>;
+  /** How all members are, as the peer that is asked sees them. Go peers answer with status 404. */
+  memberStates(options?: RequestOptions): Promise<readonly MemberState[]>;
   pin(cid: Cid, pinOptions?: Partial<PinOptions>, options?: RequestOptions): Promise<Pin>;
   /** `path` begins with `/ipfs/`, `/ipns/` or `/ipld/`. */
   pinPath(path: string, pinOptions?: Partial<PinOptions>, options?: RequestOptions): Promise<Pin>;
@@ -140,6 +147,9 @@ export function createClient(options: ClientOptions = {}): Client {
     peers: (call) => exchange.stream('GET', '/peers', idJson, call),
     peerAdd: (peer, call) => exchange.object('POST', '/peers', idJson, call, JSON.stringify({ peer_id: peer })),
     peerRemove: (peer, call) => exchange.nothing('DELETE', `/peers/${encodeURIComponent(peer)}`, call),
+    cordon: (peer, mode, call) =>
+      exchange.nothing('POST', `/peers/${encodeURIComponent(peer)}/${actOfMode[mode]}`, call),
+    memberStates: async (call) => (await exchange.object('GET', '/health/peers', memberStatesJson, call)) ?? [],
     pin: (cid, pinOptions, call) => pinning(`/pins/${cid}`, pinOptions, call),
     pinPath: (path, pinOptions, call) => pinning(`/pins${encodePath(path)}`, pinOptions, call),
     unpin: (cid, call) => exchange.object('DELETE', `/pins/${cid}`, pinJson, call),
@@ -169,6 +179,8 @@ export function createClient(options: ClientOptions = {}): Client {
       (await exchange.object('GET', `/monitor/metrics/${encodeURIComponent(name)}`, metricsJson, call)) ?? [],
   };
 }
+
+const actOfMode: Readonly<Record<CordonMode, string>> = { none: 'uncordon', cordoned: 'cordon', draining: 'drain' };
 
 function local(options: LocalOptions | undefined): string {
   return `local=${options?.local === true}`;

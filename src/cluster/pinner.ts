@@ -3,8 +3,8 @@
  * Source: Go `cluster.go` `Pin`, `pin`, `Unpin`, `PinUpdate`; `allocate.go`.
  */
 import { decode as decodeDagCbor } from '@ipld/dag-cbor';
-import { type Clock, errorMessage } from '../base/index.ts';
-import { allocate } from '../core/allocate/index.ts';
+import { type Clock, errorCode, errorMessage } from '../base/index.ts';
+import { type AllocateRequest, allocate } from '../core/allocate/index.ts';
 import { Cid, compareTimes, type Metric, type PeerId, type Pin, type Time, timeFromNanos } from '../model/index.ts';
 import { badPin, followerMode, notPinned, refusedPin } from './errors.ts';
 import { checkedPin, modeOfDepth } from './pin-rules.ts';
@@ -21,6 +21,9 @@ export interface PinnerOptions {
   /** Refuses every write. */
   readonly followerMode: boolean;
 }
+
+/** Peers to add to a pin: at most `count`, the best first, none of `excluded`; fewer when there are not enough. */
+export type Chooser = (pin: Pin, count: number, excluded: ReadonlySet<PeerId>) => readonly PeerId[];
 
 export interface PinnerDeps {
   readonly consensus: Consensus;
@@ -89,16 +92,18 @@ export class Pinner {
     return pin;
   }
 
-  /**
-   * Moves a pin away from a lost peer when fewer than its minimum of holders would be left. `false`: nothing to do,
-   * and nothing was written.
-   */
-  async repinWithout(pin: Pin, lost: PeerId, call: CallOptions = {}): Promise<boolean> {
-    if (pin.type === 'meta-pin' || pin.allocations === null || !pin.allocations.includes(lost)) return false;
-    const allocations = await this.#allocate(pin, pin.allocations, new Set([lost]));
-    if (sameMembers(allocations, pin.allocations)) return false;
-    await this.#deps.consensus.logPin({ ...pin, allocations, timestamp: this.#now() }, call);
-    return true;
+  /** Who can be added to pins, as of now. */
+  async chooser(): Promise<Chooser> {
+    const context = await this.#allocationContext();
+    return (pin, count, excluded) => {
+      const bounds = { replicationMin: 1, replicationMax: count };
+      try {
+        return allocate({ ...bounds, current: [], preferred: pin.userAllocations ?? [], excluded, ...context });
+      } catch (error) {
+        if (errorCode(error) === 'allocate/not-enough-peers') return [];
+        throw error;
+      }
+    };
   }
 
   async #allocationsFor(pin: Pin, existing: Pin | undefined, avoid: ReadonlySet<PeerId>): Promise<Pin['allocations']> {
@@ -109,23 +114,29 @@ export class Pinner {
 
   async #allocate(pin: Pin, current: readonly PeerId[], excluded: ReadonlySet<PeerId>): Promise<readonly PeerId[]> {
     if (pin.replicationFactorMin < 0 && pin.replicationFactorMax < 0) return [];
-    const { allocateBy, pinOnlyOnTrustedPeers, pinOnlyOnUntrustedPeers } = this.#options;
-    const { consensus, monitor } = this.#deps;
-    const members = new Set(await consensus.peers());
-    const metrics = new Map<string, readonly Metric[]>(allocateBy.map((name) => [name, monitor.latest(name)]));
     return allocate({
       replicationMin: pin.replicationFactorMin,
       replicationMax: pin.replicationFactorMax,
       current,
       preferred: pin.userAllocations ?? [],
       excluded,
+      ...(await this.#allocationContext()),
+    });
+  }
+
+  async #allocationContext(): Promise<Pick<AllocateRequest, 'allocateBy' | 'metrics' | 'isEligible'>> {
+    const { allocateBy, pinOnlyOnTrustedPeers, pinOnlyOnUntrustedPeers } = this.#options;
+    const { consensus, monitor } = this.#deps;
+    const members = new Set(await consensus.peers());
+    const metrics = new Map<string, readonly Metric[]>(allocateBy.map((name) => [name, monitor.latest(name)]));
+    return {
       allocateBy,
       metrics,
       isEligible: (peer) =>
         members.has(peer) &&
         (!pinOnlyOnTrustedPeers || consensus.isTrustedPeer(peer)) &&
         (!pinOnlyOnUntrustedPeers || !consensus.isTrustedPeer(peer)),
-    });
+    };
   }
 
   /** The new CID takes over everything of the old pin but name and expiry, where the request has them. */
@@ -204,8 +215,4 @@ function shardsIn(block: Uint8Array): Cid[] {
   } catch (error) {
     throw refusedPin(`error parsing clusterDAG block: ${errorMessage(error)}`, error);
   }
-}
-
-function sameMembers(a: readonly PeerId[], b: readonly PeerId[]): boolean {
-  return a.length === b.length && a.every((peer) => b.includes(peer));
 }

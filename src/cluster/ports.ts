@@ -9,6 +9,7 @@ import type {
   Alert,
   Cid,
   ConnectGraph,
+  CordonMode,
   GlobalPinInfo,
   GlobalRepoGc,
   Id,
@@ -17,6 +18,7 @@ import type {
   IpfsPinStatus,
   IpfsRepoGc,
   IpfsRepoStat,
+  MemberState,
   Metric,
   Multiaddr,
   PeerId,
@@ -38,6 +40,15 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
   /** Milliseconds until the call fails; absent means the callee's default. */
   readonly timeoutMs?: number;
+}
+
+/** What a write to the pinset takes. */
+export interface WriteOptions extends CallOptions {
+  /**
+   * Write only over exactly this pin, of the same CID, as it was read of the pinset: else `consensus/changed`, refused. Pins are compared
+   * as they are stored, so without what is not stored (`encodePin`).
+   */
+  readonly onlyIf?: Pin;
 }
 
 // ---------------------------------------------------------------------------------------------------- storage
@@ -140,6 +151,14 @@ export interface AddressFile {
   save(addresses: readonly Multiaddr[], left: readonly PeerId[]): Promise<void>;
 }
 
+/** Where what an operator has told this peer outlives the process. */
+export interface CordonFile {
+  /** `none` when nothing was ever saved. Throws `config/bad-file`. */
+  read(): Promise<CordonMode>;
+  /** Resolves when it cannot be lost. Throws `config/bad-file`, and then what was there is there still. */
+  save(mode: CordonMode): Promise<void>;
+}
+
 /** Calls to members by the Go peer's RPC; calls to self stay in the process and skip the trust policy. */
 export interface Rpc {
   call<A, R>(peer: PeerId, method: RpcMethod<A, R>, argument: A, options?: CallOptions): Promise<R>;
@@ -184,9 +203,13 @@ export interface Consensus extends Startable {
   /**
    * Resolves when the operation cannot be lost any more and is applied where it was committed.
    * The error's `outcome` tells whether it may still happen.
+   *
+   * With `onlyIf` it happens only if the pinset has that pin at the operation's place in the log. Else it rejects with
+   * `consensus/changed`, and then `pinset` shows what is there instead. Two conditional removals of one pin may both resolve. Under a Go
+   * leader, which knows no conditions, the pinset is compared here, right before the write: what others write in between is overwritten.
    */
-  logPin(pin: Pin, options?: CallOptions): Promise<void>;
-  logUnpin(pin: Pin, options?: CallOptions): Promise<void>;
+  logPin(pin: Pin, options?: WriteOptions): Promise<void>;
+  logUnpin(pin: Pin, options?: WriteOptions): Promise<void>;
   addPeer(peer: PeerId, options?: CallOptions): Promise<void>;
   rmPeer(peer: PeerId, options?: CallOptions): Promise<void>;
   /** Members in ascending order, self included while it is one. One whose removal may yet be undone is a member still. */
@@ -295,6 +318,15 @@ export interface ClusterApi {
   peerAdd(peer: PeerId, options?: CallOptions): Promise<Id>;
   peerRemove(peer: PeerId, options?: CallOptions): Promise<void>;
   join(address: Multiaddr, options?: CallOptions): Promise<void>;
+  /**
+   * Tells a member what to hold: nothing new, nothing at all, or whatever it is given. It keeps to that over restarts. Emptying goes on by
+   * itself; `memberStates` tells how far it is. Throws `cluster/no-member`, `cluster/cannot-cordon` of a peer that knows nothing of it.
+   */
+  cordonPeer(peer: PeerId, mode: CordonMode, options?: CallOptions): Promise<void>;
+  /** The same of this peer. */
+  cordon(mode: CordonMode, options?: CallOptions): Promise<void>;
+  /** All members as this peer sees them, in ascending order. */
+  memberStates(options?: CallOptions): Promise<readonly MemberState[]>;
   connectGraph(options?: CallOptions): Promise<ConnectGraph>;
 
   pin(cid: Cid, options: PinOptions, call?: CallOptions): Promise<Pin>;

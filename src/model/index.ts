@@ -15,6 +15,7 @@ export {
   globalRepoGcJson,
   idJson,
   type Json,
+  memberStatesJson,
   metricJson,
   metricsJson,
   pingValueJson,
@@ -23,6 +24,13 @@ export {
   textsJson,
   versionJson,
 } from './json.ts';
+export {
+  type CordonMode,
+  type CordonRequest,
+  cordonModes,
+  type MemberCondition,
+  type MemberState,
+} from './member.ts';
 export {
   type AnyRpcMethod,
   findMethod,

@@ -32,6 +32,7 @@ export type RouteId =
   | 'getPeers'
   | 'postPeer'
   | 'deletePeer'
+  | 'postCordon'
   | 'postAdd'
   | 'getAllocations'
   | 'getAllocation'
@@ -46,6 +47,7 @@ export type RouteId =
   | 'postGc'
   | 'getGraph'
   | 'getAlerts'
+  | 'getMemberStates'
   | 'getBandwidth'
   | 'getReplication'
   | 'getMetrics'
@@ -104,6 +106,14 @@ export const routes: readonly Route[] = [
   row('getPeers', 'GET', '/peers', 'stream', [], 'All members; those that do not answer carry an error'),
   row('postPeer', 'POST', '/peers', 'object', [], 'Adds the member named in the body, `{"peer_id"}`'),
   row('deletePeer', 'DELETE', '/peers/{peer}', 'none', [], 'Removes a member'),
+  row(
+    'postCordon',
+    'POST',
+    '/peers/{peer}/{act:cordon|drain|uncordon}',
+    'none',
+    [],
+    'Gives a member nothing new, or empties it as well, or ends that; not known to Go peers',
+  ),
   row('postAdd', 'POST', '/add', 'stream', [...pinOptions, ...added], 'Adds files and pins them'),
   row(
     'getAllocations',
@@ -136,6 +146,14 @@ export const routes: readonly Route[] = [
   row('postGc', 'POST', '/ipfs/gc', 'object', [local], 'Collects garbage on the IPFS nodes'),
   row('getGraph', 'GET', '/health/graph', 'object', [], 'Which members and IPFS nodes are connected'),
   row('getAlerts', 'GET', '/health/alerts', 'object', [], 'Metrics that have expired, the newest first'),
+  row(
+    'getMemberStates',
+    'GET',
+    '/health/peers',
+    'object',
+    [],
+    'Which members are alive, missing, gone, cordoned or drained, and how many pins each has; not known to Go peers',
+  ),
   row('getBandwidth', 'GET', '/health/bandwidth', 'object', [], 'Traffic by protocol'),
   row(
     'getReplication',

@@ -122,6 +122,8 @@ async function startNode(t: TestContext, isJoining: boolean): Promise<Node> {
       monitorPingIntervalMs: 15_000,
       peerWatchIntervalMs: 5000,
       disableRepinning: true,
+      repinGracePeriodMs: 120_000,
+      repinMaxPerSecond: 100,
       leaveOnShutdown: false,
       connectSwarmsDelayMs: 100,
       repoGcTimeoutMs: 86_400_000,

@@ -3,6 +3,7 @@ import {
   alertsJson,
   connectGraphJson,
   globalRepoGcJson,
+  memberStatesJson,
   metricsJson,
   replicationJson,
   textsJson,
@@ -20,6 +21,10 @@ export async function getGraph(context: Context): Promise<unknown> {
 
 export function getAlerts(context: Context): Promise<unknown> {
   return sendJson(context, alertsJson.print(context.cluster.alerts()));
+}
+
+export async function getMemberStates(context: Context): Promise<unknown> {
+  return sendJson(context, memberStatesJson.print(await context.cluster.memberStates({ signal: context.signal })));
 }
 
 export async function getReplication(context: Context): Promise<unknown> {
