@@ -8,7 +8,7 @@ import { type AllocateRequest, allocate } from '../core/allocate/index.ts';
 import { Cid, compareTimes, type Metric, type PeerId, type Pin, type Time, timeFromNanos } from '../model/index.ts';
 import { badPin, followerMode, notPinned, refusedPin } from './errors.ts';
 import { checkedPin, modeOfDepth } from './pin-rules.ts';
-import type { CallOptions, Consensus, IpfsConnector, PeerMonitor } from './ports.ts';
+import type { CallOptions, Consensus, IpfsConnector, PeerMonitor, WriteOptions } from './ports.ts';
 
 /** Defaults and rules for the allocation of pins. */
 export interface PinnerOptions {
@@ -68,17 +68,26 @@ export class Pinner {
   /** The pin as it was. */
   async unpin(cid: Cid, call: CallOptions = {}): Promise<Pin> {
     if (this.#options.followerMode) throw followerMode();
-    const pin = await this.#synced(cid, call);
+    return await this.#remove(await this.#synced(cid, call), call);
+  }
+
+  /** Rejects with `consensus/changed` when it is not this pin any more. */
+  async unpinExactly(pin: Pin, call: CallOptions = {}): Promise<void> {
+    if (this.#options.followerMode) throw followerMode();
+    await this.#remove(pin, { ...call, onlyIf: pin });
+  }
+
+  async #remove(pin: Pin, write: WriteOptions): Promise<Pin> {
     switch (pin.type) {
       case 'pin':
-        await this.#deps.consensus.logUnpin(pin, call);
+        await this.#deps.consensus.logUnpin(pin, write);
         return pin;
       case 'shard-pin':
         throw refusedPin('cannot unpin a shard directly. Unpin content root CID instead');
       case 'clusterdag-pin':
         throw refusedPin('cannot unpin a Cluster DAG directly. Unpin content root CID instead');
       case 'meta-pin':
-        await this.#unpinMeta(pin, call);
+        await this.#unpinMeta(pin, write);
         return pin;
       default:
         throw refusedPin('unrecognized pin type');
@@ -164,7 +173,7 @@ export class Pinner {
    * The list is a DAG-CBOR map of links: spec of Go `adder/sharding`. It comes from whoever has added the content, and is believed
    * about shards only: whatever else it links to stays.
    */
-  async #unpinMeta(pin: Pin, call: CallOptions): Promise<void> {
+  async #unpinMeta(pin: Pin, { onlyIf, ...call }: WriteOptions): Promise<void> {
     const { consensus } = this.#deps;
     if (pin.reference === null) throw refusedPin('metaPin.Reference is unset');
     const clusterDag = this.#pinset.get(pin.reference);
@@ -175,7 +184,7 @@ export class Pinner {
       await Promise.all(some.map((known) => known?.type === 'shard-pin' && consensus.logUnpin(known, call)));
     }
     if (clusterDag?.type === 'clusterdag-pin') await consensus.logUnpin(clusterDag, call);
-    await consensus.logUnpin(pin, call);
+    await consensus.logUnpin(pin, onlyIf === undefined ? call : { ...call, onlyIf });
   }
 
   async #clusterDagBlock(cid: Cid, call: CallOptions): Promise<Uint8Array> {
