@@ -15,6 +15,7 @@ export {
   globalRepoGcJson,
   idJson,
   type Json,
+  memberStateJson,
   memberStatesJson,
   metricJson,
   metricsJson,

@@ -1,8 +1,12 @@
 /** Plays the faults of a plan. */
 import type { Output, Status } from '../../core/raft/index.ts';
+import { cidOf } from './clients.ts';
+import type { VirtualIpfs } from './ipfs.ts';
 import type { WorldPeer } from './peer.ts';
-import type { ArmedFault, FaultAct, IpfsTrouble, Trigger } from './plan.ts';
+import type { ArmedFault, FaultAct, Trigger } from './plan.ts';
 import type { World } from './world.ts';
+
+type TroubleIpfs = Extract<FaultAct, { kind: 'troubleIpfs' }>;
 
 export class Faults {
   crashes = 0;
@@ -85,7 +89,13 @@ export class Faults {
         break;
       }
       case 'troubleIpfs':
-        this.#trouble(peers[act.peer], act.trouble, act.lengthMs);
+        this.#trouble(peers[act.peer], act);
+        break;
+      case 'strangerPins':
+        peers[act.peer]?.ipfs.strangerPins(cidOf(act.key));
+        break;
+      case 'strangerUnpins':
+        peers[act.peer]?.ipfs.strangerUnpins(cidOf(act.key).key);
         break;
       case 'drift': {
         const peer = this.#world.target(act.peer);
@@ -137,18 +147,23 @@ export class Faults {
     else this.#pair(peer, lengthMs);
   }
 
-  #trouble(peer: WorldPeer | undefined, trouble: IpfsTrouble, lengthMs: number): void {
+  #trouble(peer: WorldPeer | undefined, { trouble, lengthMs, midPin = false }: TroubleIpfs): void {
     const { ipfs } = peer ?? {};
-    if (ipfs === undefined || ipfs.state !== 'up' || ipfs.slowness > 1) return;
-    this.troubles++;
-    this.#world.note(() => `the IPFS node of ${peer?.name}: ${trouble}`);
-    if (trouble === 'slow') ipfs.slowness = 20;
-    else ipfs.state = trouble === 'loses' ? 'down' : trouble;
-    if (trouble === 'loses') ipfs.lose();
-    this.#after(lengthMs, () => {
-      ipfs.slowness = 1;
-      ipfs.state = 'up';
-    });
+    if (ipfs === undefined || !isWell(ipfs)) return;
+    const begin = (): void => {
+      if (this.#isOver || !isWell(ipfs)) return;
+      this.troubles++;
+      this.#world.note(() => `the IPFS node of ${peer?.name}: ${trouble}${midPin ? ', in the middle of a pin' : ''}`);
+      if (trouble === 'slow') ipfs.slowness = 20;
+      else ipfs.state = trouble === 'loses' ? 'down' : trouble;
+      if (trouble === 'loses') ipfs.lose();
+      this.#after(lengthMs, () => {
+        ipfs.slowness = 1;
+        ipfs.state = 'up';
+      });
+    };
+    if (midPin) ipfs.onMidPin = begin;
+    else begin();
   }
 
   #crash(peer: WorldPeer | undefined, downMs: number): void {
@@ -211,6 +226,10 @@ export class Faults {
       if (!this.#isOver) act();
     });
   }
+}
+
+function isWell({ state, slowness }: VirtualIpfs): boolean {
+  return state === 'up' && slowness === 1;
 }
 
 function hasHappened(when: Trigger, output: Output, { role }: Status): boolean {

@@ -20,6 +20,7 @@ import type { VirtualDisk } from './disk.ts';
 import { addressOf } from './host.ts';
 import type { VirtualIpfs } from './ipfs.ts';
 import type { Network } from './network.ts';
+import type { WorldOptions } from './plan.ts';
 import type { Scheduler } from './scheduler.ts';
 import { type Life, WholePeer, type WholePeerOptions } from './whole-peer.ts';
 
@@ -32,9 +33,11 @@ export interface WorldPeerDeps {
   readonly ipfs: VirtualIpfs;
   /** Whose addresses it knows: all. */
   readonly known: readonly PeerId[];
-  readonly shape: Pick<WholePeerOptions, 'raftOver' | 'isMultiplexed' | 'reconcileIntervalMs'>;
-  /** On how many peers a pin is kept at most; -1: on all. */
-  readonly replicationMax: number;
+  readonly shape: Pick<
+    WholePeerOptions,
+    'raftOver' | 'isMultiplexed' | 'reconcileIntervalMs' | 'concurrentPins' | 'maxPinQueueSize'
+  >;
+  readonly pins: Pick<WorldOptions, 'replicationMin' | 'replicationMax' | 'stateSyncMs'>;
   /** The spare peer is not one of the first members; it waits to be added. */
   readonly isSpare: boolean;
   /** What the configuration does not say. */
@@ -83,7 +86,7 @@ export class WorldPeer implements PeerView {
         pinset: (pinset) => deps.watchPinset(this, (plants.pinset ?? same)(pinset)),
         createEngine: (engineDeps, options) => {
           const raft = createEngine({ ...engineDeps, rules: plants.rules ?? {} }, { ...options, ...engine });
-          return this.#observed((plants.engine ?? same)(raft));
+          return (plants.shell ?? same)(this.#observed((plants.engine ?? same)(raft)));
         },
       },
       onFailure: (cause) => this.#fails(cause),
@@ -231,15 +234,15 @@ function same<T>(value: T): T {
 }
 
 /** Times are those of a configuration file, shortened where a history would not see them. */
-function optionsOf(name: string, id: PeerId, { config, shape, replicationMax }: WorldPeerDeps): WholePeerOptions {
+function optionsOf(name: string, id: PeerId, { config, shape, pins }: WorldPeerDeps): WholePeerOptions {
   return {
     id,
     raft: config,
     peer: {
       peername: name,
       version: '0',
-      replicationFactorMin: Math.min(1, replicationMax),
-      replicationFactorMax: replicationMax,
+      replicationFactorMin: Math.min(pins.replicationMin, pins.replicationMax),
+      replicationFactorMax: pins.replicationMax,
       allocateBy: ['tag:group', 'freespace'],
       pinOnlyOnTrustedPeers: false,
       pinOnlyOnUntrustedPeers: false,
@@ -248,7 +251,7 @@ function optionsOf(name: string, id: PeerId, { config, shape, replicationMax }: 
       repinGracePeriodMs: 120_000,
       repinMaxPerSecond: 100,
       leaveOnShutdown: false,
-      stateSyncIntervalMs: 300_000,
+      stateSyncIntervalMs: pins.stateSyncMs,
       monitorPingIntervalMs: 5000,
       peerWatchIntervalMs: 1000,
       connectSwarmsDelayMs: 1000,
@@ -258,7 +261,6 @@ function optionsOf(name: string, id: PeerId, { config, shape, replicationMax }: 
     metricTtlMs: 10_000,
     metricCheckMs: 5000,
     pinTimeoutMs: 5000,
-    concurrentPins: 2,
     retryDelayMinMs: 200,
     ...shape,
   };

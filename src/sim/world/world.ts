@@ -4,7 +4,7 @@
  */
 import { errorCode, SeededRandom } from '../../base/index.ts';
 import type { Input, Output, Request } from '../../core/raft/index.ts';
-import { peerIdFromBytes } from '../../model/index.ts';
+import { type Cid, peerIdFromBytes } from '../../model/index.ts';
 import { CallChecker } from '../checkers/calls.ts';
 import { CutOffChecker } from '../checkers/cut-off.ts';
 import { PinsChecker } from '../checkers/pins.ts';
@@ -17,16 +17,25 @@ import { mix, mixText } from '../hash.ts';
 import type { Plants } from '../plants.ts';
 import type { SeedResult } from '../result.ts';
 import { Trace } from '../trace.ts';
-import { Clients, clientTimeoutMs } from './clients.ts';
+import { Clients, cidOf, clientTimeoutMs } from './clients.ts';
 import { isDiskFailure, VirtualDisk } from './disk.ts';
 import { Faults } from './faults.ts';
 import { VirtualIpfs } from './ipfs.ts';
 import { withoutLeaks } from './leaks.ts';
 import { Network } from './network.ts';
 import { WorldPeer } from './peer.ts';
-import { faultyMs, type Operation, type Target, type WorldPlan } from './plan.ts';
+import {
+  driftMax,
+  faultyMs,
+  keys,
+  mayExpire,
+  type Operation,
+  type Target,
+  unsaidOptions,
+  type WorldPlan,
+} from './plan.ts';
 import { Recovery } from './recovery.ts';
-import { type Drain, Scheduler } from './scheduler.ts';
+import { type Drain, Scheduler, VirtualClock } from './scheduler.ts';
 
 /** A run that has not ended by then never will. */
 const eventsMax = 200_000;
@@ -78,7 +87,7 @@ export class World {
   readonly clients: Clients = new Clients(this);
   readonly recovery: Recovery = new Recovery(this);
   readonly states: StateChecker = new StateChecker();
-  readonly pins: PinsChecker = new PinsChecker();
+  readonly pins: PinsChecker;
   readonly calls: CallChecker = new CallChecker();
   readonly resources: ResourceChecker = new ResourceChecker();
   readonly trace: Trace;
@@ -88,6 +97,8 @@ export class World {
   readonly #cutOffLooks = new Map<WorldPeer, number>();
   readonly #ids: readonly string[];
   readonly #judges: readonly string[] | undefined;
+  /** Of clocks at the beginning. */
+  readonly #wallNanos: bigint;
   #finding: Finding | undefined;
   #hash = 0;
   #isEnding = false;
@@ -102,9 +113,17 @@ export class World {
   #snapshots = 0;
   #installs = 0;
 
-  constructor({ plan, plants = {}, traces = false, drain = 'loop' }: WorldInput) {
+  constructor({ plan: given, plants = {}, traces = false, drain = 'loop' }: WorldInput) {
+    const plan = { ...given, options: { ...unsaidOptions, ...given.options } };
     this.plan = plan;
+    const keysMayExpire = new Set(Array.from({ length: keys }, (_, key) => key).filter(mayExpire));
+    const expiring = new Set([...keysMayExpire].map((key) => cidOf(key).key));
+    this.pins = new PinsChecker({
+      mayExpire: (key) => expiring.has(key),
+      nowNanosMax: () => this.#nanosAt(this.scheduler.now * driftMax),
+    });
     this.scheduler = new Scheduler(drain);
+    this.#wallNanos = new VirtualClock(this.scheduler).wallNanos();
     this.trace = new Trace(traces);
     this.#judges = plants.judges;
     const random = new SeededRandom(`world/${plan.seed}`);
@@ -142,8 +161,10 @@ export class World {
           raftOver: options.raftOver,
           isMultiplexed: ((options.multiplexed >> at) & 1) === 1,
           reconcileIntervalMs: options.reconcileMs,
+          concurrentPins: options.concurrentPins,
+          maxPinQueueSize: options.pinQueueMax,
         },
-        replicationMax: options.replicationMax,
+        pins: options,
         config: configOf(this.plan, ids.slice(0, options.voters)),
         isSpare: at === options.voters,
         engine: { waitingMax, appendsInFlightMax, applyMax, electionSpreadTicks },
@@ -173,6 +194,26 @@ export class World {
     this.#ids = ids;
     this.#cutOff = new CutOffChecker(options.heartbeatTimeoutMs, options.slowPercent > 0 ? options.slowMsMax : 0);
     this.faults = new Faults(this);
+    for (const { id, ipfs } of this.peers)
+      ipfs.observer = { onAct: (...act) => this.judge(() => this.#onIpfs(id, ...act)) };
+  }
+
+  #onIpfs(id: string, kind: 'pin' | 'unpin', { key }: Cid, running: readonly Cid[]): void {
+    const same = running.filter((cid) => cid.key === key).length;
+    expect(same === 1, 'one act per pin', () => `${id} is told to ${kind} ${key} while it is at it: ${same} acts`);
+    this.resources.acts(id, running.length, this.plan.options.concurrentPins);
+    const mayUnpin = kind === 'pin' || this.pins.wasEverFor(id, key);
+    expect(mayUnpin, 'strangers keep their pins', () => `${id} is told to unpin ${key}, which it was never to hold`);
+  }
+
+  /** What the clock of a peer shows that is ahead of all others. */
+  clockNanosMax(): bigint {
+    const clocks = this.peers.flatMap(({ life }) => life?.clock.wallNanos() ?? []);
+    return [this.#nanosAt(this.scheduler.now), ...clocks].reduce((a, b) => (a > b ? a : b));
+  }
+
+  #nanosAt(ms: number): bigint {
+    return this.#wallNanos + BigInt(Math.round(ms * 1e6));
   }
 
   async run(): Promise<void> {
@@ -198,14 +239,19 @@ export class World {
         elections: votes.elections,
         acknowledged: this.clients.history.acknowledged,
         reads: this.clients.history.reads,
+        replaced: this.clients.history.replaced,
+        contested: this.clients.history.contested,
         failed: this.clients.failed,
         crashes: this.faults.crashes,
         changes: this.faults.changes,
         strikes: this.faults.strikes,
         troubles: this.faults.troubles,
+        rows: this.clients.rows,
+        expired: this.pins.expired,
         leaves: this.#leaves,
         refusals: this.#refusals,
         replacements: this.recovery.replacements,
+        recovered: this.recovery.recovered,
         snapshots: this.#snapshots,
         installs: this.#installs,
         diskFailures: this.disks.reduce((sum, { failures }) => sum + failures, 0),
