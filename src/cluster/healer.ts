@@ -153,7 +153,7 @@ export class Healer {
     }
     if (clock.now() >= this.#nextSweepMs) this.#wantAll();
     if (clock.now() < this.#nextMs) return;
-    if (!this.#isOn(view)) {
+    if (!this.#isOn(view) || !view.members.includes(this.#deps.self)) {
       this.#nextMs = Number.POSITIVE_INFINITY;
       return;
     }
@@ -189,9 +189,11 @@ export class Healer {
     let view = first;
     let choose = await pinner.chooser();
     let lookedMs = clock.now();
+    // What this peer has begun it ends, whoever is nearer by now.
+    const isMine = this.#unfinished !== undefined;
     try {
       for await (const page of this.#wanted(signal)) {
-        if (sweep.failure !== undefined) break;
+        if (sweep.isStuck) break;
         if (clock.now() - lookedMs >= retryMsMin) {
           view = await watch.look();
           choose = await pinner.chooser();
@@ -199,15 +201,16 @@ export class Healer {
           if (!view.hasMajority) break;
         }
         for (const pin of page) {
-          if (!this.#mayNeed(pin, view) || view.actors.to(pin.cid) !== this.#deps.self) continue;
+          if (!this.#mayNeed(pin, view) || !(isMine || view.healers.to(pin.cid) === this.#deps.self)) continue;
           await tasks.begin(() => this.#heal(pin.cid, view, choose, sweep, signal));
         }
         this.#log.goOn(view, sweep);
       }
-      sweep.isComplete = sweep.failure === undefined && view.hasMajority;
+      sweep.isComplete = view.hasMajority;
     } finally {
       await tasks.ended();
     }
+    if (sweep.isStuck) sweep.isComplete = false;
     signal.throwIfAborted();
     this.#conclude(view, sweep);
   }
@@ -215,10 +218,11 @@ export class Healer {
   /** What comes next: nothing, the unfinished ones, or all again. */
   #conclude(view: MemberView, sweep: Sweep): void {
     const { clock } = this.#deps;
-    if (sweep.isComplete) this.#unfinished = sweep.unfinished.size > unfinishedMax ? undefined : sweep.unfinished;
-    const isDone = sweep.isComplete && sweep.unfinished.size === 0;
-    const maxMs = sweep.unfinished.size > unfinishedMax ? sweepRetryMsMax : retryMsMax;
-    this.#retryMs = sweep.written > 0 ? retryMsMin : Math.min(this.#retryMs * 2, maxMs);
+    const isOverflown = sweep.left > sweep.unfinished.size;
+    if (sweep.isComplete) this.#unfinished = isOverflown ? undefined : sweep.unfinished;
+    const isDone = sweep.isComplete && sweep.left === 0;
+    const maxMs = isOverflown ? sweepRetryMsMax : retryMsMax;
+    this.#retryMs = sweep.moved + sweep.dropped > 0 ? retryMsMin : Math.min(this.#retryMs * 2, maxMs);
     this.#nextMs = isDone ? Number.POSITIVE_INFINITY : clock.now() + this.#retryMs;
     this.#log.pause(view, sweep);
   }
@@ -246,15 +250,15 @@ export class Healer {
   }
 
   async #heal(cid: Cid, view: MemberView, choose: Chooser, sweep: Sweep, signal: AbortSignal): Promise<void> {
-    if (sweep.failure !== undefined) return;
+    if (sweep.isStuck) return;
     try {
       const outcome = await this.#healed(cid, view, choose, sweep, signal);
-      if (outcome !== 'done') sweep.unfinished.set(stateKey(cid), cid);
+      sweep.succeeded();
+      if (outcome !== 'done') sweep.leave(cid);
       if (outcome === 'short') sweep.short += 1;
     } catch (error) {
-      sweep.unfinished.set(stateKey(cid), cid);
-      // Whatever keeps one write from the log keeps all others from it.
-      sweep.failure ??= error;
+      sweep.leave(cid);
+      sweep.failed();
       this.#tell('move a pin', cid, error, signal);
     }
   }
@@ -282,7 +286,8 @@ export class Healer {
       if (decision.kind !== 'write') return 'pending';
       await writer.turn(signal);
       if (!(await writer.write(pin, decision.allocations, { signal }))) continue;
-      sweep.written += 1;
+      if (decision.allocations.some((peer) => !pin.allocations?.includes(peer))) sweep.moved += 1;
+      else sweep.dropped += 1;
       return decision.isShort ? 'short' : decision.isPending ? 'pending' : 'done';
     }
     return 'pending';
@@ -304,12 +309,35 @@ export class Healer {
 
 /** What one sweep has come to. */
 class Sweep {
-  written = 0;
+  /** Pins that got new holders. */
+  moved = 0;
+  /** Pins that holders were dropped of. */
+  dropped = 0;
   /** Of the unfinished ones, those below their minimum that nobody can be added to. */
   short = 0;
+  /** How many are unfinished. */
+  left = 0;
+  /** As many of them as are remembered. */
   readonly unfinished = new Map<string, Cid>();
-  failure: unknown;
+  /** From then on nothing more is begun. */
+  isStuck = false;
   isComplete = false;
+  #failuresInRow = 0;
+
+  leave(cid: Cid): void {
+    this.left += 1;
+    if (this.unfinished.size < unfinishedMax) this.unfinished.set(stateKey(cid), cid);
+  }
+
+  succeeded(): void {
+    this.#failuresInRow = 0;
+  }
+
+  /** What keeps so many writes one after the other from the log keeps all others from it. */
+  failed(): void {
+    this.#failuresInRow += 1;
+    if (this.#failuresInRow >= inFlightMax) this.isStuck = true;
+  }
 }
 
 interface Deciding {
