@@ -9,6 +9,7 @@
 import {
   type Cancel,
   type Clock,
+  errorCode,
   errorMessage,
   type Logger,
   LogLimit,
@@ -22,6 +23,7 @@ import {
   type Cid,
   type ConnectGraph,
   type CordonMode,
+  compareTimes,
   type GlobalPinInfo,
   type GlobalRepoGc,
   type Id,
@@ -41,13 +43,13 @@ import {
   type Replication,
   type RepoGc,
   type StatusFilter,
+  timeFromNanos,
   trackerStatusBits,
   type Version,
 } from '../model/index.ts';
 import { AllocationWriter } from './allocation-writer.ts';
 import { bootstrap } from './bootstrap.ts';
 import { cannotCordon, noMember, notPinned, otherCluster } from './errors.ts';
-import { Expiry } from './expiry.ts';
 import { GlobalStatus } from './global-status.ts';
 import { Healer } from './healer.ts';
 import { leaderOf } from './leader.ts';
@@ -69,7 +71,6 @@ import type {
   Informer,
   IpfsConnector,
   PeerMonitor,
-  PinsetObserver,
   PinTracker,
   Rpc,
 } from './ports.ts';
@@ -126,8 +127,6 @@ export interface Peer extends ClusterApi, Startable {
    * Tries again for a while, and tells the log what comes of it; never rejects. After `start`.
    */
   bootstrap(addresses: readonly Multiaddr[]): Promise<void>;
-  /** To be told of changes of the pinset. */
-  readonly pinsetObserver: PinsetObserver;
   /** Who this peer is, with the last known id of its IPFS node. For the tracker. */
   identity(): TrackerIdentity;
   /** Publishes ping and all informers' metrics now. */
@@ -162,7 +161,6 @@ class ClusterPeer implements Peer {
   readonly #own: OwnMetrics;
   readonly #watch: MemberWatch;
   readonly #healer: Healer;
-  readonly #expiry: Expiry;
   readonly #loops: Loop[];
   /** Publishes metrics to members that have just connected: what was published before has not reached them. */
   readonly #greeting: Loop;
@@ -193,9 +191,6 @@ class ClusterPeer implements Peer {
     this.#healer = new Healer(options, {
       ...{ self: this.self, rpc, tracker, consensus, clock, writer },
       ...{ pinner: this.#pinner, watch: this.#watch, logger: deps.logger },
-    });
-    this.#expiry = new Expiry(options, {
-      ...{ self: this.self, consensus, clock, pinner: this.#pinner, watch: this.#watch, logger: deps.logger },
     });
     const { answersInOrder } = deps;
     const { followerMode } = options;
@@ -246,10 +241,6 @@ class ClusterPeer implements Peer {
     } finally {
       this.#isBootstrapping = false;
     }
-  }
-
-  get pinsetObserver(): PinsetObserver {
-    return this.#expiry;
   }
 
   identity(): TrackerIdentity {
@@ -506,7 +497,6 @@ class ClusterPeer implements Peer {
     if (signal.aborted) return;
     await tracker.start();
     for (const loop of this.#loops) loop.wake();
-    if (!this.#options.followerMode) this.#expiry.start();
     this.#isReadyNow = true;
     this.#maybeHeal();
     this.#isReady.resolve();
@@ -539,7 +529,6 @@ class ClusterPeer implements Peer {
       await Promise.all([
         quietly('members', () => this.#members.stop()),
         quietly('healing', () => this.#healer.stop()),
-        quietly('expiry', () => this.#expiry.stop()),
         ...[this.#greeting, ...this.#loops].map((loop) => quietly('loop', () => loop.stop())),
         quietly('monitor', () => monitor.stop()),
         quietly('tracker', () => tracker.stop()),
@@ -569,12 +558,18 @@ class ClusterPeer implements Peer {
   }
 
   #createLoops(): Loop[] {
-    const { peerWatchIntervalMs } = this.#options;
+    const { stateSyncIntervalMs, peerWatchIntervalMs, followerMode } = this.#options;
     const watch = new Loop('peer watch', peerWatchIntervalMs, this.#deps, async (signal) => {
       await this.#watchMembership(signal);
       return peerWatchIntervalMs;
     });
-    return [...this.#own.loops(), watch];
+    const loops = [...this.#own.loops(), watch];
+    if (followerMode) return loops;
+    const expiry = new Loop('expiry of pins', stateSyncIntervalMs, this.#deps, async (signal) => {
+      await this.#unpinExpired(signal);
+      return stateSyncIntervalMs;
+    });
+    return [...loops, expiry];
   }
 
   /** Moves what the peer holds, as far as it can, and tells what that came to. */
@@ -604,6 +599,34 @@ class ClusterPeer implements Peer {
     if (this.#isBootstrapping || !(await consensus.isRemoved({ signal })) || leaderOf(consensus) !== undefined) return;
     this.#deps.logger.info('this peer has been removed from the cluster');
     this.#isRemoved.resolve();
+  }
+
+  /** Each expired pin is removed by the member nearest to it, so that only one does, and not when it was pinned anew meanwhile. */
+  async #unpinExpired(signal: AbortSignal): Promise<void> {
+    const { consensus, clock } = this.#deps;
+    const { actors } = await this.#watch.look();
+    for await (const page of consensus.pinset().pages({ signal })) {
+      const now = timeFromNanos(clock.wallNanos());
+      for (const pin of page) {
+        if (pin.expireAt === null || compareTimes(pin.expireAt, now) > 0) continue;
+        // Shards go with the pin that refers to them.
+        if (pin.type === 'shard-pin' || pin.type === 'clusterdag-pin') continue;
+        if (actors.to(pin.cid) === this.self)
+          await this.#tryTo('unpin an expired pin', pin, () => this.#pinner.unpinExactly(pin, { signal }));
+      }
+    }
+  }
+
+  async #tryTo(what: string, pin: Pin, act: () => Promise<unknown>): Promise<void> {
+    try {
+      await act();
+    } catch (error) {
+      // Somebody has decided otherwise meanwhile.
+      if (errorCode(error) === 'consensus/changed') return;
+      if (!this.#stopping.signal.aborted && this.#logLimit.allows(what)) {
+        this.#deps.logger.warn(`could not ${what}`, { cid: pin.cid.toString(), error: errorMessage(error) });
+      }
+    }
   }
 
   /**

@@ -244,9 +244,6 @@ export class MemoryCluster {
           else replica.remove(pin.cid);
           if (kind === 'pin') tracker.track(pin);
           else tracker.untrack(pin);
-          const observer = this.nodes[at]?.peer.pinsetObserver;
-          if (kind === 'pin') observer?.onPin(pin);
-          else observer?.onUnpin(pin);
         };
         if (at === this.late) this.#late.push(apply);
         else apply();

@@ -96,7 +96,6 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
   });
   const onReplaced = (): void => {
     tracker.pinsetReplaced();
-    peer?.pinsetObserver.onReplaced();
     observer?.onReplaced();
   };
   const consensus = createRaft(
@@ -124,12 +123,10 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
           observer: {
             onPin: (pin) => {
               tracker.track(pin);
-              peer?.pinsetObserver.onPin(pin);
               observer?.onPin(pin);
             },
             onUnpin: (pin) => {
               tracker.untrack(pin);
-              peer?.pinsetObserver.onUnpin(pin);
               observer?.onUnpin(pin);
             },
             onReplaced,

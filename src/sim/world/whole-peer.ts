@@ -209,17 +209,14 @@ export class WholePeer {
     const own: PinsetObserver = {
       onPin: (pin) => {
         tracker.track(pin);
-        peer?.pinsetObserver.onPin(pin);
         observer?.onPin(pin);
       },
       onUnpin: (pin) => {
         tracker.untrack(pin);
-        peer?.pinsetObserver.onUnpin(pin);
         observer?.onUnpin(pin);
       },
       onReplaced: () => {
         tracker.pinsetReplaced();
-        peer?.pinsetObserver.onReplaced();
         observer?.onReplaced();
       },
     };
