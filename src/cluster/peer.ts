@@ -54,7 +54,7 @@ import { leaderOf } from './leader.ts';
 import { Loop } from './loop.ts';
 import { statesOfMembers } from './member-states.ts';
 import { MemberWatch } from './member-watch.ts';
-import { Members } from './members.ts';
+import { Members, type MembersOptions } from './members.ts';
 import { failureText, graphOfMembers, idsOfMembers, memberTimeoutMs, repoStatOfMembers } from './members-api.ts';
 import { OwnMetrics } from './own-metrics.ts';
 import { pingMetric, pingName, pingValueOf } from './ping-value.ts';
@@ -77,7 +77,7 @@ import { countReplicas, verifyReplicas } from './replication.ts';
 import type { TrackerIdentity } from './tracker/index.ts';
 
 /** All names and defaults are those of section `cluster` of the configuration, unless said. */
-export interface PeerOptions extends PinnerOptions {
+export interface PeerOptions extends PinnerOptions, MembersOptions {
   readonly peername: string;
   /** What `version` answers. */
   readonly version: string;
@@ -88,8 +88,6 @@ export interface PeerOptions extends PinnerOptions {
   readonly repinGracePeriodMs: number;
   readonly repinMaxPerSecond: number;
   readonly leaveOnShutdown: boolean;
-  /** Section `ipfs_connector.ipfshttp`; 0: IPFS nodes of members are not introduced to each other. */
-  readonly connectSwarmsDelayMs: number;
   /** Limit of one member's garbage collection; section `ipfs_connector.ipfshttp`. */
   readonly repoGcTimeoutMs: number;
 }
