@@ -18,6 +18,7 @@ export {
   memberStatesJson,
   metricJson,
   metricsJson,
+  operationInfoJson,
   pingValueJson,
   pinJson,
   replicationJson,
@@ -44,6 +45,15 @@ export {
 } from './methods.ts';
 export type { Alert, Metric, PingValue } from './metric.ts';
 export { multiaddrFromBytes, multiaddrToBytes, parseMultiaddr, peerIdOfMultiaddr } from './multiaddr.ts';
+export {
+  type IpfsFailureCode,
+  ipfsFailureCodes,
+  type OperationCause,
+  type OperationInfo,
+  type OperationPhase,
+  type OperationQueue,
+  type OperationType,
+} from './operation.ts';
 export type { ConnectGraph, Id, IpfsId, Multiaddr, PeerId, Version } from './peer.ts';
 export { parsePeerId, peerIdFromBytes, peerIdToBytes } from './peer-id.ts';
 export { type Pin, type PinMode, type PinOptions, type PinPath, type PinType, pinTypeBits } from './pin.ts';

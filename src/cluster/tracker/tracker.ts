@@ -8,7 +8,14 @@
  * Memory: objects only for operations (bounded, see `Workers`), and some 20-40 bytes for each pin held (`HeldPins`).
  */
 import { type Cancel, type Clock, errorMessage, type Logger, LogLimit, type Random } from '../../base/index.ts';
-import { type Cid, type Pin, type PinInfo, type StatusFilter, stateKey } from '../../model/index.ts';
+import {
+  type Cid,
+  type OperationInfo,
+  type Pin,
+  type PinInfo,
+  type StatusFilter,
+  stateKey,
+} from '../../model/index.ts';
 import type { CallOptions, Datastore, IpfsConnector, Pinset, PinTracker } from '../ports.ts';
 import { HeldPins } from './held-pins.ts';
 import { OwnedPins } from './owned-pins.ts';
@@ -180,6 +187,10 @@ class Tracker implements PinTracker {
       const info = this.#statuses.ofOperation(key, 0);
       if (info !== undefined) yield info;
     }
+  }
+
+  operations(cid?: Cid): readonly OperationInfo[] {
+    return this.#statuses.operations(cid);
   }
 
   pinQueueSize(): number {

@@ -8,6 +8,7 @@ import { healthMetrics } from './health/metrics.ts';
 import { healthReplication } from './health/replication.ts';
 import { id } from './id.ts';
 import { ipfsGc } from './ipfs/gc.ts';
+import { operations } from './operations.ts';
 import { memberLs, peersLs } from './peers/ls.ts';
 import { peersRm } from './peers/rm.ts';
 import { pinAdd } from './pin/add.ts';
@@ -30,6 +31,7 @@ export const commands: readonly Command[] = [
   status,
   recover,
   sync,
+  operations,
   versionCommand,
   healthGraph,
   healthMetrics,
