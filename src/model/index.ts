@@ -45,14 +45,13 @@ export {
 } from './methods.ts';
 export type { Alert, Metric, PingValue } from './metric.ts';
 export { multiaddrFromBytes, multiaddrToBytes, parseMultiaddr, peerIdOfMultiaddr } from './multiaddr.ts';
-export {
-  type IpfsFailureCode,
-  ipfsFailureCodes,
-  type OperationCause,
-  type OperationInfo,
-  type OperationPhase,
-  type OperationQueue,
-  type OperationType,
+export type {
+  IpfsFailureCode,
+  OperationCause,
+  OperationInfo,
+  OperationPhase,
+  OperationQueue,
+  OperationType,
 } from './operation.ts';
 export type { ConnectGraph, Id, IpfsId, Multiaddr, PeerId, Version } from './peer.ts';
 export { parsePeerId, peerIdFromBytes, peerIdToBytes } from './peer-id.ts';

@@ -6,23 +6,20 @@ import type { Cid } from './cid.ts';
 import type { PeerId } from './peer.ts';
 import type { Time } from './time.ts';
 
-/** Codes of an IPFS connector's failures. Whatever else it throws is a fault of our own. */
-export const ipfsFailureCodes = [
-  'ipfs/unreachable',
-  'ipfs/timeout',
-  'ipfs/stalled',
-  'ipfs/full',
-  'ipfs/refused',
-  'ipfs/not-kubo',
-  'ipfs/bad-answer',
-  'ipfs/aborted',
-  'ipfs/unpin-disabled',
-  'ipfs/bad-config-key',
-  'ipfs/bad-path',
-  'ipfs/bad-address',
-] as const;
-/** How an IPFS connector fails. */
-export type IpfsFailureCode = (typeof ipfsFailureCodes)[number];
+/** How an IPFS connector fails. Whatever else it throws is a fault of our own. */
+export type IpfsFailureCode =
+  | 'ipfs/unreachable'
+  | 'ipfs/timeout'
+  | 'ipfs/stalled'
+  | 'ipfs/full'
+  | 'ipfs/refused'
+  | 'ipfs/not-kubo'
+  | 'ipfs/bad-answer'
+  | 'ipfs/aborted'
+  | 'ipfs/unpin-disabled'
+  | 'ipfs/bad-config-key'
+  | 'ipfs/bad-path'
+  | 'ipfs/bad-address';
 
 /**
  * Classes of causes; the position is the wire value.
@@ -47,16 +44,19 @@ export const operationCauses = [
 /** Why an operation has not succeeded yet. */
 export type OperationCause = (typeof operationCauses)[number];
 
-/** What is to happen; `unknown` where a peer could not be asked. */
+/** `unknown` where a peer could not be asked. */
 export const operationTypes = ['unknown', 'pin', 'unpin'] as const;
+/** What is to happen. */
 export type OperationType = (typeof operationTypes)[number];
 
-/** How far it is; `unknown` where a peer could not be asked. */
+/** `unknown` where a peer could not be asked; one in `error` waits for its next try. */
 export const operationPhases = ['unknown', 'queued', 'running', 'error'] as const;
+/** How far an operation is. */
 export type OperationPhase = (typeof operationPhases)[number];
 
-/** The queue that an operation waits in; `none` unless it is queued. */
+/** `none` unless an operation is queued. */
 export const operationQueues = ['none', 'priority', 'normal', 'unpin'] as const;
+/** The queue of an operation. */
 export type OperationQueue = (typeof operationQueues)[number];
 
 /** One unfinished operation of one peer, or that a peer could not be asked: `cid` is `null` then, and `error` says why. */

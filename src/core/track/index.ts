@@ -6,7 +6,6 @@ export {
   type ListedOperation,
   type Operation,
   type OperationKind,
-  type OperationPhase,
   OperationTable,
   type OperationTableOptions,
   type Ticket,

@@ -8,19 +8,17 @@
  * Life of an operation: queued → running → gone (done) or error → queued again after its delay.
  */
 import type { Random } from '../../base/index.ts';
-import type { OperationCause, OperationQueue, Pin } from '../../model/index.ts';
+import type { OperationCause, OperationPhase, OperationQueue, OperationType, Pin } from '../../model/index.ts';
 
 /** What is to happen in IPFS. */
-export type OperationKind = 'pin' | 'unpin';
-/** How far it is. */
-export type OperationPhase = 'queued' | 'running' | 'error';
+export type OperationKind = Exclude<OperationType, 'unknown'>;
 
 /** A read-only look at one operation. */
 export interface Operation {
   readonly key: string;
   readonly kind: OperationKind;
   readonly pin: Pin;
-  readonly phase: OperationPhase;
+  readonly phase: Exclude<OperationPhase, 'unknown'>;
   /** Times it was started. */
   readonly attempts: number;
   readonly isPriority: boolean;
@@ -92,7 +90,7 @@ interface Slot {
   key: string;
   kind: OperationKind;
   pin: Pin;
-  phase: OperationPhase;
+  phase: Operation['phase'];
   attempts: number;
   isPriority: boolean;
   cause: OperationCause;
