@@ -38,6 +38,8 @@ export interface TrackerOptions {
   readonly reconcileIntervalMs: number;
   /** Delay after a first failure; default 5 s. Doubles up to `reconcileIntervalMs`. */
   readonly retryDelayMinMs?: number;
+  /** Least time between two writes of what is pinned here; default 20 ms. A pin alone does not wait. */
+  readonly recordGroupMs?: number;
 }
 
 /** What the tracker works on. */
@@ -70,10 +72,14 @@ class Tracker implements PinTracker {
   constructor(options: TrackerOptions, deps: TrackerDeps) {
     this.#deps = deps;
     const logLimit = new LogLimit(deps.clock);
-    const owned = new OwnedPins(deps.store, (error) => {
-      if (logLimit.allows('owned')) {
+    const owned = new OwnedPins({
+      store: deps.store,
+      clock: deps.clock,
+      groupMs: options.recordGroupMs,
+      onError: (error) => {
+        if (!logLimit.allows('owned')) return;
         deps.logger.error('cannot record what is pinned here', { error: errorMessage(error) });
-      }
+      },
     });
     const held = new HeldPins(deps.random);
     const { ipfs, clock, random, logger, pinset, identity } = deps;

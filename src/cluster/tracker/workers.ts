@@ -178,7 +178,7 @@ export class Workers {
       return;
     }
     const { key } = operation;
-    if (this.#recordedAhead.delete(key) || owned.has(key)) await owned.flushed();
+    if (this.#recordedAhead.delete(key) || owned.has(key)) await owned.written(key);
     else await owned.add(key);
     await ipfs.pin(pin, { signal });
     held.note(cid, pin.maxDepth === 0 ? 'direct' : 'recursive');
