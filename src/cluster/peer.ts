@@ -32,6 +32,7 @@ import {
   type Multiaddr,
   methods,
   nothing,
+  type OperationInfo,
   type PeerId,
   type Pin,
   type PinInfo,
@@ -56,6 +57,7 @@ import { statesOfMembers } from './member-states.ts';
 import { MemberWatch } from './member-watch.ts';
 import { Members, type MembersOptions } from './members.ts';
 import { failureText, graphOfMembers, idsOfMembers, memberTimeoutMs, repoStatOfMembers } from './members-api.ts';
+import { operationsOfMembers } from './operations.ts';
 import { OwnMetrics } from './own-metrics.ts';
 import { pingMetric, pingName, pingValueOf } from './ping-value.ts';
 import { Pinner, type PinnerOptions } from './pinner.ts';
@@ -410,6 +412,15 @@ class ClusterPeer implements Peer {
 
   recoverAll(call: CallOptions = {}): AsyncIterable<GlobalPinInfo> {
     return this.#status.recoverAll(call);
+  }
+
+  operations(cid: Cid | undefined, call: CallOptions = {}): AsyncIterable<OperationInfo> {
+    const { followerMode } = this.#options;
+    return operationsOfMembers({ ...this.#deps, self: this.self, followerMode }, cid, call);
+  }
+
+  async *operationsLocal(cid: Cid | undefined): AsyncGenerator<OperationInfo, void> {
+    yield* this.#deps.tracker.operations(cid);
   }
 
   recoverAllLocal(call: CallOptions = {}): AsyncIterable<PinInfo> {
