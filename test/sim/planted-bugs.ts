@@ -459,7 +459,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a leader holds conditional writes against what is applied only',
     simulation: 'world',
     plants: { shell: engine.hidesUnapplied },
-    checkers: ['conditions hold', 'linearizable'],
+    checkers: ['conditions hold', 'linearizable', 'expired once'],
     seeds: 5,
   },
   {
@@ -473,7 +473,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: 'a conditional write becomes an unconditional one on its way to the leader',
     simulation: 'world',
     plants: { rpc: peer.dropsConditions },
-    checkers: ['conditions hold', 'linearizable'],
+    checkers: ['conditions hold', 'linearizable', 'expired once'],
     seeds: 5,
   },
   {

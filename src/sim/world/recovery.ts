@@ -15,8 +15,6 @@ const patienceTimeouts = 20;
 const repairPatienceMs = 40_000;
 /** Peers that come and go are given up to 32 grace periods, and what could not be done is tried again after a minute at most. */
 const healPatienceMs = 240_000;
-/** Looks for expired pins that are further apart are not waited for. */
-const expiryPatienceMs = 5000;
 /** Between looks. */
 const repairLookMs = 100;
 const askAgainMs = 20;
@@ -297,14 +295,15 @@ export class Recovery {
     }
   }
 
-  /** Pins that have expired are gone, after as many looks as a leader may have missed. */
+  /**
+   * Pins that have expired are gone. All members are alive now and know each other: nobody waits for the next regular look, or for the
+   * turn of somebody else.
+   */
   async #demandExpiry(): Promise<void> {
-    const { stateSyncMs } = this.#world.plan.options;
-    if (stateSyncMs > expiryPatienceMs) return;
     await this.#demandLater('expired pins go', async () => {
       const nowNanos = this.#members().map(({ life }) => life?.clock.wallNanos() ?? 0n);
       const slowest = nowNanos.reduce((a, b) => (a < b ? a : b), nowNanos[0] ?? 0n);
-      return this.#world.pins.overdue(slowest - BigInt(2 * stateSyncMs) * 1_000_000n);
+      return this.#world.pins.overdue(slowest);
     });
   }
 
