@@ -77,7 +77,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
       noAnnounce: config.cluster.noAnnounceMultiaddress,
       dialTimeoutMs: config.cluster.dialPeerTimeoutMs,
       connectionsHigh: config.cluster.connectionManager.highWater,
-      pubsub: config.cluster.pubsub,
+      pubsub: { ...config.cluster.pubsub, exchangesPeers: !config.cluster.followerMode },
     },
     { logger: log },
   );
@@ -96,6 +96,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
   });
   const onReplaced = (): void => {
     tracker.pinsetReplaced();
+    peer?.observer.onReplaced();
     observer?.onReplaced();
   };
   const consensus = createRaft(
@@ -123,6 +124,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
           observer: {
             onPin: (pin) => {
               tracker.track(pin);
+              peer?.observer.onPin(pin);
               observer?.onPin(pin);
             },
             onUnpin: (pin) => {

@@ -43,6 +43,8 @@ export interface WholePeerOptions {
   readonly metricCheckMs: number;
   readonly pinTimeoutMs: number;
   readonly concurrentPins: number;
+  /** Default: as many as anybody wants. */
+  readonly maxPinQueueSize?: number;
   readonly reconcileIntervalMs: number;
   /** Of the tracker, after a first failure. Default: its own. */
   readonly retryDelayMinMs?: number;
@@ -207,6 +209,7 @@ export class WholePeer {
     const own: PinsetObserver = {
       onPin: (pin) => {
         tracker.track(pin);
+        peer?.observer.onPin(pin);
         observer?.onPin(pin);
       },
       onUnpin: (pin) => {
@@ -215,6 +218,7 @@ export class WholePeer {
       },
       onReplaced: () => {
         tracker.pinsetReplaced();
+        peer?.observer.onReplaced();
         observer?.onReplaced();
       },
     };
@@ -247,7 +251,7 @@ export class WholePeer {
       createPinTracker(
         {
           concurrentPins,
-          maxPinQueueSize: 1_000_000,
+          maxPinQueueSize: options.maxPinQueueSize ?? 1_000_000,
           priorityPinMaxAgeMs: 86_400_000,
           priorityPinMaxRetries: 5,
           reconcileIntervalMs: options.reconcileIntervalMs,
