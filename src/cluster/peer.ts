@@ -9,7 +9,6 @@
 import {
   type Cancel,
   type Clock,
-  errorCode,
   errorMessage,
   type Logger,
   LogLimit,
@@ -23,7 +22,6 @@ import {
   type Cid,
   type ConnectGraph,
   type CordonMode,
-  compareTimes,
   type GlobalPinInfo,
   type GlobalRepoGc,
   type Id,
@@ -34,6 +32,7 @@ import {
   type Multiaddr,
   methods,
   nothing,
+  type OperationInfo,
   type PeerId,
   type Pin,
   type PinInfo,
@@ -43,13 +42,13 @@ import {
   type Replication,
   type RepoGc,
   type StatusFilter,
-  timeFromNanos,
   trackerStatusBits,
   type Version,
 } from '../model/index.ts';
 import { AllocationWriter } from './allocation-writer.ts';
 import { bootstrap } from './bootstrap.ts';
 import { cannotCordon, noMember, notPinned, otherCluster } from './errors.ts';
+import { Expiry } from './expiry.ts';
 import { GlobalStatus } from './global-status.ts';
 import { Healer } from './healer.ts';
 import { leaderOf } from './leader.ts';
@@ -58,6 +57,7 @@ import { statesOfMembers } from './member-states.ts';
 import { MemberWatch } from './member-watch.ts';
 import { Members, type MembersOptions } from './members.ts';
 import { failureText, graphOfMembers, idsOfMembers, memberTimeoutMs, repoStatOfMembers } from './members-api.ts';
+import { operationsOfMembers } from './operations.ts';
 import { OwnMetrics } from './own-metrics.ts';
 import { pingMetric, pingName, pingValueOf } from './ping-value.ts';
 import { Pinner, type PinnerOptions } from './pinner.ts';
@@ -71,6 +71,7 @@ import type {
   Informer,
   IpfsConnector,
   PeerMonitor,
+  PinsetObserver,
   PinTracker,
   Rpc,
 } from './ports.ts';
@@ -127,6 +128,8 @@ export interface Peer extends ClusterApi, Startable {
    * Tries again for a while, and tells the log what comes of it; never rejects. After `start`.
    */
   bootstrap(addresses: readonly Multiaddr[]): Promise<void>;
+  /** To be told of what is applied, for pins that expire. */
+  readonly observer: Pick<PinsetObserver, 'onPin' | 'onReplaced'>;
   /** Who this peer is, with the last known id of its IPFS node. For the tracker. */
   identity(): TrackerIdentity;
   /** Publishes ping and all informers' metrics now. */
@@ -153,6 +156,7 @@ class ClusterPeer implements Peer {
   readonly self: PeerId;
   readonly ready: Promise<void>;
   readonly removed: Promise<void>;
+  readonly observer: Expiry['observer'];
   readonly #options: PeerOptions;
   readonly #deps: PeerDeps;
   readonly #pinner: Pinner;
@@ -161,6 +165,7 @@ class ClusterPeer implements Peer {
   readonly #own: OwnMetrics;
   readonly #watch: MemberWatch;
   readonly #healer: Healer;
+  readonly #expiry: Expiry;
   readonly #loops: Loop[];
   /** Publishes metrics to members that have just connected: what was published before has not reached them. */
   readonly #greeting: Loop;
@@ -192,6 +197,11 @@ class ClusterPeer implements Peer {
       ...{ self: this.self, rpc, tracker, consensus, clock, writer },
       ...{ pinner: this.#pinner, watch: this.#watch, logger: deps.logger },
     });
+    this.#expiry = new Expiry(options, {
+      ...{ self: this.self, consensus, clock, logger: deps.logger },
+      ...{ pinner: this.#pinner, watch: this.#watch },
+    });
+    this.observer = this.#expiry.observer;
     const { answersInOrder } = deps;
     const { followerMode } = options;
     const status = { self: this.self, rpc, consensus, tracker, monitor, clock, answersInOrder, followerMode };
@@ -404,6 +414,15 @@ class ClusterPeer implements Peer {
     return this.#status.recoverAll(call);
   }
 
+  operations(cid: Cid | undefined, call: CallOptions = {}): AsyncIterable<OperationInfo> {
+    const { followerMode } = this.#options;
+    return operationsOfMembers({ ...this.#deps, self: this.self, followerMode }, cid, call);
+  }
+
+  async *operationsLocal(cid: Cid | undefined): AsyncGenerator<OperationInfo, void> {
+    yield* this.#deps.tracker.operations(cid);
+  }
+
   recoverAllLocal(call: CallOptions = {}): AsyncIterable<PinInfo> {
     return this.#deps.tracker.recoverAll(call);
   }
@@ -498,6 +517,7 @@ class ClusterPeer implements Peer {
     await tracker.start();
     for (const loop of this.#loops) loop.wake();
     this.#isReadyNow = true;
+    if (!this.#options.followerMode) this.#expiry.wake();
     this.#maybeHeal();
     this.#isReady.resolve();
   }
@@ -529,6 +549,7 @@ class ClusterPeer implements Peer {
       await Promise.all([
         quietly('members', () => this.#members.stop()),
         quietly('healing', () => this.#healer.stop()),
+        quietly('expiry', () => this.#expiry.stop()),
         ...[this.#greeting, ...this.#loops].map((loop) => quietly('loop', () => loop.stop())),
         quietly('monitor', () => monitor.stop()),
         quietly('tracker', () => tracker.stop()),
@@ -558,18 +579,12 @@ class ClusterPeer implements Peer {
   }
 
   #createLoops(): Loop[] {
-    const { stateSyncIntervalMs, peerWatchIntervalMs, followerMode } = this.#options;
+    const { peerWatchIntervalMs } = this.#options;
     const watch = new Loop('peer watch', peerWatchIntervalMs, this.#deps, async (signal) => {
       await this.#watchMembership(signal);
       return peerWatchIntervalMs;
     });
-    const loops = [...this.#own.loops(), watch];
-    if (followerMode) return loops;
-    const expiry = new Loop('expiry of pins', stateSyncIntervalMs, this.#deps, async (signal) => {
-      await this.#unpinExpired(signal);
-      return stateSyncIntervalMs;
-    });
-    return [...loops, expiry];
+    return [...this.#own.loops(), watch];
   }
 
   /** Moves what the peer holds, as far as it can, and tells what that came to. */
@@ -599,34 +614,6 @@ class ClusterPeer implements Peer {
     if (this.#isBootstrapping || !(await consensus.isRemoved({ signal })) || leaderOf(consensus) !== undefined) return;
     this.#deps.logger.info('this peer has been removed from the cluster');
     this.#isRemoved.resolve();
-  }
-
-  /** Each expired pin is removed by the member nearest to it, so that only one does, and not when it was pinned anew meanwhile. */
-  async #unpinExpired(signal: AbortSignal): Promise<void> {
-    const { consensus, clock } = this.#deps;
-    const { actors } = await this.#watch.look();
-    for await (const page of consensus.pinset().pages({ signal })) {
-      const now = timeFromNanos(clock.wallNanos());
-      for (const pin of page) {
-        if (pin.expireAt === null || compareTimes(pin.expireAt, now) > 0) continue;
-        // Shards go with the pin that refers to them.
-        if (pin.type === 'shard-pin' || pin.type === 'clusterdag-pin') continue;
-        if (actors.to(pin.cid) === this.self)
-          await this.#tryTo('unpin an expired pin', pin, () => this.#pinner.unpinExactly(pin, { signal }));
-      }
-    }
-  }
-
-  async #tryTo(what: string, pin: Pin, act: () => Promise<unknown>): Promise<void> {
-    try {
-      await act();
-    } catch (error) {
-      // Somebody has decided otherwise meanwhile.
-      if (errorCode(error) === 'consensus/changed') return;
-      if (!this.#stopping.signal.aborted && this.#logLimit.allows(what)) {
-        this.#deps.logger.warn(`could not ${what}`, { cid: pin.cid.toString(), error: errorMessage(error) });
-      }
-    }
   }
 
   /**

@@ -3,10 +3,19 @@
  * Source: Go `cluster.go` `Pin`, `pin`, `Unpin`, `PinUpdate`; `allocate.go`.
  */
 import { decode as decodeDagCbor } from '@ipld/dag-cbor';
-import { type Clock, errorCode, errorMessage } from '../base/index.ts';
+import { bytesEqual, type Clock, errorCode, errorMessage } from '../base/index.ts';
 import { type AllocateRequest, allocate } from '../core/allocate/index.ts';
-import { Cid, compareTimes, type Metric, type PeerId, type Pin, type Time, timeFromNanos } from '../model/index.ts';
-import { badPin, followerMode, notPinned, refusedPin } from './errors.ts';
+import {
+  Cid,
+  compareTimes,
+  encodePin,
+  type Metric,
+  type PeerId,
+  type Pin,
+  type Time,
+  timeFromNanos,
+} from '../model/index.ts';
+import { badPin, changedPin, followerMode, notPinned, refusedPin } from './errors.ts';
 import { checkedPin, modeOfDepth } from './pin-rules.ts';
 import type { CallOptions, Consensus, IpfsConnector, PeerMonitor, WriteOptions } from './ports.ts';
 
@@ -71,27 +80,37 @@ export class Pinner {
     return await this.#remove(await this.#synced(cid, call), call);
   }
 
-  /** Rejects with `consensus/changed` when it is not this pin any more. */
-  async unpinExactly(pin: Pin, call: CallOptions = {}): Promise<void> {
-    if (this.#options.followerMode) throw followerMode();
-    await this.#remove(pin, { ...call, onlyIf: pin });
-  }
-
-  async #remove(pin: Pin, write: WriteOptions): Promise<Pin> {
+  async #remove(pin: Pin, call: CallOptions): Promise<Pin> {
     switch (pin.type) {
       case 'pin':
-        await this.#deps.consensus.logUnpin(pin, write);
+        await this.#deps.consensus.logUnpin(pin, call);
         return pin;
       case 'shard-pin':
         throw refusedPin('cannot unpin a shard directly. Unpin content root CID instead');
       case 'clusterdag-pin':
         throw refusedPin('cannot unpin a Cluster DAG directly. Unpin content root CID instead');
       case 'meta-pin':
-        await this.#unpinMeta(pin, write);
+        await this.#unpinMeta(pin, call);
         return pin;
       default:
         throw refusedPin('unrecognized pin type');
     }
+  }
+
+  /**
+   * Takes away exactly this pin, of type `pin` or `meta-pin`; rejects with `consensus/changed` when it is another one by now. Shards of
+   * a pin that is written again in the very moment in which they go may be lost.
+   */
+  async unpinExactly(pin: Pin, call: CallOptions): Promise<void> {
+    const { consensus } = this.#deps;
+    if (this.#options.followerMode) throw followerMode();
+    if (pin.type === 'meta-pin') {
+      await consensus.waitForSync(call);
+      const present = this.#pinset.get(pin.cid);
+      if (present === undefined || !bytesEqual(encodePin(present), encodePin(pin))) throw changedPin(pin.cid);
+      return await this.#unpinMeta(pin, { ...call, onlyIf: pin });
+    }
+    await consensus.logUnpin(pin, { ...call, onlyIf: pin });
   }
 
   /** Throws `cluster/not-pinned`. */
@@ -175,16 +194,18 @@ export class Pinner {
    */
   async #unpinMeta(pin: Pin, { onlyIf, ...call }: WriteOptions): Promise<void> {
     const { consensus } = this.#deps;
+    // What must be exactly the pin that was seen consists of parts that must be so too.
+    const of = (part: Pin): WriteOptions => (onlyIf === undefined ? call : { ...call, onlyIf: part });
     if (pin.reference === null) throw refusedPin('metaPin.Reference is unset');
     const clusterDag = this.#pinset.get(pin.reference);
     // Without its pin the list may be gone from IPFS as well; what is left is the content's own pin, which must not stay for ever.
     const shards = clusterDag === undefined ? [] : shardsIn(await this.#clusterDagBlock(pin.reference, call));
     for (let at = 0; at < shards.length; at += unpinsInFlightMax) {
       const some = shards.slice(at, at + unpinsInFlightMax).map((shard) => this.#pinset.get(shard));
-      await Promise.all(some.map((known) => known?.type === 'shard-pin' && consensus.logUnpin(known, call)));
+      await Promise.all(some.map((known) => known?.type === 'shard-pin' && consensus.logUnpin(known, of(known))));
     }
-    if (clusterDag?.type === 'clusterdag-pin') await consensus.logUnpin(clusterDag, call);
-    await consensus.logUnpin(pin, onlyIf === undefined ? call : { ...call, onlyIf });
+    if (clusterDag?.type === 'clusterdag-pin') await consensus.logUnpin(clusterDag, of(clusterDag));
+    await consensus.logUnpin(pin, of(pin));
   }
 
   async #clusterDagBlock(cid: Cid, call: CallOptions): Promise<Uint8Array> {

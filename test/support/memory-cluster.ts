@@ -130,6 +130,7 @@ export class MemoryCluster {
         else replica.remove(pin.cid);
         if (kind === 'pin') tracker.track(pin);
         else tracker.untrack(pin);
+        if (kind === 'pin') this.nodes[at]?.peer.observer.onPin(pin);
       };
       if (at === this.late) this.#late.push(apply);
       else apply();

@@ -106,6 +106,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
   });
   const onReplaced = (): void => {
     tracker.pinsetReplaced();
+    peer?.observer.onReplaced();
     observer?.onReplaced();
   };
   const consensus = createRaft(
@@ -133,6 +134,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
           observer: {
             onPin: (pin) => {
               tracker.track(pin);
+              peer?.observer.onPin(pin);
               observer?.onPin(pin);
             },
             onUnpin: (pin) => {

@@ -209,6 +209,7 @@ export class WholePeer {
     const own: PinsetObserver = {
       onPin: (pin) => {
         tracker.track(pin);
+        peer?.observer.onPin(pin);
         observer?.onPin(pin);
       },
       onUnpin: (pin) => {
@@ -217,6 +218,7 @@ export class WholePeer {
       },
       onReplaced: () => {
         tracker.pinsetReplaced();
+        peer?.observer.onReplaced();
         observer?.onReplaced();
       },
     };
