@@ -13,7 +13,7 @@ import { createPeer, createPinTracker, leaderOf, openPinset, type Peer } from '.
 import type { Informer, IpfsConnector, PinTracker } from '../../cluster/ports.ts';
 import { bindProxy } from '../../http/proxy/index.ts';
 import { bindRestApi, type RestOptions } from '../../http/rest/index.ts';
-import { peerstoreOf } from '../../io/config/index.ts';
+import { cordonFileOf, peerstoreOf } from '../../io/config/index.ts';
 import { createRaft, createStreamTransport } from '../../io/consensus/index.ts';
 import { createDiskInformer, createPinQueueInformer, createTagsInformer } from '../../io/inform/index.ts';
 import { createIpfsConnector } from '../../io/ipfs/index.ts';
@@ -77,7 +77,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
       noAnnounce: config.cluster.noAnnounceMultiaddress,
       dialTimeoutMs: config.cluster.dialPeerTimeoutMs,
       connectionsHigh: config.cluster.connectionManager.highWater,
-      pubsub: config.cluster.pubsub,
+      pubsub: { ...config.cluster.pubsub, exchangesPeers: !config.cluster.followerMode },
     },
     { logger: log },
   );
@@ -96,6 +96,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
   });
   const onReplaced = (): void => {
     tracker.pinsetReplaced();
+    peer?.observer.onReplaced();
     observer?.onReplaced();
   };
   const consensus = createRaft(
@@ -123,6 +124,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
           observer: {
             onPin: (pin) => {
               tracker.track(pin);
+              peer?.observer.onPin(pin);
               observer?.onPin(pin);
             },
             onUnpin: (pin) => {
@@ -175,6 +177,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
       random: random.derive('peer'),
       logger: log.scope('cluster'),
       addressFile: peerstoreOf(folder.peerstoreFile),
+      cordonFile: cordonFileOf(folder.cordonFile),
       answersInOrder: (id) => host.streams.protocolsOf(id)?.includes(multiplexedProtocol) ?? false,
     },
   );
