@@ -44,9 +44,11 @@ function quick(config: ServiceConfig): ServiceConfig {
     cluster: {
       ...config.cluster,
       disableRepinning: false,
+      repinGracePeriodMs: gracePeriodMs,
       monitorPingIntervalMs: pingIntervalMs,
       stateSyncIntervalMs: 1_000,
       peerWatchIntervalMs: 1_000,
+      pubsub: { ...config.cluster.pubsub, heartbeatIntervalMs: 500 },
     },
     pubsubmon: { checkIntervalMs: 500 },
     disk: { metricTtlMs, metricType: 'freespace' },
