@@ -162,19 +162,16 @@ export class MemoryCluster {
         store: createMemoryDatastore(),
         clock: this.clock,
         random,
-        logger: silentLogger,
+        logger: this.logger,
         identity: () => peer?.identity() ?? { peer: id, peername: '', ipfsId: '', ipfsAddresses: [] },
       },
     );
     this.#pinsets.push({ pinset, tracker });
     const consensus = this.#consensus(id, pinset);
-    const rpc = createRpc(
-      {},
-      { streams: host.streams, clock: this.clock, logger: silentLogger, isTrusted: () => true },
-    );
+    const rpc = createRpc({}, { streams: host.streams, clock: this.clock, logger: this.logger, isTrusted: () => true });
     const monitor = createPeerMonitor(
       { self: id },
-      { pubsub: host.pubsub, clock: this.clock, logger: silentLogger, members: async () => this.members },
+      { pubsub: host.pubsub, clock: this.clock, logger: this.logger, members: async () => this.members },
     );
     const base = { self: id, ttlMs: 30_000, clock: this.clock };
     const informers: Informer[] = [
