@@ -8,7 +8,7 @@
  * pins below their minimum move.
  */
 import { type Clock, errorCode, errorMessage, type Logger, LogLimit } from '../base/index.ts';
-import { decideHolders, type HealDecision } from '../core/heal/index.ts';
+import { decideHolders, type HealDecision, type HealRequest } from '../core/heal/index.ts';
 import { type Cid, type PeerId, type Pin, stateKey, timeToNanos } from '../model/index.ts';
 import type { AllocationWriter } from './allocation-writer.ts';
 import { HealLog } from './heal-log.ts';
@@ -55,8 +55,6 @@ const retryMsMin = 2000;
 const retryMsMax = 60_000;
 /** When all pins are looked through for it. */
 const sweepRetryMsMax = 600_000;
-/** All pins are looked through in any case after so many `state_sync_interval`s: an import may have brought dead holders. */
-const sweepSyncs = 12;
 /** A pin that others write as well is tried so often within a sweep. */
 const triesMax = 3;
 
@@ -178,7 +176,8 @@ export class Healer {
     this.#unfinished = undefined;
     this.#nextMs = 0;
     this.#retryMs = retryMsMin;
-    this.#nextSweepMs = this.#deps.clock.now() + sweepSyncs * this.#options.stateSyncIntervalMs;
+    // In any case after a while: users and imports may have brought dead holders.
+    this.#nextSweepMs = this.#deps.clock.now() + this.#options.stateSyncIntervalMs;
   }
 
   /** Once over all that is wanted, as far as it goes. */
@@ -192,7 +191,7 @@ export class Healer {
     // What this peer has begun it ends, whoever is nearer by now.
     const isMine = this.#unfinished !== undefined;
     try {
-      for await (const page of this.#wanted(signal)) {
+      for await (const page of this.#wanted(view, signal)) {
         if (sweep.isStuck) break;
         if (clock.now() - lookedMs >= retryMsMin) {
           view = await watch.look();
@@ -227,10 +226,15 @@ export class Healer {
     this.#log.pause(view, sweep);
   }
 
-  async *#wanted(signal: AbortSignal): AsyncGenerator<readonly Pin[], void> {
+  async *#wanted(view: MemberView, signal: AbortSignal): AsyncGenerator<readonly Pin[], void> {
     const pinset = this.#deps.consensus.pinset();
-    if (this.#unfinished === undefined) yield* pinset.pages({ signal, pageSize });
-    else {
+    if (this.#unfinished === undefined) {
+      // Mostly nothing is to be done, and then there is no need to look at a million pins.
+      const kinds = await pinset.kinds();
+      if (kinds === undefined || isAny(kinds, ([kind]) => this.#mayNeed(kind, view))) {
+        yield* pinset.pages({ signal, pageSize });
+      }
+    } else {
       const cids = [...this.#unfinished.values()];
       for (let at = 0; at < cids.length; at += pageSize) {
         signal.throwIfAborted();
@@ -240,9 +244,9 @@ export class Healer {
   }
 
   /** Cheap, and true of few: the rest is looked at closely. */
-  #mayNeed(pin: Pin, view: MemberView): boolean {
-    const { replicationFactorMin: min, replicationFactorMax: max } = pin;
-    if (min <= 0) return false;
+  #mayNeed(pin: HealRequest['pin'], view: MemberView): boolean {
+    const { type, replicationFactorMin: min, replicationFactorMax: max } = pin;
+    if (min <= 0 || type === 'meta-pin') return false;
     const holders = pin.allocations ?? [];
     if (this.#options.disableRepinning) return holders.some((peer) => view.cordons.get(peer) === 'draining');
     if (holders.length < min || holders.length > max) return true;
@@ -356,6 +360,11 @@ function decide({ pin, view, choose, pinned, isSettled }: Deciding): HealDecisio
     pinned,
     isSettled,
   });
+}
+
+function isAny<T>(items: Iterable<T>, holds: (item: T) => boolean): boolean {
+  for (const item of items) if (holds(item)) return true;
+  return false;
 }
 
 /** The members as they will be. */

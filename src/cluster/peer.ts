@@ -32,6 +32,7 @@ import {
   type Multiaddr,
   methods,
   nothing,
+  type OperationInfo,
   type PeerId,
   type Pin,
   type PinInfo,
@@ -54,8 +55,9 @@ import { leaderOf } from './leader.ts';
 import { Loop } from './loop.ts';
 import { statesOfMembers } from './member-states.ts';
 import { MemberWatch } from './member-watch.ts';
-import { Members } from './members.ts';
+import { Members, type MembersOptions } from './members.ts';
 import { failureText, graphOfMembers, idsOfMembers, memberTimeoutMs, repoStatOfMembers } from './members-api.ts';
+import { operationsOfMembers } from './operations.ts';
 import { OwnMetrics } from './own-metrics.ts';
 import { pingMetric, pingName, pingValueOf } from './ping-value.ts';
 import { Pinner, type PinnerOptions } from './pinner.ts';
@@ -77,7 +79,7 @@ import { countReplicas, verifyReplicas } from './replication.ts';
 import type { TrackerIdentity } from './tracker/index.ts';
 
 /** All names and defaults are those of section `cluster` of the configuration, unless said. */
-export interface PeerOptions extends PinnerOptions {
+export interface PeerOptions extends PinnerOptions, MembersOptions {
   readonly peername: string;
   /** What `version` answers. */
   readonly version: string;
@@ -88,8 +90,6 @@ export interface PeerOptions extends PinnerOptions {
   readonly repinGracePeriodMs: number;
   readonly repinMaxPerSecond: number;
   readonly leaveOnShutdown: boolean;
-  /** Section `ipfs_connector.ipfshttp`; 0: IPFS nodes of members are not introduced to each other. */
-  readonly connectSwarmsDelayMs: number;
   /** Limit of one member's garbage collection; section `ipfs_connector.ipfshttp`. */
   readonly repoGcTimeoutMs: number;
 }
@@ -412,6 +412,15 @@ class ClusterPeer implements Peer {
 
   recoverAll(call: CallOptions = {}): AsyncIterable<GlobalPinInfo> {
     return this.#status.recoverAll(call);
+  }
+
+  operations(cid: Cid | undefined, call: CallOptions = {}): AsyncIterable<OperationInfo> {
+    const { followerMode } = this.#options;
+    return operationsOfMembers({ ...this.#deps, self: this.self, followerMode }, cid, call);
+  }
+
+  async *operationsLocal(cid: Cid | undefined): AsyncGenerator<OperationInfo, void> {
+    yield* this.#deps.tracker.operations(cid);
   }
 
   recoverAllLocal(call: CallOptions = {}): AsyncIterable<PinInfo> {

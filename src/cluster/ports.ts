@@ -21,6 +21,7 @@ import type {
   MemberState,
   Metric,
   Multiaddr,
+  OperationInfo,
   PeerId,
   Pin,
   PinInfo,
@@ -308,6 +309,8 @@ export interface PinTracker extends Startable {
   recover(cid: Cid, options?: CallOptions): Promise<PinInfo>;
   /** Emits what was queued again. Goes on past failed items, waits when the queue is full. */
   recoverAll(options?: CallOptions): AsyncIterable<PinInfo>;
+  /** Unfinished work, of one CID or all: running, queued in the order in which it starts, failed. Bounded as the queues are. */
+  operations(cid?: Cid): readonly OperationInfo[];
   pinQueueSize(): number;
 }
 
@@ -354,6 +357,9 @@ export interface ClusterApi {
   recoverLocal(cid: Cid, call?: CallOptions): Promise<PinInfo>;
   recoverAll(call?: CallOptions): AsyncIterable<GlobalPinInfo>;
   recoverAllLocal(call?: CallOptions): AsyncIterable<PinInfo>;
+  /** Unfinished work of all members, of one CID or all, as they answer; a member that cannot tell is a row with the cause. */
+  operations(cid: Cid | undefined, call?: CallOptions): AsyncIterable<OperationInfo>;
+  operationsLocal(cid: Cid | undefined, call?: CallOptions): AsyncIterable<OperationInfo>;
   /** Counts of replicas over the whole pinset; verified, all members list what they have pinned. */
   replication(options: { readonly isVerified: boolean }, call?: CallOptions): Promise<Replication>;
 

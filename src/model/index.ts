@@ -19,6 +19,7 @@ export {
   memberStatesJson,
   metricJson,
   metricsJson,
+  operationInfoJson,
   pingValueJson,
   pinJson,
   replicationJson,
@@ -45,6 +46,14 @@ export {
 } from './methods.ts';
 export type { Alert, Metric, PingValue } from './metric.ts';
 export { multiaddrFromBytes, multiaddrToBytes, parseMultiaddr, peerIdOfMultiaddr } from './multiaddr.ts';
+export type {
+  IpfsFailureCode,
+  OperationCause,
+  OperationInfo,
+  OperationPhase,
+  OperationQueue,
+  OperationType,
+} from './operation.ts';
 export type { ConnectGraph, Id, IpfsId, Multiaddr, PeerId, Version } from './peer.ts';
 export { parsePeerId, peerIdFromBytes, peerIdToBytes } from './peer-id.ts';
 export { type Pin, type PinMode, type PinOptions, type PinPath, type PinType, pinTypeBits } from './pin.ts';

@@ -5,11 +5,13 @@
 import { OperatingError } from '../base/index.ts';
 import type { MemberState } from './member.ts';
 import type { Alert, Metric, PingValue } from './metric.ts';
+import type { OperationInfo } from './operation.ts';
 import type { ConnectGraph, Id, Version } from './peer.ts';
 import type { Pin } from './pin.ts';
 import type { Replication } from './replication.ts';
 import { listType } from './schema/containers.ts';
 import { memberStateType } from './schema/member.ts';
+import { operationInfoType } from './schema/operation.ts';
 import { alertType, connectGraphType, idType, metricType, pingValueType, versionType } from './schema/peer.ts';
 import { pinType } from './schema/pin.ts';
 import { replicationType } from './schema/replication.ts';
@@ -62,6 +64,8 @@ export const bandwidthByProtocolJson: Json<BandwidthByProtocol> = jsonOf(bandwid
 export const addedOutputJson: Json<AddedOutput> = jsonOf(addedOutputType);
 /** The body of a failed request. */
 export const apiErrorJson: Json<ApiError> = jsonOf(apiErrorType);
+/** An unfinished operation of a peer. */
+export const operationInfoJson: Json<OperationInfo> = jsonOf(operationInfoType);
 /** A list of names. */
 export const textsJson: Json<readonly string[] | null> = jsonOf(listType(textType));
 

@@ -49,6 +49,7 @@ export type RouteId =
   | 'getAlerts'
   | 'getMemberStates'
   | 'getBandwidth'
+  | 'getOperations'
   | 'getReplication'
   | 'getMetrics'
   | 'getMetricNames'
@@ -144,6 +145,14 @@ export const routes: readonly Route[] = [
   row('deletePin', 'DELETE', '/pins/{hash}', 'object', pinOptions, 'Unpins a CID'),
   row('deletePinPath', 'DELETE', `/pins/${word}/{path:.*}`, 'object', pinOptions, 'Unpins what a path leads to'),
   row('postGc', 'POST', '/ipfs/gc', 'object', [local], 'Collects garbage on the IPFS nodes'),
+  row(
+    'getOperations',
+    'GET',
+    '/operations',
+    'stream',
+    [local, { name: 'cid', summary: 'Only of this CID' }],
+    'Unfinished pins and unpins of all peers: cause, since when, attempts, next try, place in the queue; not in the Go peer',
+  ),
   row('getGraph', 'GET', '/health/graph', 'object', [], 'Which members and IPFS nodes are connected'),
   row('getAlerts', 'GET', '/health/alerts', 'object', [], 'Metrics that have expired, the newest first'),
   row(

@@ -5,6 +5,7 @@
 import { errorMessage } from '../../base/index.ts';
 import {
   type Cid,
+  type OperationInfo,
   type Pin,
   type PinInfo,
   type StatusFilter,
@@ -19,6 +20,7 @@ import {
   barePin,
   isHere,
   matchesFilter,
+  operationInfo,
   operationState,
   type RowState,
   rowOf,
@@ -86,6 +88,16 @@ export class Statuses {
       }
     }
     yield* operationsBelow(undefined);
+  }
+
+  /** Unfinished work, of one CID or all, as it is now; as many rows as there are operations at most. */
+  operations(cid?: Cid): OperationInfo[] {
+    const { identity, workers } = this.#deps;
+    const key = cid === undefined ? undefined : stateKey(cid);
+    if (key !== undefined && this.#operations.get(key) === undefined) return [];
+    const now = workers.now();
+    const listed = this.#operations.listed().filter(({ operation }) => key === undefined || operation.key === key);
+    return listed.map((operation) => operationInfo(identity(), operation, this.#pauseText, now));
   }
 
   /** The row of an operation; `undefined` when there is none, or the filter leaves it out. */

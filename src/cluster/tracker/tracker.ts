@@ -8,7 +8,14 @@
  * Memory: objects only for operations (bounded, see `Workers`), and some 20-40 bytes for each pin held (`HeldPins`).
  */
 import { type Cancel, type Clock, errorMessage, type Logger, LogLimit, type Random } from '../../base/index.ts';
-import { type Cid, type Pin, type PinInfo, type StatusFilter, stateKey } from '../../model/index.ts';
+import {
+  type Cid,
+  type OperationInfo,
+  type Pin,
+  type PinInfo,
+  type StatusFilter,
+  stateKey,
+} from '../../model/index.ts';
 import type { CallOptions, Datastore, IpfsConnector, Pinset, PinTracker } from '../ports.ts';
 import { HeldPins } from './held-pins.ts';
 import { OwnedPins } from './owned-pins.ts';
@@ -31,6 +38,8 @@ export interface TrackerOptions {
   readonly reconcileIntervalMs: number;
   /** Delay after a first failure; default 5 s. Doubles up to `reconcileIntervalMs`. */
   readonly retryDelayMinMs?: number;
+  /** Least time between two writes of what is pinned here; default 20 ms. A pin alone does not wait. */
+  readonly recordGroupMs?: number;
 }
 
 /** What the tracker works on. */
@@ -63,10 +72,14 @@ class Tracker implements PinTracker {
   constructor(options: TrackerOptions, deps: TrackerDeps) {
     this.#deps = deps;
     const logLimit = new LogLimit(deps.clock);
-    const owned = new OwnedPins(deps.store, (error) => {
-      if (logLimit.allows('owned')) {
+    const owned = new OwnedPins({
+      store: deps.store,
+      clock: deps.clock,
+      groupMs: options.recordGroupMs,
+      onError: (error) => {
+        if (!logLimit.allows('owned')) return;
         deps.logger.error('cannot record what is pinned here', { error: errorMessage(error) });
-      }
+      },
     });
     const held = new HeldPins(deps.random);
     const { ipfs, clock, random, logger, pinset, identity } = deps;
@@ -180,6 +193,10 @@ class Tracker implements PinTracker {
       const info = this.#statuses.ofOperation(key, 0);
       if (info !== undefined) yield info;
     }
+  }
+
+  operations(cid?: Cid): readonly OperationInfo[] {
+    return this.#statuses.operations(cid);
   }
 
   pinQueueSize(): number {

@@ -5,7 +5,7 @@
  * is begun, and forgotten after its unpin.
  */
 import { type Cancel, errorCode, errorMessage, LogLimit } from '../../base/index.ts';
-import { type Instant, type OperationKind, OperationTable, type Ticket } from '../../core/track/index.ts';
+import { causeOf, type Instant, type OperationKind, OperationTable, type Ticket } from '../../core/track/index.ts';
 import type { Cid, Pin } from '../../model/index.ts';
 import type { HeldPins } from './held-pins.ts';
 import type { OwnedPins } from './owned-pins.ts';
@@ -178,7 +178,7 @@ export class Workers {
       return;
     }
     const { key } = operation;
-    if (this.#recordedAhead.delete(key) || owned.has(key)) await owned.flushed();
+    if (this.#recordedAhead.delete(key) || owned.has(key)) await owned.written(key);
     else await owned.add(key);
     await ipfs.pin(pin, { signal });
     held.note(cid, pin.maxDepth === 0 ? 'direct' : 'recursive');
@@ -187,13 +187,15 @@ export class Workers {
   #failed(ticket: Ticket, error: unknown): void {
     if (this.#state === 'stopped') return;
     const text = errorMessage(error);
-    if (errorCode(error) === 'ipfs/unreachable' && !this.#deps.ipfs.isUp()) {
-      this.operations.postponed(ticket, text, this.now());
-      return;
-    }
-    if (this.operations.failedWith(ticket, text, this.now()) === undefined) return;
+    const failure = { cause: causeOf(errorCode(error)), error: text };
+    const isCutOff = failure.cause === 'unreachable' && !this.#deps.ipfs.isUp();
+    const delayMs = isCutOff
+      ? this.operations.cutOff(ticket, failure, this.now())
+      : this.operations.failedWith(ticket, failure, this.now());
+    if (delayMs === undefined) return;
     if (this.#logLimit.allows(`${ticket.kind}-failed`)) {
-      const fields = { cid: ticket.pin.cid.toString(), error: text, attempts: ticket.operation.attempts };
+      const { cause } = failure;
+      const fields = { cid: ticket.pin.cid.toString(), cause, error: text, attempts: ticket.operation.attempts };
       this.#deps.logger.warn(`${ticket.kind} failed, it will be tried again`, fields);
     }
     this.#armRetry();

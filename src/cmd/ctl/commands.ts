@@ -9,6 +9,7 @@ import { healthPeers } from './health/peers.ts';
 import { healthReplication } from './health/replication.ts';
 import { id } from './id.ts';
 import { ipfsGc } from './ipfs/gc.ts';
+import { operations } from './operations.ts';
 import { peersCordon, peersDrain, peersUncordon } from './peers/cordon.ts';
 import { memberLs, peersLs } from './peers/ls.ts';
 import { peersRm } from './peers/rm.ts';
@@ -35,6 +36,7 @@ export const commands: readonly Command[] = [
   status,
   recover,
   sync,
+  operations,
   versionCommand,
   healthGraph,
   healthMetrics,

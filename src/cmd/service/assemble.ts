@@ -77,7 +77,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
       noAnnounce: config.cluster.noAnnounceMultiaddress,
       dialTimeoutMs: config.cluster.dialPeerTimeoutMs,
       connectionsHigh: config.cluster.connectionManager.highWater,
-      pubsub: config.cluster.pubsub,
+      pubsub: { ...config.cluster.pubsub, exchangesPeers: !config.cluster.followerMode },
     },
     { logger: log },
   );

@@ -124,7 +124,7 @@ function readLocal(context: Context): boolean {
   return context.query.get('local') === 'true';
 }
 
-function readCid(text: string): Cid {
+export function readCid(text: string): Cid {
   try {
     return Cid.parse(text);
   } catch (error) {

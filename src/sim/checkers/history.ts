@@ -26,6 +26,10 @@ export class HistoryChecker {
   /** As of the last entry. */
   readonly #pins = new Map<string, Pin>();
   #last: LogIndex = 0;
+  /** All versions of each pin. */
+  readonly #written = new Map<string, readonly Pin[]>();
+  /** How often healing has written new holders. */
+  moved = 0;
   acknowledged = 0;
   reads = 0;
   /** Conditional pins that were made, and those that were refused for another pin. */
@@ -40,7 +44,7 @@ export class HistoryChecker {
       if (entry.type !== 'command') continue;
       const { type, pin } = raftCommandCodec.decode(entry.data);
       const name = type === 'pin' ? pin.name : undefined;
-      if (name !== undefined) this.#place(name, entry.index, this.#pins.get(pin.cid.key));
+      if (name !== undefined) this.#place(pin, entry.index, this.#pins.get(pin.cid.key));
       if (type === 'pin') this.#pins.set(pin.cid.key, pin);
       else this.#pins.delete(pin.cid.key);
       const changes = this.#changes.get(pin.cid.key) ?? [];
@@ -54,7 +58,13 @@ export class HistoryChecker {
     this.#conditions.set(name, onlyIf);
   }
 
-  #place(name: string, index: LogIndex, replaced: Pin | undefined): void {
+  #place(pin: Pin, index: LogIndex, replaced: Pin | undefined): void {
+    const { name } = pin;
+    const before = this.#indexOf.get(name);
+    if (before !== undefined) {
+      this.#moves(pin, index, replaced);
+      return;
+    }
     const condition = this.#conditions.get(name);
     const isMet =
       condition === undefined || (replaced !== undefined && bytesEqual(encodePin(replaced), encodePin(condition)));
@@ -63,9 +73,20 @@ export class HistoryChecker {
     });
     const isRefused = this.#refused.has(name);
     expect(!isRefused, 'refused is final', () => `pin ${name} was refused and is applied at ${index}`);
-    const before = this.#indexOf.get(name);
-    expect(before === undefined, 'applied once', () => `pin ${name} is applied at ${before} and ${index}`);
     this.#indexOf.set(name, index);
+    this.#written.set(name, [pin]);
+  }
+
+  /** A pin with new holders, which healing has written: it is the same in all else, and the one that was there. */
+  #moves(pin: Pin, index: LogIndex, replaced: Pin | undefined): void {
+    const { name } = pin;
+    const written = this.#written.get(name) ?? [];
+    const isAgain = written.some((known) => bytesEqual(encodePin(known), encodePin(pin)));
+    expect(!isAgain, 'applied once', () => `pin ${name} is applied at ${this.#indexOf.get(name)} and ${index}`);
+    const isSame = replaced?.name === name && bytesEqual(encodePin(unplaced(replaced)), encodePin(unplaced(pin)));
+    expect(isSame, 'moves undo nothing', () => `pin ${name} is moved at ${index}, where ${replaced?.name} is`);
+    this.#written.set(name, [...written, pin]);
+    this.moved++;
   }
 
   /** `began`: what was committed when the client asked. */
@@ -111,4 +132,9 @@ export class HistoryChecker {
     const during = changes.filter(({ index }) => index > first && index <= last).map(({ name }) => name);
     return [before, ...during];
   }
+}
+
+/** Without what healing may change. */
+function unplaced(pin: Pin): Pin {
+  return { ...pin, allocations: null, timestamp: null };
 }

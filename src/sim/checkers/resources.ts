@@ -11,7 +11,7 @@ const concurrentUnpins = 2;
 /** A pin has one operation, whatever was asked for; those that were refused are counted, and not known. */
 const queueMax = 12;
 /** Of a peer that is lost, at every look for expired metrics. */
-const alertsMax = 20;
+const alertsMax = 100;
 const metricNamesMax = 8;
 
 interface Parts {

@@ -1,5 +1,6 @@
 /** Plays the faults of a plan. */
 import type { Output, Status } from '../../core/raft/index.ts';
+import type { CordonMode } from '../../model/index.ts';
 import { cidOf } from './clients.ts';
 import type { VirtualIpfs } from './ipfs.ts';
 import type { WorldPeer } from './peer.ts';
@@ -14,6 +15,9 @@ export class Faults {
   strikes = 0;
   /** Of IPFS nodes. */
   troubles = 0;
+  /** Peers that went for long, and orders what to hold that were given. */
+  losses = 0;
+  orders = 0;
   /** Changes of members that succeeded. */
   changes = 0;
   readonly #world: World;
@@ -103,6 +107,18 @@ export class Faults {
         this.#after(act.lengthMs, () => peer?.setClockRate(1));
         break;
       }
+      case 'lose': {
+        const peer = peers[act.peer];
+        if (peer?.isUp !== true) return;
+        this.losses++;
+        this.#world.lost.add(peer);
+        this.#world.note(() => `${peer.name} is lost`);
+        this.#crash(peer, 0);
+        break;
+      }
+      case 'cordon':
+        this.#cordon(peers[act.peer], act.mode, this.#world.target(act.via));
+        break;
       case 'addPeer':
       case 'removePeer':
         this.#change(act.kind, act.peer, this.#world.target(act.via));
@@ -211,12 +227,23 @@ export class Faults {
     if (kind === 'addPeer' && this.#world.left.delete(target)) this.#world.boot(target);
     const { peer } = via.life;
     const add = (): Promise<unknown> => (target.isWaiting ? target.joins(via.id) : peer.peerAdd(target.id));
-    const change: Promise<unknown> = kind === 'addPeer' ? add() : peer.peerRemove(target.id);
+    const change: Promise<unknown> = kind === 'addPeer' ? add() : this.#world.remove(peer, target);
     change.then(
       () => {
         this.changes++;
       },
       (error: unknown) => this.#world.note(() => `${kind} ${target.name} fails: ${error}`),
+    );
+  }
+
+  #cordon(target: WorldPeer | undefined, mode: CordonMode, via: WorldPeer | undefined): void {
+    if (target === undefined || via?.life === undefined) return;
+    this.#world.note(() => `${target.name} is to be ${mode}, says ${via.name}`);
+    via.life.peer.cordonPeer(target.id, mode).then(
+      () => {
+        this.orders++;
+      },
+      (error: unknown) => this.#world.note(() => `${target.name} is not told: ${error}`),
     );
   }
 

@@ -1,5 +1,6 @@
 /** One peer of a world: a whole one, looked on by the checkers, with bugs planted. */
 import { errorCode, OperatingError, type SeededRandom } from '../../base/index.ts';
+import type { Consensus } from '../../cluster/ports.ts';
 import {
   createRaft as createEngine,
   type Input,
@@ -37,7 +38,17 @@ export interface WorldPeerDeps {
     WholePeerOptions,
     'raftOver' | 'isMultiplexed' | 'reconcileIntervalMs' | 'concurrentPins' | 'maxPinQueueSize'
   >;
-  readonly pins: Pick<WorldOptions, 'replicationMin' | 'replicationMax' | 'stateSyncMs'>;
+  readonly pins: Pick<
+    WorldOptions,
+    | 'replicationMin'
+    | 'replicationMax'
+    | 'stateSyncMs'
+    | 'repins'
+    | 'graceMs'
+    | 'pingMs'
+    | 'metricTtlMs'
+    | 'repinsPerSecond'
+  >;
   /** The spare peer is not one of the first members; it waits to be added. */
   readonly isSpare: boolean;
   /** What the configuration does not say. */
@@ -50,6 +61,8 @@ export interface WorldPeerDeps {
   readonly onOutput: (peer: WorldPeer, output: Output, incoming: ReadonlyMap<number, Request>) => void;
   /** Around the pinset, each time it is opened. */
   readonly watchPinset: (peer: WorldPeer, pinset: ReplicatedPinset) => ReplicatedPinset;
+  /** Around all of Raft, once for each life. */
+  readonly watchConsensus: (peer: WorldPeer, consensus: Consensus) => Consensus;
   /** Around the RPC, once for each life. */
   readonly watchRpc: (peer: WorldPeer, rpc: RpcNode) => RpcNode;
   /** It takes part from now on, after a start or after its disk was repaired. */
@@ -82,6 +95,7 @@ export class WorldPeer implements PeerView {
       around: {
         ...plants,
         storage: () => planted(disk, plants),
+        consensus: (consensus) => (plants.consensus ?? same)(deps.watchConsensus(this, consensus)),
         rpc: (rpc) => deps.watchRpc(this, (plants.rpc ?? same)(rpc)),
         pinset: (pinset) => deps.watchPinset(this, (plants.pinset ?? same)(pinset)),
         createEngine: (engineDeps, options) => {
@@ -247,19 +261,19 @@ function optionsOf(name: string, id: PeerId, { config, shape, pins }: WorldPeerD
       pinOnlyOnTrustedPeers: false,
       pinOnlyOnUntrustedPeers: false,
       followerMode: false,
-      disableRepinning: true,
-      repinGracePeriodMs: 120_000,
-      repinMaxPerSecond: 100,
+      disableRepinning: !pins.repins,
+      repinGracePeriodMs: pins.graceMs,
+      repinMaxPerSecond: pins.repinsPerSecond,
       leaveOnShutdown: false,
       stateSyncIntervalMs: pins.stateSyncMs,
-      monitorPingIntervalMs: 5000,
+      monitorPingIntervalMs: pins.pingMs,
       peerWatchIntervalMs: 1000,
       connectSwarmsDelayMs: 1000,
       repoGcTimeoutMs: 86_400_000,
     },
     tags: { group: 'default' },
-    metricTtlMs: 10_000,
-    metricCheckMs: 5000,
+    metricTtlMs: pins.metricTtlMs,
+    metricCheckMs: pins.pingMs,
     pinTimeoutMs: 5000,
     retryDelayMinMs: 200,
     ...shape,

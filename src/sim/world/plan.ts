@@ -1,5 +1,6 @@
 /** What happens to a world: options, faults and operations, drawn from the seed as plain data before anything is played. */
 import { SeededRandom } from '../../base/index.ts';
+import { type CordonMode, cordonModes } from '../../model/index.ts';
 import { pick } from '../pick.ts';
 import { drawRaces } from './races.ts';
 
@@ -35,6 +36,10 @@ export type FaultAct =
   | { readonly kind: 'drift'; readonly peer: Target; readonly rate: number; readonly lengthMs: number }
   | { readonly kind: 'addPeer'; readonly peer: number; readonly via: Target }
   | { readonly kind: 'removePeer'; readonly peer: number; readonly via: Target }
+  /** It does not come back before everything else is well again. */
+  | { readonly kind: 'lose'; readonly peer: number }
+  /** It is told what to hold: as before, nothing new, or nothing at all. */
+  | { readonly kind: 'cordon'; readonly peer: number; readonly mode: CordonMode; readonly via: Target }
   /** Both at once, through everyone who believes to lead: whoever is a member is removed, the other added. */
   | { readonly kind: 'changeTwo'; readonly peers: readonly [number, number] };
 
@@ -154,8 +159,15 @@ export interface WorldOptions {
   /** A small one makes trackers refuse what they are told, and find it again. */
   readonly pinQueueMax: number;
   readonly concurrentPins: number;
-  /** Between looks for expired pins. */
+  /** Between looks for expired pins; a pin with too many holders is left alone for so long. */
   readonly stateSyncMs: number;
+  /** Pins of lost peers move. */
+  readonly repins: boolean;
+  /** How long a peer may be away before its pins move. */
+  readonly graceMs: number;
+  readonly pingMs: number;
+  readonly metricTtlMs: number;
+  readonly repinsPerSecond: number;
   /** Between looks of a tracker whether its node still holds everything. A long one leaves only what tells it of a change. */
   readonly reconcileMs: number;
   /** What an IPFS node needs for a pin. */
@@ -191,6 +203,11 @@ export const unsaidOptions: Partial<WorldOptions> = {
   pinQueueMax: 1_000_000,
   concurrentPins: 2,
   stateSyncMs: 300_000,
+  repins: false,
+  graceMs: 120_000,
+  pingMs: 5000,
+  metricTtlMs: 10_000,
+  repinsPerSecond: 100,
 };
 
 export function drawWorld(seed: number): WorldPlan {
@@ -209,6 +226,7 @@ export function drawWorld(seed: number): WorldPlan {
       ...drawTroubles(random.derive('ipfs'), options.voters + 1),
       ...drawStrangers(random.derive('strangers'), options.voters + 1),
       ...drawSpoil(random.derive('spoil'), options.voters),
+      ...drawHealing(random.derive('healing'), options),
       ...drawLeftBehind(random.derive('left behind'), options),
     ],
     armed: times(random.derive('armed'), isStorm ? 8 : 2).map((atMs) => drawArmed(faults, atMs)),
@@ -250,12 +268,50 @@ function drawOptions(random: SeededRandom): WorldOptions {
     replicationMax,
     pinQueueMax: pick(pins, [1, 2, 1_000_000]),
     concurrentPins: pick(pins, [1, 2, 2]),
-    stateSyncMs: pick(pins, [500, 2000, 300_000]),
+    ...drawHealingOptions(random.derive('healing'), pick(pins, [500, 2000, 20_000])),
     reconcileMs: pick(random, [5000, 720_000]),
     pinMs: pick(random, [5, 50, 800]),
     leavesWhenRemoved: random.integer(2) === 0,
     multiplexed: pick(random, [-1, -1, 0, random.integer(64)]),
   };
+}
+
+/** In two of five worlds pins move; there, metrics are repeated more often than a real peer would, or a loss would take too long. */
+function drawHealingOptions(
+  random: SeededRandom,
+  stateSyncMs: number,
+): Pick<WorldOptions, 'stateSyncMs' | 'repins' | 'graceMs' | 'pingMs' | 'metricTtlMs' | 'repinsPerSecond'> {
+  const repins = random.integer(5) < 2;
+  const graceMs = pick(random, [1000, 1000, 3000]);
+  const repinsPerSecond = pick(random, [1, 100]);
+  if (!repins) return { stateSyncMs, repins, graceMs, pingMs: 5000, metricTtlMs: 10_000, repinsPerSecond };
+  return {
+    stateSyncMs: Math.min(stateSyncMs, 2000),
+    repins,
+    graceMs,
+    pingMs: 1000,
+    metricTtlMs: 4000,
+    repinsPerSecond,
+  };
+}
+
+/** Peers that are lost, fewer than half of them, and peers that are to hold nothing new, or nothing at all. */
+function drawHealing(random: SeededRandom, { voters, repins }: WorldOptions): readonly TimedFault[] {
+  const orders = times(random, random.integer(repins ? 6 : 3)).map((atMs) => ({
+    atMs,
+    act: {
+      kind: 'cordon' as const,
+      peer: random.integer(voters + 1),
+      mode: pick(random, [...cordonModes, 'draining' as const]),
+      via: random.integer(voters),
+    },
+  }));
+  if (!repins) return orders;
+  const lost = times(random, random.integer((voters + 1) / 2)).map((atMs) => ({
+    atMs,
+    act: { kind: 'lose' as const, peer: random.integer(voters) },
+  }));
+  return [...orders, ...lost];
 }
 
 function drawTroubles(random: SeededRandom, peers: number): readonly TimedFault[] {
@@ -426,6 +482,7 @@ export const calmWorld: Partial<WorldOptions> = {
   replicationMax: -1,
   multiplexed: -1,
   pinMs: 5,
+  repinsPerSecond: 100,
   pinQueueMax: 1_000_000,
   concurrentPins: 2,
 };

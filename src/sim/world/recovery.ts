@@ -13,6 +13,8 @@ const answerMsMax = (2 * clientTimeoutMs) / 0.7 + 1000;
 const patienceTimeouts = 20;
 /** Longer than failed pins and lost connections wait before they are tried again. */
 const repairPatienceMs = 40_000;
+/** Peers that come and go are given up to 32 grace periods, and what could not be done is tried again after a minute at most. */
+const healPatienceMs = 240_000;
 /** Between looks. */
 const repairLookMs = 100;
 const askAgainMs = 20;
@@ -52,6 +54,9 @@ export class Recovery {
         ipfs.state = 'up';
       });
     }
+    const spoiled = peers.find(({ storage }) => storage.spoiled !== undefined);
+    // One at a time.
+    if (spoiled !== undefined) this.#findLost();
     for (const peer of peers) {
       peer.setClockRate(1);
       this.#world.repair(peer);
@@ -64,8 +69,8 @@ export class Recovery {
     const isCalm = (): boolean => scheduler.now >= calmMs && !clients.isAsking();
     await this.#world.until(() => isCalm() || scheduler.now > answeredMs);
     expect(isCalm(), 'clients are answered', () => `a client waits for longer than ${answerMsMax} ms`);
-    const spoiled = peers.find(({ storage }) => storage.spoiled !== undefined);
     if (spoiled !== undefined && !this.#canDoWithout(spoiled)) return;
+    if (!(await this.#isLedWithoutLost())) this.#findLost();
     await this.#demand('a leader', () => this.#world.leader() !== undefined);
     if (spoiled !== undefined) await this.#replaceDisk(spoiled);
     for (const peer of [...left]) await this.#comesBack(peer);
@@ -77,6 +82,15 @@ export class Recovery {
     await this.#demand('all members to apply all', () => this.#haveAllApplied());
     await this.#checkPinsets();
     await this.#demandExpiry();
+    // Nobody is let go before others have what it holds.
+    await this.#recoverOften();
+    await this.#demandHolders();
+    if (this.#world.lost.size > 0) {
+      this.#findLost();
+      await this.#demand('those that are back to apply all', () => this.#haveAllApplied());
+    }
+    await this.#freeAll();
+    await this.#demandHolders();
     await this.#demandPins();
     await this.#demandStatus();
     await this.#demandMetrics();
@@ -95,7 +109,7 @@ export class Recovery {
   async #replaceDisk(peer: WorldPeer): Promise<void> {
     await this.#stopRemoved();
     const isMember = this.#isMember(peer);
-    if (isMember) await this.#demandDone('a removal', (life) => life.peer.peerRemove(peer.id));
+    if (isMember) await this.#demandDone('a removal', (life) => this.#world.remove(life.peer, peer));
     await peer.storage.replace();
     this.replacements++;
     this.#world.note(() => `${peer.name} has an empty disk`);
@@ -134,7 +148,8 @@ export class Recovery {
     await this.#demandDone(what, async (life) => {
       const { replicationMin } = this.#world.plan.options;
       // What is left of the cluster may be too few.
-      const shape = this.#members().length < replicationMin ? { factors: [1, 1] as const } : {};
+      const chosen = this.#members().filter((member) => this.#orderTo(member) === 'none');
+      const shape = chosen.length < replicationMin ? { factors: [-1, -1] as const } : {};
       const isSuccess = await this.#world.clients.ask(life, { kind, key, name: `q${++this.#demanded}`, shape });
       if (!isSuccess) throw new Finding('progress', what);
     });
@@ -198,8 +213,9 @@ export class Recovery {
     const leader = this.#world.leader()?.status;
     const members = this.#members();
     if (leader === undefined || leader.commit !== leader.lastIndex) return false;
+    const lost = [...this.#world.lost].filter((peer) => this.#isMember(peer)).length;
     return (
-      members.length === leader.configuration.servers.length &&
+      members.length === leader.configuration.servers.length - lost &&
       members.every(({ status }) => status?.applied === leader.commit)
     );
   }
@@ -219,6 +235,64 @@ export class Recovery {
       }
       return undefined;
     });
+  }
+
+  /** Whether the others can do without those that are lost. */
+  async #isLedWithoutLost(): Promise<boolean> {
+    const { scheduler, lost, plan } = this.#world;
+    const endMs = scheduler.now + patienceTimeouts * plan.options.heartbeatTimeoutMs;
+    if (lost.size > 0) {
+      scheduler.after(endMs - scheduler.now, () => {});
+      await this.#world.until(() => this.#world.leader()?.status?.isEstablished === true || scheduler.now >= endMs);
+    }
+    return lost.size === 0 || this.#world.leader()?.status?.isEstablished === true;
+  }
+
+  #findLost(): void {
+    const { lost } = this.#world;
+    for (const peer of [...lost]) {
+      this.#world.note(() => `${peer.name} is found`);
+      lost.delete(peer);
+      this.#world.boot(peer);
+    }
+  }
+
+  /** What the peer was told, as most others know it. */
+  #orderTo({ id }: WorldPeer): string {
+    const [first] = this.#members();
+    return first?.life?.monitor.latestOf('cordon', id)?.value ?? 'none';
+  }
+
+  /**
+   * Every pin has as many holders as it needs among those that are there, and not too many; nobody holds anything who is no member, or was
+   * told to hold nothing. With repinning off only the last is demanded.
+   */
+  async #demandHolders(): Promise<void> {
+    const { pins, plan } = this.#world;
+    await this.#demandLater(
+      'holders',
+      async () => {
+        const members = this.#members();
+        const stays = members.filter((member) => this.#orderTo(member) !== 'draining');
+        const chosen = members.filter((member) => this.#orderTo(member) === 'none');
+        const ids = (peers: readonly WorldPeer[]): Set<string> => new Set(peers.map(({ id }) => id));
+        const isDrained = (id: string): boolean =>
+          members.some((member) => member.id === id && this.#orderTo(member) === 'draining');
+        const known = new Set(this.#world.leader()?.status?.configuration.servers.map(({ id }) => id));
+        const isLeaving = (id: string): boolean => isDrained(id) || (plan.options.repins && !known.has(id));
+        const wrong = plan.options.repins ? pins.wrongHolders(ids(stays), ids(chosen)) : undefined;
+        return wrong ?? pins.wrongLeavers(isLeaving, ids(stays));
+      },
+      healPatienceMs,
+    );
+  }
+
+  /** Whoever was told to hold nothing, or nothing new, is free again. */
+  async #freeAll(): Promise<void> {
+    for (const peer of this.#members()) {
+      if (this.#orderTo(peer) === 'none') continue;
+      await this.#demandDone('an order', (life) => life.peer.cordonPeer(peer.id, 'none'));
+    }
   }
 
   /**
@@ -306,8 +380,12 @@ export class Recovery {
   }
 
   /** Looks again and again until nothing is wrong. */
-  async #demandLater(checker: string, look: () => Promise<string | undefined>): Promise<void> {
-    const endMs = this.#world.scheduler.now + repairPatienceMs;
+  async #demandLater(
+    checker: string,
+    look: () => Promise<string | undefined>,
+    patienceMs: number = repairPatienceMs,
+  ): Promise<void> {
+    const endMs = this.#world.scheduler.now + patienceMs;
     let wrong: string | undefined = 'not looked yet';
     const again = async (): Promise<void> => {
       wrong = await look();
@@ -315,7 +393,7 @@ export class Recovery {
     };
     this.#world.scheduler.after(0, () => void again());
     await this.#world.until(() => wrong === undefined || this.#world.scheduler.now > endMs);
-    expect(wrong === undefined, checker, () => `${repairPatienceMs} ms after all is well, ${wrong}`);
+    expect(wrong === undefined, checker, () => `${patienceMs} ms after all is well, ${wrong}`);
   }
 
   /** Nothing happens any more: nobody has a reason to start an election. */

@@ -3,10 +3,12 @@
  * the faults stop and progress is demanded.
  */
 import { errorCode, SeededRandom } from '../../base/index.ts';
+import type { ClusterApi } from '../../cluster/ports.ts';
 import type { Input, Output, Request } from '../../core/raft/index.ts';
 import { type Cid, peerIdFromBytes } from '../../model/index.ts';
 import { CallChecker } from '../checkers/calls.ts';
 import { CutOffChecker } from '../checkers/cut-off.ts';
+import { MovesChecker } from '../checkers/moves.ts';
 import { PinsChecker } from '../checkers/pins.ts';
 import { RaftChecker } from '../checkers/raft-checker.ts';
 import { ResourceChecker } from '../checkers/resources.ts';
@@ -36,6 +38,7 @@ import {
 } from './plan.ts';
 import { Recovery } from './recovery.ts';
 import { type Drain, Scheduler, VirtualClock } from './scheduler.ts';
+import type { Life } from './whole-peer.ts';
 
 /** A run that has not ended by then never will. */
 const eventsMax = 200_000;
@@ -88,6 +91,7 @@ export class World {
   readonly recovery: Recovery = new Recovery(this);
   readonly states: StateChecker = new StateChecker();
   readonly pins: PinsChecker;
+  readonly moves: MovesChecker;
   readonly calls: CallChecker = new CallChecker();
   readonly resources: ResourceChecker = new ResourceChecker();
   readonly trace: Trace;
@@ -106,6 +110,10 @@ export class World {
   readonly #leaving = new Set<WorldPeer>();
   /** They were removed, and wait to be started again. */
   readonly left: Set<WorldPeer> = new Set();
+  /** They are down until all else is well again. */
+  readonly lost: Set<WorldPeer> = new Set();
+  /** What they hold is being moved. */
+  readonly #beingRemoved = new Set<string>();
   /** They were removed, and are not started again. */
   readonly stopped: Set<WorldPeer> = new Set();
   #leaves = 0;
@@ -172,6 +180,13 @@ export class World {
         onInput: (peer, input) => this.#guarded(() => this.#onInput(peer, input)),
         onOutput: (peer, output, incoming) => this.#guarded(() => this.#onOutput(peer, output, incoming)),
         watchPinset: (peer, pinset) => this.states.watch(peer.name, pinset, (act) => this.#guarded(act)),
+        watchConsensus: (peer, consensus) =>
+          this.moves.watch(
+            peer.id,
+            consensus,
+            () => peer.life,
+            (act) => this.judge(act),
+          ),
         watchRpc: (peer, rpc) => this.calls.watch(peer.id, rpc, (act) => this.judge(act)),
         onEngine: (peer) => this.#onEngine(peer),
         onRemoved: (peer) => {
@@ -191,6 +206,14 @@ export class World {
       });
     });
     this.disks = disks;
+    const ipfsOf = new Map(this.peers.map(({ id, ipfs }) => [id, ipfs] as const));
+    this.moves = new MovesChecker({
+      graceMs: options.graceMs,
+      nowMs: () => this.scheduler.now,
+      holds: (peer, key) => ipfsOf.get(peer)?.held.has(key) ?? false,
+      lostMs: (peer, key) => ipfsOf.get(peer)?.lostMs.get(key),
+      isBeingRemoved: (peer) => this.#beingRemoved.has(peer),
+    });
     this.#ids = ids;
     this.#cutOff = new CutOffChecker(options.heartbeatTimeoutMs, options.slowPercent > 0 ? options.slowMsMax : 0);
     this.faults = new Faults(this);
@@ -247,6 +270,9 @@ export class World {
         strikes: this.faults.strikes,
         troubles: this.faults.troubles,
         rows: this.clients.rows,
+        moved: this.clients.history.moved,
+        losses: this.faults.losses,
+        orders: this.faults.orders,
         expired: this.pins.expired,
         leaves: this.#leaves,
         refusals: this.#refusals,
@@ -307,8 +333,18 @@ export class World {
   }
 
   boot(peer: WorldPeer): void {
-    const stays = [this.#leaving, this.left, this.stopped].some((peers) => peers.has(peer));
+    const stays = [this.#leaving, this.left, this.stopped, this.lost].some((peers) => peers.has(peer));
     if (!peer.isUp && !this.#isEnding && !stays) peer.boot();
+  }
+
+  /** Removes a member, whose pins go to others before. */
+  async remove(via: Pick<ClusterApi, 'peerRemove'>, { id }: WorldPeer): Promise<void> {
+    this.#beingRemoved.add(id);
+    try {
+      await via.peerRemove(id);
+    } finally {
+      this.#beingRemoved.delete(id);
+    }
   }
 
   // ------------------------------------------------------------------------------------------------ looking on
@@ -405,9 +441,20 @@ export class World {
   #lookAtResources(): void {
     if (this.#isEnding) return;
     for (const { id, life } of this.peers) {
-      if (life !== undefined) this.judge(() => this.resources.look(id, life, this.calls.openCalls(id)));
+      if (life === undefined) continue;
+      this.judge(() => this.resources.look(id, life, this.calls.openCalls(id)));
+      this.#sampleMoves(life);
     }
     this.scheduler.after(resourcesMs, () => this.#lookAtResources());
+  }
+
+  #sampleMoves(life: Life): void {
+    const members =
+      life
+        .raft()
+        ?.status()
+        .configuration.servers.map(({ id }) => id) ?? [];
+    this.moves.sample(life, members, this.#ids);
   }
 
   #started(): readonly WorldPeer[] {

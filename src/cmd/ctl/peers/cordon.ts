@@ -7,8 +7,6 @@ import { memberForm } from '../format/member.ts';
 
 /** ETIME, as of other waits. */
 const exitTimedOut = 62;
-/** The pause between two looks grows up to this. */
-const waitFactorMax = 8;
 
 export const peersCordon: Command = {
   words: ['peers', 'cordon'],
@@ -66,9 +64,7 @@ async function drained(context: CommandContext, peer: PeerId, options: OptionVal
   const limitMs = options.duration('wait-timeout');
   const signal = limitMs > 0 ? AbortSignal.timeout(limitMs) : undefined;
   let told: number | undefined;
-  // The peer that is asked may count a million pins for each answer.
-  const delayMsMax = io.statusDelayMs * waitFactorMax;
-  for (let delayMs = io.statusDelayMs; ; delayMs = Math.min(delayMs * 2, delayMsMax)) {
+  for (;;) {
     const state = (await client.memberStates()).find((member) => member.peer === peer);
     if (state === undefined) throw new LocalFailure('waiting', `${peer} is no member any more`);
     if (state.state === 'drained') return state;
@@ -77,7 +73,7 @@ async function drained(context: CommandContext, peer: PeerId, options: OptionVal
     if (signal?.aborted === true) {
       throw new LocalFailure('waiting', `${state.pins} pins are still allocated to ${peer}`, exitTimedOut);
     }
-    await delay(delayMs);
+    await delay(io.statusDelayMs);
   }
 }
 
