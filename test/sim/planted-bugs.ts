@@ -477,6 +477,20 @@ export const plantedBugs: readonly PlantedBug[] = [
     seeds: 5,
   },
   {
+    name: 'who removes an expired pin does not look whether it is another one by then',
+    simulation: 'world',
+    plants: { consensus: shell.unpinsUnconditionally, judges: ['only expired', 'expired once'] },
+    checkers: ['only expired', 'expired once'],
+    seeds: 5,
+  },
+  {
+    name: 'a start forgets which pins expire',
+    simulation: 'world',
+    plants: { pinset: shell.startForgetsExpiry },
+    checkers: ['expired pins go'],
+    seeds: 40,
+  },
+  {
     name: 'a start goes on after the last batch of the state',
     simulation: 'world',
     plants: { pinset: shell.skipsReplays },
