@@ -67,6 +67,8 @@ export class MemoryCluster {
   readonly writes: { readonly by: PeerId; readonly kind: 'pin' | 'unpin'; readonly pin: Pin }[] = [];
   /** Runs before each write has its place in the log. */
   onWrite: (by: PeerId, pin: Pin) => Promise<void> | void = () => {};
+  /** Peers of the other program, as others see them. */
+  readonly foreign: Set<PeerId> = new Set();
   /** Peers that nobody trusts. */
   readonly untrusted: Set<PeerId> = new Set();
   /** Of peers that are made from now on. */
@@ -160,19 +162,16 @@ export class MemoryCluster {
         store: createMemoryDatastore(),
         clock: this.clock,
         random,
-        logger: silentLogger,
+        logger: this.logger,
         identity: () => peer?.identity() ?? { peer: id, peername: '', ipfsId: '', ipfsAddresses: [] },
       },
     );
     this.#pinsets.push({ pinset, tracker });
     const consensus = this.#consensus(id, pinset);
-    const rpc = createRpc(
-      {},
-      { streams: host.streams, clock: this.clock, logger: silentLogger, isTrusted: () => true },
-    );
+    const rpc = createRpc({}, { streams: host.streams, clock: this.clock, logger: this.logger, isTrusted: () => true });
     const monitor = createPeerMonitor(
       { self: id },
-      { pubsub: host.pubsub, clock: this.clock, logger: silentLogger, members: async () => this.members },
+      { pubsub: host.pubsub, clock: this.clock, logger: this.logger, members: async () => this.members },
     );
     const base = { self: id, ttlMs: 30_000, clock: this.clock };
     const informers: Informer[] = [
@@ -211,7 +210,7 @@ export class MemoryCluster {
         clock: this.clock,
         random,
         logger: this.logger,
-        answersInOrder: () => true,
+        answersInOrder: (other) => !this.foreign.has(other),
         ...(this.addressFile && { addressFile: this.addressFile }),
         ...(this.cordonFile && { cordonFile: this.cordonFile }),
       },
