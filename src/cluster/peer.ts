@@ -9,7 +9,6 @@
 import {
   type Cancel,
   type Clock,
-  errorCode,
   errorMessage,
   type Logger,
   LogLimit,
@@ -23,7 +22,6 @@ import {
   type Cid,
   type ConnectGraph,
   type CordonMode,
-  compareTimes,
   type GlobalPinInfo,
   type GlobalRepoGc,
   type Id,
@@ -44,20 +42,20 @@ import {
   type Replication,
   type RepoGc,
   type StatusFilter,
-  timeFromNanos,
   trackerStatusBits,
   type Version,
 } from '../model/index.ts';
 import { AllocationWriter } from './allocation-writer.ts';
 import { bootstrap } from './bootstrap.ts';
 import { cannotCordon, noMember, notPinned, otherCluster } from './errors.ts';
+import { Expiry } from './expiry.ts';
 import { GlobalStatus } from './global-status.ts';
 import { Healer } from './healer.ts';
 import { leaderOf } from './leader.ts';
 import { Loop } from './loop.ts';
 import { statesOfMembers } from './member-states.ts';
 import { MemberWatch } from './member-watch.ts';
-import { Members } from './members.ts';
+import { Members, type MembersOptions } from './members.ts';
 import { failureText, graphOfMembers, idsOfMembers, memberTimeoutMs, repoStatOfMembers } from './members-api.ts';
 import { operationsOfMembers } from './operations.ts';
 import { OwnMetrics } from './own-metrics.ts';
@@ -73,6 +71,7 @@ import type {
   Informer,
   IpfsConnector,
   PeerMonitor,
+  PinsetObserver,
   PinTracker,
   Rpc,
 } from './ports.ts';
@@ -80,7 +79,7 @@ import { countReplicas, verifyReplicas } from './replication.ts';
 import type { TrackerIdentity } from './tracker/index.ts';
 
 /** All names and defaults are those of section `cluster` of the configuration, unless said. */
-export interface PeerOptions extends PinnerOptions {
+export interface PeerOptions extends PinnerOptions, MembersOptions {
   readonly peername: string;
   /** What `version` answers. */
   readonly version: string;
@@ -91,8 +90,6 @@ export interface PeerOptions extends PinnerOptions {
   readonly repinGracePeriodMs: number;
   readonly repinMaxPerSecond: number;
   readonly leaveOnShutdown: boolean;
-  /** Section `ipfs_connector.ipfshttp`; 0: IPFS nodes of members are not introduced to each other. */
-  readonly connectSwarmsDelayMs: number;
   /** Limit of one member's garbage collection; section `ipfs_connector.ipfshttp`. */
   readonly repoGcTimeoutMs: number;
 }
@@ -131,6 +128,8 @@ export interface Peer extends ClusterApi, Startable {
    * Tries again for a while, and tells the log what comes of it; never rejects. After `start`.
    */
   bootstrap(addresses: readonly Multiaddr[]): Promise<void>;
+  /** To be told of what is applied, for pins that expire. */
+  readonly observer: Pick<PinsetObserver, 'onPin' | 'onReplaced'>;
   /** Who this peer is, with the last known id of its IPFS node. For the tracker. */
   identity(): TrackerIdentity;
   /** Publishes ping and all informers' metrics now. */
@@ -157,6 +156,7 @@ class ClusterPeer implements Peer {
   readonly self: PeerId;
   readonly ready: Promise<void>;
   readonly removed: Promise<void>;
+  readonly observer: Expiry['observer'];
   readonly #options: PeerOptions;
   readonly #deps: PeerDeps;
   readonly #pinner: Pinner;
@@ -165,6 +165,7 @@ class ClusterPeer implements Peer {
   readonly #own: OwnMetrics;
   readonly #watch: MemberWatch;
   readonly #healer: Healer;
+  readonly #expiry: Expiry;
   readonly #loops: Loop[];
   /** Publishes metrics to members that have just connected: what was published before has not reached them. */
   readonly #greeting: Loop;
@@ -196,6 +197,11 @@ class ClusterPeer implements Peer {
       ...{ self: this.self, rpc, tracker, consensus, clock, writer },
       ...{ pinner: this.#pinner, watch: this.#watch, logger: deps.logger },
     });
+    this.#expiry = new Expiry(options, {
+      ...{ self: this.self, consensus, clock, logger: deps.logger },
+      ...{ pinner: this.#pinner, watch: this.#watch },
+    });
+    this.observer = this.#expiry.observer;
     const { answersInOrder } = deps;
     const { followerMode } = options;
     const status = { self: this.self, rpc, consensus, tracker, monitor, clock, answersInOrder, followerMode };
@@ -511,6 +517,7 @@ class ClusterPeer implements Peer {
     await tracker.start();
     for (const loop of this.#loops) loop.wake();
     this.#isReadyNow = true;
+    if (!this.#options.followerMode) this.#expiry.wake();
     this.#maybeHeal();
     this.#isReady.resolve();
   }
@@ -542,6 +549,7 @@ class ClusterPeer implements Peer {
       await Promise.all([
         quietly('members', () => this.#members.stop()),
         quietly('healing', () => this.#healer.stop()),
+        quietly('expiry', () => this.#expiry.stop()),
         ...[this.#greeting, ...this.#loops].map((loop) => quietly('loop', () => loop.stop())),
         quietly('monitor', () => monitor.stop()),
         quietly('tracker', () => tracker.stop()),
@@ -571,18 +579,12 @@ class ClusterPeer implements Peer {
   }
 
   #createLoops(): Loop[] {
-    const { stateSyncIntervalMs, peerWatchIntervalMs, followerMode } = this.#options;
+    const { peerWatchIntervalMs } = this.#options;
     const watch = new Loop('peer watch', peerWatchIntervalMs, this.#deps, async (signal) => {
       await this.#watchMembership(signal);
       return peerWatchIntervalMs;
     });
-    const loops = [...this.#own.loops(), watch];
-    if (followerMode) return loops;
-    const expiry = new Loop('expiry of pins', stateSyncIntervalMs, this.#deps, async (signal) => {
-      await this.#unpinExpired(signal);
-      return stateSyncIntervalMs;
-    });
-    return [...loops, expiry];
+    return [...this.#own.loops(), watch];
   }
 
   /** Moves what the peer holds, as far as it can, and tells what that came to. */
@@ -612,34 +614,6 @@ class ClusterPeer implements Peer {
     if (this.#isBootstrapping || !(await consensus.isRemoved({ signal })) || leaderOf(consensus) !== undefined) return;
     this.#deps.logger.info('this peer has been removed from the cluster');
     this.#isRemoved.resolve();
-  }
-
-  /** Each expired pin is removed by the member nearest to it, so that only one does. */
-  async #unpinExpired(signal: AbortSignal): Promise<void> {
-    const { consensus, clock } = this.#deps;
-    const { actors } = await this.#watch.look();
-    for await (const page of consensus.pinset().pages({ signal })) {
-      const now = timeFromNanos(clock.wallNanos());
-      for (const pin of page) {
-        if (pin.expireAt === null || compareTimes(pin.expireAt, now) > 0) continue;
-        // Shards go with the pin that refers to them.
-        if (pin.type === 'shard-pin' || pin.type === 'clusterdag-pin') continue;
-        if (actors.to(pin.cid) === this.self)
-          await this.#tryTo('unpin an expired pin', pin, () => this.unpin(pin.cid, { signal }));
-      }
-    }
-  }
-
-  async #tryTo(what: string, pin: Pin, act: () => Promise<unknown>): Promise<void> {
-    try {
-      await act();
-    } catch (error) {
-      // Somebody has decided otherwise meanwhile.
-      if (errorCode(error) === 'consensus/changed') return;
-      if (!this.#stopping.signal.aborted && this.#logLimit.allows(what)) {
-        this.#deps.logger.warn(`could not ${what}`, { cid: pin.cid.toString(), error: errorMessage(error) });
-      }
-    }
   }
 
   /**

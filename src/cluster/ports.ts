@@ -179,6 +179,11 @@ export interface Pinset {
   has(cid: Cid): boolean;
   /** All pins in key order, in pages, from one snapshot. */
   pages(options?: { readonly signal?: AbortSignal; readonly pageSize?: number }): AsyncIterable<readonly Pin[]>;
+  /**
+   * The pins that expire, soonest first, in pages. Whoever has seen enough leaves the iteration: it reads no further. One that is written
+   * or removed meanwhile may be left out.
+   */
+  expiring(options?: { readonly signal?: AbortSignal; readonly pageSize?: number }): AsyncIterable<readonly Pin[]>;
   /** Number of pins. O(1). */
   count(): number;
   /**

@@ -50,6 +50,8 @@ export const metricsJson: Json<readonly Metric[] | null> = jsonOf(listType(metri
 export const alertJson: Json<Alert> = jsonOf(alertType);
 /** The body of `GET /health/alerts`. */
 export const alertsJson: Json<readonly Alert[] | null> = jsonOf(listType(alertType));
+/** How one member is. */
+export const memberStateJson: Json<MemberState> = jsonOf(memberStateType);
 /** The body of `GET /health/peers`. */
 export const memberStatesJson: Json<readonly MemberState[] | null> = jsonOf(listType(memberStateType));
 /** The body of `GET /health/replication`. */

@@ -67,6 +67,8 @@ export class MemoryCluster {
   readonly writes: { readonly by: PeerId; readonly kind: 'pin' | 'unpin'; readonly pin: Pin }[] = [];
   /** Runs before each write has its place in the log. */
   onWrite: (by: PeerId, pin: Pin) => Promise<void> | void = () => {};
+  /** Peers of the other program, as others see them. */
+  readonly foreign: Set<PeerId> = new Set();
   /** Peers that nobody trusts. */
   readonly untrusted: Set<PeerId> = new Set();
   /** Of peers that are made from now on. */
@@ -122,6 +124,21 @@ export class MemoryCluster {
     this.#cut.delete(id);
   }
 
+  /** What is agreed on comes to all; also as if another member had written it. */
+  agree(kind: 'pin' | 'unpin', pin: Pin): void {
+    for (const [at, { pinset: replica, tracker }] of this.#pinsets.entries()) {
+      const apply = (): void => {
+        if (kind === 'pin') replica.add(pin);
+        else replica.remove(pin.cid);
+        if (kind === 'pin') tracker.track(pin);
+        else tracker.untrack(pin);
+        if (kind === 'pin') this.nodes[at]?.peer.observer.onPin(pin);
+      };
+      if (at === this.late) this.#late.push(apply);
+      else apply();
+    }
+  }
+
   async #add(id: PeerId, options: Partial<PeerOptions>): Promise<void> {
     const ipfs = new MemoryIpfs();
     ipfs.identity = { id: `ipfs-${id}`, addresses: [`/ip4/10.0.0.1/tcp/4001/p2p/${id}`], error: '' };
@@ -146,19 +163,16 @@ export class MemoryCluster {
         store: createMemoryDatastore(),
         clock: this.clock,
         random,
-        logger: silentLogger,
+        logger: this.logger,
         identity: () => peer?.identity() ?? { peer: id, peername: '', ipfsId: '', ipfsAddresses: [] },
       },
     );
     this.#pinsets.push({ pinset, tracker });
     const consensus = this.#consensus(id, pinset);
-    const rpc = createRpc(
-      {},
-      { streams: host.streams, clock: this.clock, logger: silentLogger, isTrusted: () => true },
-    );
+    const rpc = createRpc({}, { streams: host.streams, clock: this.clock, logger: this.logger, isTrusted: () => true });
     const monitor = createPeerMonitor(
       { self: id },
-      { pubsub: host.pubsub, clock: this.clock, logger: silentLogger, members: async () => this.members },
+      { pubsub: host.pubsub, clock: this.clock, logger: this.logger, members: async () => this.members },
     );
     const base = { self: id, ttlMs: 30_000, clock: this.clock };
     const informers: Informer[] = [
@@ -197,7 +211,7 @@ export class MemoryCluster {
         clock: this.clock,
         random,
         logger: this.logger,
-        answersInOrder: () => true,
+        answersInOrder: (other) => !this.foreign.has(other),
         ...(this.addressFile && { addressFile: this.addressFile }),
         ...(this.cordonFile && { cordonFile: this.cordonFile }),
       },
@@ -239,16 +253,7 @@ export class MemoryCluster {
       if (!this.isWritable) throw new OperatingError('raft/no-leader', 'timed out waiting for leader');
       if (onlyIf !== undefined) this.#demand(onlyIf);
       this.writes.push({ by: self, kind, pin });
-      for (const [at, { pinset: replica, tracker }] of this.#pinsets.entries()) {
-        const apply = (): void => {
-          if (kind === 'pin') replica.add(pin);
-          else replica.remove(pin.cid);
-          if (kind === 'pin') tracker.track(pin);
-          else tracker.untrack(pin);
-        };
-        if (at === this.late) this.#late.push(apply);
-        else apply();
-      }
+      this.agree(kind, pin);
     };
     return {
       start: async () => {},

@@ -20,6 +20,8 @@ const retryMinMs = 2000;
 const retryMaxMs = 60_000;
 /** Records written together when a reconciliation finds pins made before there were records. */
 const adoptedPerFlush = 1000;
+/** Of refused pins told apart: one that is agreed on again and again counts once. */
+const refusedKeysMax = 10_000;
 
 export interface ReconciliationDeps extends Pick<TrackerDeps, 'ipfs' | 'pinset' | 'clock' | 'logger' | 'identity'> {
   readonly owned: OwnedPins;
@@ -41,8 +43,9 @@ export class Reconciliation {
   #isBackingOff = false;
   /** The interval has passed while none could run. */
   #isDue = false;
-  /** Pins refused since the last one began. */
-  #refusedCount = 0;
+  /** Pins refused since the last one began, as far as they are told apart; `#refusedMore` are all others. */
+  readonly #refused = new Set<string>();
+  #refusedMore = 0;
   #isStarted = false;
   #pass: Promise<void> | undefined;
   #listing: Promise<void> = Promise.resolve();
@@ -62,7 +65,7 @@ export class Reconciliation {
 
   /** Pins that wait to be found because the window was full. */
   get refusedCount(): number {
-    return this.#refusedCount;
+    return this.#refused.size + this.#refusedMore;
   }
 
   /** Before this it only takes notes. */
@@ -78,9 +81,11 @@ export class Reconciliation {
   }
 
   /** The window was full. */
-  refused(kind: OperationKind): void {
+  refused(kind: OperationKind, key: string): void {
     this.#isDirty = true;
-    if (kind === 'pin') this.#refusedCount += 1;
+    if (kind === 'unpin') this.#refused.delete(key);
+    else if (this.#refused.size < refusedKeysMax) this.#refused.add(key);
+    else if (!this.#refused.has(key)) this.#refusedMore += 1;
   }
 
   /** The node or the pinset may be another one than before: all is compared as soon as that can be done. */
@@ -107,7 +112,8 @@ export class Reconciliation {
     });
     await before;
     const number = ++this.#startedCount;
-    this.#refusedCount = 0;
+    this.#refused.clear();
+    this.#refusedMore = 0;
     if (this.#isDirty) this.#behindNumber = number;
     this.#isDirty = false;
     this.#isDue = false;
@@ -201,11 +207,21 @@ export class Reconciliation {
   /** Queues a pin that IPFS lacks, unless it is being worked on or has left the pinset meanwhile. */
   async *#settleMissing(cid: Cid, key: string, held: HeldIndex, signal: AbortSignal): AsyncGenerator<string, void> {
     const { workers, pinset } = this.#deps;
-    if (workers.operations.get(key) !== undefined) return;
+    const operation = workers.operations.get(key);
+    if (operation !== undefined) {
+      this.#renew(key, operation);
+      return;
+    }
     await workers.waitForRoom(signal);
     const pin = pinset.get(cid);
     if (pin === undefined || !isHere(pin, this.#self) || isSatisfied(pin, held)) return;
     if (workers.operations.get(key) === undefined && workers.want('pin', key, pin)) yield key;
+  }
+
+  /** The state was replaced under the making of a pin of which it has another version. */
+  #renew(key: string, { pin }: Operation): void {
+    const present = this.#deps.pinset.get(pin.cid);
+    if (present?.maxDepth !== pin.maxDepth) this.#keep(pin.cid, key);
   }
 
   /** The state was replaced under the removal of a pin that it has. */

@@ -90,7 +90,7 @@ class Tracker implements PinTracker {
       logger,
       owned,
       held,
-      onRefused: (kind) => this.#reconciliation.refused(kind),
+      onRefused: (kind, key) => this.#reconciliation.refused(kind, key),
       onEnded: () => this.#reconciliation.roomMade(),
     });
     const parts = { ipfs, clock, logger, pinset, identity, owned, held, workers };

@@ -20,7 +20,7 @@ export interface WorkersDeps extends Pick<TrackerDeps, 'ipfs' | 'clock' | 'rando
   readonly owned: OwnedPins;
   readonly held: HeldPins;
   /** The window is full: something was not kept and has to be found again. */
-  readonly onRefused: (kind: OperationKind) => void;
+  readonly onRefused: (kind: OperationKind, key: string) => void;
   /** An attempt has ended. */
   readonly onEnded: () => void;
 }
@@ -79,7 +79,7 @@ export class Workers {
   want(kind: OperationKind, key: string, pin: Pin): boolean {
     const isFirst = this.operations.get(key) === undefined;
     const { isAccepted, mustAbort } = this.operations.want(kind, key, pin, this.now());
-    if (!isAccepted) this.#deps.onRefused(kind);
+    if (!isAccepted) this.#deps.onRefused(kind, key);
     else if (kind === 'pin' && isFirst) this.#recordAhead(key, pin.cid);
     if (mustAbort) this.#running.get(key)?.abort();
     this.pump();

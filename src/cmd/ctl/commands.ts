@@ -5,10 +5,12 @@ import type { Command } from './command.ts';
 import { healthAlerts } from './health/alerts.ts';
 import { healthGraph } from './health/graph.ts';
 import { healthMetrics } from './health/metrics.ts';
+import { healthPeers } from './health/peers.ts';
 import { healthReplication } from './health/replication.ts';
 import { id } from './id.ts';
 import { ipfsGc } from './ipfs/gc.ts';
 import { operations } from './operations.ts';
+import { peersCordon, peersDrain, peersUncordon } from './peers/cordon.ts';
 import { memberLs, peersLs } from './peers/ls.ts';
 import { peersRm } from './peers/rm.ts';
 import { pinAdd } from './pin/add.ts';
@@ -23,6 +25,9 @@ export const commands: readonly Command[] = [
   id,
   peersLs,
   peersRm,
+  peersCordon,
+  peersDrain,
+  peersUncordon,
   memberLs,
   pinAdd,
   pinRm,
@@ -37,6 +42,7 @@ export const commands: readonly Command[] = [
   healthMetrics,
   healthAlerts,
   healthReplication,
+  healthPeers,
   ipfsGc,
 ];
 
