@@ -24,6 +24,8 @@ import {
   compareTimes,
   type GlobalPinInfo,
   type GlobalRepoGc,
+  type GlobalStatusRow,
+  globalPinInfoOf,
   type Id,
   type IpfsId,
   type IpfsRepoGc,
@@ -40,6 +42,7 @@ import {
   peerIdOfMultiaddr,
   type RepoGc,
   type StatusFilter,
+  type StoredPin,
   timeFromNanos,
   type Version,
 } from '../model/index.ts';
@@ -329,6 +332,10 @@ class ClusterPeer implements Peer {
     return this.#deps.consensus.pinset().pages(options);
   }
 
+  storedPins(options: { readonly signal?: AbortSignal } = {}): AsyncIterable<readonly StoredPin[]> {
+    return this.#deps.consensus.pinset().storedPages(options);
+  }
+
   async readBarrier(call: CallOptions = {}): Promise<void> {
     await this.#deps.consensus.readBarrier(call);
   }
@@ -341,8 +348,23 @@ class ClusterPeer implements Peer {
     return await this.#deps.tracker.status(cid, call);
   }
 
-  statusAll(filter: StatusFilter, call: CallOptions = {}): AsyncIterable<GlobalPinInfo> {
-    return this.#status.all(filter, call);
+  async *statusAll(filter: StatusFilter, call: CallOptions = {}): AsyncGenerator<GlobalPinInfo, void> {
+    for await (const page of this.statusPages(filter, call)) for (const row of page) yield globalPinInfoOf(row);
+  }
+
+  statusPages(filter: StatusFilter, call: CallOptions = {}): AsyncIterable<readonly GlobalStatusRow[]> {
+    return this.#status.pages(filter, call);
+  }
+
+  async *statusPagesLocal(
+    filter: StatusFilter,
+    call: CallOptions = {},
+  ): AsyncGenerator<readonly GlobalStatusRow[], void> {
+    const { tracker } = this.#deps;
+    const label = tracker.label();
+    for await (const page of tracker.statusPages(filter, call)) {
+      yield page.map((row) => ({ pin: row.pin, peers: [[label, row]] }));
+    }
   }
 
   statusAllLocal(filter: StatusFilter, call: CallOptions = {}): AsyncIterable<PinInfo> {

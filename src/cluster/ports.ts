@@ -11,6 +11,7 @@ import type {
   ConnectGraph,
   GlobalPinInfo,
   GlobalRepoGc,
+  GlobalStatusRow,
   Id,
   IpfsId,
   IpfsPinInfo,
@@ -20,6 +21,7 @@ import type {
   Metric,
   Multiaddr,
   PeerId,
+  PeerLabel,
   Pin,
   PinInfo,
   PinOptions,
@@ -28,6 +30,8 @@ import type {
   RpcMethod,
   RpcStreamMethod,
   StatusFilter,
+  StatusRow,
+  StoredPin,
   Version,
 } from '../model/index.ts';
 
@@ -157,6 +161,8 @@ export interface Pinset {
   has(cid: Cid): boolean;
   /** All pins in key order, in pages, from one snapshot. */
   pages(options?: { readonly signal?: AbortSignal; readonly pageSize?: number }): AsyncIterable<readonly Pin[]>;
+  /** The same as they are stored, for lists and sweeps that need little of each. The first page is short: it comes at once. */
+  storedPages(options?: { readonly signal?: AbortSignal }): AsyncIterable<readonly StoredPin[]>;
   /** Number of pins. O(1). */
   count(): number;
 }
@@ -269,6 +275,10 @@ export interface PinTracker extends Startable {
   status(cid: Cid, options?: CallOptions): Promise<PinInfo>;
   /** In state-key order. */
   statusAll(filter: StatusFilter, options?: CallOptions): AsyncIterable<PinInfo>;
+  /** The same in pages of rows. */
+  statusPages(filter: StatusFilter, options?: CallOptions): AsyncIterable<readonly StatusRow[]>;
+  /** Who this peer is, in statuses. */
+  label(): PeerLabel;
   recover(cid: Cid, options?: CallOptions): Promise<PinInfo>;
   /** Emits what was queued again. Goes on past failed items, waits when the queue is full. */
   recoverAll(options?: CallOptions): AsyncIterable<PinInfo>;
@@ -298,6 +308,7 @@ export interface ClusterApi {
   /** Throws `cluster/not-pinned`. */
   pinGet(cid: Cid): Pin;
   pins(options?: { readonly signal?: AbortSignal }): AsyncIterable<readonly Pin[]>;
+  storedPins(options?: { readonly signal?: AbortSignal }): AsyncIterable<readonly StoredPin[]>;
   /** `pinGet` and `pins` show everything that any peer has acknowledged before; see `Consensus.readBarrier`. */
   readBarrier(call?: CallOptions): Promise<void>;
 
@@ -305,6 +316,9 @@ export interface ClusterApi {
   statusLocal(cid: Cid, call?: CallOptions): Promise<PinInfo>;
   statusAll(filter: StatusFilter, call?: CallOptions): AsyncIterable<GlobalPinInfo>;
   statusAllLocal(filter: StatusFilter, call?: CallOptions): AsyncIterable<PinInfo>;
+  /** What `statusAll` and `statusAllLocal` list, in pages. */
+  statusPages(filter: StatusFilter, call?: CallOptions): AsyncIterable<readonly GlobalStatusRow[]>;
+  statusPagesLocal(filter: StatusFilter, call?: CallOptions): AsyncIterable<readonly GlobalStatusRow[]>;
   recover(cid: Cid, call?: CallOptions): Promise<GlobalPinInfo>;
   recoverLocal(cid: Cid, call?: CallOptions): Promise<PinInfo>;
   recoverAll(call?: CallOptions): AsyncIterable<GlobalPinInfo>;

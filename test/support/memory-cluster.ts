@@ -52,6 +52,8 @@ export class MemoryCluster {
   /** Decides what becomes of a call: returns to let it pass, rejects or waits to disturb it. */
   onCall: (to: PeerId, method: string, signal: AbortSignal | undefined) => Promise<void> | void = () => {};
   isWritable = true;
+  /** Peers list statuses as ours do; else as Go peers. */
+  answersInOrder = true;
   /** Reads find a quorum. */
   isConfirming = true;
   /** Peers that are led although they are no members yet: they are sent what happened after their removal. */
@@ -172,7 +174,7 @@ export class MemoryCluster {
         clock: this.clock,
         random,
         logger: silentLogger,
-        answersInOrder: () => true,
+        answersInOrder: () => this.answersInOrder,
         ...(this.addressFile && { addressFile: this.addressFile }),
       },
     );

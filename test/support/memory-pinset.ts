@@ -1,6 +1,7 @@
 /** The `Pinset` port over a map. */
+import { utf8Encode } from '../../src/base/index.ts';
 import type { Pinset } from '../../src/cluster/ports.ts';
-import { type Cid, type Pin, stateKey } from '../../src/model/index.ts';
+import { type Cid, encodePin, type Pin, StoredPin, stateKey } from '../../src/model/index.ts';
 
 export class MemoryPinset implements Pinset {
   readonly #pins = new Map<string, Pin>();
@@ -34,6 +35,12 @@ export class MemoryPinset implements Pinset {
       signal?.throwIfAborted();
       await null;
       yield sorted.slice(at, at + pageSize);
+    }
+  }
+
+  async *storedPages(options: { readonly signal?: AbortSignal } = {}): AsyncGenerator<StoredPin[], void> {
+    for await (const page of this.pages(options)) {
+      yield page.map((pin) => new StoredPin(utf8Encode(stateKey(pin.cid)), encodePin(pin)));
     }
   }
 }

@@ -24,19 +24,23 @@ import { HeldIndex, type Instant, type Operation, OperationTable, type Ticket } 
 import {
   type Cid,
   cidOfStateKey,
+  type PeerLabel,
   type Pin,
   type PinInfo,
+  type PinPlacement,
   type StatusFilter,
+  type StatusRow,
   stateKey,
   timeFromNanos,
-  trackerStatusBits,
 } from '../../model/index.ts';
 import type { CallOptions, Datastore, IpfsConnector, Pinset, PinTracker } from '../ports.ts';
 import { KeyCursor } from './key-cursor.ts';
 import { OwnedPins } from './owned-pins.ts';
 import {
   barePin,
+  infoOf,
   isHere,
+  isOfOperations,
   matchesFilter,
   operationState,
   type RowState,
@@ -45,6 +49,7 @@ import {
   type TrackerIdentity,
   unexpectedlyUnpinnedText,
 } from './row.ts';
+import { statusPages } from './status-pages.ts';
 
 /** Limits and intervals of a tracker. */
 export interface TrackerOptions {
@@ -85,19 +90,13 @@ const stopLimitMs = 2000;
 const adoptedPerFlush = 1000;
 
 const ipfsDownText = 'the IPFS node does not answer; work goes on when it is back';
-/** Statuses that only operations have. */
-const operationBits =
-  trackerStatusBits.pin_error |
-  trackerStatusBits.unpin_error |
-  trackerStatusBits.pinning |
-  trackerStatusBits.unpinning |
-  trackerStatusBits.unpin_queued |
-  trackerStatusBits.pin_queued;
-
 /** Makes a tracker. Before `start` it only collects work. */
 export function createPinTracker(options: TrackerOptions, deps: TrackerDeps): PinTracker {
   return new Tracker(options, deps);
 }
+
+/** What the state of a pin depends on. */
+type StatusPin = PinPlacement & Pick<Pin, 'timestamp'>;
 
 class Tracker implements PinTracker {
   readonly #options: TrackerOptions;
@@ -227,30 +226,28 @@ class Tracker implements PinTracker {
   }
 
   async *statusAll(filter: StatusFilter, options: CallOptions = {}): AsyncGenerator<PinInfo, void> {
-    const keys = [...this.#operations.all()].map((operation) => operation.key).sort();
-    let at = 0;
-    // Operations on pins that have left the pinset have no other place in the order than their key.
-    const operationsBelow = function* (this: Tracker, key: string | undefined): Generator<PinInfo, void> {
-      for (; at < keys.length && (key === undefined || (keys[at] ?? '') < key); at += 1) {
-        const info = this.#operationRow(keys[at] ?? '', filter);
-        if (info !== undefined) yield info;
-      }
-    }.bind(this);
-    const isOperationsOnly = filter !== 0 && (filter & ~operationBits) === 0 && !this.#isBehind;
-    if (!isOperationsOnly) {
-      const { signal } = options;
-      for await (const page of this.#deps.pinset.pages(signal === undefined ? {} : { signal })) {
-        for (const pin of page) {
-          const key = stateKey(pin.cid);
-          yield* operationsBelow(key);
-          if (keys[at] === key) at += 1;
-          const operation = this.#operations.get(key);
-          const state = operation !== undefined ? operationState(operation, this.#pauseText) : this.#stateByIndex(pin);
-          if (matchesFilter(state.status, filter)) yield this.#row(operation?.pin ?? pin, state);
-        }
-      }
+    for await (const page of this.statusPages(filter, options)) {
+      for (const row of page) yield infoOf(this.#deps.identity(), row);
     }
-    yield* operationsBelow(undefined);
+  }
+
+  statusPages(filter: StatusFilter, { signal }: CallOptions = {}): AsyncIterable<readonly StatusRow[]> {
+    const isOperationsOnly = isOfOperations(filter) && !this.#isBehind;
+    return statusPages(filter, {
+      pages: isOperationsOnly ? undefined : this.#deps.pinset.storedPages(signal === undefined ? {} : { signal }),
+      operations: this.#operations,
+      pauseText: () => this.#pauseText,
+      // The time of the pin, which the row has.
+      stateOf: (pin) => {
+        const { status, error = '' } = this.#stateByIndex(pin);
+        return { status, error };
+      },
+    });
+  }
+
+  label(): PeerLabel {
+    const { peer, peername, ipfsId: ipfsPeerId, ipfsAddresses } = this.#deps.identity();
+    return { peer, peername, ipfsPeerId, ipfsAddresses };
   }
 
   async recover(cid: Cid, options?: CallOptions): Promise<PinInfo> {
@@ -606,13 +603,13 @@ class Tracker implements PinTracker {
   }
 
   /** The state of a pin that IPFS has nothing to do with here. */
-  #stateElsewhere(pin: Pin): RowState | undefined {
+  #stateElsewhere(pin: StatusPin): RowState | undefined {
     if (pin.type === 'meta-pin') return { status: 'sharded', timestamp: pin.timestamp };
     return isHere(pin, this.#self) ? undefined : { status: 'remote', timestamp: pin.timestamp };
   }
 
   /** From what is known, without asking IPFS. */
-  #stateByIndex(pin: Pin): RowState {
+  #stateByIndex(pin: StatusPin): RowState {
     const elsewhere = this.#stateElsewhere(pin);
     if (elsewhere !== undefined) return elsewhere;
     if (!this.#deps.ipfs.isUp()) return { status: 'cluster_error', timestamp: pin.timestamp, error: ipfsDownText };
@@ -632,7 +629,7 @@ class Tracker implements PinTracker {
   }
 
   /** Queued when reconciliation is going to find it, else an unexpected loss. */
-  #missingState(pin: Pin): RowState {
+  #missingState(pin: StatusPin): RowState {
     if (this.#isBehind) return { status: 'pin_queued', timestamp: pin.timestamp };
     return { status: 'unexpectedly_unpinned', timestamp: pin.timestamp, error: unexpectedlyUnpinnedText };
   }
@@ -650,7 +647,7 @@ class Tracker implements PinTracker {
   }
 }
 
-function isSatisfied(pin: Pin, index: HeldIndex): boolean {
+function isSatisfied(pin: PinPlacement, index: HeldIndex): boolean {
   const held = index.get(pin.cid.bytes);
   return held === 'recursive' || (held === 'direct' && pin.maxDepth === 0);
 }

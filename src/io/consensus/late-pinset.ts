@@ -1,6 +1,6 @@
 /** A pinset that others can hold before there is one, and while it is opened anew: empty until consensus has started. */
 import type { Pinset } from '../../cluster/ports.ts';
-import type { Cid, Pin } from '../../model/index.ts';
+import type { Cid, Pin, StoredPin } from '../../model/index.ts';
 import { isStateDamage, reopening, stopped } from './errors.ts';
 
 /**
@@ -46,6 +46,17 @@ export class LatePinset implements Pinset {
     const pinset = this.#now();
     try {
       if (pinset !== undefined) yield* pinset.pages(options);
+    } catch (error) {
+      throw this.#told(error);
+    }
+  }
+
+  async *storedPages(options?: {
+    readonly signal?: AbortSignal;
+  }): AsyncGenerator<readonly StoredPin[], void, undefined> {
+    const pinset = this.#now();
+    try {
+      if (pinset !== undefined) yield* pinset.storedPages(options);
     } catch (error) {
       throw this.#told(error);
     }
