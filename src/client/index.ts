@@ -4,6 +4,8 @@ export {
   type ClientOptions,
   createClient,
   type LocalOptions,
+  type OperationsOptions,
+  type ReplicationOptions,
   type RequestOptions,
   type StatusAllOptions,
 } from './client.ts';

@@ -87,9 +87,7 @@ export class GlobalStatus {
 
   /** In state-key order; a peer that is silent for 15 s is given up. */
   async *pages(filter: StatusFilter, call: CallOptions): AsyncGenerator<readonly GlobalStatusRow[], void> {
-    const { consensus, self, followerMode } = this.#deps;
-    const members = followerMode ? [self] : await consensus.peers();
-    const sources = members.map((peer) => this.#source(peer, filter, call));
+    const { consensus } = this.#deps;
     const pinOf = (key: Uint8Array): PinHeader => {
       const cid = cidOfStateKey(utf8Decode(key));
       return consensus.pinset().get(cid) ?? barePin(cid);
@@ -98,7 +96,17 @@ export class GlobalStatus {
       this.#label(peer),
       this.#entry(peer, 'cluster_error', failure),
     ];
-    yield* mergeStatus(sources, { filter, pinOf, failedEntry });
+    yield* mergeStatus(await this.sources(filter, call), { filter, pinOf, failedEntry });
+  }
+
+  /**
+   * What each member lists, asked from now on; for the caller to close. A peer that is silent for 15 s has failed. This one lists
+   * more than what is asked for, where that describes the pins of the others.
+   */
+  async sources(filter: StatusFilter, call: CallOptions): Promise<readonly StatusSource[]> {
+    const { consensus, self, followerMode } = this.#deps;
+    const members = followerMode ? [self] : await consensus.peers();
+    return members.map((peer) => this.#source(peer, filter, call));
   }
 
   /** What each member has queued again; one member after the other. */

@@ -21,57 +21,68 @@ import {
   type Alert,
   type Cid,
   type ConnectGraph,
-  compareTimes,
+  type CordonMode,
   type GlobalPinInfo,
   type GlobalRepoGc,
   type GlobalStatusRow,
   globalPinInfoOf,
   type Id,
-  type IpfsId,
   type IpfsRepoGc,
   type IpfsRepoStat,
+  type MemberState,
   type Metric,
   type Multiaddr,
   methods,
   nothing,
+  type OperationInfo,
   type PeerId,
   type Pin,
   type PinInfo,
   type PinOptions,
   type PinPath,
   peerIdOfMultiaddr,
+  type Replication,
   type RepoGc,
   type StatusFilter,
   type StoredPin,
-  timeFromNanos,
+  trackerStatusBits,
   type Version,
 } from '../model/index.ts';
+import { AllocationWriter } from './allocation-writer.ts';
 import { bootstrap } from './bootstrap.ts';
-import { ClosestPeer } from './closest.ts';
-import { notPinned, otherCluster } from './errors.ts';
+import { cannotCordon, noMember, notPinned, otherCluster } from './errors.ts';
+import { Expiry } from './expiry.ts';
 import { GlobalStatus } from './global-status.ts';
+import { Healer } from './healer.ts';
 import { leaderOf } from './leader.ts';
 import { Loop } from './loop.ts';
-import { Members } from './members.ts';
-import { failureText, graphOfMembers, idsOfMembers, repoStatOfMembers } from './members-api.ts';
-import { addressesForOthers, pingMetric, pingName, pingValueOf } from './ping-value.ts';
+import { statesOfMembers } from './member-states.ts';
+import { MemberWatch } from './member-watch.ts';
+import { Members, type MembersOptions } from './members.ts';
+import { failureText, graphOfMembers, idsOfMembers, memberTimeoutMs, repoStatOfMembers } from './members-api.ts';
+import { operationsOfMembers } from './operations.ts';
+import { OwnMetrics } from './own-metrics.ts';
+import { pingMetric, pingName, pingValueOf } from './ping-value.ts';
 import { Pinner, type PinnerOptions } from './pinner.ts';
 import type {
   AddressFile,
   CallOptions,
   ClusterApi,
   Consensus,
+  CordonFile,
   Host,
   Informer,
   IpfsConnector,
   PeerMonitor,
+  PinsetObserver,
   PinTracker,
   Rpc,
 } from './ports.ts';
+import { countReplicas, verifyReplicas } from './replication.ts';
 import type { TrackerIdentity } from './tracker/index.ts';
 
 /** All names and defaults are those of section `cluster` of the configuration, unless said. */
-export interface PeerOptions extends PinnerOptions {
+export interface PeerOptions extends PinnerOptions, MembersOptions {
   readonly peername: string;
   /** What `version` answers. */
   readonly version: string;
@@ -79,9 +90,9 @@ export interface PeerOptions extends PinnerOptions {
   readonly monitorPingIntervalMs: number;
   readonly peerWatchIntervalMs: number;
   readonly disableRepinning: boolean;
+  readonly repinGracePeriodMs: number;
+  readonly repinMaxPerSecond: number;
   readonly leaveOnShutdown: boolean;
-  /** Section `ipfs_connector.ipfshttp`; 0: IPFS nodes of members are not introduced to each other. */
-  readonly connectSwarmsDelayMs: number;
   /** Limit of one member's garbage collection; section `ipfs_connector.ipfshttp`. */
   readonly repoGcTimeoutMs: number;
 }
@@ -105,6 +116,8 @@ export interface PeerDeps {
   readonly answersInOrder: (peer: PeerId) => boolean;
   /** Absent: a start knows the addresses of all members from elsewhere. */
   readonly addressFile?: AddressFile;
+  /** Absent: what the peer is told to hold is forgotten when it stops. */
+  readonly cordonFile?: CordonFile;
 }
 
 /** A running peer. */
@@ -118,6 +131,8 @@ export interface Peer extends ClusterApi, Startable {
    * Tries again for a while, and tells the log what comes of it; never rejects. After `start`.
    */
   bootstrap(addresses: readonly Multiaddr[]): Promise<void>;
+  /** To be told of what is applied, for pins that expire. */
+  readonly observer: Pick<PinsetObserver, 'onPin' | 'onReplaced'>;
   /** Who this peer is, with the last known id of its IPFS node. For the tracker. */
   identity(): TrackerIdentity;
   /** Publishes ping and all informers' metrics now. */
@@ -126,13 +141,11 @@ export interface Peer extends ClusterApi, Startable {
 
 /** Name of the protocol that Go peers expect in `rpc_protocol_version`. */
 const rpcProtocolVersion = '/ipfscluster/1.0/rpc';
-const ipfsIdTimeoutMs = 5000;
 const readyRetryMs = 1000;
 const joinTimeoutMs = 60_000;
 const leaveTimeoutMs = 1500;
 /** All parts together; the process is given 5 s for these and the network. */
 const stopLimitMs = 3000;
-const informerRetryPart = 4;
 /** Subscriptions of a new connection are exchanged within this time; what is published earlier is lost. */
 const greetingDelayMs = 500;
 const greetingIdleMs = 3_600_000;
@@ -146,11 +159,16 @@ class ClusterPeer implements Peer {
   readonly self: PeerId;
   readonly ready: Promise<void>;
   readonly removed: Promise<void>;
+  readonly observer: Expiry['observer'];
   readonly #options: PeerOptions;
   readonly #deps: PeerDeps;
   readonly #pinner: Pinner;
   readonly #status: GlobalStatus;
   readonly #members: Members;
+  readonly #own: OwnMetrics;
+  readonly #watch: MemberWatch;
+  readonly #healer: Healer;
+  readonly #expiry: Expiry;
   readonly #loops: Loop[];
   /** Publishes metrics to members that have just connected: what was published before has not reached them. */
   readonly #greeting: Loop;
@@ -158,10 +176,8 @@ class ClusterPeer implements Peer {
   readonly #stopping = new AbortController();
   readonly #isReady = Promise.withResolvers<void>();
   readonly #isRemoved = Promise.withResolvers<void>();
-  /** With the last answer of the IPFS node, kept while it is down. Made once per answer: every row of a status has it. */
-  #identity: TrackerIdentity;
-  #repinning: Promise<void> = Promise.resolve();
   #stopped: Promise<void> | undefined;
+  #isReadyNow = false;
   #hasLeft = false;
   /** A removal is not the last word then. */
   #isBootstrapping = false;
@@ -169,7 +185,6 @@ class ClusterPeer implements Peer {
   constructor(options: PeerOptions, deps: PeerDeps) {
     const { host, rpc, consensus, tracker, monitor, clock } = deps;
     this.self = host.self;
-    this.#identity = { peer: host.self, peername: options.peername, ipfsId: '', ipfsAddresses: [] };
     this.#options = options;
     this.#deps = deps;
     this.#logLimit = new LogLimit(clock);
@@ -178,6 +193,18 @@ class ClusterPeer implements Peer {
     this.ready.catch(() => {});
     this.removed = this.#isRemoved.promise;
     this.#pinner = new Pinner(options, deps);
+    this.#own = new OwnMetrics(this.self, options, deps);
+    this.#watch = new MemberWatch(this.self, options, deps);
+    const writer = new AllocationWriter(options.repinMaxPerSecond, deps);
+    this.#healer = new Healer(options, {
+      ...{ self: this.self, rpc, tracker, consensus, clock, writer },
+      ...{ pinner: this.#pinner, watch: this.#watch, logger: deps.logger },
+    });
+    this.#expiry = new Expiry(options, {
+      ...{ self: this.self, consensus, clock, logger: deps.logger },
+      ...{ pinner: this.#pinner, watch: this.#watch },
+    });
+    this.observer = this.#expiry.observer;
     const { answersInOrder } = deps;
     const { followerMode } = options;
     const status = { self: this.self, rpc, consensus, tracker, monitor, clock, answersInOrder, followerMode };
@@ -193,7 +220,10 @@ class ClusterPeer implements Peer {
 
   async start(): Promise<void> {
     const { consensus, monitor, ipfs } = this.#deps;
-    monitor.onAlert((alert) => this.#onAlert(alert));
+    await this.#own.start();
+    monitor.onAlert(({ name }) => {
+      if (name === pingName && this.#isReadyNow) this.#maybeHeal();
+    });
     await monitor.start();
     // Not waited for: an IPFS node that hangs must not keep the peer from starting.
     ipfs.start().catch((error) => this.#deps.logger.error('IPFS connector', { error: errorMessage(error) }));
@@ -227,14 +257,14 @@ class ClusterPeer implements Peer {
   }
 
   identity(): TrackerIdentity {
-    return this.#identity;
+    return this.#own.identity;
   }
 
   // ------------------------------------------------------------------------------------------------ members
 
   async id(call: CallOptions = {}): Promise<Id> {
     const { host } = this.#deps;
-    const ipfs = await this.#askIpfsId(call);
+    const ipfs = await this.#own.askIpfsId(call);
     const clusterPeers = await this.#knownPeers();
     const others = clusterPeers.filter((peer) => peer !== this.self);
     return {
@@ -273,16 +303,16 @@ class ClusterPeer implements Peer {
 
   async peerRemove(peer: PeerId, call: CallOptions = {}): Promise<void> {
     const { consensus, host, logger } = this.#deps;
-    if (this.#options.disableRepinning)
+    if (this.#options.disableRepinning || this.#options.followerMode)
       logger.warn('repinning is disabled: pins of the removed peer stay as they are', { peer });
-    else if ((await consensus.peers()).length > 1) await this.#moveAwayFrom(peer, () => true, this.#signal(call));
+    else if ((await consensus.peers()).length > 1) await this.#vacate(peer, this.#signal(call));
     await consensus.rmPeer(peer, call);
     await host.forget(peer);
     this.#members.refresh();
   }
 
   async join(address: Multiaddr, call: CallOptions = {}): Promise<void> {
-    const { host, rpc, consensus, monitor, clock } = this.#deps;
+    const { host, rpc, consensus, monitor } = this.#deps;
     if (peerIdOfMultiaddr(address) === this.self) return;
     await host.addAddresses([address]);
     const peer = await host.connect(address, call);
@@ -290,12 +320,32 @@ class ClusterPeer implements Peer {
     if (!(await this.#hasOneClusterWith(peer, options))) throw otherCluster(peer);
     await this.#members.learn(await rpc.call(peer, methods.Cluster.PeerAdd, this.self, options));
     // It answered: it counts as alive until its own ping arrives.
-    const expire = clock.wallNanos() + this.#pingTtlNanos;
-    monitor.record(pingMetric(peer, pingValueOf(monitor.latestOf(pingName, peer)), expire));
+    monitor.record(pingMetric(peer, pingValueOf(monitor.latestOf(pingName, peer)), this.#own.pingExpiry()));
     await this.sendMetrics(call);
     await consensus.waitForSync(options);
     await this.#members.save();
     this.#members.refresh();
+  }
+
+  async cordonPeer(peer: PeerId, mode: CordonMode, call: CallOptions = {}): Promise<void> {
+    if (peer === this.self) return await this.cordon(mode, call);
+    if (!(await this.#deps.consensus.peers()).includes(peer)) throw noMember(peer);
+    const options = { timeoutMs: memberTimeoutMs, ...call };
+    try {
+      await this.#deps.rpc.call(peer, methods.Cluster.Cordon, { mode }, options);
+    } catch (error) {
+      throw cannotCordon(peer, error);
+    }
+  }
+
+  async cordon(mode: CordonMode, call: CallOptions = {}): Promise<void> {
+    await this.#own.cordon(mode, call);
+    this.#maybeHeal();
+  }
+
+  async memberStates(call: CallOptions = {}): Promise<readonly MemberState[]> {
+    const { consensus, monitor, clock } = this.#deps;
+    return await statesOfMembers(await this.#watch.look(), { consensus, monitor, clock }, call);
   }
 
   async connectGraph(call: CallOptions = {}): Promise<ConnectGraph> {
@@ -386,8 +436,27 @@ class ClusterPeer implements Peer {
     return this.#status.recoverAll(call);
   }
 
+  operations(cid: Cid | undefined, call: CallOptions = {}): AsyncIterable<OperationInfo> {
+    const { followerMode } = this.#options;
+    return operationsOfMembers({ ...this.#deps, self: this.self, followerMode }, cid, call);
+  }
+
+  async *operationsLocal(cid: Cid | undefined): AsyncGenerator<OperationInfo, void> {
+    yield* this.#deps.tracker.operations(cid);
+  }
+
   recoverAllLocal(call: CallOptions = {}): AsyncIterable<PinInfo> {
     return this.#deps.tracker.recoverAll(call);
+  }
+
+  async replication({ isVerified }: { readonly isVerified: boolean }, call: CallOptions = {}): Promise<Replication> {
+    const { consensus, monitor } = this.#deps;
+    const alive = new Set(monitor.latest(pingName).map(({ peer }) => peer)).add(this.self);
+    const view = { members: await consensus.peers(), isAlive: (peer: PeerId) => alive.has(peer) };
+    const pinset = consensus.pinset();
+    if (!isVerified) return await countReplicas(pinset, view, call);
+    const rows = await this.#status.sources(trackerStatusBits.pinned | trackerStatusBits.cluster_error, call);
+    return await verifyReplicas(pinset, view, rows, call);
   }
 
   // ------------------------------------------------------------------------------------------------ IPFS nodes
@@ -441,17 +510,7 @@ class ClusterPeer implements Peer {
   }
 
   async sendMetrics(call: CallOptions = {}): Promise<void> {
-    await this.#publishPing(call);
-    await Promise.all(
-      this.#deps.informers.map(async (informer) => {
-        try {
-          await this.#inform(informer, call);
-        } catch (error) {
-          // Its loop tries again and reports.
-          this.#deps.logger.debug('informer failed', { name: informer.name, error: errorMessage(error) });
-        }
-      }),
-    );
+    await this.#own.send(call);
   }
 
   // ------------------------------------------------------------------------------------------------ life
@@ -479,6 +538,9 @@ class ClusterPeer implements Peer {
     if (signal.aborted) return;
     await tracker.start();
     for (const loop of this.#loops) loop.wake();
+    this.#isReadyNow = true;
+    if (!this.#options.followerMode) this.#expiry.wake();
+    this.#maybeHeal();
     this.#isReady.resolve();
   }
 
@@ -508,13 +570,14 @@ class ClusterPeer implements Peer {
     const all = async (): Promise<void> => {
       await Promise.all([
         quietly('members', () => this.#members.stop()),
+        quietly('healing', () => this.#healer.stop()),
+        quietly('expiry', () => this.#expiry.stop()),
         ...[this.#greeting, ...this.#loops].map((loop) => quietly('loop', () => loop.stop())),
         quietly('monitor', () => monitor.stop()),
         quietly('tracker', () => tracker.stop()),
         quietly('consensus', () => consensus.stop()),
         quietly('ipfs', () => ipfs.stop()),
       ]);
-      await this.#repinning;
       if (this.#hasLeft) await quietly('clean', () => consensus.clean());
     };
     let cancel: Cancel = () => {};
@@ -538,43 +601,30 @@ class ClusterPeer implements Peer {
   }
 
   #createLoops(): Loop[] {
-    const { informers } = this.#deps;
-    const { monitorPingIntervalMs, stateSyncIntervalMs, peerWatchIntervalMs, followerMode } = this.#options;
-    const loops = [
-      new Loop('ping', monitorPingIntervalMs, this.#deps, async (signal) => {
-        await this.#publishPing({ signal });
-        return monitorPingIntervalMs;
-      }),
-      new Loop('peer watch', peerWatchIntervalMs, this.#deps, async (signal) => {
-        await this.#watchMembership(signal);
-        return peerWatchIntervalMs;
-      }),
-      ...informers.map(
-        (informer) =>
-          new Loop(`informer ${informer.name}`, informer.ttlMs / informerRetryPart, this.#deps, async (signal) => {
-            await this.#inform(informer, { signal });
-            return informer.ttlMs / 2;
-          }),
-      ),
-    ];
-    if (followerMode) return loops;
-    const expiry = new Loop('expiry of pins', stateSyncIntervalMs, this.#deps, async (signal) => {
-      await this.#unpinExpired(signal);
-      return stateSyncIntervalMs;
+    const { peerWatchIntervalMs } = this.#options;
+    const watch = new Loop('peer watch', peerWatchIntervalMs, this.#deps, async (signal) => {
+      await this.#watchMembership(signal);
+      return peerWatchIntervalMs;
     });
-    return [...loops, expiry];
+    return [...this.#own.loops(), watch];
   }
 
-  async #publishPing(call: CallOptions): Promise<void> {
-    const { monitor, clock } = this.#deps;
-    await this.#askIpfsId(call);
-    const { peername, ipfsId, ipfsAddresses } = this.identity();
-    const expire = clock.wallNanos() + this.#pingTtlNanos;
-    await monitor.publish(pingMetric(this.self, { peername, ipfsId, ipfsAddresses }, expire));
+  /** Moves what the peer holds, as far as it can, and tells what that came to. */
+  async #vacate(peer: PeerId, signal: AbortSignal): Promise<void> {
+    const { logger } = this.#deps;
+    const { moved, alone, short, failed } = await this.#healer.vacate(peer, signal);
+    logger.info('pins of the removed peer have other holders', { peer, moved, belowMinimum: short, failed });
+    if (short + failed > 0)
+      logger.warn('pins of the removed peer stay below their minimum', { peer, pins: short + failed });
+    if (alone === 0) return;
+    const text =
+      'pins were held by it alone: keep its IPFS node running until others have them; drain a peer before removing it';
+    logger.warn(text, { peer, pins: alone });
   }
 
-  async #inform(informer: Informer, call: CallOptions): Promise<void> {
-    for (const metric of await informer.metrics(call)) await this.#deps.monitor.publish(metric);
+  /** A follower writes nothing. */
+  #maybeHeal(): void {
+    if (!this.#options.followerMode) this.#healer.wake();
   }
 
   /**
@@ -586,83 +636,6 @@ class ClusterPeer implements Peer {
     if (this.#isBootstrapping || !(await consensus.isRemoved({ signal })) || leaderOf(consensus) !== undefined) return;
     this.#deps.logger.info('this peer has been removed from the cluster');
     this.#isRemoved.resolve();
-  }
-
-  /** Each expired pin is removed by the member nearest to it, so that only one does. */
-  async #unpinExpired(signal: AbortSignal): Promise<void> {
-    const { consensus, clock } = this.#deps;
-    const actors = await this.#actors();
-    for await (const page of consensus.pinset().pages({ signal })) {
-      const now = timeFromNanos(clock.wallNanos());
-      for (const pin of page) {
-        if (pin.expireAt === null || compareTimes(pin.expireAt, now) > 0) continue;
-        // Shards go with the pin that refers to them.
-        if (pin.type === 'shard-pin' || pin.type === 'clusterdag-pin') continue;
-        if (actors.to(pin.cid) === this.self)
-          await this.#tryTo('unpin an expired pin', pin, () => this.unpin(pin.cid, { signal }));
-      }
-    }
-  }
-
-  #onAlert(alert: Alert): void {
-    if (alert.name !== pingName || this.#options.disableRepinning || this.#options.followerMode) return;
-    if (alert.peer === this.self) return;
-    const { signal } = this.#stopping;
-    // One lost peer after the other.
-    this.#repinning = this.#repinning.then(async () => {
-      try {
-        const actors = await this.#actors(alert.peer);
-        await this.#moveAwayFrom(
-          alert.peer,
-          (pin) => actors.to(pin.cid) === this.self && this.#isLost(alert.peer),
-          signal,
-        );
-      } catch (error) {
-        if (!signal.aborted) this.#deps.logger.warn('repinning ended early', { error: errorMessage(error) });
-      }
-    });
-  }
-
-  /** Writes new allocations for the peer's pins, of those that would else be below their minimum. */
-  async #moveAwayFrom(peer: PeerId, isOurs: (pin: Pin) => boolean, signal: AbortSignal): Promise<void> {
-    for await (const page of this.#deps.consensus.pinset().pages({ signal })) {
-      for (const pin of page) {
-        if (!(pin.allocations?.includes(peer) ?? false) || !isOurs(pin)) continue;
-        await this.#tryTo('move a pin', pin, () => this.#pinner.repinWithout(pin, peer, { signal }));
-      }
-    }
-  }
-
-  async #tryTo(what: string, pin: Pin, act: () => Promise<unknown>): Promise<void> {
-    try {
-      await act();
-    } catch (error) {
-      if (!this.#stopping.signal.aborted && this.#logLimit.allows(what)) {
-        this.#deps.logger.warn(`could not ${what}`, { cid: pin.cid.toString(), error: errorMessage(error) });
-      }
-    }
-  }
-
-  #isLost(peer: PeerId): boolean {
-    return !this.#deps.monitor.latest(pingName).some((metric) => metric.peer === peer);
-  }
-
-  /** Trusted members, without the one that is lost. */
-  async #actors(lost?: PeerId): Promise<ClosestPeer> {
-    const { consensus } = this.#deps;
-    const trusted = (await consensus.peers()).filter((peer) => peer !== lost && consensus.isTrustedPeer(peer));
-    return new ClosestPeer([...trusted, this.self]);
-  }
-
-  async #askIpfsId(call: CallOptions): Promise<IpfsId> {
-    try {
-      const answer = await this.#deps.ipfs.id({ ...call, timeoutMs: ipfsIdTimeoutMs });
-      const ipfsAddresses = addressesForOthers(answer.addresses ?? []);
-      this.#identity = { ...this.#identity, ipfsId: answer.id, ipfsAddresses };
-      return answer;
-    } catch (error) {
-      return { id: '', addresses: null, error: errorMessage(error) };
-    }
   }
 
   /**
@@ -685,10 +658,6 @@ class ClusterPeer implements Peer {
       this.#deps.logger.debug('members not known yet', { error: errorMessage(error) });
       return [];
     }
-  }
-
-  get #pingTtlNanos(): bigint {
-    return BigInt(Math.round(this.#options.monitorPingIntervalMs * 2)) * 1_000_000n;
   }
 
   #signal(call: CallOptions): AbortSignal {

@@ -3,12 +3,21 @@
  * Source: Go `cluster.go` `Pin`, `pin`, `Unpin`, `PinUpdate`; `allocate.go`.
  */
 import { decode as decodeDagCbor } from '@ipld/dag-cbor';
-import { type Clock, errorMessage } from '../base/index.ts';
-import { allocate } from '../core/allocate/index.ts';
-import { Cid, compareTimes, type Metric, type PeerId, type Pin, type Time, timeFromNanos } from '../model/index.ts';
-import { followerMode, notPinned, refusedPin } from './errors.ts';
+import { bytesEqual, type Clock, errorCode, errorMessage } from '../base/index.ts';
+import { type AllocateRequest, allocate } from '../core/allocate/index.ts';
+import {
+  Cid,
+  compareTimes,
+  encodePin,
+  type Metric,
+  type PeerId,
+  type Pin,
+  type Time,
+  timeFromNanos,
+} from '../model/index.ts';
+import { badPin, changedPin, followerMode, notPinned, refusedPin } from './errors.ts';
 import { checkedPin, modeOfDepth } from './pin-rules.ts';
-import type { CallOptions, Consensus, IpfsConnector, PeerMonitor } from './ports.ts';
+import type { CallOptions, Consensus, IpfsConnector, PeerMonitor, WriteOptions } from './ports.ts';
 
 /** Defaults and rules for the allocation of pins. */
 export interface PinnerOptions {
@@ -22,12 +31,22 @@ export interface PinnerOptions {
   readonly followerMode: boolean;
 }
 
+/** Peers to add to a pin: at most `count`, the best first, none of `excluded`; fewer when there are not enough. */
+export type Chooser = (pin: Pin, count: number, excluded: ReadonlySet<PeerId>) => readonly PeerId[];
+
 export interface PinnerDeps {
   readonly consensus: Consensus;
   readonly monitor: PeerMonitor;
   readonly ipfs: IpfsConnector;
   readonly clock: Clock;
 }
+
+/** Whoever waits for an unpin waits for a block that may be nowhere any more. */
+const clusterDagTimeoutMs = 60_000;
+/** What bitswap carries; a list of shards is a block like any other. */
+const blockBytesMax = 4_194_304;
+/** Shards of one content whose removal is in flight at once. */
+const unpinsInFlightMax = 64;
 
 export class Pinner {
   readonly #options: PinnerOptions;
@@ -41,12 +60,13 @@ export class Pinner {
   /** The pin as it was agreed on. `avoid`: peers that must not hold it. */
   async pin(request: Pin, call: CallOptions = {}, avoid: ReadonlySet<PeerId> = new Set()): Promise<Pin> {
     if (this.#options.followerMode) throw followerMode();
+    if (!request.cid.isDefined) throw badPin('bad pin object');
     if (request.pinUpdate !== null && !request.pinUpdate.equals(request.cid)) {
       return await this.#pinUpdate(request, request.pinUpdate, call);
     }
     // The depth decides; a request that names only a mode has been given its depth at the door.
     const asked = { ...request, mode: modeOfDepth(request.maxDepth) };
-    const existing = request.cid.isDefined ? this.#pinset.get(request.cid) : undefined;
+    const existing = this.#pinset.get(request.cid);
     const checked = checkedPin(asked, existing, this.#options, this.#now());
     const allocations = await this.#allocationsFor(checked, existing, avoid);
     const pin = { ...checked, allocations, timestamp: this.#now() };
@@ -57,9 +77,10 @@ export class Pinner {
   /** The pin as it was. */
   async unpin(cid: Cid, call: CallOptions = {}): Promise<Pin> {
     if (this.#options.followerMode) throw followerMode();
-    // What another peer has acknowledged a moment ago may not be here yet.
-    if (!this.#pinset.has(cid)) await this.#deps.consensus.waitForSync(call);
-    const pin = this.get(cid);
+    return await this.#remove(await this.#synced(cid, call), call);
+  }
+
+  async #remove(pin: Pin, call: CallOptions): Promise<Pin> {
     switch (pin.type) {
       case 'pin':
         await this.#deps.consensus.logUnpin(pin, call);
@@ -76,6 +97,22 @@ export class Pinner {
     }
   }
 
+  /**
+   * Takes away exactly this pin, of type `pin` or `meta-pin`; rejects with `consensus/changed` when it is another one by now. Shards of
+   * a pin that is written again in the very moment in which they go may be lost.
+   */
+  async unpinExactly(pin: Pin, call: CallOptions): Promise<void> {
+    const { consensus } = this.#deps;
+    if (this.#options.followerMode) throw followerMode();
+    if (pin.type === 'meta-pin') {
+      await consensus.waitForSync(call);
+      const present = this.#pinset.get(pin.cid);
+      if (present === undefined || !bytesEqual(encodePin(present), encodePin(pin))) throw changedPin(pin.cid);
+      return await this.#unpinMeta(pin, { ...call, onlyIf: pin });
+    }
+    await consensus.logUnpin(pin, { ...call, onlyIf: pin });
+  }
+
   /** Throws `cluster/not-pinned`. */
   get(cid: Cid): Pin {
     const pin = this.#pinset.get(cid);
@@ -83,16 +120,18 @@ export class Pinner {
     return pin;
   }
 
-  /**
-   * Moves a pin away from a lost peer when fewer than its minimum of holders would be left. `false`: nothing to do,
-   * and nothing was written.
-   */
-  async repinWithout(pin: Pin, lost: PeerId, call: CallOptions = {}): Promise<boolean> {
-    if (pin.type === 'meta-pin' || pin.allocations === null || !pin.allocations.includes(lost)) return false;
-    const allocations = await this.#allocate(pin, pin.allocations, new Set([lost]));
-    if (sameMembers(allocations, pin.allocations)) return false;
-    await this.#deps.consensus.logPin({ ...pin, allocations, timestamp: this.#now() }, call);
-    return true;
+  /** Who can be added to pins, as of now. */
+  async chooser(): Promise<Chooser> {
+    const context = await this.#allocationContext();
+    return (pin, count, excluded) => {
+      const bounds = { replicationMin: 1, replicationMax: count };
+      try {
+        return allocate({ ...bounds, current: [], preferred: pin.userAllocations ?? [], excluded, ...context });
+      } catch (error) {
+        if (errorCode(error) === 'allocate/not-enough-peers') return [];
+        throw error;
+      }
+    };
   }
 
   async #allocationsFor(pin: Pin, existing: Pin | undefined, avoid: ReadonlySet<PeerId>): Promise<Pin['allocations']> {
@@ -103,28 +142,34 @@ export class Pinner {
 
   async #allocate(pin: Pin, current: readonly PeerId[], excluded: ReadonlySet<PeerId>): Promise<readonly PeerId[]> {
     if (pin.replicationFactorMin < 0 && pin.replicationFactorMax < 0) return [];
-    const { allocateBy, pinOnlyOnTrustedPeers, pinOnlyOnUntrustedPeers } = this.#options;
-    const { consensus, monitor } = this.#deps;
-    const members = new Set(await consensus.peers());
-    const metrics = new Map<string, readonly Metric[]>(allocateBy.map((name) => [name, monitor.latest(name)]));
     return allocate({
       replicationMin: pin.replicationFactorMin,
       replicationMax: pin.replicationFactorMax,
       current,
       preferred: pin.userAllocations ?? [],
       excluded,
+      ...(await this.#allocationContext()),
+    });
+  }
+
+  async #allocationContext(): Promise<Pick<AllocateRequest, 'allocateBy' | 'metrics' | 'isEligible'>> {
+    const { allocateBy, pinOnlyOnTrustedPeers, pinOnlyOnUntrustedPeers } = this.#options;
+    const { consensus, monitor } = this.#deps;
+    const members = new Set(await consensus.peers());
+    const metrics = new Map<string, readonly Metric[]>(allocateBy.map((name) => [name, monitor.latest(name)]));
+    return {
       allocateBy,
       metrics,
       isEligible: (peer) =>
         members.has(peer) &&
         (!pinOnlyOnTrustedPeers || consensus.isTrustedPeer(peer)) &&
         (!pinOnlyOnUntrustedPeers || !consensus.isTrustedPeer(peer)),
-    });
+    };
   }
 
   /** The new CID takes over everything of the old pin but name and expiry, where the request has them. */
   async #pinUpdate(request: Pin, from: Cid, call: CallOptions): Promise<Pin> {
-    const existing = this.get(from);
+    const existing = await this.#synced(from, call);
     if (existing.type !== 'pin') throw refusedPin('this pin type cannot be updated');
     const now = this.#now();
     const isExpiryAhead = request.expireAt !== null && compareTimes(request.expireAt, now) > 0;
@@ -142,27 +187,39 @@ export class Pinner {
     return pin;
   }
 
-  /** Shards and the list of them go with the content. The list is a DAG-CBOR map of links: spec of Go `adder/sharding`. */
-  async #unpinMeta(pin: Pin, call: CallOptions): Promise<void> {
-    const { consensus, ipfs } = this.#deps;
+  /**
+   * Shards go with the content, then the list of them, and the content last, so that an unpin that was interrupted can be repeated.
+   * The list is a DAG-CBOR map of links: spec of Go `adder/sharding`. It comes from whoever has added the content, and is believed
+   * about shards only: whatever else it links to stays.
+   */
+  async #unpinMeta(pin: Pin, { onlyIf, ...call }: WriteOptions): Promise<void> {
+    const { consensus } = this.#deps;
+    // What must be exactly the pin that was seen consists of parts that must be so too.
+    const of = (part: Pin): WriteOptions => (onlyIf === undefined ? call : { ...call, onlyIf: part });
     if (pin.reference === null) throw refusedPin('metaPin.Reference is unset');
     const clusterDag = this.#pinset.get(pin.reference);
-    if (clusterDag === undefined) {
-      const text = `could not get clusterDAG pin from state. Malformed pin?: ${notPinned().message}`;
-      throw refusedPin(text);
+    // Without its pin the list may be gone from IPFS as well; what is left is the content's own pin, which must not stay for ever.
+    const shards = clusterDag === undefined ? [] : shardsIn(await this.#clusterDagBlock(pin.reference, call));
+    for (let at = 0; at < shards.length; at += unpinsInFlightMax) {
+      const some = shards.slice(at, at + unpinsInFlightMax).map((shard) => this.#pinset.get(shard));
+      await Promise.all(some.map((known) => known?.type === 'shard-pin' && consensus.logUnpin(known, of(known))));
     }
-    let block: Uint8Array;
+    if (clusterDag?.type === 'clusterdag-pin') await consensus.logUnpin(clusterDag, of(clusterDag));
+    await consensus.logUnpin(pin, of(pin));
+  }
+
+  async #clusterDagBlock(cid: Cid, call: CallOptions): Promise<Uint8Array> {
     try {
-      block = await ipfs.blockGet(pin.reference, call);
+      return await this.#deps.ipfs.blockGet(cid, { timeoutMs: clusterDagTimeoutMs, ...call });
     } catch (error) {
       throw refusedPin(`error reading clusterDAG block from ipfs: ${errorMessage(error)}`, error);
     }
-    for (const shard of linksOf(block)) {
-      const known = this.#pinset.get(shard);
-      if (known !== undefined) await consensus.logUnpin(known, call);
-    }
-    await consensus.logUnpin(clusterDag, call);
-    await consensus.logUnpin(pin, call);
+  }
+
+  /** What another peer has acknowledged a moment ago may not be here yet. Rejects with `cluster/not-pinned`. */
+  async #synced(cid: Cid, call: CallOptions): Promise<Pin> {
+    if (!this.#pinset.has(cid)) await this.#deps.consensus.waitForSync(call);
+    return this.get(cid);
   }
 
   get #pinset(): ReturnType<Consensus['pinset']> {
@@ -174,20 +231,18 @@ export class Pinner {
   }
 }
 
-function linksOf(block: Uint8Array): Cid[] {
-  let map: unknown;
+function shardsIn(block: Uint8Array): Cid[] {
+  if (block.length > blockBytesMax) {
+    throw refusedPin(`error parsing clusterDAG block: ${block.length} bytes, expected at most ${blockBytesMax}`);
+  }
   try {
-    map = decodeDagCbor(block);
+    const map: unknown = decodeDagCbor(block);
+    if (typeof map !== 'object' || map === null) throw refusedPin('not a map');
+    return Object.values(map).flatMap((link: unknown) => {
+      const bytes = typeof link === 'object' && link !== null && 'bytes' in link ? link.bytes : undefined;
+      return bytes instanceof Uint8Array ? [Cid.decode(bytes)] : [];
+    });
   } catch (error) {
     throw refusedPin(`error parsing clusterDAG block: ${errorMessage(error)}`, error);
   }
-  if (typeof map !== 'object' || map === null) throw refusedPin('error parsing clusterDAG block: not a map');
-  return Object.values(map).flatMap((link: unknown) => {
-    const bytes = typeof link === 'object' && link !== null && 'bytes' in link ? link.bytes : undefined;
-    return bytes instanceof Uint8Array ? [Cid.decode(bytes)] : [];
-  });
-}
-
-function sameMembers(a: readonly PeerId[], b: readonly PeerId[]): boolean {
-  return a.length === b.length && a.every((peer) => b.includes(peer));
 }

@@ -9,6 +9,7 @@ import type {
   Alert,
   Cid,
   ConnectGraph,
+  CordonMode,
   GlobalPinInfo,
   GlobalRepoGc,
   GlobalStatusRow,
@@ -18,14 +19,17 @@ import type {
   IpfsPinStatus,
   IpfsRepoGc,
   IpfsRepoStat,
+  MemberState,
   Metric,
   Multiaddr,
+  OperationInfo,
   PeerId,
   PeerLabel,
   Pin,
   PinInfo,
   PinOptions,
   PinPath,
+  Replication,
   RepoGc,
   RpcMethod,
   RpcStreamMethod,
@@ -34,12 +38,22 @@ import type {
   StoredPin,
   Version,
 } from '../model/index.ts';
+import type { PinKind } from './pin-kinds.ts';
 
 /** What every waiting call takes. Aborting ends the wait, not necessarily the act. */
 export interface CallOptions {
   readonly signal?: AbortSignal;
   /** Milliseconds until the call fails; absent means the callee's default. */
   readonly timeoutMs?: number;
+}
+
+/** What a write to the pinset takes. */
+export interface WriteOptions extends CallOptions {
+  /**
+   * Write only over exactly this pin, of the same CID, as it was read of the pinset: else `consensus/changed`, refused. Pins are compared
+   * as they are stored, so without what is not stored (`encodePin`).
+   */
+  readonly onlyIf?: Pin;
 }
 
 // ---------------------------------------------------------------------------------------------------- storage
@@ -142,6 +156,14 @@ export interface AddressFile {
   save(addresses: readonly Multiaddr[], left: readonly PeerId[]): Promise<void>;
 }
 
+/** Where what an operator has told this peer outlives the process. */
+export interface CordonFile {
+  /** `none` when nothing was ever saved. Throws `config/bad-file`. */
+  read(): Promise<CordonMode>;
+  /** Resolves when it cannot be lost. Throws `config/bad-file`, and then what was there is there still. */
+  save(mode: CordonMode): Promise<void>;
+}
+
 /** Calls to members by the Go peer's RPC; calls to self stay in the process and skip the trust policy. */
 export interface Rpc {
   call<A, R>(peer: PeerId, method: RpcMethod<A, R>, argument: A, options?: CallOptions): Promise<R>;
@@ -163,8 +185,19 @@ export interface Pinset {
   pages(options?: { readonly signal?: AbortSignal; readonly pageSize?: number }): AsyncIterable<readonly Pin[]>;
   /** The same as they are stored, for lists and sweeps that need little of each. The first page is short: it comes at once. */
   storedPages(options?: { readonly signal?: AbortSignal }): AsyncIterable<readonly StoredPin[]>;
+  /**
+   * The pins that expire, soonest first, in pages. Whoever has seen enough leaves the iteration: it reads no further. One that is written
+   * or removed meanwhile may be left out.
+   */
+  expiring(options?: { readonly signal?: AbortSignal; readonly pageSize?: number }): AsyncIterable<readonly Pin[]>;
   /** Number of pins. O(1). */
   count(): number;
+  /**
+   * How many pins there are of each kind, for questions about all pins that need not look at each. The first question after a start
+   * looks at every pin; then the counts follow the changes. They are those of the moment in which the promise resolves: what is not
+   * read before the next turn may be newer. `undefined`: there are too many kinds to be counted; `pages` has to do.
+   */
+  kinds(): Promise<Iterable<readonly [kind: PinKind, count: number]> | undefined>;
 }
 
 /** Consequences of an applied operation; called in log order and synchronously, must not wait for anything. */
@@ -182,9 +215,13 @@ export interface Consensus extends Startable {
   /**
    * Resolves when the operation cannot be lost any more and is applied where it was committed.
    * The error's `outcome` tells whether it may still happen.
+   *
+   * With `onlyIf` it happens only if the pinset has that pin at the operation's place in the log. Else it rejects with
+   * `consensus/changed`, and then `pinset` shows what is there instead. Two conditional removals of one pin may both resolve. Under a Go
+   * leader, which knows no conditions, the pinset is compared here, right before the write: what others write in between is overwritten.
    */
-  logPin(pin: Pin, options?: CallOptions): Promise<void>;
-  logUnpin(pin: Pin, options?: CallOptions): Promise<void>;
+  logPin(pin: Pin, options?: WriteOptions): Promise<void>;
+  logUnpin(pin: Pin, options?: WriteOptions): Promise<void>;
   addPeer(peer: PeerId, options?: CallOptions): Promise<void>;
   rmPeer(peer: PeerId, options?: CallOptions): Promise<void>;
   /** Members in ascending order, self included while it is one. One whose removal may yet be undone is a member still. */
@@ -282,6 +319,8 @@ export interface PinTracker extends Startable {
   recover(cid: Cid, options?: CallOptions): Promise<PinInfo>;
   /** Emits what was queued again. Goes on past failed items, waits when the queue is full. */
   recoverAll(options?: CallOptions): AsyncIterable<PinInfo>;
+  /** Unfinished work, of one CID or all: running, queued in the order in which it starts, failed. Bounded as the queues are. */
+  operations(cid?: Cid): readonly OperationInfo[];
   pinQueueSize(): number;
 }
 
@@ -297,6 +336,15 @@ export interface ClusterApi {
   peerAdd(peer: PeerId, options?: CallOptions): Promise<Id>;
   peerRemove(peer: PeerId, options?: CallOptions): Promise<void>;
   join(address: Multiaddr, options?: CallOptions): Promise<void>;
+  /**
+   * Tells a member what to hold: nothing new, nothing at all, or whatever it is given. It keeps to that over restarts. Emptying goes on by
+   * itself; `memberStates` tells how far it is. Throws `cluster/no-member`, `cluster/cannot-cordon` of a peer that knows nothing of it.
+   */
+  cordonPeer(peer: PeerId, mode: CordonMode, options?: CallOptions): Promise<void>;
+  /** The same of this peer. */
+  cordon(mode: CordonMode, options?: CallOptions): Promise<void>;
+  /** All members as this peer sees them, in ascending order. */
+  memberStates(options?: CallOptions): Promise<readonly MemberState[]>;
   connectGraph(options?: CallOptions): Promise<ConnectGraph>;
 
   pin(cid: Cid, options: PinOptions, call?: CallOptions): Promise<Pin>;
@@ -323,6 +371,11 @@ export interface ClusterApi {
   recoverLocal(cid: Cid, call?: CallOptions): Promise<PinInfo>;
   recoverAll(call?: CallOptions): AsyncIterable<GlobalPinInfo>;
   recoverAllLocal(call?: CallOptions): AsyncIterable<PinInfo>;
+  /** Unfinished work of all members, of one CID or all, as they answer; a member that cannot tell is a row with the cause. */
+  operations(cid: Cid | undefined, call?: CallOptions): AsyncIterable<OperationInfo>;
+  operationsLocal(cid: Cid | undefined, call?: CallOptions): AsyncIterable<OperationInfo>;
+  /** Counts of replicas over the whole pinset; verified, all members list what they have pinned. */
+  replication(options: { readonly isVerified: boolean }, call?: CallOptions): Promise<Replication>;
 
   repoGc(call?: CallOptions): Promise<GlobalRepoGc>;
   repoGcLocal(call?: CallOptions): Promise<RepoGc>;

@@ -6,6 +6,7 @@ import {
   defaultPinOptions,
   type GlobalPinInfo,
   type Id,
+  type MemberState,
   type Pin,
   type PinInfo,
   type PinInfoShort,
@@ -17,7 +18,16 @@ import {
   timeToNanos,
 } from '../model/index.ts';
 import { badArgument } from './errors.ts';
-import type { AlertInfo, CidLike, PeerInfo, PeerPinStatus, PinEntry, PinRequest, PinStatus } from './types.ts';
+import type {
+  AlertInfo,
+  CidLike,
+  MemberInfo,
+  PeerInfo,
+  PeerPinStatus,
+  PinEntry,
+  PinRequest,
+  PinStatus,
+} from './types.ts';
 
 /** Throws `embed/bad-argument`. */
 export function cidOf(value: CidLike, where: string = 'the CID'): Cid {
@@ -102,6 +112,10 @@ export function peerInfoOf({ id, peername, version, addresses, error, ipfs }: Id
     error,
     ipfs: { id: ipfs?.id ?? '', addresses: ipfs?.addresses ?? [], error: ipfs?.error ?? '' },
   };
+}
+
+export function memberOf({ peer, since, ...member }: MemberState): MemberInfo {
+  return { id: peer, ...member, since: dateOf(since) };
 }
 
 export function alertOf({ name, peer, triggeredAt }: Alert): AlertInfo {

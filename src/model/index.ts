@@ -15,13 +15,24 @@ export {
   globalRepoGcJson,
   idJson,
   type Json,
+  memberStateJson,
+  memberStatesJson,
   metricJson,
   metricsJson,
+  operationInfoJson,
   pingValueJson,
   pinJson,
+  replicationJson,
   textsJson,
   versionJson,
 } from './json.ts';
+export {
+  type CordonMode,
+  type CordonRequest,
+  cordonModes,
+  type MemberCondition,
+  type MemberState,
+} from './member.ts';
 export {
   type AnyRpcMethod,
   findMethod,
@@ -35,12 +46,20 @@ export {
 } from './methods.ts';
 export type { Alert, Metric, PingValue } from './metric.ts';
 export { multiaddrFromBytes, multiaddrToBytes, parseMultiaddr, peerIdOfMultiaddr } from './multiaddr.ts';
+export type {
+  IpfsFailureCode,
+  OperationCause,
+  OperationInfo,
+  OperationPhase,
+  OperationQueue,
+  OperationType,
+} from './operation.ts';
 export type { ConnectGraph, Id, IpfsId, Multiaddr, PeerId, Version } from './peer.ts';
 export { parsePeerId, peerIdFromBytes, peerIdToBytes } from './peer-id.ts';
 export { type Pin, type PinMode, type PinOptions, type PinPath, type PinType, pinTypeBits } from './pin.ts';
 export { PinLines } from './pin-lines.ts';
 export { defaultPinOptions, formatPinOptions, parsePinOptions, pinOptionsParameters } from './pin-options-query.ts';
-export { cidOfStateKey, decodePin, encodePin, stateKey } from './pin-protobuf.ts';
+export { cidOfStateKey, decodePin, encodePin, stateKey, storedExpirySeconds, storedSeconds } from './pin-protobuf.ts';
 export { formatQuery, parseQuery, type Query } from './query.ts';
 export { type RaftCommand, type RaftCommandType, raftCommandCodec } from './raft-command.ts';
 export { type ChangeRequest, type LogPosition, type ProposeRequest, raftLeaderMethods } from './raft-leader.ts';
@@ -74,6 +93,7 @@ export {
   requestVoteResponseCodec,
   timeoutNowCodec,
 } from './raft-wire.ts';
+export type { PeerReplicas, ReplicaCounts, Replication } from './replication.ts';
 export { type ReplyKind, type Route, type RouteId, type RouteParameter, routes } from './routes.ts';
 export { type SnapshotRecord, snapshotRecordCodec } from './snapshot-record.ts';
 export {

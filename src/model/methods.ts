@@ -4,11 +4,15 @@
  */
 import type { Cid } from './cid.ts';
 import type { Codec } from './codec.ts';
+import type { CordonRequest } from './member.ts';
 import type { Alert, Metric } from './metric.ts';
+import type { OperationInfo } from './operation.ts';
 import type { ConnectGraph, Id, IpfsId, Multiaddr, PeerId, Version } from './peer.ts';
 import type { Pin, PinPath } from './pin.ts';
 import { anyType } from './schema/any.ts';
 import { listType, wireStructType } from './schema/containers.ts';
+import { cordonRequestType } from './schema/member.ts';
+import { operationInfoType } from './schema/operation.ts';
 import { alertType, connectGraphType, idType, ipfsIdType, metricType, versionType } from './schema/peer.ts';
 import { peerIdsType, pinPathType, pinType } from './schema/pin.ts';
 import { bytesType, cidType, int64Type, intType, multiaddrType, peerIdType, textType } from './schema/scalars.ts';
@@ -127,6 +131,8 @@ export const methods: {
     readonly Alerts: RpcMethod<Nothing, readonly Alert[] | null>;
     readonly BandwidthByProtocol: RpcMethod<Nothing, BandwidthByProtocol>;
     readonly IPFSID: RpcMethod<PeerId, IpfsId>;
+    /** Not known to the Go peer. */
+    readonly Cordon: RpcMethod<CordonRequest, Nothing>;
   };
   readonly PinTracker: {
     readonly Status: RpcMethod<Cid, PinInfo>;
@@ -138,6 +144,8 @@ export const methods: {
     readonly Track: RpcMethod<Pin, Nothing>;
     readonly Untrack: RpcMethod<Pin, Nothing>;
     readonly PinQueueSize: RpcMethod<Nothing, bigint>;
+    /** Ours: a Go peer does not know it. `Cid.undefined` asks for all. */
+    readonly Operations: RpcStreamMethod<Cid, OperationInfo>;
   };
   readonly IPFSConnector: {
     readonly BlockStream: RpcStreamMethod<NodeWithMeta, Nothing>;
@@ -195,6 +203,7 @@ export const methods: {
     Alerts: cluster.unary('Alerts', 'closed', empty, listType(alertType)),
     BandwidthByProtocol: cluster.unary('BandwidthByProtocol', 'closed', empty, bandwidthByProtocolType),
     IPFSID: cluster.unary('IPFSID', 'closed', peerIdType, ipfsIdType),
+    Cordon: cluster.unary('Cordon', 'trusted', cordonRequestType, empty),
   },
   PinTracker: {
     Status: pinTracker.unary('Status', 'trusted', cidType, pinInfoType),
@@ -205,6 +214,7 @@ export const methods: {
     Track: pinTracker.unary('Track', 'closed', pinType, empty),
     Untrack: pinTracker.unary('Untrack', 'closed', pinType, empty),
     PinQueueSize: pinTracker.unary('PinQueueSize', 'closed', empty, int64Type),
+    Operations: pinTracker.stream('Operations', 'trusted', cidType, operationInfoType),
   },
   IPFSConnector: {
     BlockStream: ipfsConnector.stream('BlockStream', 'trusted', nodeWithMetaType, empty),

@@ -3,23 +3,26 @@
  * peers off, and a virtual clock. For tests of what peers decide together.
  */
 
-import { OperatingError, SeededRandom, silentLogger } from '../../src/base/index.ts';
+import { bytesEqual, type Logger, OperatingError, SeededRandom, silentLogger } from '../../src/base/index.ts';
 import { createPeer, createPinTracker, type Peer, type PeerOptions } from '../../src/cluster/index.ts';
 import { createMemoryDatastore } from '../../src/cluster/memory-datastore.ts';
 import type {
   AddressFile,
   CallOptions,
   Consensus,
+  CordonFile,
   Host,
   Informer,
+  PeerMonitor,
   Pinset,
   PinTracker,
   Rpc,
+  WriteOptions,
 } from '../../src/cluster/ports.ts';
 import { createDiskInformer, createTagsInformer } from '../../src/io/inform/index.ts';
 import { createPeerMonitor } from '../../src/io/monitor/index.ts';
 import { createRpc, type RpcNode, registerServices } from '../../src/io/rpc/index.ts';
-import type { PeerId, Pin, RpcMethod, RpcStreamMethod } from '../../src/model/index.ts';
+import { encodePin, type PeerId, type Pin, type RpcMethod, type RpcStreamMethod } from '../../src/model/index.ts';
 import { FakeClock } from './fake-clock.ts';
 import { MemoryIpfs } from './memory-ipfs.ts';
 import { MemoryPinset } from './memory-pinset.ts';
@@ -31,6 +34,7 @@ export interface ClusterNode {
   readonly tracker: PinTracker;
   readonly pinset: Pinset;
   readonly rpc: RpcNode;
+  readonly monitor: PeerMonitor;
   readonly addressBook: Map<PeerId, string[]>;
 }
 
@@ -39,6 +43,7 @@ const ids = [
   '12D3KooWJTgjVFjLfb4zSJeVWNpA7uLJYbDtUyTnrCPaTtDSWcNt',
   '12D3KooWEkC8vTbFeHqnAmQoBtpnnaTc6jXQvwfF2s7Gm9tt1Ajm',
   '12D3KooWPgrsxW35QMq6oSHkd94DgBnNRyS1SEiQMApTJoS4DQug',
+  '12D3KooWQMUMsh9rjVc8GDPjTtkRLsXUyqZQSdMKYvojQ4cPijjJ',
 ];
 
 const readyLimitMs = 15_000;
@@ -52,16 +57,24 @@ export class MemoryCluster {
   /** Decides what becomes of a call: returns to let it pass, rejects or waits to disturb it. */
   onCall: (to: PeerId, method: string, signal: AbortSignal | undefined) => Promise<void> | void = () => {};
   isWritable = true;
-  /** Peers list statuses as ours do; else as Go peers. */
-  answersInOrder = true;
   /** Reads find a quorum. */
   isConfirming = true;
   /** Peers that are led although they are no members yet: they are sent what happened after their removal. */
   readonly returning: Set<PeerId> = new Set();
   /** What is agreed on comes to the pinset of this node, by its position, only when it waits for it. */
   late: number | undefined;
+  /** What was agreed on, with the peer that proposed it. */
+  readonly writes: { readonly by: PeerId; readonly kind: 'pin' | 'unpin'; readonly pin: Pin }[] = [];
+  /** Runs before each write has its place in the log. */
+  onWrite: (by: PeerId, pin: Pin) => Promise<void> | void = () => {};
+  /** Peers of the other program, as others see them. */
+  readonly foreign: Set<PeerId> = new Set();
+  /** Peers that nobody trusts. */
+  readonly untrusted: Set<PeerId> = new Set();
   /** Of peers that are made from now on. */
   addressFile: AddressFile | undefined;
+  cordonFile: CordonFile | undefined;
+  logger: Logger = silentLogger;
   readonly #late: (() => void)[] = [];
   readonly #cut = new Set<PeerId>();
   readonly #subscribers = new Map<PeerId, (from: PeerId, data: Uint8Array) => void>();
@@ -93,6 +106,15 @@ export class MemoryCluster {
     return node;
   }
 
+  /** The port of one of its peers, for parts that are tested beside it. */
+  consensusOf({ id, pinset }: ClusterNode): Consensus {
+    return this.#consensus(id, pinset);
+  }
+
+  rpcOf({ id, rpc }: ClusterNode): Rpc {
+    return this.#rpcOf(id, rpc);
+  }
+
   /** From now on nobody reaches the peer, nor it them. */
   cut(id: PeerId): void {
     this.#cut.add(id);
@@ -100,6 +122,21 @@ export class MemoryCluster {
 
   join(id: PeerId): void {
     this.#cut.delete(id);
+  }
+
+  /** What is agreed on comes to all; also as if another member had written it. */
+  agree(kind: 'pin' | 'unpin', pin: Pin): void {
+    for (const [at, { pinset: replica, tracker }] of this.#pinsets.entries()) {
+      const apply = (): void => {
+        if (kind === 'pin') replica.add(pin);
+        else replica.remove(pin.cid);
+        if (kind === 'pin') tracker.track(pin);
+        else tracker.untrack(pin);
+        if (kind === 'pin') this.nodes[at]?.peer.observer.onPin(pin);
+      };
+      if (at === this.late) this.#late.push(apply);
+      else apply();
+    }
   }
 
   async #add(id: PeerId, options: Partial<PeerOptions>): Promise<void> {
@@ -125,19 +162,16 @@ export class MemoryCluster {
         store: createMemoryDatastore(),
         clock: this.clock,
         random,
-        logger: silentLogger,
+        logger: this.logger,
         identity: () => peer?.identity() ?? { peer: id, peername: '', ipfsId: '', ipfsAddresses: [] },
       },
     );
     this.#pinsets.push({ pinset, tracker });
     const consensus = this.#consensus(id, pinset);
-    const rpc = createRpc(
-      {},
-      { streams: host.streams, clock: this.clock, logger: silentLogger, isTrusted: () => true },
-    );
+    const rpc = createRpc({}, { streams: host.streams, clock: this.clock, logger: this.logger, isTrusted: () => true });
     const monitor = createPeerMonitor(
       { self: id },
-      { pubsub: host.pubsub, clock: this.clock, logger: silentLogger, members: async () => this.members },
+      { pubsub: host.pubsub, clock: this.clock, logger: this.logger, members: async () => this.members },
     );
     const base = { self: id, ttlMs: 30_000, clock: this.clock };
     const informers: Informer[] = [
@@ -158,6 +192,8 @@ export class MemoryCluster {
         monitorPingIntervalMs: 15_000,
         peerWatchIntervalMs: 5000,
         disableRepinning: true,
+        repinGracePeriodMs: 120_000,
+        repinMaxPerSecond: 100,
         leaveOnShutdown: false,
         connectSwarmsDelayMs: 1000,
         repoGcTimeoutMs: 86_400_000,
@@ -173,13 +209,14 @@ export class MemoryCluster {
         informers,
         clock: this.clock,
         random,
-        logger: silentLogger,
-        answersInOrder: () => this.answersInOrder,
+        logger: this.logger,
+        answersInOrder: (other) => !this.foreign.has(other),
         ...(this.addressFile && { addressFile: this.addressFile }),
+        ...(this.cordonFile && { cordonFile: this.cordonFile }),
       },
     );
     registerServices(rpc, { cluster: peer, tracker, ipfs, consensus, monitor });
-    this.nodes.push({ id, peer, ipfs, tracker, pinset, rpc, addressBook });
+    this.nodes.push({ id, peer, ipfs, tracker, pinset, rpc, monitor, addressBook });
   }
 
   /** Calls go straight to the other peer's handlers. */
@@ -209,20 +246,13 @@ export class MemoryCluster {
     };
   }
 
-  #consensus(self: PeerId, pinset: MemoryPinset): Consensus {
-    const write = async (kind: 'pin' | 'unpin', pin: Pin): Promise<void> => {
-      await null;
+  #consensus(self: PeerId, pinset: Pinset): Consensus {
+    const write = async (kind: 'pin' | 'unpin', pin: Pin, { onlyIf }: WriteOptions = {}): Promise<void> => {
+      await this.onWrite(self, pin);
       if (!this.isWritable) throw new OperatingError('raft/no-leader', 'timed out waiting for leader');
-      for (const [at, { pinset: replica, tracker }] of this.#pinsets.entries()) {
-        const apply = (): void => {
-          if (kind === 'pin') replica.add(pin);
-          else replica.remove(pin.cid);
-          if (kind === 'pin') tracker.track(pin);
-          else tracker.untrack(pin);
-        };
-        if (at === this.late) this.#late.push(apply);
-        else apply();
-      }
+      if (onlyIf !== undefined) this.#demand(onlyIf);
+      this.writes.push({ by: self, kind, pin });
+      this.agree(kind, pin);
     };
     return {
       start: async () => {},
@@ -234,8 +264,8 @@ export class MemoryCluster {
         });
         throw new OperatingError('consensus/not-ready', 'error waiting to become a Voter');
       },
-      logPin: (pin) => write('pin', pin),
-      logUnpin: (pin) => write('unpin', pin),
+      logPin: (pin, options) => write('pin', pin, options),
+      logUnpin: (pin, options) => write('unpin', pin, options),
       addPeer: async (peer) => {
         this.members = [...new Set([...this.members, peer])].sort();
       },
@@ -261,9 +291,17 @@ export class MemoryCluster {
         });
         throw new OperatingError('consensus/no-leader', 'timed out waiting for leader');
       },
-      isTrustedPeer: () => true,
+      isTrustedPeer: (peer) => !this.untrusted.has(peer),
       clean: async () => {},
     };
+  }
+
+  /** What is agreed on has come to all but one that is late. */
+  #demand(pin: Pin): void {
+    const latest = this.#pinsets.findLast((_, at) => at !== this.late)?.pinset.get(pin.cid);
+    if (latest !== undefined && bytesEqual(encodePin(latest), encodePin(pin))) return;
+    for (const late of this.#late.splice(0)) late();
+    throw new OperatingError('consensus/changed', 'its pin is another one by now');
   }
 
   #host(self: PeerId, addressBook: Map<PeerId, string[]>): Host {

@@ -5,8 +5,12 @@ import type { Command } from './command.ts';
 import { healthAlerts } from './health/alerts.ts';
 import { healthGraph } from './health/graph.ts';
 import { healthMetrics } from './health/metrics.ts';
+import { healthPeers } from './health/peers.ts';
+import { healthReplication } from './health/replication.ts';
 import { id } from './id.ts';
 import { ipfsGc } from './ipfs/gc.ts';
+import { operations } from './operations.ts';
+import { peersCordon, peersDrain, peersUncordon } from './peers/cordon.ts';
 import { memberLs, peersLs } from './peers/ls.ts';
 import { peersRm } from './peers/rm.ts';
 import { pinAdd } from './pin/add.ts';
@@ -21,6 +25,9 @@ export const commands: readonly Command[] = [
   id,
   peersLs,
   peersRm,
+  peersCordon,
+  peersDrain,
+  peersUncordon,
   memberLs,
   pinAdd,
   pinRm,
@@ -29,10 +36,13 @@ export const commands: readonly Command[] = [
   status,
   recover,
   sync,
+  operations,
   versionCommand,
   healthGraph,
   healthMetrics,
   healthAlerts,
+  healthReplication,
+  healthPeers,
   ipfsGc,
 ];
 
@@ -41,6 +51,6 @@ export const groups: Readonly<Record<string, string>> = {
   peers: 'Members of the cluster',
   member: 'Members of the cluster',
   pin: 'The pinset',
-  health: 'Connections, metrics and alerts',
+  health: 'Connections, metrics, alerts and replicas',
   ipfs: 'The IPFS nodes',
 };

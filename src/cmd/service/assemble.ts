@@ -8,12 +8,20 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { privateKeyToProtobuf } from '@libp2p/crypto/keys';
-import { errorCode, errorMessage, hexDecode, OperatingError, SeededRandom, version } from '../../base/index.ts';
+import {
+  errorCode,
+  errorMessage,
+  hexDecode,
+  limitedLogger,
+  OperatingError,
+  SeededRandom,
+  version,
+} from '../../base/index.ts';
 import { createPeer, createPinTracker, leaderOf, openPinset, type Peer } from '../../cluster/index.ts';
 import type { Informer, IpfsConnector, PinTracker } from '../../cluster/ports.ts';
 import { bindProxy } from '../../http/proxy/index.ts';
 import { bindRestApi, type RestOptions } from '../../http/rest/index.ts';
-import { peerstoreOf } from '../../io/config/index.ts';
+import { cordonFileOf, peerstoreOf } from '../../io/config/index.ts';
 import { createRaft, createStreamTransport } from '../../io/consensus/index.ts';
 import { createDiskInformer, createPinQueueInformer, createTagsInformer } from '../../io/inform/index.ts';
 import { createIpfsConnector } from '../../io/ipfs/index.ts';
@@ -42,7 +50,9 @@ export async function assemble(options: AssembleOptions): Promise<AssembledPeer>
 }
 
 async function build(options: AssembleOptions, undo: ReturnType<typeof createUndo>): Promise<AssembledPeer> {
-  const { config, identity, folder, bootstrap, log, observer } = options;
+  const { config, identity, folder, bootstrap, observer } = options;
+  // Whatever goes wrong again and again in any part has one line a minute.
+  const log = limitedLogger(options.log, clock);
   const self = identity.id;
   const random = new SeededRandom(randomBytes(4).readUInt32LE());
   const failed = Promise.withResolvers<Error>();
@@ -77,7 +87,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
       noAnnounce: config.cluster.noAnnounceMultiaddress,
       dialTimeoutMs: config.cluster.dialPeerTimeoutMs,
       connectionsHigh: config.cluster.connectionManager.highWater,
-      pubsub: config.cluster.pubsub,
+      pubsub: { ...config.cluster.pubsub, exchangesPeers: !config.cluster.followerMode },
     },
     { logger: log },
   );
@@ -96,6 +106,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
   });
   const onReplaced = (): void => {
     tracker.pinsetReplaced();
+    peer?.observer.onReplaced();
     observer?.onReplaced();
   };
   const consensus = createRaft(
@@ -123,6 +134,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
           observer: {
             onPin: (pin) => {
               tracker.track(pin);
+              peer?.observer.onPin(pin);
               observer?.onPin(pin);
             },
             onUnpin: (pin) => {
@@ -175,6 +187,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
       random: random.derive('peer'),
       logger: log.scope('cluster'),
       addressFile: peerstoreOf(folder.peerstoreFile),
+      cordonFile: cordonFileOf(folder.cordonFile),
       answersInOrder: (id) => host.streams.protocolsOf(id)?.includes(multiplexedProtocol) ?? false,
     },
   );

@@ -1,8 +1,18 @@
 /** The handler of each route, by the id of its row. */
 import type { RouteId } from '../../model/index.ts';
 import type { Context } from './context.ts';
-import { getAlerts, getGraph, getHealth, getMetricNames, getMetrics, postGc } from './health.ts';
-import { deletePeer, getId, getPeers, getVersion, postPeer } from './peers.ts';
+import {
+  getAlerts,
+  getGraph,
+  getHealth,
+  getMemberStates,
+  getMetricNames,
+  getMetrics,
+  getReplication,
+  postGc,
+} from './health.ts';
+import { getOperations } from './operations.ts';
+import { deletePeer, getId, getPeers, getVersion, postCordon, postPeer } from './peers.ts';
 import {
   deletePin,
   deletePinPath,
@@ -25,6 +35,7 @@ export const handlers: Readonly<Record<RouteId, Handler>> = {
   getPeers,
   postPeer,
   deletePeer,
+  postCordon,
   postAdd: notAvailable,
   getAllocations,
   getAllocation,
@@ -39,7 +50,10 @@ export const handlers: Readonly<Record<RouteId, Handler>> = {
   postGc,
   getGraph,
   getAlerts,
+  getMemberStates,
   getBandwidth: notAvailable,
+  getOperations,
+  getReplication,
   getMetrics,
   getMetricNames,
   postToken: notAvailable,

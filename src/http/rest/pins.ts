@@ -17,7 +17,7 @@ import {
   StatusLines,
 } from '../../model/index.ts';
 import type { Context } from './context.ts';
-import { RequestError, sendChunks, sendItems, sendJson } from './reply.ts';
+import { RequestError, readFlag, sendChunks, sendItems, sendJson } from './reply.ts';
 
 /** `GET /pins`: of all peers or this one, filtered by status, or just the given CIDs. */
 export function getPins(context: Context): Promise<unknown> {
@@ -98,7 +98,7 @@ export function postRecoverAll(context: Context): Promise<unknown> {
 
 export function getAllocations(context: Context): Promise<unknown> {
   const types = readTypeFilter(context.query.get('filter'));
-  return sendChunks(context, printPins(context, types, readLinearizable(context)));
+  return sendChunks(context, printPins(context, types, readFlag(context, 'linearizable')));
 }
 
 async function* printPins(context: Context, types: number, isLinearizable: boolean): AsyncIterable<Uint8Array> {
@@ -116,7 +116,7 @@ async function* printPins(context: Context, types: number, isLinearizable: boole
 
 export async function getAllocation(context: Context): Promise<unknown> {
   const { cid } = readCidAndOptions(context);
-  if (readLinearizable(context)) await confirm(context);
+  if (readFlag(context, 'linearizable')) await confirm(context);
   return sendJson(context, pinJson.print(context.cluster.pinGet(cid)));
 }
 
@@ -144,15 +144,7 @@ function readLocal(context: Context): boolean {
   return context.query.get('local') === 'true';
 }
 
-/** Not in the reference. Whoever misspells what it asks for must not believe that it got it. */
-function readLinearizable(context: Context): boolean {
-  const value = context.query.get('linearizable');
-  if (value === '' || value === 'false') return false;
-  if (value === 'true') return true;
-  throw new RequestError(400, `parameter linearizable: found ${JSON.stringify(value)}, expected "true" or "false"`);
-}
-
-function readCid(text: string): Cid {
+export function readCid(text: string): Cid {
   try {
     return Cid.parse(text);
   } catch (error) {

@@ -114,6 +114,38 @@ it('a redirect never leads to another host', async () => {
   await api.close();
 });
 
+it('GET /health/replication counts, and counts by the word of the members when told to', async () => {
+  const counts = { pins: 3, belowMin: 1, atMin: 0, aboveMin: 0, full: 2, overMax: 0 };
+  const none = { pins: 0, belowMin: 0, atMin: 0, aboveMin: 0, full: 0, overMax: 0 };
+  const stand: Partial<ClusterApi> = {
+    replication: async ({ isVerified }) => ({
+      ...counts,
+      allocated: counts,
+      everywhere: none,
+      shards: none,
+      meta: 4,
+      peers: { a: { allocated: 3, pinned: 2, isMember: true, isAlive: true } },
+      isVerified,
+      unanswered: {},
+    }),
+  };
+  const api = await bindRestApi(defaults);
+  // Proof: the route asks for nothing else.
+  api.serve({ cluster: stand as ClusterApi, log: silentLogger, now: () => ({ seconds: 0, nanos: 0 }) });
+  const port = /tcp\/(\d+)/.exec(api.addresses()[0] ?? '')?.[1] ?? '';
+  const ask = async (query: string): Promise<string> =>
+    await (await fetch(`http://127.0.0.1:${port}/health/replication${query}`)).text();
+  const part = '{"pins":3,"below_min":1,"at_min":0,"above_min":0,"full":2,"over_max":0';
+  const empty = '{"pins":0,"below_min":0,"at_min":0,"above_min":0,"full":0,"over_max":0}';
+  const expected = (verified: boolean): string =>
+    `${part},"allocated":${part}},"everywhere":${empty},"shards":${empty},"meta":4,` +
+    `"peers":{"a":{"allocated":3,"pinned":2,"member":true,"alive":true}},"verified":${verified},"unanswered":{}}\n`;
+  assert.equal(await ask(''), expected(false));
+  assert.equal(await ask('?verify=true'), expected(true));
+  assert.match(await ask('?verify=yes'), /parameter verify: found \\"yes\\", expected \\"true\\" or \\"false\\"/);
+  await api.close();
+});
+
 describe('linearizable=true', () => {
   const pin: Pin = {
     ...defaultPinOptions,
@@ -189,5 +221,55 @@ describe('linearizable=true', () => {
     const refused = { status: 400, body: `{"code":400,"message":"${message}"}\n`, barriers: 0 };
     assert.deepEqual(await ask(`${one}?linearizable=1`), refused);
     assert.deepEqual(await ask('/allocations?linearizable=1'), refused);
+  });
+});
+
+describe('members over HTTP', () => {
+  const peer = '12D3KooWRUgsb5Qs7DYUfhgME6Xudhn95MkQ9cEBdNsMTXSR2qCT';
+  const stranger = '12D3KooWBCJm4uy27rCNUQPwtsC3Wtc3M9YTP4i9c7fLFfC3ZYWT';
+
+  it('are cordoned, drained, freed, and shown', async () => {
+    const told: string[] = [];
+    const members: Pick<ClusterApi, 'cordonPeer' | 'memberStates'> = {
+      cordonPeer: async (id, mode) => {
+        if (id === stranger) throw new OperatingError('cluster/no-member', `${id} is no member of this cluster`);
+        told.push(`${mode} ${id}`);
+      },
+      memberStates: async () => [
+        {
+          peer,
+          peername: 'p',
+          state: 'drained',
+          cordon: 'draining',
+          since: { seconds: 1_767_225_600, nanos: 0 },
+          pins: 0,
+        },
+      ],
+    };
+    const api = await bindRestApi(defaults);
+    // Only these are asked for.
+    api.serve({ cluster: members as ClusterApi, log: silentLogger, now: () => ({ seconds: 1_767_225_600, nanos: 0 }) });
+    try {
+      const base = `http://127.0.0.1:${/tcp\/(\d+)/.exec(api.addresses()[0] ?? '')?.[1]}`;
+      const post = async (path: string) => {
+        const answer = await fetch(`${base}/peers/${path}`, { method: 'POST' });
+        return [answer.status, await answer.text()];
+      };
+      for (const act of ['cordon', 'drain', 'uncordon']) assert.deepEqual(await post(`${peer}/${act}`), [204, '']);
+      assert.deepEqual(told, [`cordoned ${peer}`, `draining ${peer}`, `none ${peer}`]);
+      assert.deepEqual(await post(`${stranger}/drain`), [
+        404,
+        `{"code":404,"message":"${stranger} is no member of this cluster"}\n`,
+      ]);
+      assert.equal((await post('x/drain'))[0], 400);
+      assert.equal((await post(`${peer}/drained`))[0], 404);
+      const answer = await fetch(`${base}/health/peers`);
+      assert.equal(
+        await answer.text(),
+        `[{"peer":"${peer}","peername":"p","state":"drained","cordon":"draining","since":"2026-01-01T00:00:00Z","pins":0}]\n`,
+      );
+    } finally {
+      await api.close();
+    }
   });
 });

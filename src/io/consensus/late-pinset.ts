@@ -3,6 +3,8 @@ import type { Pinset } from '../../cluster/ports.ts';
 import type { Cid, Pin, StoredPin } from '../../model/index.ts';
 import { isStateDamage, reopening, stopped } from './errors.ts';
 
+type PageOptions = Parameters<Pinset['pages']>[0];
+
 /**
  * Reads of a stopped one throw `consensus/stopped`. Whoever comes upon damage of the state gets the error, and the peer is told of
  * it: it must not go on with a state that cannot be read.
@@ -39,31 +41,40 @@ export class LatePinset implements Pinset {
     return this.#read((pinset) => pinset.has(cid)) ?? false;
   }
 
-  async *pages(options?: {
-    readonly signal?: AbortSignal;
-    readonly pageSize?: number;
-  }): AsyncGenerator<readonly Pin[], void, undefined> {
-    const pinset = this.#now();
-    try {
-      if (pinset !== undefined) yield* pinset.pages(options);
-    } catch (error) {
-      throw this.#told(error);
-    }
+  pages(options?: PageOptions): AsyncGenerator<readonly Pin[], void, undefined> {
+    return this.#paged((pinset) => pinset.pages(options));
   }
 
-  async *storedPages(options?: {
-    readonly signal?: AbortSignal;
-  }): AsyncGenerator<readonly StoredPin[], void, undefined> {
-    const pinset = this.#now();
-    try {
-      if (pinset !== undefined) yield* pinset.storedPages(options);
-    } catch (error) {
-      throw this.#told(error);
-    }
+  storedPages(options?: PageOptions): AsyncGenerator<readonly StoredPin[], void, undefined> {
+    return this.#paged((pinset) => pinset.storedPages(options));
+  }
+
+  expiring(options?: PageOptions): AsyncGenerator<readonly Pin[], void, undefined> {
+    return this.#paged((pinset) => pinset.expiring(options));
   }
 
   count(): number {
     return this.#now()?.count() ?? 0;
+  }
+
+  async kinds(): ReturnType<Pinset['kinds']> {
+    const pinset = this.#now();
+    try {
+      return pinset === undefined ? [] : await pinset.kinds();
+    } catch (error) {
+      throw this.#told(error);
+    }
+  }
+
+  async *#paged<T>(
+    pagesOf: (pinset: Pinset) => AsyncIterable<readonly T[]>,
+  ): AsyncGenerator<readonly T[], void, undefined> {
+    const pinset = this.#now();
+    try {
+      if (pinset !== undefined) yield* pagesOf(pinset);
+    } catch (error) {
+      throw this.#told(error);
+    }
   }
 
   #read<T>(act: (pinset: Pinset) => T): T | undefined {

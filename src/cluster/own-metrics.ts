@@ -1,0 +1,134 @@
+/**
+ * What this peer tells of itself: the ping, what it was told to hold, and what its informers measure, each as often as it needs to.
+ *
+ * A cordoned peer keeps what its informers measure to itself: whoever allocates by it has nothing to choose this peer by.
+ */
+import { type Clock, errorMessage, type Logger } from '../base/index.ts';
+import type { CordonMode, IpfsId, PeerId } from '../model/index.ts';
+import { cordonMetric } from './cordon.ts';
+import { Loop } from './loop.ts';
+import { addressesForOthers, pingMetric } from './ping-value.ts';
+import type { CallOptions, CordonFile, Informer, IpfsConnector, PeerMonitor } from './ports.ts';
+import type { TrackerIdentity } from './tracker/index.ts';
+
+export interface OwnMetricsOptions {
+  readonly peername: string;
+  readonly monitorPingIntervalMs: number;
+}
+
+export interface OwnMetricsDeps {
+  readonly ipfs: IpfsConnector;
+  readonly monitor: PeerMonitor;
+  readonly informers: readonly Informer[];
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Absent: what the peer is told is forgotten when it stops. */
+  readonly cordonFile?: CordonFile;
+}
+
+const ipfsIdTimeoutMs = 5000;
+const informerRetryPart = 4;
+/** The word that it is free again needs no repetition, and must not run out: others would be alarmed. In years. */
+const freeYears = 10n;
+const nanosPerYear = 31_536_000_000_000_000n;
+
+export class OwnMetrics {
+  readonly #options: OwnMetricsOptions;
+  readonly #deps: OwnMetricsDeps;
+  /** With the last answer of the IPFS node, kept while it is down. Made once per answer: every row of a status has it. */
+  #identity: TrackerIdentity;
+  #cordon: CordonMode = 'none';
+
+  constructor(self: PeerId, options: OwnMetricsOptions, deps: OwnMetricsDeps) {
+    this.#options = options;
+    this.#deps = deps;
+    this.#identity = { peer: self, peername: options.peername, ipfsId: '', ipfsAddresses: [] };
+  }
+
+  get identity(): TrackerIdentity {
+    return this.#identity;
+  }
+
+  /** Remembers what the peer was told in an earlier life. Throws `config/bad-file`. */
+  async start(): Promise<void> {
+    this.#cordon = (await this.#deps.cordonFile?.read()) ?? 'none';
+    if (this.#cordon !== 'none') this.#deps.logger.warn(`this peer is ${this.#cordon}: it gets no new pins`);
+  }
+
+  /** Keeps to the mode from now on, and says so. Throws `config/bad-file`; nothing has changed then. */
+  async cordon(mode: CordonMode, call: CallOptions): Promise<void> {
+    await this.#deps.cordonFile?.save(mode);
+    const isFreed = this.#cordon !== 'none' && mode === 'none';
+    this.#cordon = mode;
+    if (isFreed) {
+      const expire = this.#deps.clock.wallNanos() + freeYears * nanosPerYear;
+      await this.#deps.monitor.publish(cordonMetric(this.#identity.peer, mode, expire));
+    }
+    await this.send(call);
+  }
+
+  /** Repeats everything as often as it needs to, once they are woken. */
+  loops(): Loop[] {
+    const { informers } = this.#deps;
+    const { monitorPingIntervalMs } = this.#options;
+    const ping = new Loop('ping', monitorPingIntervalMs, this.#deps, async (signal) => {
+      await this.#sendPing({ signal });
+      return monitorPingIntervalMs;
+    });
+    const measuring = informers.map(
+      (informer) =>
+        new Loop(`informer ${informer.name}`, informer.ttlMs / informerRetryPart, this.#deps, async (signal) => {
+          await this.#inform(informer, { signal });
+          return informer.ttlMs / 2;
+        }),
+    );
+    return [ping, ...measuring];
+  }
+
+  /** Publishes everything now. What an informer cannot tell is left to its loop, which tries again and reports. */
+  async send(call: CallOptions): Promise<void> {
+    await this.#sendPing(call);
+    await Promise.all(
+      this.#deps.informers.map(async (informer) => {
+        try {
+          await this.#inform(informer, call);
+        } catch (error) {
+          this.#deps.logger.debug('informer failed', { name: informer.name, error: errorMessage(error) });
+        }
+      }),
+    );
+  }
+
+  /** The IPFS node about itself, or why it does not answer. */
+  async askIpfsId(call: CallOptions): Promise<IpfsId> {
+    try {
+      const answer = await this.#deps.ipfs.id({ ...call, timeoutMs: ipfsIdTimeoutMs });
+      const ipfsAddresses = addressesForOthers(answer.addresses ?? []);
+      this.#identity = { ...this.#identity, ipfsId: answer.id, ipfsAddresses };
+      return answer;
+    } catch (error) {
+      return { id: '', addresses: null, error: errorMessage(error) };
+    }
+  }
+
+  /** Until when others may trust a ping. */
+  pingExpiry(): bigint {
+    return this.#deps.clock.wallNanos() + BigInt(Math.round(this.#options.monitorPingIntervalMs * 2)) * 1_000_000n;
+  }
+
+  async #sendPing(call: CallOptions): Promise<void> {
+    const { monitor } = this.#deps;
+    await this.askIpfsId(call);
+    const { peer, peername, ipfsId, ipfsAddresses } = this.#identity;
+    const expire = this.pingExpiry();
+    // First: nobody shall see this peer alive and take it for free.
+    if (this.#cordon !== 'none') await monitor.publish(cordonMetric(peer, this.#cordon, expire));
+    await monitor.publish(pingMetric(peer, { peername, ipfsId, ipfsAddresses }, expire));
+  }
+
+  async #inform(informer: Informer, call: CallOptions): Promise<void> {
+    for (const metric of await informer.metrics(call)) {
+      if (this.#cordon === 'none') await this.#deps.monitor.publish(metric);
+    }
+  }
+}
