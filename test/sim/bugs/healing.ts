@@ -41,13 +41,6 @@ export function writesNoMoves(consensus: Consensus): Consensus {
   });
 }
 
-/** An expired pin is removed whatever is there by then. */
-export function unpinsUnconditionally(consensus: Consensus): Consensus {
-  return over(consensus, {
-    logUnpin: (pin, { onlyIf: _, ...call } = {}) => consensus.logUnpin(pin, call),
-  });
-}
-
 /** Whoever is asked whether it holds a pin says yes: of others. */
 export function believesHolders(rpc: RpcNode): RpcNode {
   return over(rpc, {
