@@ -5,7 +5,9 @@
 import { errorCode, errorMessage, utf8Encode } from '../base/index.ts';
 import {
   type Alert,
+  type AllocationExplanation,
   alertsJson,
+  allocationExplanationJson,
   apiErrorJson,
   type BandwidthByProtocol,
   bandwidthByProtocolJson,
@@ -101,6 +103,15 @@ export interface Client {
   pin(cid: Cid, pinOptions?: Partial<PinOptions>, options?: RequestOptions): Promise<Pin>;
   /** `path` begins with `/ipfs/`, `/ipns/` or `/ipld/`. */
   pinPath(path: string, pinOptions?: Partial<PinOptions>, options?: RequestOptions): Promise<Pin>;
+  /**
+   * Which peers `pin` would choose now, and why; nothing is written. Where allocating would fail it resolves, with `error`. Go peers do
+   * not have this call: status 404.
+   */
+  explainAllocation(
+    cid: Cid,
+    pinOptions?: Partial<PinOptions>,
+    options?: RequestOptions,
+  ): Promise<AllocationExplanation>;
   unpin(cid: Cid, options?: RequestOptions): Promise<Pin>;
   unpinPath(path: string, options?: RequestOptions): Promise<Pin>;
   allocation(cid: Cid, options?: AllocationOptions): Promise<Pin>;
@@ -121,8 +132,10 @@ export interface Client {
 /** A client for one peer, or for what the given transport reaches. */
 export function createClient(options: ClientOptions = {}): Client {
   const exchange = new Exchange(options);
+  const asked = (pinOptions: Partial<PinOptions> | undefined): string =>
+    formatPinOptions({ ...defaultPinOptions, ...pinOptions });
   const pinning = (path: string, pinOptions: Partial<PinOptions> | undefined, call?: RequestOptions): Promise<Pin> =>
-    exchange.object('POST', `${path}?${formatPinOptions({ ...defaultPinOptions, ...pinOptions })}`, pinJson, call);
+    exchange.object('POST', `${path}?${asked(pinOptions)}`, pinJson, call);
   return {
     id: (call) => exchange.object('GET', '/id', idJson, call),
     version: async (call) => (await exchange.object('GET', '/version', versionJson, call)).version,
@@ -132,6 +145,8 @@ export function createClient(options: ClientOptions = {}): Client {
     peerRemove: (peer, call) => exchange.nothing('DELETE', `/peers/${encodeURIComponent(peer)}`, call),
     pin: (cid, pinOptions, call) => pinning(`/pins/${cid}`, pinOptions, call),
     pinPath: (path, pinOptions, call) => pinning(`/pins${encodePath(path)}`, pinOptions, call),
+    explainAllocation: (cid, pinOptions, call) =>
+      exchange.object('GET', `/pins/${cid}/allocation?${asked(pinOptions)}`, allocationExplanationJson, call),
     unpin: (cid, call) => exchange.object('DELETE', `/pins/${cid}`, pinJson, call),
     unpinPath: (path, call) => exchange.object('DELETE', `/pins${encodePath(path)}`, pinJson, call),
     allocation: (cid, call) => exchange.object('GET', `/allocations/${cid}${linearizable('?', call)}`, pinJson, call),

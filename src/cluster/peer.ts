@@ -19,6 +19,7 @@ import {
 } from '../base/index.ts';
 import {
   type Alert,
+  type AllocationExplanation,
   type Cid,
   type ConnectGraph,
   compareTimes,
@@ -311,6 +312,10 @@ class ClusterPeer implements Peer {
 
   async pinPath({ path, ...options }: PinPath, call: CallOptions = {}): Promise<Pin> {
     return await this.#pinner.pin(requestOf(await this.#deps.ipfs.resolve(path, call), options), call);
+  }
+
+  async explainAllocation(cid: Cid, options: PinOptions): Promise<AllocationExplanation> {
+    return await this.#pinner.explain(requestOf(cid, options));
   }
 
   async unpin(cid: Cid, call: CallOptions = {}): Promise<Pin> {

@@ -3,21 +3,25 @@
  * Source: Go `cluster.go` `Pin`, `pin`, `Unpin`, `PinUpdate`; `allocate.go`.
  */
 import { decode as decodeDagCbor } from '@ipld/dag-cbor';
-import { type Clock, errorMessage } from '../base/index.ts';
-import { allocate } from '../core/allocate/index.ts';
-import { Cid, compareTimes, type Metric, type PeerId, type Pin, type Time, timeFromNanos } from '../model/index.ts';
+import { type Clock, errorMessage, type Logger } from '../base/index.ts';
+import {
+  type AllocationExplanation,
+  Cid,
+  compareTimes,
+  type PeerId,
+  type Pin,
+  type Time,
+  timeFromNanos,
+} from '../model/index.ts';
+import { Allocator, type AllocatorOptions, type Placement } from './allocator.ts';
 import { followerMode, notPinned, refusedPin } from './errors.ts';
 import { checkedPin, modeOfDepth } from './pin-rules.ts';
 import type { CallOptions, Consensus, IpfsConnector, PeerMonitor } from './ports.ts';
 
 /** Defaults and rules for the allocation of pins. */
-export interface PinnerOptions {
+export interface PinnerOptions extends AllocatorOptions {
   readonly replicationFactorMin: number;
   readonly replicationFactorMax: number;
-  /** Names of the metrics that decide on allocations, most important first. */
-  readonly allocateBy: readonly string[];
-  readonly pinOnlyOnTrustedPeers: boolean;
-  readonly pinOnlyOnUntrustedPeers: boolean;
   /** Refuses every write. */
   readonly followerMode: boolean;
 }
@@ -27,31 +31,44 @@ export interface PinnerDeps {
   readonly monitor: PeerMonitor;
   readonly ipfs: IpfsConnector;
   readonly clock: Clock;
+  readonly logger: Logger;
 }
 
 export class Pinner {
   readonly #options: PinnerOptions;
   readonly #deps: PinnerDeps;
+  readonly #allocator: Allocator;
 
   constructor(options: PinnerOptions, deps: PinnerDeps) {
     this.#options = options;
     this.#deps = deps;
+    this.#allocator = new Allocator(options, deps);
   }
 
   /** The pin as it was agreed on. `avoid`: peers that must not hold it. */
-  async pin(request: Pin, call: CallOptions = {}, avoid: ReadonlySet<PeerId> = new Set()): Promise<Pin> {
-    if (this.#options.followerMode) throw followerMode();
-    if (request.pinUpdate !== null && !request.pinUpdate.equals(request.cid)) {
-      return await this.#pinUpdate(request, request.pinUpdate, call);
-    }
-    // The depth decides; a request that names only a mode has been given its depth at the door.
-    const asked = { ...request, mode: modeOfDepth(request.maxDepth) };
-    const existing = request.cid.isDefined ? this.#pinset.get(request.cid) : undefined;
-    const checked = checkedPin(asked, existing, this.#options, this.#now());
-    const allocations = await this.#allocationsFor(checked, existing, avoid);
-    const pin = { ...checked, allocations, timestamp: this.#now() };
+  async pin(request: Pin, call: CallOptions = {}, avoid: ReadonlySet<PeerId> = noPeers): Promise<Pin> {
+    const prepared = this.#prepare(request);
+    const allocations = await this.#allocationsFor(prepared, avoid);
+    const pin = { ...prepared.pin, allocations, timestamp: this.#now() };
     await this.#deps.consensus.logPin(pin, call);
     return pin;
+  }
+
+  /** What `pin` would decide about the request now, and why; nothing is written. Throws where `pin` would before it decides. */
+  async explain(request: Pin): Promise<AllocationExplanation> {
+    const { pin, existing, source } = this.#prepare(request);
+    const current = (source ?? existing)?.allocations ?? [];
+    const placement = { ...placementOf(pin, current, noPeers), takesOver: source !== undefined };
+    return {
+      cid: pin.cid,
+      isPinned: existing !== undefined,
+      replicationFactorMin: pin.replicationFactorMin,
+      replicationFactorMax: pin.replicationFactorMax,
+      allocateBy: this.#options.allocateBy,
+      current: existing?.allocations ?? [],
+      decidedAt: this.#deps.clock.wallNanos(),
+      ...(await this.#allocator.explain(placement)),
+    };
   }
 
   /** The pin as it was. */
@@ -89,57 +106,48 @@ export class Pinner {
    */
   async repinWithout(pin: Pin, lost: PeerId, call: CallOptions = {}): Promise<boolean> {
     if (pin.type === 'meta-pin' || pin.allocations === null || !pin.allocations.includes(lost)) return false;
-    const allocations = await this.#allocate(pin, pin.allocations, new Set([lost]));
+    const allocations = await this.#allocator.choose(placementOf(pin, pin.allocations, new Set([lost])));
     if (sameMembers(allocations, pin.allocations)) return false;
     await this.#deps.consensus.logPin({ ...pin, allocations, timestamp: this.#now() }, call);
     return true;
   }
 
-  async #allocationsFor(pin: Pin, existing: Pin | undefined, avoid: ReadonlySet<PeerId>): Promise<Pin['allocations']> {
-    if (pin.type === 'meta-pin') return pin.allocations;
-    if (pin.allocations !== null && pin.allocations.length > 0) return pin.allocations;
-    return await this.#allocate(pin, existing?.allocations ?? [], avoid);
-  }
-
-  async #allocate(pin: Pin, current: readonly PeerId[], excluded: ReadonlySet<PeerId>): Promise<readonly PeerId[]> {
-    if (pin.replicationFactorMin < 0 && pin.replicationFactorMax < 0) return [];
-    const { allocateBy, pinOnlyOnTrustedPeers, pinOnlyOnUntrustedPeers } = this.#options;
-    const { consensus, monitor } = this.#deps;
-    const members = new Set(await consensus.peers());
-    const metrics = new Map<string, readonly Metric[]>(allocateBy.map((name) => [name, monitor.latest(name)]));
-    return allocate({
-      replicationMin: pin.replicationFactorMin,
-      replicationMax: pin.replicationFactorMax,
-      current,
-      preferred: pin.userAllocations ?? [],
-      excluded,
-      allocateBy,
-      metrics,
-      isEligible: (peer) =>
-        members.has(peer) &&
-        (!pinOnlyOnTrustedPeers || consensus.isTrustedPeer(peer)) &&
-        (!pinOnlyOnUntrustedPeers || !consensus.isTrustedPeer(peer)),
-    });
+  /** The pin as asked for, when it may be made: all but its peers and its time is decided. */
+  #prepare(request: Pin): Prepared {
+    if (this.#options.followerMode) throw followerMode();
+    if (request.pinUpdate !== null && !request.pinUpdate.equals(request.cid)) {
+      return this.#prepareUpdate(request, request.pinUpdate);
+    }
+    // The depth decides; a request that names only a mode has been given its depth at the door.
+    const asked = { ...request, mode: modeOfDepth(request.maxDepth) };
+    const existing = request.cid.isDefined ? this.#pinset.get(request.cid) : undefined;
+    const pin = checkedPin(asked, existing, this.#options, this.#now());
+    return { pin, existing, source: undefined };
   }
 
   /** The new CID takes over everything of the old pin but name and expiry, where the request has them. */
-  async #pinUpdate(request: Pin, from: Cid, call: CallOptions): Promise<Pin> {
-    const existing = this.get(from);
-    if (existing.type !== 'pin') throw refusedPin('this pin type cannot be updated');
+  #prepareUpdate(request: Pin, from: Cid): Prepared {
+    const source = this.get(from);
+    if (source.type !== 'pin') throw refusedPin('this pin type cannot be updated');
     const now = this.#now();
     const isExpiryAhead = request.expireAt !== null && compareTimes(request.expireAt, now) > 0;
     const pin: Pin = {
-      ...existing,
+      ...source,
       cid: request.cid,
       pinUpdate: from,
-      timestamp: now,
-      name: request.name === '' ? existing.name : request.name,
-      expireAt: isExpiryAhead ? request.expireAt : existing.expireAt,
+      name: request.name === '' ? source.name : request.name,
+      expireAt: isExpiryAhead ? request.expireAt : source.expireAt,
     };
     // What is written must hold by the same rules as any pin: the target may be of another type already.
-    checkedPin(pin, this.#pinset.get(pin.cid), this.#options, now);
-    await this.#deps.consensus.logPin(pin, call);
-    return pin;
+    const existing = this.#pinset.get(pin.cid);
+    checkedPin(pin, existing, this.#options, now);
+    return { pin, existing, source };
+  }
+
+  async #allocationsFor({ pin, existing, source }: Prepared, avoid: ReadonlySet<PeerId>): Promise<Pin['allocations']> {
+    if (source !== undefined || pin.type === 'meta-pin') return pin.allocations;
+    if (pin.allocations !== null && pin.allocations.length > 0) return pin.allocations;
+    return await this.#allocator.choose(placementOf(pin, existing?.allocations ?? [], avoid));
   }
 
   /** Shards and the list of them go with the content. The list is a DAG-CBOR map of links: spec of Go `adder/sharding`. */
@@ -172,6 +180,29 @@ export class Pinner {
   #now(): Time {
     return timeFromNanos(this.#deps.clock.wallNanos());
   }
+}
+
+/** A pin that may be made. */
+interface Prepared {
+  readonly pin: Pin;
+  /** What the pinset has under its CID. */
+  readonly existing: Pin | undefined;
+  /** The pin that it updates, and whose peers it takes over. */
+  readonly source: Pin | undefined;
+}
+
+const noPeers: ReadonlySet<PeerId> = new Set();
+
+function placementOf(pin: Pin, current: readonly PeerId[], excluded: ReadonlySet<PeerId>): Placement {
+  const { cid, replicationFactorMin, replicationFactorMax, userAllocations } = pin;
+  return {
+    cid,
+    replicationMin: replicationFactorMin,
+    replicationMax: replicationFactorMax,
+    current,
+    preferred: userAllocations ?? [],
+    excluded,
+  };
 }
 
 function linksOf(block: Uint8Array): Cid[] {

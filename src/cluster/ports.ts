@@ -7,6 +7,7 @@
 import type { Startable } from '../base/index.ts';
 import type {
   Alert,
+  AllocationExplanation,
   Cid,
   ConnectGraph,
   GlobalPinInfo,
@@ -293,6 +294,8 @@ export interface ClusterApi {
   /** A finished pin object, as RPC callers send it. */
   pinObject(pin: Pin, call?: CallOptions): Promise<Pin>;
   pinPath(path: PinPath, call?: CallOptions): Promise<Pin>;
+  /** Which peers `pin` would choose now, and why; nothing is written. Throws where `pin` would before it chooses. */
+  explainAllocation(cid: Cid, options: PinOptions): Promise<AllocationExplanation>;
   unpin(cid: Cid, call?: CallOptions): Promise<Pin>;
   unpinPath(path: string, call?: CallOptions): Promise<Pin>;
   /** Throws `cluster/not-pinned`. */

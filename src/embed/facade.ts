@@ -5,13 +5,14 @@ import { nearest } from '../model/config/index.ts';
 import { type PeerId, type PinPath, parsePeerId, type StatusFilter, trackerStatusBits } from '../model/index.ts';
 import { badArgument, notReached } from './errors.ts';
 import type { Events } from './events.ts';
-import { alertOf, cidOf, entryOf, peerInfoOf, pinOptionsOf, statusOf, statusOfOne } from './plain.ts';
+import { alertOf, choiceOf, cidOf, entryOf, peerInfoOf, pinOptionsOf, statusOf, statusOfOne } from './plain.ts';
 import type {
   CallLimits,
   CidLike,
   Cluster,
   ClusterEvents,
   Doors,
+  PinChoice,
   PinEntry,
   PinRequest,
   PinStatus,
@@ -89,6 +90,7 @@ export function clusterOf(parts: Parts): Cluster {
       return parts.ended;
     },
     pin: async (cid, request) => await pin(api(), cid, request),
+    explain: async (cid, request) => await explain(api(), cid, request),
     unpin: async (cid, limits) => await unpin(api(), cid, limits),
     get: (cid) => get(api(), cid),
     pins: (options) => pins(api, options),
@@ -115,6 +117,11 @@ async function pin(api: ClusterApi, cid: CidLike, request: PinRequest = {}): Pro
   if (path === undefined) return entryOf(await api.pin(cidOf(cid), options, call));
   const pinPath: PinPath = { ...options, path };
   return entryOf(await api.pinPath(pinPath, call));
+}
+
+async function explain(api: ClusterApi, cid: CidLike, request: PinRequest = {}): Promise<PinChoice> {
+  callOf(request, pinKeys);
+  return choiceOf(await api.explainAllocation(cidOf(cid), pinOptionsOf(request)));
 }
 
 async function unpin(api: ClusterApi, cid: CidLike, limits?: CallLimits): Promise<PinEntry> {

@@ -2,6 +2,7 @@
 import { errorMessage } from '../base/index.ts';
 import {
   type Alert,
+  type AllocationExplanation,
   Cid,
   defaultPinOptions,
   type GlobalPinInfo,
@@ -17,7 +18,16 @@ import {
   timeToNanos,
 } from '../model/index.ts';
 import { badArgument } from './errors.ts';
-import type { AlertInfo, CidLike, PeerInfo, PeerPinStatus, PinEntry, PinRequest, PinStatus } from './types.ts';
+import type {
+  AlertInfo,
+  CidLike,
+  PeerInfo,
+  PeerPinStatus,
+  PinChoice,
+  PinEntry,
+  PinRequest,
+  PinStatus,
+} from './types.ts';
 
 /** Throws `embed/bad-argument`. */
 export function cidOf(value: CidLike, where: string = 'the CID'): Cid {
@@ -79,6 +89,23 @@ export function entryOf(pin: Pin): PinEntry {
     expireAt: dateOf(pin.expireAt),
     metadata: pin.metadata ?? {},
     origins: pin.origins ?? [],
+  };
+}
+
+export function choiceOf(explanation: AllocationExplanation): PinChoice {
+  const { cid, replicationFactorMin, replicationFactorMax, allocations, outcome, reason, error } = explanation;
+  const peers = (explanation.peers ?? []).map(({ peer, peername, isChosen, class: kind, reason: why }) => {
+    return [peer, { peername, isChosen, class: kind, reason: why }] as const;
+  });
+  return {
+    cid: cid.toString(),
+    replicationMin: replicationFactorMin,
+    replicationMax: replicationFactorMax,
+    allocations: allocations ?? [],
+    outcome,
+    reason,
+    error,
+    peers: Object.fromEntries(peers),
   };
 }
 

@@ -1,3 +1,10 @@
+export type {
+  AllocationClass,
+  AllocationExplanation,
+  AllocationOutcome,
+  JudgedMetric,
+  JudgedPeer,
+} from './allocation.ts';
 export { Cid } from './cid.ts';
 export type { Codec } from './codec.ts';
 export { metricCodec, rpcResponseCodec, serviceIdCodec, skipMsgpackValue } from './codecs.ts';
@@ -8,6 +15,7 @@ export {
   addedOutputJson,
   alertJson,
   alertsJson,
+  allocationExplanationJson,
   apiErrorJson,
   bandwidthByProtocolJson,
   connectGraphJson,

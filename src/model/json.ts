@@ -3,9 +3,11 @@
  * ignored; absent ones and `null` are zero values).
  */
 import { OperatingError } from '../base/index.ts';
+import type { AllocationExplanation } from './allocation.ts';
 import type { Alert, Metric, PingValue } from './metric.ts';
 import type { ConnectGraph, Id, Version } from './peer.ts';
 import type { Pin } from './pin.ts';
+import { allocationExplanationType } from './schema/allocation.ts';
 import { listType } from './schema/containers.ts';
 import { alertType, connectGraphType, idType, metricType, pingValueType, versionType } from './schema/peer.ts';
 import { pinType } from './schema/pin.ts';
@@ -26,6 +28,8 @@ export interface Json<T> {
 
 /** A pin, also a line of `state export`. */
 export const pinJson: Json<Pin> = jsonOf(pinType);
+/** The body of `GET /pins/{hash}/allocation`. */
+export const allocationExplanationJson: Json<AllocationExplanation> = jsonOf(allocationExplanationType);
 /** The status of a pin. */
 export const globalPinInfoJson: Json<GlobalPinInfo> = jsonOf(globalPinInfoType);
 /** The body of `POST /ipfs/gc`. */

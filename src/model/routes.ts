@@ -39,6 +39,7 @@ export type RouteId =
   | 'postRecover'
   | 'postRecoverAll'
   | 'getPin'
+  | 'getPinAllocation'
   | 'postPin'
   | 'postPinPath'
   | 'deletePin'
@@ -128,6 +129,14 @@ export const routes: readonly Route[] = [
   row('postRecover', 'POST', '/pins/{hash}/recover', 'object', [local, ...pinOptions], 'Tries a failed pin again'),
   row('postRecoverAll', 'POST', '/pins/recover', 'stream', [local], 'Tries all failed pins again'),
   row('getPin', 'GET', '/pins/{hash}', 'object', [local, ...pinOptions], 'The status of one pin'),
+  row(
+    'getPinAllocation',
+    'GET',
+    '/pins/{hash}/allocation',
+    'object',
+    pinOptions,
+    'Which peers `POST /pins/{hash}` with the same options would choose now, and why; not in the reference',
+  ),
   row('postPin', 'POST', '/pins/{hash}', 'object', pinOptions, 'Pins a CID'),
   row('postPinPath', 'POST', `/pins/${word}/{path:.*}`, 'object', pinOptions, 'Pins what a path leads to'),
   row('deletePin', 'DELETE', '/pins/{hash}', 'object', pinOptions, 'Unpins a CID'),

@@ -3,7 +3,7 @@
  * peers off, and a virtual clock. For tests of what peers decide together.
  */
 
-import { OperatingError, SeededRandom, silentLogger } from '../../src/base/index.ts';
+import { type Logger, OperatingError, SeededRandom, silentLogger } from '../../src/base/index.ts';
 import { createPeer, createPinTracker, type Peer, type PeerOptions } from '../../src/cluster/index.ts';
 import { createMemoryDatastore } from '../../src/cluster/memory-datastore.ts';
 import type {
@@ -12,6 +12,7 @@ import type {
   Consensus,
   Host,
   Informer,
+  PeerMonitor,
   Pinset,
   PinTracker,
   Rpc,
@@ -31,6 +32,7 @@ export interface ClusterNode {
   readonly tracker: PinTracker;
   readonly pinset: Pinset;
   readonly rpc: RpcNode;
+  readonly monitor: PeerMonitor;
   readonly addressBook: Map<PeerId, string[]>;
 }
 
@@ -60,6 +62,8 @@ export class MemoryCluster {
   late: number | undefined;
   /** Of peers that are made from now on. */
   addressFile: AddressFile | undefined;
+  /** Of peers that are made from now on. */
+  logger: Logger = silentLogger;
   readonly #late: (() => void)[] = [];
   readonly #cut = new Set<PeerId>();
   readonly #subscribers = new Map<PeerId, (from: PeerId, data: Uint8Array) => void>();
@@ -123,19 +127,16 @@ export class MemoryCluster {
         store: createMemoryDatastore(),
         clock: this.clock,
         random,
-        logger: silentLogger,
+        logger: this.logger,
         identity: () => peer?.identity() ?? { peer: id, peername: '', ipfsId: '', ipfsAddresses: [] },
       },
     );
     this.#pinsets.push({ pinset, tracker });
     const consensus = this.#consensus(id, pinset);
-    const rpc = createRpc(
-      {},
-      { streams: host.streams, clock: this.clock, logger: silentLogger, isTrusted: () => true },
-    );
+    const rpc = createRpc({}, { streams: host.streams, clock: this.clock, logger: this.logger, isTrusted: () => true });
     const monitor = createPeerMonitor(
       { self: id },
-      { pubsub: host.pubsub, clock: this.clock, logger: silentLogger, members: async () => this.members },
+      { pubsub: host.pubsub, clock: this.clock, logger: this.logger, members: async () => this.members },
     );
     const base = { self: id, ttlMs: 30_000, clock: this.clock };
     const informers: Informer[] = [
@@ -171,13 +172,13 @@ export class MemoryCluster {
         informers,
         clock: this.clock,
         random,
-        logger: silentLogger,
+        logger: this.logger,
         answersInOrder: () => true,
         ...(this.addressFile && { addressFile: this.addressFile }),
       },
     );
     registerServices(rpc, { cluster: peer, tracker, ipfs, consensus, monitor });
-    this.nodes.push({ id, peer, ipfs, tracker, pinset, rpc, addressBook });
+    this.nodes.push({ id, peer, ipfs, tracker, pinset, rpc, monitor, addressBook });
   }
 
   /** Calls go straight to the other peer's handlers. */

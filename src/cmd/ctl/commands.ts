@@ -10,6 +10,7 @@ import { ipfsGc } from './ipfs/gc.ts';
 import { memberLs, peersLs } from './peers/ls.ts';
 import { peersRm } from './peers/rm.ts';
 import { pinAdd } from './pin/add.ts';
+import { pinExplain } from './pin/explain.ts';
 import { pinLs } from './pin/ls.ts';
 import { pinRm } from './pin/rm.ts';
 import { pinUpdate } from './pin/update.ts';
@@ -26,6 +27,7 @@ export const commands: readonly Command[] = [
   pinRm,
   pinUpdate,
   pinLs,
+  pinExplain,
   status,
   recover,
   sync,

@@ -1,6 +1,7 @@
 /** Pins: status, pin, unpin, recover, allocations. Source: Go `api/rest/restapi.go`. */
 import { errorCode, errorMessage } from '../../base/index.ts';
 import {
+  allocationExplanationJson,
   Cid,
   type GlobalPinInfo,
   globalPinInfoJson,
@@ -41,6 +42,12 @@ async function statusOf(context: Context, cid: Cid, isLocal: boolean): Promise<G
 export async function getPin(context: Context): Promise<unknown> {
   const { cid } = readCidAndOptions(context);
   return sendJson(context, globalPinInfoJson.print(await statusOf(context, cid, readLocal(context))));
+}
+
+/** Not in the reference. Refused with what pinning would be refused with; an allocation that fails is explained. */
+export async function getPinAllocation(context: Context): Promise<unknown> {
+  const { cid, options } = readCidAndOptions(context);
+  return sendJson(context, allocationExplanationJson.print(await context.cluster.explainAllocation(cid, options)));
 }
 
 /** Unlike in the reference, `mode=direct` is honoured here too; there only the path form does. */
