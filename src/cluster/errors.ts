@@ -24,6 +24,11 @@ export function refusedPin(text: string, cause?: unknown): OperatingError {
   return new OperatingError('cluster/refused-pin', text, { cause });
 }
 
+/** Of an informer that has been asked and has not answered; it is asked again when it has. */
+export function informerLate(seconds: number): OperatingError {
+  return new OperatingError('cluster/informer-late', `no answer for ${seconds} s, and no other question meanwhile`);
+}
+
 /** Of a peer with data that was to join `peer`. */
 export function otherCluster(peer: PeerId): OperatingError {
   const text =

@@ -48,6 +48,7 @@ import { bootstrap } from './bootstrap.ts';
 import { ClosestPeer } from './closest.ts';
 import { notPinned, otherCluster } from './errors.ts';
 import { GlobalStatus } from './global-status.ts';
+import { Informing } from './informing.ts';
 import { leaderOf } from './leader.ts';
 import { Loop } from './loop.ts';
 import { Members } from './members.ts';
@@ -80,6 +81,8 @@ export interface PeerOptions extends PinnerOptions {
   readonly leaveOnShutdown: boolean;
   /** Section `ipfs_connector.ipfshttp`; 0: IPFS nodes of members are not introduced to each other. */
   readonly connectSwarmsDelayMs: number;
+  /** All metrics are sent after so many beginnings and ends of pins; 0, the default: never. Section `ipfs_connector.ipfshttp`. */
+  readonly informerTriggerInterval?: number;
   /** Limit of one member's garbage collection; section `ipfs_connector.ipfshttp`. */
   readonly repoGcTimeoutMs: number;
 }
@@ -118,6 +121,8 @@ export interface Peer extends ClusterApi, Startable {
   bootstrap(addresses: readonly Multiaddr[]): Promise<void>;
   /** Who this peer is, with the last known id of its IPFS node. For the tracker. */
   identity(): TrackerIdentity;
+  /** To be told of each beginning and end of a pin, and each end of a garbage collection. Never waits. */
+  ipfsWorked(): void;
   /** Publishes ping and all informers' metrics now. */
   sendMetrics(call?: CallOptions): Promise<void>;
 }
@@ -130,7 +135,6 @@ const joinTimeoutMs = 60_000;
 const leaveTimeoutMs = 1500;
 /** All parts together; the process is given 5 s for these and the network. */
 const stopLimitMs = 3000;
-const informerRetryPart = 4;
 /** Subscriptions of a new connection are exchanged within this time; what is published earlier is lost. */
 const greetingDelayMs = 500;
 const greetingIdleMs = 3_600_000;
@@ -149,6 +153,7 @@ class ClusterPeer implements Peer {
   readonly #pinner: Pinner;
   readonly #status: GlobalStatus;
   readonly #members: Members;
+  readonly #informing: Informing;
   readonly #loops: Loop[];
   /** Publishes metrics to members that have just connected: what was published before has not reached them. */
   readonly #greeting: Loop;
@@ -186,6 +191,7 @@ class ClusterPeer implements Peer {
     });
     const onConnected = (): void => this.#greeting.startIn(greetingDelayMs);
     this.#members = new Members({ ...deps, onConnected }, options);
+    this.#informing = new Informing(deps, { extraEvery: options.informerTriggerInterval ?? 0 });
     this.#loops = this.#createLoops();
   }
 
@@ -425,16 +431,11 @@ class ClusterPeer implements Peer {
 
   async sendMetrics(call: CallOptions = {}): Promise<void> {
     await this.#publishPing(call);
-    await Promise.all(
-      this.#deps.informers.map(async (informer) => {
-        try {
-          await this.#inform(informer, call);
-        } catch (error) {
-          // Its loop tries again and reports.
-          this.#deps.logger.debug('informer failed', { name: informer.name, error: errorMessage(error) });
-        }
-      }),
-    );
+    await this.#informing.send(call);
+  }
+
+  ipfsWorked(): void {
+    this.#informing.worked();
   }
 
   // ------------------------------------------------------------------------------------------------ life
@@ -462,6 +463,7 @@ class ClusterPeer implements Peer {
     if (signal.aborted) return;
     await tracker.start();
     for (const loop of this.#loops) loop.wake();
+    this.#informing.start();
     this.#isReady.resolve();
   }
 
@@ -491,6 +493,7 @@ class ClusterPeer implements Peer {
     const all = async (): Promise<void> => {
       await Promise.all([
         quietly('members', () => this.#members.stop()),
+        quietly('informers', () => this.#informing.stop()),
         ...[this.#greeting, ...this.#loops].map((loop) => quietly('loop', () => loop.stop())),
         quietly('monitor', () => monitor.stop()),
         quietly('tracker', () => tracker.stop()),
@@ -521,7 +524,6 @@ class ClusterPeer implements Peer {
   }
 
   #createLoops(): Loop[] {
-    const { informers } = this.#deps;
     const { monitorPingIntervalMs, stateSyncIntervalMs, peerWatchIntervalMs, followerMode } = this.#options;
     const loops = [
       new Loop('ping', monitorPingIntervalMs, this.#deps, async (signal) => {
@@ -532,13 +534,6 @@ class ClusterPeer implements Peer {
         await this.#watchMembership(signal);
         return peerWatchIntervalMs;
       }),
-      ...informers.map(
-        (informer) =>
-          new Loop(`informer ${informer.name}`, informer.ttlMs / informerRetryPart, this.#deps, async (signal) => {
-            await this.#inform(informer, { signal });
-            return informer.ttlMs / 2;
-          }),
-      ),
     ];
     if (followerMode) return loops;
     const expiry = new Loop('expiry of pins', stateSyncIntervalMs, this.#deps, async (signal) => {
@@ -554,10 +549,6 @@ class ClusterPeer implements Peer {
     const { peername, ipfsId, ipfsAddresses } = this.identity();
     const expire = clock.wallNanos() + this.#pingTtlNanos;
     await monitor.publish(pingMetric(this.self, { peername, ipfsId, ipfsAddresses }, expire));
-  }
-
-  async #inform(informer: Informer, call: CallOptions): Promise<void> {
-    for (const metric of await informer.metrics(call)) await this.#deps.monitor.publish(metric);
   }
 
   /**
