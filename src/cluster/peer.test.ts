@@ -252,6 +252,24 @@ test('Peer: when a peer is lost, only pins below their minimum move, each by one
   }
 });
 
+test('Peer: a pin that its user writes again while it is moved stays as the user wants it', async (t) => {
+  const cluster = await started(t, 3, { disableRepinning: false });
+  const { peer, pinset } = cluster.node(0);
+  const [a, b, c] = cluster.members as [string, string, string];
+  await peer.pinObject(pinOf(cidNumber(1), { ...factors(2, 2), allocations: [a, c] }));
+  let hasRaced = false;
+  cluster.beforeWrite = async () => {
+    cluster.beforeWrite = () => {};
+    hasRaced = true;
+    await peer.pinObject(pinOf(cidNumber(1), { ...factors(1, 1), name: 'newer', allocations: [b] }));
+  };
+  cluster.cut(c);
+  await cluster.clock.advance(60_000);
+  assert(hasRaced);
+  const { name, allocations } = pinset.get(cidNumber(1)) ?? pinOf(cidNumber(1));
+  assert.deepEqual([name, allocations], ['newer', [b]]);
+});
+
 test('Peer: alerts keep flowing with repinning disabled', async (t) => {
   const cluster = await started(t, 2);
   const { peer } = cluster.node(0);

@@ -9,6 +9,7 @@
 import {
   type Cancel,
   type Clock,
+  errorCode,
   errorMessage,
   type Logger,
   LogLimit,
@@ -611,6 +612,8 @@ class ClusterPeer implements Peer {
     try {
       await act();
     } catch (error) {
+      // Somebody has decided otherwise meanwhile.
+      if (errorCode(error) === 'consensus/changed') return;
       if (!this.#stopping.signal.aborted && this.#logLimit.allows(what)) {
         this.#deps.logger.warn(`could not ${what}`, { cid: pin.cid.toString(), error: errorMessage(error) });
       }

@@ -102,13 +102,13 @@ export class Pinner {
 
   /**
    * Moves a pin away from a lost peer when fewer than its minimum of holders would be left. `false`: nothing to do,
-   * and nothing was written.
+   * and nothing was written. Rejects with `consensus/changed` when it is not this pin any more.
    */
   async repinWithout(pin: Pin, lost: PeerId, call: CallOptions = {}): Promise<boolean> {
     if (pin.type === 'meta-pin' || pin.allocations === null || !pin.allocations.includes(lost)) return false;
     const allocations = await this.#allocator.choose(placementOf(pin, pin.allocations, new Set([lost])));
     if (sameMembers(allocations, pin.allocations)) return false;
-    await this.#deps.consensus.logPin({ ...pin, allocations, timestamp: this.#now() }, call);
+    await this.#deps.consensus.logPin({ ...pin, allocations, timestamp: this.#now() }, { ...call, onlyIf: pin });
     return true;
   }
 

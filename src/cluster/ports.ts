@@ -39,6 +39,15 @@ export interface CallOptions {
   readonly timeoutMs?: number;
 }
 
+/** What a write to the pinset takes. */
+export interface WriteOptions extends CallOptions {
+  /**
+   * Write only over exactly this pin, of the same CID, as it was read of the pinset: else `consensus/changed`, refused. Pins are compared
+   * as they are stored, so without what is not stored (`encodePin`).
+   */
+  readonly onlyIf?: Pin;
+}
+
 // ---------------------------------------------------------------------------------------------------- storage
 
 /** One change of a batch. */
@@ -177,9 +186,13 @@ export interface Consensus extends Startable {
   /**
    * Resolves when the operation cannot be lost any more and is applied where it was committed.
    * The error's `outcome` tells whether it may still happen.
+   *
+   * With `onlyIf` it happens only if the pinset has that pin at the operation's place in the log. Else it rejects with
+   * `consensus/changed`, and then `pinset` shows what is there instead. Two conditional removals of one pin may both resolve. Under a Go
+   * leader, which knows no conditions, the pinset is compared here, right before the write: what others write in between is overwritten.
    */
-  logPin(pin: Pin, options?: CallOptions): Promise<void>;
-  logUnpin(pin: Pin, options?: CallOptions): Promise<void>;
+  logPin(pin: Pin, options?: WriteOptions): Promise<void>;
+  logUnpin(pin: Pin, options?: WriteOptions): Promise<void>;
   addPeer(peer: PeerId, options?: CallOptions): Promise<void>;
   rmPeer(peer: PeerId, options?: CallOptions): Promise<void>;
   /** Members in ascending order, self included while it is one. One whose removal may yet be undone is a member still. */

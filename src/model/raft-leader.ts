@@ -16,6 +16,8 @@ export interface ProposeRequest {
   readonly term: number;
   /** An encoded `RaftCommand`. */
   readonly command: Uint8Array | null;
+  /** Only over this pin of the same CID, as `encodePin` makes it; `null`: over whatever is there. */
+  readonly onlyIf: Uint8Array | null;
 }
 
 /** A change of members for the leader. */
@@ -37,6 +39,7 @@ const request = wireField<ProposeRequest>();
 const requestType: WireType<ProposeRequest> = wireStructType<ProposeRequest>([
   request('term', 't', uintType),
   request('command', 'c', bytesType),
+  request('onlyIf', 'o', bytesType),
 ]);
 
 const change = wireField<ChangeRequest>();

@@ -19,6 +19,8 @@ export interface ConsensusTraits {
   readonly noLeaderBecause?: string;
 }
 
+const now = { seconds: 1_700_000_000, nanos: 0 };
+
 /** Declares the suite; `start` gives three peers of one cluster, ready. */
 export function consensusConformance(
   name: string,
@@ -46,6 +48,43 @@ export function consensusConformance(
         assert.equal(peer.pinset().get(pin.cid)?.name, 'again');
         await until(peer.logUnpin(pin));
         assert.equal(peer.pinset().has(pin.cid), false);
+      }
+    });
+
+    withPeers('a conditional write happens only over exactly the pin that it names', async ({ peers, until }) => {
+      const changed = { code: 'consensus/changed', outcome: 'refused' };
+      for (const [n, peer] of peers.entries()) {
+        const cid = cidNumber(n);
+        const [old, mine, others] = ['old', 'mine', 'others'].map((name) => pinOf(cid, { name, timestamp: now }));
+        assert.ok(old !== undefined && mine !== undefined && others !== undefined);
+        await assert.rejects(until(peer.logPin(mine, { onlyIf: old })), changed);
+        await until(peer.logPin(old));
+        const read = peer.pinset().get(cid);
+        assert.ok(read !== undefined);
+        await until(peer.logPin(mine, { onlyIf: read }));
+        assert.equal(peer.pinset().get(cid)?.name, 'mine');
+        // The asking peer sees what is there instead when it is told.
+        const next = peers[(n + 1) % peers.length];
+        await until(next?.logPin(others) ?? Promise.resolve());
+        await assert.rejects(until(peer.logPin(mine, { onlyIf: mine })), changed);
+        assert.equal(peer.pinset().get(cid)?.name, 'others');
+        await assert.rejects(until(peer.logUnpin(mine, { onlyIf: mine })), changed);
+        await until(peer.logUnpin(others, { onlyIf: others }));
+        assert.equal(peer.pinset().has(cid), false);
+      }
+    });
+
+    withPeers('of conditional writes over the same pin one happens', async ({ peers, until }) => {
+      const old = pinOf(cidNumber(1), { name: 'old', timestamp: now });
+      await until(peers[0]?.logPin(old) ?? Promise.resolve());
+      const results = await until(
+        Promise.allSettled(peers.map((peer, n) => peer.logPin({ ...old, name: `by ${n}` }, { onlyIf: old }))),
+      );
+      const winners = results.flatMap(({ status }, n) => (status === 'fulfilled' ? [n] : []));
+      assert.equal(winners.length, 1);
+      for (const peer of peers) {
+        await until(peer.waitForSync());
+        assert.equal(peer.pinset().get(old.cid)?.name, `by ${winners[0]}`);
       }
     });
 

@@ -3,7 +3,7 @@
  * peers off, and a virtual clock. For tests of what peers decide together.
  */
 
-import { type Logger, OperatingError, SeededRandom, silentLogger } from '../../src/base/index.ts';
+import { bytesEqual, type Logger, OperatingError, SeededRandom, silentLogger } from '../../src/base/index.ts';
 import { createPeer, createPinTracker, type Peer, type PeerOptions } from '../../src/cluster/index.ts';
 import { createMemoryDatastore } from '../../src/cluster/memory-datastore.ts';
 import type {
@@ -16,11 +16,12 @@ import type {
   Pinset,
   PinTracker,
   Rpc,
+  WriteOptions,
 } from '../../src/cluster/ports.ts';
 import { createDiskInformer, createTagsInformer } from '../../src/io/inform/index.ts';
 import { createPeerMonitor } from '../../src/io/monitor/index.ts';
 import { createRpc, type RpcNode, registerServices } from '../../src/io/rpc/index.ts';
-import type { PeerId, Pin, RpcMethod, RpcStreamMethod } from '../../src/model/index.ts';
+import { encodePin, type PeerId, type Pin, type RpcMethod, type RpcStreamMethod } from '../../src/model/index.ts';
 import { FakeClock } from './fake-clock.ts';
 import { MemoryIpfs } from './memory-ipfs.ts';
 import { MemoryPinset } from './memory-pinset.ts';
@@ -53,6 +54,8 @@ export class MemoryCluster {
   readonly calls: string[] = [];
   /** Decides what becomes of a call: returns to let it pass, rejects or waits to disturb it. */
   onCall: (to: PeerId, method: string, signal: AbortSignal | undefined) => Promise<void> | void = () => {};
+  /** What happens between the decision for a write and its place in the log. */
+  beforeWrite: (pin: Pin) => Promise<void> | void = () => {};
   isWritable = true;
   /** Reads find a quorum. */
   isConfirming = true;
@@ -209,9 +212,10 @@ export class MemoryCluster {
   }
 
   #consensus(self: PeerId, pinset: MemoryPinset): Consensus {
-    const write = async (kind: 'pin' | 'unpin', pin: Pin): Promise<void> => {
-      await null;
+    const write = async (kind: 'pin' | 'unpin', pin: Pin, { onlyIf }: WriteOptions = {}): Promise<void> => {
+      await this.beforeWrite(pin);
       if (!this.isWritable) throw new OperatingError('raft/no-leader', 'timed out waiting for leader');
+      if (onlyIf !== undefined) this.#demand(onlyIf);
       for (const [at, { pinset: replica, tracker }] of this.#pinsets.entries()) {
         const apply = (): void => {
           if (kind === 'pin') replica.add(pin);
@@ -233,8 +237,8 @@ export class MemoryCluster {
         });
         throw new OperatingError('consensus/not-ready', 'error waiting to become a Voter');
       },
-      logPin: (pin) => write('pin', pin),
-      logUnpin: (pin) => write('unpin', pin),
+      logPin: (pin, options) => write('pin', pin, options),
+      logUnpin: (pin, options) => write('unpin', pin, options),
       addPeer: async (peer) => {
         this.members = [...new Set([...this.members, peer])].sort();
       },
@@ -263,6 +267,14 @@ export class MemoryCluster {
       isTrustedPeer: () => true,
       clean: async () => {},
     };
+  }
+
+  /** What is agreed on has come to all but one that is late. */
+  #demand(pin: Pin): void {
+    const latest = this.#pinsets.findLast((_, at) => at !== this.late)?.pinset.get(pin.cid);
+    if (latest !== undefined && bytesEqual(encodePin(latest), encodePin(pin))) return;
+    for (const late of this.#late.splice(0)) late();
+    throw new OperatingError('consensus/changed', 'its pin is another one by now');
   }
 
   #host(self: PeerId, addressBook: Map<PeerId, string[]>): Host {

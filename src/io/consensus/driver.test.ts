@@ -5,10 +5,10 @@ import { cidNumber, pinOf } from '../../../test/support/pins.ts';
 import { type Cancel, type Clock, OperatingError, silentLogger } from '../../base/index.ts';
 import { createMemoryDatastore, openPinset } from '../../cluster/index.ts';
 import { bootstrapOps, type LogOp, type Request, type Response } from '../../core/raft/index.ts';
-import { raftCommandCodec } from '../../model/index.ts';
+import { type Pin, raftCommandCodec } from '../../model/index.ts';
 import { DiskImage } from '../../sim/image.ts';
 import { VirtualSnapshots } from '../../sim/world/snapshots.ts';
-import { RaftDriver } from './driver.ts';
+import { type Answer, RaftDriver } from './driver.ts';
 
 /** Time and timers that a test moves one by one. */
 class ManualClock implements Clock {
@@ -182,12 +182,100 @@ test('RaftDriver takes a fenced proposal only in the term of the fence', async (
   const data = raftCommandCodec.encode({ type: 'pin', pin: pinOf(cidNumber(1)) });
   const { term } = driver.status;
   for (const fence of [term - 1, term + 1]) {
-    assert.deepEqual(await driver.propose(data, fence), { outcome: 'refused', reason: 'not-leader', leader: 'a' });
+    assert.deepEqual(await driver.propose(data, { fence }), { outcome: 'refused', reason: 'not-leader', leader: 'a' });
   }
-  const taken = driver.propose(data, term);
+  const taken = driver.propose(data, { fence: term });
   await settle();
   await sync();
   assert.equal((await taken).outcome, 'applied');
+  await driver.stop();
+});
+
+/** A leader that is alone, and what puts a pin into its log. */
+async function makeLeader() {
+  const made = makeDriver(['a']);
+  const { driver, held, sync } = made;
+  driver.start();
+  await settle();
+  while (held.length > 0) await sync();
+  const put = (pin: Pin, onlyIf?: Pin): Promise<Answer> =>
+    driver.propose(raftCommandCodec.encode({ type: 'pin', pin }), onlyIf && { onlyIf });
+  const syncAll = async (): Promise<void> => {
+    await settle();
+    while (held.length > 0) await sync();
+  };
+  return { ...made, put, syncAll };
+}
+
+const changed = { outcome: 'refused', reason: 'changed', leader: 'a' };
+
+test('RaftDriver holds a conditional proposal against what is in the log and not applied yet', async () => {
+  const { driver, put, syncAll } = await makeLeader();
+  const cid = cidNumber(1);
+  const [first, second, third] = ['first', 'second', 'third'].map((name) => pinOf(cid, { name }));
+  assert(first !== undefined && second !== undefined && third !== undefined);
+  // All in one turn: nothing of it is on disk, or even in the log, when the last is asked for.
+  const answers = [put(first), put(second, first), put(third, first), put(third, second)];
+  await settle();
+  const [, , refused] = answers;
+  const early = await Promise.race([refused, settle().then(() => 'not yet')]);
+  assert.equal(early, 'not yet', 'what stands in the way may be lost yet');
+  await syncAll();
+  assert.deepEqual(
+    (await Promise.all(answers)).map((answer) => answer.outcome),
+    ['applied', 'applied', 'refused', 'applied'],
+  );
+  assert.deepEqual(await refused, changed);
+  // The same against what is applied.
+  assert.deepEqual(await put(first, second), changed);
+  const unpinned = driver.propose(raftCommandCodec.encode({ type: 'unpin', pin: third }), { onlyIf: third });
+  const late = put(first, third);
+  await syncAll();
+  assert.equal((await unpinned).outcome, 'applied');
+  assert.deepEqual(await late, changed);
+  assert.deepEqual(await put(first, pinOf(cidNumber(2))), changed);
+  await driver.stop();
+});
+
+test('RaftDriver refuses a conditional proposal that its leadership was too short to judge', async () => {
+  const { driver, put, syncAll } = await makeLeader();
+  const pin = pinOf(cidNumber(1));
+  const pending = put(pin);
+  const contested = put(pin, pinOf(cidNumber(1), { name: 'another' }));
+  await settle();
+  const { term } = driver.status;
+  const answered = driver.handle('b', {
+    type: 'append',
+    term: term + 1,
+    leader: 'b',
+    prevIndex: 0,
+    prevTerm: 0,
+    entries: [],
+    commit: 0,
+  });
+  assert.deepEqual(await contested, { outcome: 'refused', reason: 'not-leader', leader: 'b' });
+  await syncAll();
+  await answered;
+  const rejected = assert.rejects(pending, { outcome: 'unknown' });
+  await driver.stop();
+  await rejected;
+});
+
+test('RaftDriver compares pins as they are stored', async () => {
+  const { driver, put, syncAll } = await makeLeader();
+  const stored = pinOf(cidNumber(1), { timestamp: { seconds: 7, nanos: 0 }, metadata: { a: '1', b: '2' } });
+  const asked = {
+    ...stored,
+    timestamp: { seconds: 7, nanos: 5 },
+
+    metadata: { b: '2', a: '1' },
+  };
+  const answers = [put(asked), put(pinOf(cidNumber(1), { name: 'next' }), stored)];
+  await syncAll();
+  assert.deepEqual(
+    (await Promise.all(answers)).map(({ outcome }) => outcome),
+    ['applied', 'applied'],
+  );
   await driver.stop();
 });
 

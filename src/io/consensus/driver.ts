@@ -31,6 +31,7 @@ import {
   type Proposal,
   type Raft,
   type RaftOptions,
+  type RefusalReason,
   type Reply,
   type Request,
   type Response,
@@ -39,8 +40,9 @@ import {
   type Status,
   type Term,
 } from '../../core/raft/index.ts';
-import type { PeerId } from '../../model/index.ts';
+import type { PeerId, Pin } from '../../model/index.ts';
 import { overtaken, overwhelmed, readOnly, stopped } from './errors.ts';
+import { PinsAtLogEnd } from './pins-at-log-end.ts';
 import type { RaftTransport, ReplicatedPinset, SnapshotBody } from './ports.ts';
 import { commandsOf } from './replay.ts';
 import { Snapshots } from './snapshots.ts';
@@ -93,19 +95,33 @@ const entriesPerSyncMax = 8192;
 /** And at least once in so many bytes of commands: they stay in memory until then. */
 const bytesPerSyncMax = 32 << 20;
 
+/** Conditional proposals whose refusal waits; more are refused as `busy`. */
+const contestedMax = 1024;
+
 /** Without the engine's id. */
-export type Answer =
-  | { readonly outcome: 'applied'; readonly index: LogIndex; readonly term: Term }
-  | Omit<Extract<Result, { outcome: 'refused' }>, 'id'>;
+export type Answer = { readonly outcome: 'applied'; readonly index: LogIndex; readonly term: Term } | Refused;
+
+export interface Refused extends Omit<Extract<Result, { outcome: 'refused' }>, 'id' | 'reason'> {
+  /**
+   * `changed`: this peer has applied something else than the pin that the proposal is for. Unless it still leads, which a read tells, that
+   * may be an old state.
+   */
+  readonly reason: RefusalReason | 'changed';
+}
+
+export interface ProposeOptions {
+  /** Only the leader of this term takes it. */
+  readonly fence?: Term;
+  /** It gets into the log only if its pinset is then to have exactly this pin. */
+  readonly onlyIf?: Pin;
+}
 
 interface Waiter {
   resolve(answer: Answer): void;
   reject(error: Error): void;
 }
 
-interface PendingProposal extends Proposal {
-  readonly fence: Term | undefined;
-}
+interface PendingProposal extends Proposal, ProposeOptions {}
 
 /** The bytes of a snapshot, and whether all of them were read. */
 class CountedBody implements SnapshotBody {
@@ -143,6 +159,7 @@ export class RaftDriver {
   readonly #tickMs: number;
   readonly #electionTicks: number;
   readonly #raft: Raft;
+  readonly #pinsAtLogEnd: PinsAtLogEnd;
   readonly #waiters = new Map<number, Waiter>();
   readonly #requests = new Map<number, { resolve(response: Response): void; reject(error: Error): void }>();
   /** Under way, each with what cancels its time limit. */
@@ -159,6 +176,8 @@ export class RaftDriver {
   readonly #life = new AbortController();
   #restores = 0;
   #proposals: PendingProposal[] = [];
+  /** Conditional ones, and the entries that stand in their way. */
+  #contested: { readonly id: number; readonly index: LogIndex; readonly term: Term }[] = [];
   #lastId = 0;
   #isPumpPlanned = false;
   #cancelTick: Cancel = () => {};
@@ -204,6 +223,7 @@ export class RaftDriver {
       },
       options.engine,
     );
+    this.#pinsAtLogEnd = new PinsAtLogEnd(this.#raft, state);
     this.#lastAppliedTerm = image.entries[state.applied - image.base.index - 1]?.term ?? image.base.term;
     this.changes = new Watch(clock);
   }
@@ -270,10 +290,10 @@ export class RaftDriver {
     return this.#restores;
   }
 
-  /** Proposals of one turn go into the log together. With `fence`, only the leader of that term takes it. */
-  propose(data: Uint8Array, fence?: Term): Promise<Answer> {
+  /** Proposals of one turn go into the log together. */
+  propose(data: Uint8Array, options: ProposeOptions = {}): Promise<Answer> {
     return this.#ask((id) => {
-      this.#proposals.push({ id, data, fence, appendedAt: this.#deps.clock.wallNanos() });
+      this.#proposals.push({ ...options, id, data, appendedAt: this.#deps.clock.wallNanos() });
     });
   }
 
@@ -374,6 +394,7 @@ export class RaftDriver {
     if (apply.length > 0) this.#track(this.#apply(apply));
     for (const { id, ...answer } of results) this.#answer(id, answer);
     if (status === undefined) return;
+    this.#settleContested();
     this.#logStatus(status);
     this.changes.notify();
     this.#deps.onStatus?.(status);
@@ -381,12 +402,43 @@ export class RaftDriver {
 
   #giveProposals(): void {
     const { role, term, leader } = this.#raft.status();
+    const refuse = (id: number, reason: Refused['reason']): void =>
+      this.#answer(id, { outcome: 'refused', reason, leader });
     const proposals: Proposal[] = [];
-    for (const { fence, ...proposal } of this.#proposals) {
-      if (fence === undefined || (fence === term && role === 'leader')) proposals.push(proposal);
-      else this.#answer(proposal.id, { outcome: 'refused', reason: 'not-leader', leader });
+    for (const { fence, onlyIf, ...proposal } of this.#proposals) {
+      if (fence !== undefined && (fence !== term || role !== 'leader')) {
+        refuse(proposal.id, 'not-leader');
+        continue;
+      }
+      if (onlyIf !== undefined && role === 'leader') {
+        // What came before it this turn goes into the log first: the engine may refuse some of that.
+        this.#giveToEngine(proposals.splice(0));
+        const index = this.#pinsAtLogEnd.conflictWith(onlyIf);
+        if (index !== undefined) {
+          if (this.#contested.length >= contestedMax) refuse(proposal.id, 'busy');
+          else this.#contested.push({ id: proposal.id, index, term });
+          continue;
+        }
+      }
+      proposals.push(proposal);
     }
     this.#proposals = [];
+    this.#giveToEngine(proposals);
+    this.#settleContested();
+  }
+
+  /** What stands in the way of a proposal is applied, or may get lost with the leadership. */
+  #settleContested(): void {
+    if (this.#contested.length === 0) return;
+    const { term, leader } = this.#raft.status();
+    this.#contested = this.#contested.filter(({ id, index, term: asked }) => {
+      const reason = index <= this.applied ? 'changed' : term === asked ? undefined : 'not-leader';
+      if (reason !== undefined) this.#answer(id, { outcome: 'refused', reason, leader });
+      return reason === undefined;
+    });
+  }
+
+  #giveToEngine(proposals: readonly Proposal[]): void {
     if (proposals.length > 0) this.#raft.step({ type: 'propose', proposals });
   }
 
@@ -420,6 +472,7 @@ export class RaftDriver {
     for (const listener of this.#appliers) for (const entry of entries) listener(entry);
     this.#lastAppliedTerm = last.term;
     this.#step({ type: 'applied', index: last.index });
+    this.#settleContested();
     if (isSyncDue) this.#compact(last.index);
     this.changes.notify();
   }
@@ -543,6 +596,7 @@ export class RaftDriver {
     for (const { reject } of this.#waiters.values()) reject(stopped('unknown'));
     this.#waiters.clear();
     this.#proposals = [];
+    this.#contested = [];
     this.changes.close(error);
   }
 }

@@ -1,7 +1,7 @@
 /** Expected failures of consensus. Texts that name the leader or its absence are the reference's, for its clients read them. */
 import { errorCode, errorMessage, OperatingError, type Outcome } from '../../base/index.ts';
 import type { LogIndex, RefusalReason } from '../../core/raft/index.ts';
-import type { PeerId } from '../../model/index.ts';
+import type { PeerId, Pin, RaftCommand } from '../../model/index.ts';
 
 const mayHappen = 'the operation may still take effect';
 
@@ -86,6 +86,12 @@ export function overtaken(): OperatingError {
   return new OperatingError('consensus/overtaken', text, { outcome: 'unknown' });
 }
 
+/** A conditional write, and what the pinset has in place of what was expected. */
+export function changed({ type, pin }: RaftCommand, present: Pin | undefined): OperatingError {
+  const now = present === undefined ? 'it is not pinned any more' : 'its pin is another one by now';
+  return new OperatingError('consensus/changed', `Cannot ${type} "${pin.cid}": ${now}`);
+}
+
 /** The disk of this peer hangs, and others go on asking. */
 export function overwhelmed(): OperatingError {
   return new OperatingError('consensus/overwhelmed', 'Cannot take a Raft message: too many wait for the disk already');
@@ -103,18 +109,19 @@ export function isStateDamage(error: unknown): boolean {
 }
 
 /** What the engine's refusal means for one who asked over the network. */
-export function refusal(reason: RefusalReason, leader: PeerId | undefined): OperatingError {
+export function refusal(reason: RefusalReason | 'changed', leader: PeerId | undefined): OperatingError {
   if (reason === 'last-voter') {
     // Go `consensus/raft/raft.go` `RemovePeer`.
     return new OperatingError('consensus/last-voter', 'cannot remove ourselves from a 1-peer cluster');
   }
-  const texts: Record<Exclude<RefusalReason, 'last-voter'>, string> = {
+  const texts: Record<Exclude<RefusalReason, 'last-voter'> | 'changed', string> = {
     'not-leader': leader === undefined ? 'node is not the leader' : `node is not the leader, "${leader}" is`,
     busy: 'Cannot log the operation: too many operations wait to be committed',
     superseded: 'leadership lost while committing log',
     'change-pending': 'Cannot change the peerset: another change is under way',
     'no-successor': 'Cannot hand the leadership over: no other voter took it in time',
     unchanged: 'The peerset is as asked for already',
+    changed: 'The pin is another one than expected',
   };
   return new OperatingError(`consensus/${reason}`, texts[reason]);
 }

@@ -141,6 +141,100 @@ threePeers('a request that the dead leader never got is made again, once', async
   assert.deepEqual(follower.seen, ['pin pin 1']);
 });
 
+threePeers(
+  'a conditional write whose answer is lost is done, and not refused for what it wrote itself',
+  async (cluster) => {
+    const leader = await cluster.leader();
+    const [follower] = cluster.others(leader);
+    assert.ok(follower !== undefined);
+    const old = pinNumber(1, 'old');
+    await cluster.until(follower.consensus.logPin(old));
+    cluster.fate = (_, __, kind) => (kind === 'RaftLeader.Propose' ? 'lose-answer' : 'deliver');
+    const write = follower.consensus.logPin(pinNumber(1, 'new'), { onlyIf: old });
+    write.catch(() => {});
+    await cluster.untilTrue(() => follower.seen.length === 2);
+    await cluster.kill(leader.id);
+    cluster.fate = () => 'deliver';
+    await cluster.until(write);
+    assert.deepEqual(follower.seen, ['pin old', 'pin new']);
+  },
+);
+
+for (const isReplaced of [true, false]) {
+  const what = isReplaced ? 'refused when somebody else was quicker' : 'made again';
+  threePeers(`a conditional request that the dead leader never got is ${what}`, async (cluster) => {
+    const leader = await cluster.leader();
+    const [follower, other] = cluster.others(leader);
+    assert.ok(follower !== undefined && other !== undefined);
+    const old = pinNumber(1, 'old');
+    await cluster.until(follower.consensus.logPin(old));
+    cluster.fate = (from, _, kind) => (kind === 'RaftLeader.Propose' && from === follower.id ? 'lose' : 'deliver');
+    const write = follower.consensus.logPin(pinNumber(1, 'new'), { onlyIf: old });
+    write.catch(() => {});
+    if (isReplaced) await cluster.until(other.consensus.logPin(pinNumber(1, 'newer')));
+    await cluster.kill(leader.id);
+    cluster.fate = () => 'deliver';
+    if (isReplaced) {
+      await assert.rejects(cluster.until(write), {
+        code: 'consensus/changed',
+        outcome: 'refused',
+        message: `Cannot pin "${old.cid}": its pin is another one by now`,
+      });
+    } else await cluster.until(write);
+    assert.deepEqual(follower.seen, ['pin old', isReplaced ? 'pin newer' : 'pin new']);
+    assert.deepEqual(await names(follower), [isReplaced ? 'newer' : 'new']);
+  });
+}
+
+threePeers('what stood in the way of a conditional write and was lost is no reason to refuse it', async (cluster) => {
+  const leader = await cluster.leader();
+  const [other] = cluster.others(leader);
+  assert.ok(other !== undefined);
+  const old = pinNumber(1, 'old');
+  await cluster.until(leader.consensus.logPin(old));
+  const isCut = (from: string, to: string): boolean => (from === leader.id) !== (to === leader.id);
+  cluster.fate = (from, to) => (isCut(from, to) ? 'lose' : 'deliver');
+  const asking = new AbortController();
+  const lost = leader.consensus.logPin(pinNumber(1, 'lost'), { signal: asking.signal });
+  const isGivenUp = assert.rejects(lost, { outcome: 'unknown' });
+  await cluster.pass(20);
+  asking.abort();
+  const write = leader.consensus.logPin(pinNumber(1, 'new'), { onlyIf: old });
+  const changed = assert.rejects(leader.consensus.logPin(pinNumber(1, 'late'), { onlyIf: pinNumber(1, 'lost') }), {
+    code: 'consensus/changed',
+  });
+  // Another leader has its first entry committed: the lost one never will be.
+  await cluster.until(other.consensus.logPin(pinNumber(2)));
+  cluster.fate = () => 'deliver';
+  await cluster.until(Promise.all([isGivenUp, write, changed]));
+  await cluster.untilTrue(() => leader.consensus.pinset().count() === 2);
+  assert.deepEqual(await names(leader), ['new', 'pin 2']);
+});
+
+threePeers('under a Go leader the pinset is compared by whoever is asked', async (cluster) => {
+  const leader = await cluster.leader();
+  const [follower, other] = cluster.others(leader);
+  assert.ok(follower !== undefined && other !== undefined);
+  const handlers = cluster.rpcHandlers.get(leader.id);
+  handlers?.delete('RaftLeader.Propose');
+  handlers?.delete('RaftLeader.Read');
+  handlers?.set('Consensus.LogPin', (pin: Pin) => leader.consensus.logPin(pin));
+  handlers?.set('Consensus.LogUnpin', (pin: Pin) => leader.consensus.logUnpin(pin));
+  const old = pinNumber(1, 'old');
+  const pin = pinNumber(1, 'new');
+  await assert.rejects(cluster.until(follower.consensus.logPin(pin, { onlyIf: old })), {
+    code: 'consensus/changed',
+    message: `Cannot pin "${old.cid}": it is not pinned any more`,
+  });
+  await cluster.until(leader.consensus.logPin(old));
+  await cluster.untilTrue(() => follower.consensus.pinset().count() === 1);
+  await cluster.until(follower.consensus.logPin(pin, { onlyIf: old }));
+  await assert.rejects(cluster.until(follower.consensus.logUnpin(old, { onlyIf: old })), { code: 'consensus/changed' });
+  await cluster.untilTrue(() => follower.consensus.pinset().get(pin.cid)?.name === 'new');
+  await cluster.until(follower.consensus.logUnpin(pin, { onlyIf: pin }));
+  assert.deepEqual(leader.seen, ['pin old', 'pin new', `unpin ${pin.cid}`]);
+});
+
 threePeers('the minority side refuses writes in bounded time and goes on reading', async (cluster) => {
   const leader = await cluster.leader();
   await cluster.until(leader.consensus.logPin(pinNumber(1)));

@@ -12,7 +12,7 @@ import {
   pause,
   type Random,
 } from '../../base/index.ts';
-import type { CallOptions, Consensus, Datastore, Pinset, Rpc } from '../../cluster/ports.ts';
+import type { CallOptions, Consensus, Datastore, Pinset, Rpc, WriteOptions } from '../../cluster/ports.ts';
 import {
   type Base,
   bootstrapOps,
@@ -28,6 +28,7 @@ import {
 import type { RaftConfig } from '../../model/config/index.ts';
 import {
   type ChangeRequest,
+  decodePin,
   type LogPosition,
   methods,
   type Nothing,
@@ -117,7 +118,7 @@ const passingFailures = ['store/full', 'store/io', 'store/locked'];
  * Makes the consensus of a peer.
  *
  * **Errors** of `start`: those of the storage, `store/damaged`, `raft/state-ahead`, `raft/state-behind`. Of writes:
- * `consensus/no-leader`, `consensus/timeout`, `consensus/busy`, `consensus/too-large`, `consensus/read-only`,
+ * `consensus/no-leader`, `consensus/timeout`, `consensus/busy`, `consensus/changed`, `consensus/too-large`, `consensus/read-only`,
  * `consensus/cancelled`, `consensus/stopped`, and what the leader answered; `outcome` tells whether the write may still happen.
  */
 export function createRaft(options: RaftConsensusOptions, deps: RaftConsensusDeps): Consensus {
@@ -367,11 +368,11 @@ class RaftConsensus implements Consensus {
     }
   }
 
-  logPin(pin: Pin, options?: CallOptions): Promise<void> {
+  logPin(pin: Pin, options?: WriteOptions): Promise<void> {
     return this.#write((writes) => writes.log({ type: 'pin', pin }, options));
   }
 
-  logUnpin(pin: Pin, options?: CallOptions): Promise<void> {
+  logUnpin(pin: Pin, options?: WriteOptions): Promise<void> {
     return this.#write((writes) => writes.log({ type: 'unpin', pin }, options));
   }
 
@@ -628,14 +629,15 @@ class RaftConsensus implements Consensus {
     return await log.load();
   }
 
-  async #servePropose({ term, command }: ProposeRequest): Promise<LogPosition> {
+  async #servePropose({ term, command, onlyIf }: ProposeRequest): Promise<LogPosition> {
     const { driver } = this.#use();
     // Whatever gets into the log is applied by everyone: it is read before.
-    const { type } = raftCommandCodec.decode(command ?? new Uint8Array(0));
+    const { type, pin } = raftCommandCodec.decode(command ?? new Uint8Array(0));
     if (command === null || type === 'unknown') {
       throw new OperatingError('consensus/bad-command', 'the type of the command is unknown');
     }
-    return positionOf(await driver.propose(command, term));
+    const condition = onlyIf === null ? {} : { onlyIf: decodePin(onlyIf, pin.cid) };
+    return positionOf(await driver.propose(command, { fence: term, ...condition }));
   }
 
   async #serveChange({ term, peer, isRemoval }: ChangeRequest): Promise<LogPosition> {

@@ -10,11 +10,16 @@
  *    If a command with the same bytes was applied in that term, it may be ours or another client's: then a linearizable read
  *    tells whether the state is as asked for, which is as good as done; if not, the outcome stays unknown.
  *
+ * A conditional write (`onlyIf`) is judged by the leader, against all of its log (`pins-at-log-end.ts`). A try that may have happened is
+ * never repeated, so none is ever refused for what an earlier one of its own has written. A leader that leads no more may refuse for what
+ * is long over: a linearizable read here confirms the refusal, and when that shows what was expected, it is tried again.
+ *
  * So a leader that dies with requests under way costs its clients a second or two, and no error. A Go leader knows neither
  * terms nor positions in its calls: after a lost answer the outcome is unknown, and nothing is repeated.
  */
 import { crc32 } from 'node:zlib';
 import {
+  assert,
   bytesEqual,
   type Clock,
   errorCode,
@@ -23,20 +28,22 @@ import {
   OperatingError,
   type Outcome,
 } from '../../base/index.ts';
-import type { CallOptions, Pinset, Rpc } from '../../cluster/ports.ts';
+import type { CallOptions, Pinset, Rpc, WriteOptions } from '../../cluster/ports.ts';
 import type { Configuration, ConfigurationChange, Entry, LogIndex, Status, Term } from '../../core/raft/index.ts';
 import {
   encodePin,
   methods,
   nothing,
   type PeerId,
+  type Pin,
   type RaftCommand,
   raftCommandCodec,
   raftLeaderMethods,
 } from '../../model/index.ts';
 import type { Answer, RaftDriver } from './driver.ts';
-import { asUnknown, givenUp, noLeaderInTime, notCommittedInTime, refusal } from './errors.ts';
+import { asUnknown, changed, givenUp, noLeaderInTime, notCommittedInTime, refusal } from './errors.ts';
 import { isMember } from './membership.ts';
+import { isStoredAs } from './pins-at-log-end.ts';
 
 /** Larger commands would hold up everyone's log. */
 const commandBytesMax = 1 << 20;
@@ -86,6 +93,8 @@ interface Forwarded {
 interface Write extends Wait {
   readonly command: RaftCommand;
   readonly bytes: Uint8Array;
+  /** What the pinset must have in its place. */
+  readonly onlyIf: Pin | undefined;
 }
 
 export class Writes {
@@ -103,8 +112,9 @@ export class Writes {
   }
 
   /** Resolves when the command is applied at the leader, and here unless a Go peer leads. */
-  async log(command: RaftCommand, { timeoutMs, signal }: CallOptions = {}): Promise<void> {
-    const { clock } = this.#deps;
+  async log(command: RaftCommand, { timeoutMs, signal, onlyIf }: WriteOptions = {}): Promise<void> {
+    const { clock, pinset } = this.#deps;
+    assert(onlyIf === undefined || onlyIf.cid.equals(command.pin.cid), 'a write depends on the pin that it replaces');
     const { waitForLeaderTimeoutMs, commitRetries } = this.#options;
     if (this.#deps.driver.ended !== undefined) throw this.#deps.driver.ended;
     const bytes = raftCommandCodec.encode(command);
@@ -113,7 +123,7 @@ export class Writes {
       throw new OperatingError('consensus/too-large', text);
     }
     const endMs = clock.now() + (timeoutMs ?? waitForLeaderTimeoutMs);
-    const write: Write = { command, bytes, endMs, signal, outcome: 'refused' };
+    const write: Write = { command, bytes, onlyIf, endMs, signal, outcome: 'refused' };
     const triesMax = (commitRetries + 1) ** 2;
     for (let count = 1; ; ) {
       const leader = await this.#leader(write);
@@ -128,6 +138,9 @@ export class Writes {
       // It takes nothing until that is over, which is no failed try; the time limit of the write still holds.
       const isHandingOver = isHere && errorCode(result.error) === 'consensus/not-leader';
       if (result.outcome === 'unknown') throw asUnknown(result.error);
+      if (errorCode(result.error) === 'consensus/changed' && !(await this.#isAsExpected(write))) {
+        throw changed(command, pinset.get(command.pin.cid));
+      }
       if (count === triesMax && !isHandingOver) throw result.error;
       if (!isHandingOver) count++;
       this.#deps.logger.warn('trying a refused write again', { count, leader, error: result.error.message });
@@ -250,7 +263,8 @@ export class Writes {
 
   async #tryHere(write: Write): Promise<Try> {
     write.outcome = 'unknown';
-    const answer = await this.#within(this.#deps.driver.propose(write.bytes), write);
+    const { bytes, onlyIf } = write;
+    const answer = await this.#within(this.#deps.driver.propose(bytes, onlyIf && { onlyIf }), write);
     write.outcome = 'refused';
     return tryOf(answer);
   }
@@ -266,8 +280,9 @@ export class Writes {
     const { restores } = driver;
     write.outcome = 'unknown';
     let answer: Try | undefined;
+    const onlyIf = write.onlyIf === undefined ? null : encodePin(write.onlyIf);
     const call = rpc
-      .call(leader, raftLeaderMethods.Propose, { term, command: write.bytes }, this.#callOptions(write))
+      .call(leader, raftLeaderMethods.Propose, { term, command: write.bytes, onlyIf }, this.#callOptions(write))
       .then(
         ({ index }) => {
           answer = { outcome: 'applied', index };
@@ -335,9 +350,24 @@ export class Writes {
     return { outcome: 'unknown', error: notCommittedInTime('unknown') };
   }
 
-  /** Asks a leader of the reference. */
+  /** Whether the pinset has what the write is to replace, in all that is committed by now as far as the leader can tell. */
+  async #isAsExpected(write: Write): Promise<boolean> {
+    const { driver, pinset } = this.#deps;
+    const { command, onlyIf, signal } = write;
+    const index = await this.readIndex({ timeoutMs: this.#leftMs(write), ...(signal && { signal }) });
+    // A Go leader does not tell its index.
+    const goal = index ?? driver.status.lastIndex;
+    await this.#until(() => driver.applied >= goal || undefined, write);
+    return onlyIf === undefined || isStoredAs(pinset.get(command.pin.cid), onlyIf);
+  }
+
+  /** Asks a leader of the reference. It knows no conditions. */
   async #tryForeign(leader: PeerId, write: Write): Promise<Try> {
-    const { rpc } = this.#deps;
+    const { rpc, pinset } = this.#deps;
+    const { command, onlyIf } = write;
+    if (onlyIf !== undefined && !(await this.#isAsExpected(write))) {
+      return { outcome: 'refused', error: changed(command, pinset.get(command.pin.cid)) };
+    }
     const method = write.command.type === 'pin' ? methods.Consensus.LogPin : methods.Consensus.LogUnpin;
     try {
       await rpc.call(leader, method, write.command.pin, this.#callOptions(write));
@@ -427,7 +457,7 @@ export class Writes {
 function isEffective(pinset: Pinset, { type, pin }: RaftCommand): boolean {
   const present = pinset.get(pin.cid);
   if (type !== 'pin') return present === undefined;
-  return present !== undefined && bytesEqual(encodePin(present), encodePin(pin));
+  return isStoredAs(present, pin);
 }
 
 /** `undefined`: it is under way. */
