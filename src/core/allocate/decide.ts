@@ -14,6 +14,11 @@ import { balancedOrder, type MetricsByName } from './balanced.ts';
 import { badFactors, notEnoughPeers } from './errors.ts';
 import { type AllocateRequest, isFresh, type MemberFacts } from './request.ts';
 
+/** What decides about one member alone. */
+type Rules = Pick<AllocateRequest, 'allocateBy' | 'excluded' | 'nowNanos'>;
+
+const noPeers: ReadonlySet<PeerId> = new Set();
+
 /** Why a peer is in its class. */
 export type Reason =
   | { readonly type: 'holds'; readonly lacks: readonly string[] }
@@ -99,7 +104,12 @@ function classify(request: AllocateRequest): Verdict[] {
   ];
 }
 
-function asHolder(peer: PeerId, facts: MemberFacts | undefined, request: AllocateRequest): Verdict {
+/** Whether a member can be given pins. */
+export function canTake(facts: MemberFacts, by: Pick<AllocateRequest, 'allocateBy' | 'nowNanos'>): boolean {
+  return asCandidate(facts, 'candidate', { ...by, excluded: noPeers }).class === 'candidate';
+}
+
+function asHolder(peer: PeerId, facts: MemberFacts | undefined, request: Rules): Verdict {
   const dropped = (reason: Reason): Verdict => ({ peer, facts, class: 'dropped', reason });
   if (facts === undefined) return dropped({ type: 'no-member' });
   const barred = barredBy(facts, request);
@@ -109,7 +119,7 @@ function asHolder(peer: PeerId, facts: MemberFacts | undefined, request: Allocat
   return { peer, facts, class: 'current', reason: { type: 'holds', lacks } };
 }
 
-function asCandidate(facts: MemberFacts, kind: 'priority' | 'candidate', request: AllocateRequest): Verdict {
+function asCandidate(facts: MemberFacts, kind: 'priority' | 'candidate', request: Rules): Verdict {
   const { peer, ping, cordon } = facts;
   const dropped = (reason: Reason): Verdict => ({ peer, facts, class: 'dropped', reason });
   const barred = barredBy(facts, request);
@@ -121,12 +131,12 @@ function asCandidate(facts: MemberFacts, kind: 'priority' | 'candidate', request
   return { peer, facts, class: kind, reason: { type: 'usable' } };
 }
 
-function barredBy(facts: MemberFacts, request: AllocateRequest): Reason | undefined {
+function barredBy(facts: MemberFacts, request: Rules): Reason | undefined {
   if (request.excluded.has(facts.peer)) return { type: 'excluded' };
   return facts.barred === 'no' ? undefined : { type: facts.barred };
 }
 
-function lackedBy(facts: MemberFacts, { allocateBy, nowNanos }: AllocateRequest): string[] {
+function lackedBy(facts: MemberFacts, { allocateBy, nowNanos }: Rules): string[] {
   return allocateBy.filter((name) => !isFresh(facts.metric(name), nowNanos));
 }
 
