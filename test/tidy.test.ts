@@ -17,7 +17,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   'model/config': ['base', 'model'],
   model: ['base'],
   'core/*': ['base', 'model'],
-  cluster: ['base', 'model', 'model/config', 'core/allocate', 'core/track', 'core/metrics'],
+  cluster: ['base', 'model', 'model/config', 'core/allocate', 'core/heal', 'core/track', 'core/metrics'],
   'io/consensus': ['base', 'model', 'model/config', 'core/*', 'cluster/ports', 'io/rpc'],
   'io/add': ['base', 'model', 'model/config', 'core/*', 'cluster/ports', 'io/rpc'],
   'io/config': ['base', 'model', 'model/config', 'cluster/ports'],

@@ -13,6 +13,7 @@ import {
   bandwidthByProtocolJson,
   type Cid,
   type ConnectGraph,
+  type CordonMode,
   connectGraphJson,
   defaultPinOptions,
   formatPinOptions,
@@ -24,13 +25,17 @@ import {
   type Id,
   idJson,
   type Json,
+  type MemberState,
   type Metric,
+  memberStatesJson,
   metricsJson,
   type PeerId,
   type Pin,
   type PinOptions,
   type PinType,
   pinJson,
+  type Replication,
+  replicationJson,
   type StatusFilter,
   textsJson,
   versionJson,
@@ -82,6 +87,12 @@ export interface AllocationOptions extends RequestOptions {
   readonly linearizable?: boolean;
 }
 
+/** How replicas are counted. */
+export interface ReplicationOptions extends RequestOptions {
+  /** Ask all members what they have pinned, rather than count allocations to members that are alive. Default false. */
+  readonly verify?: boolean;
+}
+
 /** What part of the pinset to list. */
 export interface AllocationsOptions extends AllocationOptions {
   /** Default: all types. */
@@ -100,6 +111,10 @@ export interface Client {
   peers(options?: RequestOptions): AsyncIterable<Id>;
   peerAdd(peer: PeerId, options?: RequestOptions): Promise<Id>;
   peerRemove(peer: PeerId, options?: RequestOptions): Promise<void>;
+  /** Tells a member to take nothing new, to be emptied, or to take what it is given. Go peers answer with status 404 or 405. */
+  cordon(peer: PeerId, mode: CordonMode, options?: RequestOptions): Promise<void>;
+  /** How all members are, as the peer that is asked sees them. Go peers answer with status 404. */
+  memberStates(options?: RequestOptions): Promise<readonly MemberState[]>;
   pin(cid: Cid, pinOptions?: Partial<PinOptions>, options?: RequestOptions): Promise<Pin>;
   /** `path` begins with `/ipfs/`, `/ipns/` or `/ipld/`. */
   pinPath(path: string, pinOptions?: Partial<PinOptions>, options?: RequestOptions): Promise<Pin>;
@@ -124,6 +139,8 @@ export interface Client {
   repoGc(options?: LocalOptions): Promise<GlobalRepoGc>;
   connectGraph(options?: RequestOptions): Promise<ConnectGraph>;
   alerts(options?: RequestOptions): Promise<readonly Alert[]>;
+  /** Not known to Go peers. */
+  replication(options?: ReplicationOptions): Promise<Replication>;
   bandwidth(options?: RequestOptions): Promise<BandwidthByProtocol>;
   metricNames(options?: RequestOptions): Promise<readonly string[]>;
   metrics(name: string, options?: RequestOptions): Promise<readonly Metric[]>;
@@ -143,6 +160,9 @@ export function createClient(options: ClientOptions = {}): Client {
     peers: (call) => exchange.stream('GET', '/peers', idJson, call),
     peerAdd: (peer, call) => exchange.object('POST', '/peers', idJson, call, JSON.stringify({ peer_id: peer })),
     peerRemove: (peer, call) => exchange.nothing('DELETE', `/peers/${encodeURIComponent(peer)}`, call),
+    cordon: (peer, mode, call) =>
+      exchange.nothing('POST', `/peers/${encodeURIComponent(peer)}/${actOfMode[mode]}`, call),
+    memberStates: async (call) => (await exchange.object('GET', '/health/peers', memberStatesJson, call)) ?? [],
     pin: (cid, pinOptions, call) => pinning(`/pins/${cid}`, pinOptions, call),
     pinPath: (path, pinOptions, call) => pinning(`/pins${encodePath(path)}`, pinOptions, call),
     explainAllocation: (cid, pinOptions, call) =>
@@ -166,12 +186,16 @@ export function createClient(options: ClientOptions = {}): Client {
     repoGc: (call) => exchange.object('POST', `/ipfs/gc?${local(call)}`, globalRepoGcJson, call),
     connectGraph: (call) => exchange.object('GET', '/health/graph', connectGraphJson, call),
     alerts: async (call) => (await exchange.object('GET', '/health/alerts', alertsJson, call)) ?? [],
+    replication: (call) =>
+      exchange.object('GET', `/health/replication?verify=${call?.verify === true}`, replicationJson, call),
     bandwidth: (call) => exchange.object('GET', '/health/bandwidth', bandwidthByProtocolJson, call),
     metricNames: async (call) => (await exchange.object('GET', '/monitor/metrics', textsJson, call)) ?? [],
     metrics: async (name, call) =>
       (await exchange.object('GET', `/monitor/metrics/${encodeURIComponent(name)}`, metricsJson, call)) ?? [],
   };
 }
+
+const actOfMode: Readonly<Record<CordonMode, string>> = { none: 'uncordon', cordoned: 'cordon', draining: 'drain' };
 
 function local(options: LocalOptions | undefined): string {
   return `local=${options?.local === true}`;

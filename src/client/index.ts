@@ -4,6 +4,7 @@ export {
   type ClientOptions,
   createClient,
   type LocalOptions,
+  type ReplicationOptions,
   type RequestOptions,
   type StatusAllOptions,
 } from './client.ts';

@@ -2,7 +2,7 @@
  * Which members get a pin: gathers what is known of them, lets `core/allocate` decide, and tells the log why a pin could
  * not be placed.
  */
-import { type Clock, type Logger, LogLimit } from '../base/index.ts';
+import { type Clock, errorCode, type Logger, LogLimit } from '../base/index.ts';
 import {
   type AllocateRequest,
   allocate,
@@ -11,12 +11,10 @@ import {
   type MemberFacts,
   whyNot,
 } from '../core/allocate/index.ts';
-import type { Cid, Metric, PeerId } from '../model/index.ts';
+import type { Cid, PeerId, Pin } from '../model/index.ts';
+import { cordonOf } from './cordon.ts';
 import { pingName, pingValueOf } from './ping-value.ts';
 import type { Consensus, PeerMonitor } from './ports.ts';
-
-/** Metric of a peer that takes nothing new; value `cordoned` or `draining`. Go peers do not know it, and need not. */
-const cordonName = 'cordon';
 
 /** Who may hold pins, and by which metrics they are compared. */
 export interface AllocatorOptions {
@@ -41,6 +39,9 @@ export interface Placement
   > {
   readonly cid: Cid;
 }
+
+/** Peers to add to a pin: at most `count`, the best first, none of `excluded`; fewer when there are not enough. */
+export type Chooser = (pin: Pin, count: number, excluded: ReadonlySet<PeerId>) => readonly PeerId[];
 
 export class Allocator {
   readonly #options: AllocatorOptions;
@@ -75,6 +76,25 @@ export class Allocator {
     return explainAllocation(await this.#requestFor(placement));
   }
 
+  /** Who can be added to pins, as of now. */
+  async chooser(): Promise<Chooser> {
+    const members = await this.members();
+    const { allocateBy } = this.#options;
+    const nowNanos = this.#deps.clock.wallNanos();
+    return (pin, count, excluded) => {
+      // Who is on the IPFS node of a holder that stays would be no second copy.
+      const nodes = new Set(members.filter((member) => staysOn(member, pin, nowNanos)).map(({ ipfsNode }) => ipfsNode));
+      const others = members.filter(({ ipfsNode }) => ipfsNode === '' || !nodes.has(ipfsNode));
+      const bounds = { replicationMin: 1, replicationMax: count, current: [], preferred: pin.userAllocations ?? [] };
+      try {
+        return allocate({ ...bounds, excluded, allocateBy, members: others, nowNanos });
+      } catch (error) {
+        if (errorCode(error) === 'allocate/not-enough-peers') return [];
+        throw error;
+      }
+    };
+  }
+
   /** What is known now of everyone who is a member. */
   async members(): Promise<readonly MemberFacts[]> {
     const { consensus, monitor, clock } = this.#deps;
@@ -87,7 +107,7 @@ export class Allocator {
         peername,
         ping,
         ipfsNode: ipfsId,
-        cordon: cordonOf(monitor.latestOf(cordonName, peer), nowNanos),
+        cordon: cordonOf(monitor, peer, nowNanos),
         barred: this.#barred(peer),
         metric: (name) => monitor.latestOf(name, peer),
       };
@@ -121,7 +141,8 @@ export class Allocator {
   }
 }
 
-function cordonOf(metric: Metric | undefined, nowNanos: bigint): MemberFacts['cordon'] {
-  if (metric === undefined || !metric.valid || metric.expire <= nowNanos || metric.value === 'none') return 'none';
-  return metric.value === 'draining' ? 'draining' : 'cordoned';
+function staysOn({ peer, ping, cordon }: MemberFacts, pin: Pin, nowNanos: bigint): boolean {
+  return (
+    pin.allocations?.includes(peer) === true && cordon !== 'draining' && ping !== undefined && ping.expire > nowNanos
+  );
 }

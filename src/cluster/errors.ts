@@ -2,7 +2,7 @@
  * What the peer refuses. Where the reference refuses too, the texts are its: clients and scripts match them.
  * Source: Go `cluster.go`.
  */
-import { OperatingError } from '../base/index.ts';
+import { errorCode, errorMessage, OperatingError } from '../base/index.ts';
 import type { PeerId } from '../model/index.ts';
 
 export function followerMode(): OperatingError {
@@ -36,4 +36,17 @@ export function otherCluster(peer: PeerId): OperatingError {
     `they are not mixed. Start this peer again while ${peer} runs, and its data is moved away before it joins; ` +
     'with createCluster, take another folder';
   return new OperatingError('cluster/other-cluster', text);
+}
+
+/** Of a command about a member. */
+export function noMember(peer: PeerId): OperatingError {
+  return new OperatingError('cluster/no-member', `${peer} is no member of this cluster`);
+}
+
+/** Of a member that did not take it: it may be of another program. */
+export function cannotCordon(peer: PeerId, cause: unknown): OperatingError {
+  const isUnknown = ['rpc/authorization', 'rpc/server'].includes(errorCode(cause));
+  const why = isUnknown ? `its program knows nothing of it, or does not trust this peer` : errorMessage(cause);
+  const outcome = isUnknown ? 'refused' : 'unknown';
+  return new OperatingError('cluster/cannot-cordon', `${peer} cannot be cordoned: ${why}`, { cause, outcome });
 }

@@ -77,9 +77,14 @@ export class GlobalStatus {
 
   /** In state-key order; a peer that is silent for 15 s is given up. */
   async *all(filter: StatusFilter, call: CallOptions): AsyncGenerator<GlobalPinInfo, void> {
+    yield* mergeStatus(await this.rows(filter, call), this.#failedEntry);
+  }
+
+  /** What each member lists, asked from now on; for the caller to close. A peer that is silent for 15 s has failed. */
+  async rows(filter: StatusFilter, call: CallOptions): Promise<readonly PeerRows[]> {
     const { consensus, self, followerMode, rpc, tracker, clock, answersInOrder } = this.#deps;
     const members = followerMode ? [self] : await consensus.peers();
-    const peers = members.map((peer) => {
+    return members.map((peer) => {
       const isLocal = peer === self;
       return new PeerRows({
         peer,
@@ -93,7 +98,6 @@ export class GlobalStatus {
             : rpc.stream(peer, methods.PinTracker.StatusAll, [filter], { signal }),
       });
     });
-    yield* mergeStatus(peers, this.#failedEntry);
   }
 
   /** What each member has queued again; one member after the other. */

@@ -16,6 +16,8 @@ export interface InformingDeps {
   readonly monitor: PeerMonitor;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** While it is, nobody is asked, and nothing published: a cordoned peer has nothing to be chosen by. Default: never. */
+  readonly isSilent?: () => boolean;
 }
 
 /** At least so long an informer may take, whatever the lifetime of its metric. */
@@ -27,6 +29,8 @@ const retryPart = 4;
 /** Between two extra rounds: with many short pins, each would ask the IPFS node for its size otherwise. */
 const extraRoundMs = 1000;
 const idleMs = 3_600_000;
+/** Whoever has something sent does not wait longer: an IPFS node that hangs holds up nobody who joins. */
+const sendMs = 5000;
 
 export class Informing {
   readonly #deps: InformingDeps;
@@ -69,8 +73,17 @@ export class Informing {
     await Promise.all([this.#extra, ...this.#loops].map((loop) => loop.stop()));
   }
 
-  /** Publishes what all informers say now. Resolves when they have, or had their time; never rejects: the loops report and try again. */
+  /**
+   * Publishes what all informers say now. Resolves when they have, or after a moment; never rejects. What comes later is published all
+   * the same, and what fails is for the loops to report.
+   */
   async send(call: CallOptions = {}): Promise<void> {
+    const done = new AbortController();
+    await Promise.race([this.#askAll(call), pause(this.#deps.clock, sendMs, done.signal)]);
+    done.abort();
+  }
+
+  async #askAll(call: CallOptions): Promise<void> {
     await Promise.all(
       this.#questions.map(async (question) => {
         try {
@@ -133,14 +146,15 @@ class Question {
   }
 
   #ask(): OpenQuestion {
-    const { clock, monitor } = this.#deps;
+    const { clock, monitor, isSilent = () => false } = this.#deps;
     const limit = new AbortController();
     const cancel = clock.after(this.#limitMs, () => limit.abort());
     const signal = AbortSignal.any([limit.signal, this.#deps.stopping]);
     const ask = async (): Promise<void> => {
+      if (isSilent()) return;
       const metrics = await this.informer.metrics({ signal, timeoutMs: this.#limitMs });
       // An answer that comes too late is still the newest there is.
-      for (const metric of metrics) await monitor.publish(metric);
+      for (const metric of metrics) if (!isSilent()) await monitor.publish(metric);
     };
     const answered = Promise.resolve()
       .then(ask)

@@ -23,13 +23,14 @@ import {
   type AllocationExplanation,
   type Cid,
   type ConnectGraph,
+  type CordonMode,
   compareTimes,
   type GlobalPinInfo,
   type GlobalRepoGc,
   type Id,
-  type IpfsId,
   type IpfsRepoGc,
   type IpfsRepoStat,
+  type MemberState,
   type Metric,
   type Multiaddr,
   methods,
@@ -40,27 +41,33 @@ import {
   type PinOptions,
   type PinPath,
   peerIdOfMultiaddr,
+  type Replication,
   type RepoGc,
   type StatusFilter,
   timeFromNanos,
+  trackerStatusBits,
   type Version,
 } from '../model/index.ts';
+import { AllocationWriter } from './allocation-writer.ts';
 import { bootstrap } from './bootstrap.ts';
-import { ClosestPeer } from './closest.ts';
-import { notPinned, otherCluster } from './errors.ts';
+import { cannotCordon, noMember, notPinned, otherCluster } from './errors.ts';
 import { GlobalStatus } from './global-status.ts';
-import { Informing } from './informing.ts';
+import { Healer } from './healer.ts';
 import { leaderOf } from './leader.ts';
 import { Loop } from './loop.ts';
+import { statesOfMembers } from './member-states.ts';
+import { MemberWatch } from './member-watch.ts';
 import { Members } from './members.ts';
-import { failureText, graphOfMembers, idsOfMembers, repoStatOfMembers } from './members-api.ts';
-import { addressesForOthers, pingMetric, pingName, pingValueOf } from './ping-value.ts';
+import { failureText, graphOfMembers, idsOfMembers, memberTimeoutMs, repoStatOfMembers } from './members-api.ts';
+import { OwnMetrics } from './own-metrics.ts';
+import { pingMetric, pingName, pingValueOf } from './ping-value.ts';
 import { Pinner, type PinnerOptions } from './pinner.ts';
 import type {
   AddressFile,
   CallOptions,
   ClusterApi,
   Consensus,
+  CordonFile,
   Host,
   Informer,
   IpfsConnector,
@@ -68,6 +75,7 @@ import type {
   PinTracker,
   Rpc,
 } from './ports.ts';
+import { countReplicas, verifyReplicas } from './replication.ts';
 import type { TrackerIdentity } from './tracker/index.ts';
 
 /** All names and defaults are those of section `cluster` of the configuration, unless said. */
@@ -79,6 +87,8 @@ export interface PeerOptions extends PinnerOptions {
   readonly monitorPingIntervalMs: number;
   readonly peerWatchIntervalMs: number;
   readonly disableRepinning: boolean;
+  readonly repinGracePeriodMs: number;
+  readonly repinMaxPerSecond: number;
   readonly leaveOnShutdown: boolean;
   /** Section `ipfs_connector.ipfshttp`; 0: IPFS nodes of members are not introduced to each other. */
   readonly connectSwarmsDelayMs: number;
@@ -107,6 +117,8 @@ export interface PeerDeps {
   readonly answersInOrder: (peer: PeerId) => boolean;
   /** Absent: a start knows the addresses of all members from elsewhere. */
   readonly addressFile?: AddressFile;
+  /** Absent: what the peer is told to hold is forgotten when it stops. */
+  readonly cordonFile?: CordonFile;
 }
 
 /** A running peer. */
@@ -130,7 +142,6 @@ export interface Peer extends ClusterApi, Startable {
 
 /** Name of the protocol that Go peers expect in `rpc_protocol_version`. */
 const rpcProtocolVersion = '/ipfscluster/1.0/rpc';
-const ipfsIdTimeoutMs = 5000;
 const readyRetryMs = 1000;
 const joinTimeoutMs = 60_000;
 const leaveTimeoutMs = 1500;
@@ -154,7 +165,9 @@ class ClusterPeer implements Peer {
   readonly #pinner: Pinner;
   readonly #status: GlobalStatus;
   readonly #members: Members;
-  readonly #informing: Informing;
+  readonly #own: OwnMetrics;
+  readonly #watch: MemberWatch;
+  readonly #healer: Healer;
   readonly #loops: Loop[];
   /** Publishes metrics to members that have just connected: what was published before has not reached them. */
   readonly #greeting: Loop;
@@ -162,10 +175,8 @@ class ClusterPeer implements Peer {
   readonly #stopping = new AbortController();
   readonly #isReady = Promise.withResolvers<void>();
   readonly #isRemoved = Promise.withResolvers<void>();
-  /** With the last answer of the IPFS node, kept while it is down. Made once per answer: every row of a status has it. */
-  #identity: TrackerIdentity;
-  #repinning: Promise<void> = Promise.resolve();
   #stopped: Promise<void> | undefined;
+  #isReadyNow = false;
   #hasLeft = false;
   /** A removal is not the last word then. */
   #isBootstrapping = false;
@@ -173,7 +184,6 @@ class ClusterPeer implements Peer {
   constructor(options: PeerOptions, deps: PeerDeps) {
     const { host, rpc, consensus, tracker, monitor, clock } = deps;
     this.self = host.self;
-    this.#identity = { peer: host.self, peername: options.peername, ipfsId: '', ipfsAddresses: [] };
     this.#options = options;
     this.#deps = deps;
     this.#logLimit = new LogLimit(clock);
@@ -182,6 +192,13 @@ class ClusterPeer implements Peer {
     this.ready.catch(() => {});
     this.removed = this.#isRemoved.promise;
     this.#pinner = new Pinner(options, deps);
+    this.#own = new OwnMetrics(this.self, options, deps);
+    this.#watch = new MemberWatch(this.self, options, deps);
+    const writer = new AllocationWriter(options.repinMaxPerSecond, deps);
+    this.#healer = new Healer(options, {
+      ...{ self: this.self, rpc, tracker, consensus, clock, writer },
+      ...{ pinner: this.#pinner, watch: this.#watch, logger: deps.logger },
+    });
     const { answersInOrder } = deps;
     const { followerMode } = options;
     const status = { self: this.self, rpc, consensus, tracker, monitor, clock, answersInOrder, followerMode };
@@ -192,13 +209,15 @@ class ClusterPeer implements Peer {
     });
     const onConnected = (): void => this.#greeting.startIn(greetingDelayMs);
     this.#members = new Members({ ...deps, onConnected }, options);
-    this.#informing = new Informing(deps, { extraEvery: options.informerTriggerInterval ?? 0 });
     this.#loops = this.#createLoops();
   }
 
   async start(): Promise<void> {
     const { consensus, monitor, ipfs } = this.#deps;
-    monitor.onAlert((alert) => this.#onAlert(alert));
+    await this.#own.start();
+    monitor.onAlert(({ name }) => {
+      if (name === pingName && this.#isReadyNow) this.#maybeHeal();
+    });
     await monitor.start();
     // Not waited for: an IPFS node that hangs must not keep the peer from starting.
     ipfs.start().catch((error) => this.#deps.logger.error('IPFS connector', { error: errorMessage(error) }));
@@ -232,14 +251,14 @@ class ClusterPeer implements Peer {
   }
 
   identity(): TrackerIdentity {
-    return this.#identity;
+    return this.#own.identity;
   }
 
   // ------------------------------------------------------------------------------------------------ members
 
   async id(call: CallOptions = {}): Promise<Id> {
     const { host } = this.#deps;
-    const ipfs = await this.#askIpfsId(call);
+    const ipfs = await this.#own.askIpfsId(call);
     const clusterPeers = await this.#knownPeers();
     const others = clusterPeers.filter((peer) => peer !== this.self);
     return {
@@ -278,16 +297,16 @@ class ClusterPeer implements Peer {
 
   async peerRemove(peer: PeerId, call: CallOptions = {}): Promise<void> {
     const { consensus, host, logger } = this.#deps;
-    if (this.#options.disableRepinning)
+    if (this.#options.disableRepinning || this.#options.followerMode)
       logger.warn('repinning is disabled: pins of the removed peer stay as they are', { peer });
-    else if ((await consensus.peers()).length > 1) await this.#moveAwayFrom(peer, () => true, this.#signal(call));
+    else if ((await consensus.peers()).length > 1) await this.#vacate(peer, this.#signal(call));
     await consensus.rmPeer(peer, call);
     await host.forget(peer);
     this.#members.refresh();
   }
 
   async join(address: Multiaddr, call: CallOptions = {}): Promise<void> {
-    const { host, rpc, consensus, monitor, clock } = this.#deps;
+    const { host, rpc, consensus, monitor } = this.#deps;
     if (peerIdOfMultiaddr(address) === this.self) return;
     await host.addAddresses([address]);
     const peer = await host.connect(address, call);
@@ -295,12 +314,32 @@ class ClusterPeer implements Peer {
     if (!(await this.#hasOneClusterWith(peer, options))) throw otherCluster(peer);
     await this.#members.learn(await rpc.call(peer, methods.Cluster.PeerAdd, this.self, options));
     // It answered: it counts as alive until its own ping arrives.
-    const expire = clock.wallNanos() + this.#pingTtlNanos;
-    monitor.record(pingMetric(peer, pingValueOf(monitor.latestOf(pingName, peer)), expire));
+    monitor.record(pingMetric(peer, pingValueOf(monitor.latestOf(pingName, peer)), this.#own.pingExpiry()));
     await this.sendMetrics(call);
     await consensus.waitForSync(options);
     await this.#members.save();
     this.#members.refresh();
+  }
+
+  async cordonPeer(peer: PeerId, mode: CordonMode, call: CallOptions = {}): Promise<void> {
+    if (peer === this.self) return await this.cordon(mode, call);
+    if (!(await this.#deps.consensus.peers()).includes(peer)) throw noMember(peer);
+    const options = { timeoutMs: memberTimeoutMs, ...call };
+    try {
+      await this.#deps.rpc.call(peer, methods.Cluster.Cordon, { mode }, options);
+    } catch (error) {
+      throw cannotCordon(peer, error);
+    }
+  }
+
+  async cordon(mode: CordonMode, call: CallOptions = {}): Promise<void> {
+    await this.#own.cordon(mode, call);
+    this.#maybeHeal();
+  }
+
+  async memberStates(call: CallOptions = {}): Promise<readonly MemberState[]> {
+    const { consensus, monitor, clock } = this.#deps;
+    return await statesOfMembers(await this.#watch.look(), { consensus, monitor, clock }, call);
   }
 
   async connectGraph(call: CallOptions = {}): Promise<ConnectGraph> {
@@ -380,6 +419,16 @@ class ClusterPeer implements Peer {
     return this.#deps.tracker.recoverAll(call);
   }
 
+  async replication({ isVerified }: { readonly isVerified: boolean }, call: CallOptions = {}): Promise<Replication> {
+    const { consensus, monitor } = this.#deps;
+    const alive = new Set(monitor.latest(pingName).map(({ peer }) => peer)).add(this.self);
+    const view = { members: await consensus.peers(), isAlive: (peer: PeerId) => alive.has(peer) };
+    const pinset = consensus.pinset();
+    if (!isVerified) return await countReplicas(pinset, view, call);
+    const rows = await this.#status.rows(trackerStatusBits.pinned | trackerStatusBits.cluster_error, call);
+    return await verifyReplicas(pinset, view, rows, call);
+  }
+
   // ------------------------------------------------------------------------------------------------ IPFS nodes
 
   async repoGc(call: CallOptions = {}): Promise<GlobalRepoGc> {
@@ -431,12 +480,11 @@ class ClusterPeer implements Peer {
   }
 
   async sendMetrics(call: CallOptions = {}): Promise<void> {
-    await this.#publishPing(call);
-    await this.#informing.send(call);
+    await this.#own.send(call);
   }
 
   ipfsWorked(): void {
-    this.#informing.worked();
+    this.#own.ipfsWorked();
   }
 
   // ------------------------------------------------------------------------------------------------ life
@@ -464,7 +512,9 @@ class ClusterPeer implements Peer {
     if (signal.aborted) return;
     await tracker.start();
     for (const loop of this.#loops) loop.wake();
-    this.#informing.start();
+    this.#own.wake();
+    this.#isReadyNow = true;
+    this.#maybeHeal();
     this.#isReady.resolve();
   }
 
@@ -494,14 +544,14 @@ class ClusterPeer implements Peer {
     const all = async (): Promise<void> => {
       await Promise.all([
         quietly('members', () => this.#members.stop()),
-        quietly('informers', () => this.#informing.stop()),
+        quietly('metrics', () => this.#own.stop()),
+        quietly('healing', () => this.#healer.stop()),
         ...[this.#greeting, ...this.#loops].map((loop) => quietly('loop', () => loop.stop())),
         quietly('monitor', () => monitor.stop()),
         quietly('tracker', () => tracker.stop()),
         quietly('consensus', () => consensus.stop()),
         quietly('ipfs', () => ipfs.stop()),
       ]);
-      await this.#repinning;
       if (this.#hasLeft) await quietly('clean', () => consensus.clean());
     };
     let cancel: Cancel = () => {};
@@ -525,17 +575,12 @@ class ClusterPeer implements Peer {
   }
 
   #createLoops(): Loop[] {
-    const { monitorPingIntervalMs, stateSyncIntervalMs, peerWatchIntervalMs, followerMode } = this.#options;
-    const loops = [
-      new Loop('ping', monitorPingIntervalMs, this.#deps, async (signal) => {
-        await this.#publishPing({ signal });
-        return monitorPingIntervalMs;
-      }),
-      new Loop('peer watch', peerWatchIntervalMs, this.#deps, async (signal) => {
-        await this.#watchMembership(signal);
-        return peerWatchIntervalMs;
-      }),
-    ];
+    const { stateSyncIntervalMs, peerWatchIntervalMs, followerMode } = this.#options;
+    const watch = new Loop('peer watch', peerWatchIntervalMs, this.#deps, async (signal) => {
+      await this.#watchMembership(signal);
+      return peerWatchIntervalMs;
+    });
+    const loops = [watch];
     if (followerMode) return loops;
     const expiry = new Loop('expiry of pins', stateSyncIntervalMs, this.#deps, async (signal) => {
       await this.#unpinExpired(signal);
@@ -544,12 +589,22 @@ class ClusterPeer implements Peer {
     return [...loops, expiry];
   }
 
-  async #publishPing(call: CallOptions): Promise<void> {
-    const { monitor, clock } = this.#deps;
-    await this.#askIpfsId(call);
-    const { peername, ipfsId, ipfsAddresses } = this.identity();
-    const expire = clock.wallNanos() + this.#pingTtlNanos;
-    await monitor.publish(pingMetric(this.self, { peername, ipfsId, ipfsAddresses }, expire));
+  /** Moves what the peer holds, as far as it can, and tells what that came to. */
+  async #vacate(peer: PeerId, signal: AbortSignal): Promise<void> {
+    const { logger } = this.#deps;
+    const { moved, alone, short, failed } = await this.#healer.vacate(peer, signal);
+    logger.info('pins of the removed peer have other holders', { peer, moved, belowMinimum: short, failed });
+    if (short + failed > 0)
+      logger.warn('pins of the removed peer stay below their minimum', { peer, pins: short + failed });
+    if (alone === 0) return;
+    const text =
+      'pins were held by it alone: keep its IPFS node running until others have them; drain a peer before removing it';
+    logger.warn(text, { peer, pins: alone });
+  }
+
+  /** A follower writes nothing. */
+  #maybeHeal(): void {
+    if (!this.#options.followerMode) this.#healer.wake();
   }
 
   /**
@@ -566,7 +621,7 @@ class ClusterPeer implements Peer {
   /** Each expired pin is removed by the member nearest to it, so that only one does. */
   async #unpinExpired(signal: AbortSignal): Promise<void> {
     const { consensus, clock } = this.#deps;
-    const actors = await this.#actors();
+    const { actors } = await this.#watch.look();
     for await (const page of consensus.pinset().pages({ signal })) {
       const now = timeFromNanos(clock.wallNanos());
       for (const pin of page) {
@@ -575,35 +630,6 @@ class ClusterPeer implements Peer {
         if (pin.type === 'shard-pin' || pin.type === 'clusterdag-pin') continue;
         if (actors.to(pin.cid) === this.self)
           await this.#tryTo('unpin an expired pin', pin, () => this.unpin(pin.cid, { signal }));
-      }
-    }
-  }
-
-  #onAlert(alert: Alert): void {
-    if (alert.name !== pingName || this.#options.disableRepinning || this.#options.followerMode) return;
-    if (alert.peer === this.self) return;
-    const { signal } = this.#stopping;
-    // One lost peer after the other.
-    this.#repinning = this.#repinning.then(async () => {
-      try {
-        const actors = await this.#actors(alert.peer);
-        await this.#moveAwayFrom(
-          alert.peer,
-          (pin) => actors.to(pin.cid) === this.self && this.#isLost(alert.peer),
-          signal,
-        );
-      } catch (error) {
-        if (!signal.aborted) this.#deps.logger.warn('repinning ended early', { error: errorMessage(error) });
-      }
-    });
-  }
-
-  /** Writes new allocations for the peer's pins, of those that would else be below their minimum. */
-  async #moveAwayFrom(peer: PeerId, isOurs: (pin: Pin) => boolean, signal: AbortSignal): Promise<void> {
-    for await (const page of this.#deps.consensus.pinset().pages({ signal })) {
-      for (const pin of page) {
-        if (!(pin.allocations?.includes(peer) ?? false) || !isOurs(pin)) continue;
-        await this.#tryTo('move a pin', pin, () => this.#pinner.repinWithout(pin, peer, { signal }));
       }
     }
   }
@@ -617,28 +643,6 @@ class ClusterPeer implements Peer {
       if (!this.#stopping.signal.aborted && this.#logLimit.allows(what)) {
         this.#deps.logger.warn(`could not ${what}`, { cid: pin.cid.toString(), error: errorMessage(error) });
       }
-    }
-  }
-
-  #isLost(peer: PeerId): boolean {
-    return !this.#deps.monitor.latest(pingName).some((metric) => metric.peer === peer);
-  }
-
-  /** Trusted members, without the one that is lost. */
-  async #actors(lost?: PeerId): Promise<ClosestPeer> {
-    const { consensus } = this.#deps;
-    const trusted = (await consensus.peers()).filter((peer) => peer !== lost && consensus.isTrustedPeer(peer));
-    return new ClosestPeer([...trusted, this.self]);
-  }
-
-  async #askIpfsId(call: CallOptions): Promise<IpfsId> {
-    try {
-      const answer = await this.#deps.ipfs.id({ ...call, timeoutMs: ipfsIdTimeoutMs });
-      const ipfsAddresses = addressesForOthers(answer.addresses ?? []);
-      this.#identity = { ...this.#identity, ipfsId: answer.id, ipfsAddresses };
-      return answer;
-    } catch (error) {
-      return { id: '', addresses: null, error: errorMessage(error) };
     }
   }
 
@@ -662,10 +666,6 @@ class ClusterPeer implements Peer {
       this.#deps.logger.debug('members not known yet', { error: errorMessage(error) });
       return [];
     }
-  }
-
-  get #pingTtlNanos(): bigint {
-    return BigInt(Math.round(this.#options.monitorPingIntervalMs * 2)) * 1_000_000n;
   }
 
   #signal(call: CallOptions): AbortSignal {

@@ -13,7 +13,7 @@ import {
   type Time,
   timeFromNanos,
 } from '../model/index.ts';
-import { Allocator, type AllocatorOptions, type Placement } from './allocator.ts';
+import { Allocator, type AllocatorOptions, type Chooser, type Placement } from './allocator.ts';
 import { followerMode, notPinned, refusedPin } from './errors.ts';
 import { checkedPin, modeOfDepth } from './pin-rules.ts';
 import type { CallOptions, Consensus, IpfsConnector, PeerMonitor } from './ports.ts';
@@ -100,16 +100,9 @@ export class Pinner {
     return pin;
   }
 
-  /**
-   * Moves a pin away from a lost peer when fewer than its minimum of holders would be left. `false`: nothing to do,
-   * and nothing was written. Rejects with `consensus/changed` when it is not this pin any more.
-   */
-  async repinWithout(pin: Pin, lost: PeerId, call: CallOptions = {}): Promise<boolean> {
-    if (pin.type === 'meta-pin' || pin.allocations === null || !pin.allocations.includes(lost)) return false;
-    const allocations = await this.#allocator.choose(placementOf(pin, pin.allocations, new Set([lost])));
-    if (sameMembers(allocations, pin.allocations)) return false;
-    await this.#deps.consensus.logPin({ ...pin, allocations, timestamp: this.#now() }, { ...call, onlyIf: pin });
-    return true;
+  /** Who can be added to pins, as of now. */
+  async chooser(): Promise<Chooser> {
+    return await this.#allocator.chooser();
   }
 
   /** The pin as asked for, when it may be made: all but its peers and its time is decided. */
@@ -217,8 +210,4 @@ function linksOf(block: Uint8Array): Cid[] {
     const bytes = typeof link === 'object' && link !== null && 'bytes' in link ? link.bytes : undefined;
     return bytes instanceof Uint8Array ? [Cid.decode(bytes)] : [];
   });
-}
-
-function sameMembers(a: readonly PeerId[], b: readonly PeerId[]): boolean {
-  return a.length === b.length && a.every((peer) => b.includes(peer));
 }

@@ -16,6 +16,7 @@ import {
   utf8Decode,
 } from '../base/index.ts';
 import { type Cid, cidOfStateKey, decodePin, encodePin, type Pin, type RaftCommand, stateKey } from '../model/index.ts';
+import { KindCounting, type PinChange, type PinKind } from './pin-kinds.ts';
 import {
   cidOfPinKey,
   decodeIndex,
@@ -97,6 +98,12 @@ export function openPinset(store: Datastore, deps: PinsetDeps): PinsetState {
   return new StoredPinset(store, deps);
 }
 
+interface LiveKinds {
+  readonly counting: KindCounting;
+  /** Resolves when the pins that there were are counted, or when that is of no use any more. */
+  readonly isCounted: Promise<void>;
+}
+
 class StoredPinset implements PinsetState {
   readonly #store: Datastore;
   readonly #log: Logger;
@@ -106,6 +113,8 @@ class StoredPinset implements PinsetState {
   /** Nothing can have been lost from what is shown. */
   #isWhole: boolean;
   #restoredTag: Uint8Array | undefined;
+  /** Since somebody has asked for kinds. Replaced with the state. */
+  #kinds: LiveKinds | undefined;
 
   constructor(store: Datastore, { log, observer }: PinsetDeps) {
     this.#store = store;
@@ -143,6 +152,16 @@ class StoredPinset implements PinsetState {
     return this.#progress.count;
   }
 
+  async kinds(): Promise<Iterable<readonly [PinKind, number]> | undefined> {
+    for (;;) {
+      const kinds = this.#kinds ?? this.#startCounting();
+      await kinds.isCounted;
+      if (this.#kinds !== kinds) continue;
+      const { counts } = kinds.counting;
+      return counts.isFull ? undefined : counts;
+    }
+  }
+
   async *pages(
     options: { readonly signal?: AbortSignal; readonly pageSize?: number } = {},
   ): AsyncGenerator<readonly Pin[], void, undefined> {
@@ -173,6 +192,7 @@ class StoredPinset implements PinsetState {
     this.#progress = progress;
     this.#synced = applied;
     this.#isWhole = true;
+    this.#kinds = undefined;
     this.#observer.onReplaced();
   }
 
@@ -181,16 +201,19 @@ class StoredPinset implements PinsetState {
     assert(index > this.#progress.applied, 'entries are applied once and in order');
     const ops: DatastoreOp[] = [];
     const changed: RaftCommand[] = [];
+    /** What was there before each command, as it is stored. */
+    const before: (Uint8Array | undefined)[] = [];
     /** What the batch so far has made of a key. */
-    const written = new Map<string, boolean>();
+    const written = new Map<string, Uint8Array | undefined>();
     let { count } = this.#progress;
     for (const command of commands) {
       const op = this.#operation(command);
       if (op === undefined) continue;
-      const isPresent = written.get(command.pin.cid.key) ?? this.#store.get(op.key) !== undefined;
-      const isPresentAfter = op.type === 'put';
-      written.set(command.pin.cid.key, isPresentAfter);
-      count += Number(isPresentAfter) - Number(isPresent);
+      const { key } = command.pin.cid;
+      const old = written.has(key) ? written.get(key) : this.#store.get(op.key);
+      written.set(key, op.type === 'put' ? op.value : undefined);
+      count += Number(op.type === 'put') - Number(old !== undefined);
+      before.push(old);
       ops.push(op);
       changed.push(command);
     }
@@ -198,6 +221,7 @@ class StoredPinset implements PinsetState {
     ops.push(progressOp(progress));
     await this.#store.batch(ops, { durable: false });
     this.#progress = progress;
+    this.#tellKinds(changed, before);
     for (const { type, pin } of changed) {
       if (type === 'pin') this.#observer.onPin(pin);
       else this.#observer.onUnpin(pin);
@@ -244,12 +268,57 @@ class StoredPinset implements PinsetState {
     this.#synced = applied;
     this.#isWhole = true;
     this.#restoredTag = copyBytes(tag);
+    this.#kinds = undefined;
     this.#observer.onReplaced();
     try {
       await this.#clear(old);
     } catch (error) {
       // Nobody reads it, and the next restore begins with this. A disk that fails says so at the next write.
       this.#log.warn('could not remove the state that a snapshot has replaced', { error: errorMessage(error) });
+    }
+  }
+
+  #startCounting(): LiveKinds {
+    const counting = new KindCounting();
+    const isCounted = this.#countInto(counting);
+    const kinds = { counting, isCounted };
+    this.#kinds = kinds;
+    isCounted.catch(() => {
+      // Told to whoever waits for it; the next question begins anew.
+      if (this.#kinds === kinds) this.#kinds = undefined;
+    });
+    return kinds;
+  }
+
+  async #countInto(counting: KindCounting): Promise<void> {
+    let progress: Progress | undefined;
+    for await (const entries of this.#store.scan(stateKeys)) {
+      let pins: readonly DatastoreEntry[] = entries;
+      if (progress === undefined) {
+        [progress, pins] = splitProgress(entries);
+        counting.beginAt(progress.applied);
+      }
+      const { namespace } = progress;
+      for (const [key, value] of pins) {
+        if (!isWithin(namespace, key)) continue;
+        const pin = this.#decode(value, () => cidOfPinKey(namespace, key));
+        if (pin !== undefined) counting.counts.add(pin, 1);
+      }
+      if (counting.counts.isFull || this.#kinds?.counting !== counting) return;
+    }
+    if (progress === undefined) counting.beginAt(noProgress.applied);
+  }
+
+  #tellKinds(changed: readonly RaftCommand[], before: readonly (Uint8Array | undefined)[]): void {
+    const counting = this.#kinds?.counting;
+    if (counting === undefined) return;
+    for (const [i, { type, pin }] of changed.entries()) {
+      const old = before[i];
+      const change: PinChange = {
+        before: old && this.#decode(old, () => pin.cid),
+        after: type === 'pin' ? pin : undefined,
+      };
+      counting.changed(this.applied, change);
     }
   }
 

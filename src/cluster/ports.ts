@@ -10,6 +10,7 @@ import type {
   AllocationExplanation,
   Cid,
   ConnectGraph,
+  CordonMode,
   GlobalPinInfo,
   GlobalRepoGc,
   Id,
@@ -18,6 +19,7 @@ import type {
   IpfsPinStatus,
   IpfsRepoGc,
   IpfsRepoStat,
+  MemberState,
   Metric,
   Multiaddr,
   PeerId,
@@ -25,12 +27,14 @@ import type {
   PinInfo,
   PinOptions,
   PinPath,
+  Replication,
   RepoGc,
   RpcMethod,
   RpcStreamMethod,
   StatusFilter,
   Version,
 } from '../model/index.ts';
+import type { PinKind } from './pin-kinds.ts';
 
 /** What every waiting call takes. Aborting ends the wait, not necessarily the act. */
 export interface CallOptions {
@@ -148,6 +152,14 @@ export interface AddressFile {
   save(addresses: readonly Multiaddr[], left: readonly PeerId[]): Promise<void>;
 }
 
+/** Where what an operator has told this peer outlives the process. */
+export interface CordonFile {
+  /** `none` when nothing was ever saved. Throws `config/bad-file`. */
+  read(): Promise<CordonMode>;
+  /** Resolves when it cannot be lost. Throws `config/bad-file`, and then what was there is there still. */
+  save(mode: CordonMode): Promise<void>;
+}
+
 /** Calls to members by the Go peer's RPC; calls to self stay in the process and skip the trust policy. */
 export interface Rpc {
   call<A, R>(peer: PeerId, method: RpcMethod<A, R>, argument: A, options?: CallOptions): Promise<R>;
@@ -169,6 +181,12 @@ export interface Pinset {
   pages(options?: { readonly signal?: AbortSignal; readonly pageSize?: number }): AsyncIterable<readonly Pin[]>;
   /** Number of pins. O(1). */
   count(): number;
+  /**
+   * How many pins there are of each kind, for questions about all pins that need not look at each. The first question after a start
+   * looks at every pin; then the counts follow the changes. They are those of the moment in which the promise resolves: what is not
+   * read before the next turn may be newer. `undefined`: there are too many kinds to be counted; `pages` has to do.
+   */
+  kinds(): Promise<Iterable<readonly [kind: PinKind, count: number]> | undefined>;
 }
 
 /** Consequences of an applied operation; called in log order and synchronously, must not wait for anything. */
@@ -301,6 +319,15 @@ export interface ClusterApi {
   peerAdd(peer: PeerId, options?: CallOptions): Promise<Id>;
   peerRemove(peer: PeerId, options?: CallOptions): Promise<void>;
   join(address: Multiaddr, options?: CallOptions): Promise<void>;
+  /**
+   * Tells a member what to hold: nothing new, nothing at all, or whatever it is given. It keeps to that over restarts. Emptying goes on by
+   * itself; `memberStates` tells how far it is. Throws `cluster/no-member`, `cluster/cannot-cordon` of a peer that knows nothing of it.
+   */
+  cordonPeer(peer: PeerId, mode: CordonMode, options?: CallOptions): Promise<void>;
+  /** The same of this peer. */
+  cordon(mode: CordonMode, options?: CallOptions): Promise<void>;
+  /** All members as this peer sees them, in ascending order. */
+  memberStates(options?: CallOptions): Promise<readonly MemberState[]>;
   connectGraph(options?: CallOptions): Promise<ConnectGraph>;
 
   pin(cid: Cid, options: PinOptions, call?: CallOptions): Promise<Pin>;
@@ -325,6 +352,8 @@ export interface ClusterApi {
   recoverLocal(cid: Cid, call?: CallOptions): Promise<PinInfo>;
   recoverAll(call?: CallOptions): AsyncIterable<GlobalPinInfo>;
   recoverAllLocal(call?: CallOptions): AsyncIterable<PinInfo>;
+  /** Counts of replicas over the whole pinset; verified, all members list what they have pinned. */
+  replication(options: { readonly isVerified: boolean }, call?: CallOptions): Promise<Replication>;
 
   repoGc(call?: CallOptions): Promise<GlobalRepoGc>;
   repoGcLocal(call?: CallOptions): Promise<RepoGc>;

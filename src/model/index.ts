@@ -23,13 +23,22 @@ export {
   globalRepoGcJson,
   idJson,
   type Json,
+  memberStatesJson,
   metricJson,
   metricsJson,
   pingValueJson,
   pinJson,
+  replicationJson,
   textsJson,
   versionJson,
 } from './json.ts';
+export {
+  type CordonMode,
+  type CordonRequest,
+  cordonModes,
+  type MemberCondition,
+  type MemberState,
+} from './member.ts';
 export {
   type AnyRpcMethod,
   findMethod,
@@ -81,6 +90,7 @@ export {
   requestVoteResponseCodec,
   timeoutNowCodec,
 } from './raft-wire.ts';
+export type { PeerReplicas, ReplicaCounts, Replication } from './replication.ts';
 export { type ReplyKind, type Route, type RouteId, type RouteParameter, routes } from './routes.ts';
 export { type SnapshotRecord, snapshotRecordCodec } from './snapshot-record.ts';
 export {

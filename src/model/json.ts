@@ -4,13 +4,17 @@
  */
 import { OperatingError } from '../base/index.ts';
 import type { AllocationExplanation } from './allocation.ts';
+import type { MemberState } from './member.ts';
 import type { Alert, Metric, PingValue } from './metric.ts';
 import type { ConnectGraph, Id, Version } from './peer.ts';
 import type { Pin } from './pin.ts';
+import type { Replication } from './replication.ts';
 import { allocationExplanationType } from './schema/allocation.ts';
 import { listType } from './schema/containers.ts';
+import { memberStateType } from './schema/member.ts';
 import { alertType, connectGraphType, idType, metricType, pingValueType, versionType } from './schema/peer.ts';
 import { pinType } from './schema/pin.ts';
+import { replicationType } from './schema/replication.ts';
 import { badJson, textType } from './schema/scalars.ts';
 import { globalPinInfoType, globalRepoGcType } from './schema/status.ts';
 import { addedOutputType, apiErrorType, bandwidthByProtocolType } from './schema/transfer.ts';
@@ -48,6 +52,10 @@ export const metricsJson: Json<readonly Metric[] | null> = jsonOf(listType(metri
 export const alertJson: Json<Alert> = jsonOf(alertType);
 /** The body of `GET /health/alerts`. */
 export const alertsJson: Json<readonly Alert[] | null> = jsonOf(listType(alertType));
+/** The body of `GET /health/peers`. */
+export const memberStatesJson: Json<readonly MemberState[] | null> = jsonOf(listType(memberStateType));
+/** The body of `GET /health/replication`. */
+export const replicationJson: Json<Replication> = jsonOf(replicationType);
 /** Text inside the `ping` metric. */
 export const pingValueJson: Json<PingValue> = jsonOf(pingValueType);
 /** The body of `GET /health/bandwidth`. */

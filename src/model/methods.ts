@@ -4,11 +4,13 @@
  */
 import type { Cid } from './cid.ts';
 import type { Codec } from './codec.ts';
+import type { CordonRequest } from './member.ts';
 import type { Alert, Metric } from './metric.ts';
 import type { ConnectGraph, Id, IpfsId, Multiaddr, PeerId, Version } from './peer.ts';
 import type { Pin, PinPath } from './pin.ts';
 import { anyType } from './schema/any.ts';
 import { listType, wireStructType } from './schema/containers.ts';
+import { cordonRequestType } from './schema/member.ts';
 import { alertType, connectGraphType, idType, ipfsIdType, metricType, versionType } from './schema/peer.ts';
 import { peerIdsType, pinPathType, pinType } from './schema/pin.ts';
 import { bytesType, cidType, int64Type, intType, multiaddrType, peerIdType, textType } from './schema/scalars.ts';
@@ -125,6 +127,8 @@ export const methods: {
     readonly Alerts: RpcMethod<Nothing, readonly Alert[] | null>;
     readonly BandwidthByProtocol: RpcMethod<Nothing, BandwidthByProtocol>;
     readonly IPFSID: RpcMethod<PeerId, IpfsId>;
+    /** Not known to the Go peer. */
+    readonly Cordon: RpcMethod<CordonRequest, Nothing>;
   };
   readonly PinTracker: {
     readonly Status: RpcMethod<Cid, PinInfo>;
@@ -191,6 +195,7 @@ export const methods: {
     Alerts: cluster.unary('Alerts', 'closed', empty, listType(alertType)),
     BandwidthByProtocol: cluster.unary('BandwidthByProtocol', 'closed', empty, bandwidthByProtocolType),
     IPFSID: cluster.unary('IPFSID', 'closed', peerIdType, ipfsIdType),
+    Cordon: cluster.unary('Cordon', 'trusted', cordonRequestType, empty),
   },
   PinTracker: {
     Status: pinTracker.unary('Status', 'trusted', cidType, pinInfoType),

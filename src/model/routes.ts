@@ -32,6 +32,7 @@ export type RouteId =
   | 'getPeers'
   | 'postPeer'
   | 'deletePeer'
+  | 'postCordon'
   | 'postAdd'
   | 'getAllocations'
   | 'getAllocation'
@@ -47,7 +48,9 @@ export type RouteId =
   | 'postGc'
   | 'getGraph'
   | 'getAlerts'
+  | 'getMemberStates'
   | 'getBandwidth'
+  | 'getReplication'
   | 'getMetrics'
   | 'getMetricNames'
   | 'postToken'
@@ -104,6 +107,14 @@ export const routes: readonly Route[] = [
   row('getPeers', 'GET', '/peers', 'stream', [], 'All members; those that do not answer carry an error'),
   row('postPeer', 'POST', '/peers', 'object', [], 'Adds the member named in the body, `{"peer_id"}`'),
   row('deletePeer', 'DELETE', '/peers/{peer}', 'none', [], 'Removes a member'),
+  row(
+    'postCordon',
+    'POST',
+    '/peers/{peer}/{act:cordon|drain|uncordon}',
+    'none',
+    [],
+    'Gives a member nothing new, or empties it as well, or ends that; not known to Go peers',
+  ),
   row('postAdd', 'POST', '/add', 'stream', [...pinOptions, ...added], 'Adds files and pins them'),
   row(
     'getAllocations',
@@ -144,7 +155,29 @@ export const routes: readonly Route[] = [
   row('postGc', 'POST', '/ipfs/gc', 'object', [local], 'Collects garbage on the IPFS nodes'),
   row('getGraph', 'GET', '/health/graph', 'object', [], 'Which members and IPFS nodes are connected'),
   row('getAlerts', 'GET', '/health/alerts', 'object', [], 'Metrics that have expired, the newest first'),
+  row(
+    'getMemberStates',
+    'GET',
+    '/health/peers',
+    'object',
+    [],
+    'Which members are alive, missing, gone, cordoned or drained, and how many pins each has; not known to Go peers',
+  ),
   row('getBandwidth', 'GET', '/health/bandwidth', 'object', [], 'Traffic by protocol'),
+  row(
+    'getReplication',
+    'GET',
+    '/health/replication',
+    'object',
+    [
+      {
+        name: 'verify',
+        summary:
+          '`true`: count what the members themselves list as pinned, instead of allocations to members that are alive',
+      },
+    ],
+    'How many pins have as many replicas as they should; not in the Go peer',
+  ),
   row('getMetrics', 'GET', '/monitor/metrics/{name}', 'object', [], 'The latest metrics of one name'),
   row('getMetricNames', 'GET', '/monitor/metrics', 'object', [], 'Names of all metrics'),
   row('postToken', 'POST', '/token', 'object', [], 'Issues a bearer token for the user that asks'),

@@ -124,7 +124,7 @@ test('createTestCluster: pins with factors are spread, and move when a peer is l
   witness.on('alert', ({ name, peer }) => alerts.push(`${name} ${numberOf(peer)}`));
   await cluster.crash(lost);
   await cluster.until(() => witness.get(a)?.allocations.includes(peerOf(cluster, lost).id) === false, {
-    timeoutMs: 120_000,
+    timeoutMs: 300_000,
   });
   assert.ok(alerts.includes(`ping ${lost}`));
   await cluster.settle();

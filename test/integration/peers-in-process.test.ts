@@ -122,6 +122,8 @@ async function startNode(t: TestContext, isJoining: boolean): Promise<Node> {
       monitorPingIntervalMs: 15_000,
       peerWatchIntervalMs: 5000,
       disableRepinning: true,
+      repinGracePeriodMs: 120_000,
+      repinMaxPerSecond: 100,
       leaveOnShutdown: false,
       connectSwarmsDelayMs: 100,
       repoGcTimeoutMs: 86_400_000,
@@ -202,6 +204,14 @@ test('three peers join, pin, list, lose one and go on', { timeout: 60_000 }, asy
       Object.values(info.peerMap).every((e) => e.status === 'pinned' || e.status === 'remote'),
     );
   });
+  const { pins: held, full, everywhere, peers } = await first.peer.replication({ isVerified: false });
+  assert.deepEqual([held, full, everywhere.full], [201, 201, 200]);
+  const verified = await first.peer.replication({ isVerified: true });
+  assert.deepEqual([verified.full, verified.allocated.full, verified.unanswered], [201, 1, {}]);
+  for (const { self } of nodes.map(({ peer }) => peer)) {
+    assert.equal(peers[self]?.allocated, allocated.allocations?.includes(self) === true ? 1 : 0);
+    assert.equal(verified.peers[self]?.pinned, 200 + (peers[self]?.allocated ?? 0));
+  }
   const graph = await first.peer.connectGraph();
   assert.equal(Object.values(graph.clusterLinks ?? {}).flat().length, 6);
 
@@ -213,6 +223,11 @@ test('three peers join, pin, list, lose one and go on', { timeout: 60_000 }, asy
     (await first.peer.status(missed)).peerMap[third.peer.self];
   await until(async () => (await entryOfThird())?.status === 'pin_queued');
   assert.match((await entryOfThird())?.error ?? '', /IPFS node does not answer/);
+  // The allocation is there, the content is not.
+  assert.equal((await first.peer.replication({ isVerified: false })).belowMin, 0);
+  const unsure = await first.peer.replication({ isVerified: true });
+  assert.ok(unsure.belowMin >= 1);
+  assert.deepEqual(Object.keys(unsure.unanswered), [third.peer.self]);
   await third.ipfs.start();
   await until(async () => (await entryOfThird())?.status === 'pinned');
 
@@ -223,6 +238,8 @@ test('three peers join, pin, list, lose one and go on', { timeout: 60_000 }, asy
   assert.equal(infos.length, 203);
   assert.equal(infos[0]?.peerMap[second.peer.self]?.status, 'cluster_error');
   assert.ok(performance.now() - startMs < 20_000);
+  const { unanswered } = await first.peer.replication({ isVerified: true });
+  assert.deepEqual(Object.keys(unanswered), [second.peer.self]);
   await first.peer.peerRemove(second.peer.self);
   await until(async () => (await collect(third.peer.peers())).length === 2);
 });

@@ -10,6 +10,7 @@ import type {
   AddressFile,
   CallOptions,
   Consensus,
+  CordonFile,
   Host,
   Informer,
   PeerMonitor,
@@ -42,6 +43,7 @@ const ids = [
   '12D3KooWJTgjVFjLfb4zSJeVWNpA7uLJYbDtUyTnrCPaTtDSWcNt',
   '12D3KooWEkC8vTbFeHqnAmQoBtpnnaTc6jXQvwfF2s7Gm9tt1Ajm',
   '12D3KooWPgrsxW35QMq6oSHkd94DgBnNRyS1SEiQMApTJoS4DQug',
+  '12D3KooWQMUMsh9rjVc8GDPjTtkRLsXUyqZQSdMKYvojQ4cPijjJ',
 ];
 
 const readyLimitMs = 15_000;
@@ -54,8 +56,6 @@ export class MemoryCluster {
   readonly calls: string[] = [];
   /** Decides what becomes of a call: returns to let it pass, rejects or waits to disturb it. */
   onCall: (to: PeerId, method: string, signal: AbortSignal | undefined) => Promise<void> | void = () => {};
-  /** What happens between the decision for a write and its place in the log. */
-  beforeWrite: (pin: Pin) => Promise<void> | void = () => {};
   isWritable = true;
   /** Reads find a quorum. */
   isConfirming = true;
@@ -63,8 +63,15 @@ export class MemoryCluster {
   readonly returning: Set<PeerId> = new Set();
   /** What is agreed on comes to the pinset of this node, by its position, only when it waits for it. */
   late: number | undefined;
+  /** What was agreed on, with the peer that proposed it. */
+  readonly writes: { readonly by: PeerId; readonly kind: 'pin' | 'unpin'; readonly pin: Pin }[] = [];
+  /** Runs before each write has its place in the log. */
+  onWrite: (by: PeerId, pin: Pin) => Promise<void> | void = () => {};
+  /** Peers that nobody trusts. */
+  readonly untrusted: Set<PeerId> = new Set();
   /** Of peers that are made from now on. */
   addressFile: AddressFile | undefined;
+  cordonFile: CordonFile | undefined;
   /** Of peers that are made from now on. */
   logger: Logger = silentLogger;
   readonly #late: (() => void)[] = [];
@@ -96,6 +103,15 @@ export class MemoryCluster {
     const node = this.nodes[index];
     if (node === undefined) throw new RangeError(`no node ${index}`);
     return node;
+  }
+
+  /** The port of one of its peers, for parts that are tested beside it. */
+  consensusOf({ id, pinset }: ClusterNode): Consensus {
+    return this.#consensus(id, pinset);
+  }
+
+  rpcOf({ id, rpc }: ClusterNode): Rpc {
+    return this.#rpcOf(id, rpc);
   }
 
   /** From now on nobody reaches the peer, nor it them. */
@@ -160,6 +176,8 @@ export class MemoryCluster {
         monitorPingIntervalMs: 15_000,
         peerWatchIntervalMs: 5000,
         disableRepinning: true,
+        repinGracePeriodMs: 120_000,
+        repinMaxPerSecond: 100,
         leaveOnShutdown: false,
         connectSwarmsDelayMs: 1000,
         repoGcTimeoutMs: 86_400_000,
@@ -178,6 +196,7 @@ export class MemoryCluster {
         logger: this.logger,
         answersInOrder: () => true,
         ...(this.addressFile && { addressFile: this.addressFile }),
+        ...(this.cordonFile && { cordonFile: this.cordonFile }),
       },
     );
     registerServices(rpc, { cluster: peer, tracker, ipfs, consensus, monitor });
@@ -211,11 +230,12 @@ export class MemoryCluster {
     };
   }
 
-  #consensus(self: PeerId, pinset: MemoryPinset): Consensus {
+  #consensus(self: PeerId, pinset: Pinset): Consensus {
     const write = async (kind: 'pin' | 'unpin', pin: Pin, { onlyIf }: WriteOptions = {}): Promise<void> => {
-      await this.beforeWrite(pin);
+      await this.onWrite(self, pin);
       if (!this.isWritable) throw new OperatingError('raft/no-leader', 'timed out waiting for leader');
       if (onlyIf !== undefined) this.#demand(onlyIf);
+      this.writes.push({ by: self, kind, pin });
       for (const [at, { pinset: replica, tracker }] of this.#pinsets.entries()) {
         const apply = (): void => {
           if (kind === 'pin') replica.add(pin);
@@ -264,7 +284,7 @@ export class MemoryCluster {
         });
         throw new OperatingError('consensus/no-leader', 'timed out waiting for leader');
       },
-      isTrustedPeer: () => true,
+      isTrustedPeer: (peer) => !this.untrusted.has(peer),
       clean: async () => {},
     };
   }

@@ -25,6 +25,10 @@ export class MemoryPinset implements Pinset {
     return this.#pins.size;
   }
 
+  async kinds(): Promise<undefined> {
+    return undefined;
+  }
+
   async *pages(
     options: { readonly signal?: AbortSignal; readonly pageSize?: number } = {},
   ): AsyncGenerator<Pin[], void> {

@@ -5,6 +5,7 @@ import type { Command } from './command.ts';
 import { healthAlerts } from './health/alerts.ts';
 import { healthGraph } from './health/graph.ts';
 import { healthMetrics } from './health/metrics.ts';
+import { healthReplication } from './health/replication.ts';
 import { id } from './id.ts';
 import { ipfsGc } from './ipfs/gc.ts';
 import { memberLs, peersLs } from './peers/ls.ts';
@@ -35,6 +36,7 @@ export const commands: readonly Command[] = [
   healthGraph,
   healthMetrics,
   healthAlerts,
+  healthReplication,
   ipfsGc,
 ];
 
@@ -43,6 +45,6 @@ export const groups: Readonly<Record<string, string>> = {
   peers: 'Members of the cluster',
   member: 'Members of the cluster',
   pin: 'The pinset',
-  health: 'Connections, metrics and alerts',
+  health: 'Connections, metrics, alerts and replicas',
   ipfs: 'The IPFS nodes',
 };

@@ -378,6 +378,35 @@ test('health graph can go to a file', async () => {
   );
 });
 
+test('health replication shows counts, peers, and whose word is missing', async () => {
+  const counts = '"pins":1200,"below_min":7,"at_min":0,"above_min":0,"full":1193,"over_max":0';
+  const body =
+    `{${counts},"allocated":{${counts}},"everywhere":{},"shards":{},"meta":2,"verified":true,"unanswered":{"QmB":"no answer"},` +
+    '"peers":{"QmB":{"allocated":7,"pinned":0,"member":true,"alive":false},"QmA":{"allocated":1200,"pinned":1193,"member":true,"alive":true}}}';
+  await withApi(
+    () => ({ body }),
+    async (api) => {
+      const ran = await run(['--host', api.host, 'health', 'replication', '--verify']);
+      assert.deepEqual(api.requests, ['GET /health/replication?verify=true']);
+      assert.equal(
+        ran.stdout,
+        [
+          '            pins  below min  at min  above min  full  over max',
+          'allocated   1200          7       0          0  1193         0',
+          'everywhere     0          0       0          0     0         0',
+          'shards         0          0       0          0     0         0',
+          'all         1200          7       0          0  1193         0',
+          'and 2 meta pins, which no peer holds',
+          'QmA | alive | allocated: 1200 | pinned: 1193',
+          'QmB | missing | allocated: 7 | pinned: 0',
+          'QmB | its pins are not known: no answer',
+          '',
+        ].join('\n'),
+      );
+    },
+  );
+});
+
 test('addresses that HTTP cannot use are refused before any request', async () => {
   const refusals: readonly [string, RegExp][] = [
     ['foo', /^error parsing host multiaddress: failed to parse multiaddr "foo": must begin with \/\n$/],

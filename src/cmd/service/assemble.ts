@@ -13,7 +13,7 @@ import { createPeer, createPinTracker, leaderOf, openPinset, type Peer } from '.
 import type { Informer, IpfsConnector, PinTracker } from '../../cluster/ports.ts';
 import { bindProxy } from '../../http/proxy/index.ts';
 import { bindRestApi, type RestOptions } from '../../http/rest/index.ts';
-import { peerstoreOf } from '../../io/config/index.ts';
+import { cordonFileOf, peerstoreOf } from '../../io/config/index.ts';
 import { createRaft, createStreamTransport } from '../../io/consensus/index.ts';
 import {
   createDiskInformer,
@@ -181,6 +181,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
       random: random.derive('peer'),
       logger: log.scope('cluster'),
       addressFile: peerstoreOf(folder.peerstoreFile),
+      cordonFile: cordonFileOf(folder.cordonFile),
       answersInOrder: (id) => host.streams.protocolsOf(id)?.includes(multiplexedProtocol) ?? false,
     },
   );

@@ -73,19 +73,21 @@ try {
       console.log(id);
     },
     async demo(flags) {
-      const { runDemo } = await import('./demo/demo.ts');
       const stop = new AbortController();
       for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => stop.abort());
       // Its peers stop in order, whoever reads.
       onOutputFailure = () => stop.abort();
-      const dir = flags.dir;
-      process.exitCode = await runDemo({
-        ...(dir === undefined ? {} : { dir }),
-        isTour: flags.tour ?? false,
-        program: [process.argv[1] ?? fileURLToPath(import.meta.url)],
+      const options = {
+        ...(flags.dir === undefined ? {} : { dir: flags.dir }),
+        program: [process.argv[1] ?? fileURLToPath(import.meta.url)] as const,
         output: process.stdout,
         signal: stop.signal,
-      });
+      };
+      const code = flags.healing
+        ? await (await import('./demo/healing.ts')).runHealing(options)
+        : await (await import('./demo/demo.ts')).runDemo({ ...options, isTour: flags.tour ?? false });
+      // An interrupted demo may still be waiting for peers that are gone.
+      process.exit(code);
     },
     async stateExport({ file, wholeLog }, global) {
       const { exportState } = await import('./state/export.ts');

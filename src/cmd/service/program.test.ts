@@ -51,6 +51,8 @@ const cases: readonly (readonly [string, string])[] = [
   ['daemon surplus', 'daemon {"bootstrap":"","trust":true} {}'],
   ['id', 'id {}'],
   ['demo --tour', 'demo {"tour":true}'],
+  ['demo --healing --dir x', 'demo {"healing":true,"dir":"x"}'],
+  ['demo --healing --tour', 'exit 1'],
   ['state export', 'export {} {}'],
   ['state export -f=pins --whole-log', 'export {"file":"pins","wholeLog":true} {}'],
   ['-c x state export -file pins', 'export {"file":"pins"} {"config":"x"}'],

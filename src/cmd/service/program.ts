@@ -30,6 +30,7 @@ export interface DaemonFlags {
 export interface DemoFlags {
   readonly dir?: string;
   readonly tour?: boolean;
+  readonly healing?: boolean;
 }
 
 export interface StateFlags {
@@ -118,6 +119,12 @@ function createProgram(handlers: Handlers): Command {
     .description('run three peers with three IPFS nodes on this machine, and show what they do')
     .option('--dir <FOLDER>', 'keep everything in this folder (default: a temporary one)')
     .option('--tour', 'kill a peer, bring it back, prove that nothing is lost, and end')
+    .addOption(
+      new Option(
+        '--healing',
+        'lose one of five peers for good, drain another, prove that every pin is where it should be, and end',
+      ).conflicts('tour'),
+    )
     .action((flags: DemoFlags) => handlers.demo(flags));
   return program;
 }

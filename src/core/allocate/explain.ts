@@ -1,5 +1,5 @@
 /** A decision in words. It is the decision itself that is put into words, so the two cannot differ. */
-import type { AllocationExplanation, JudgedMetric, JudgedPeer, Metric, PeerId } from '../../model/index.ts';
+import type { AllocationExplanation, CordonMode, JudgedMetric, JudgedPeer, Metric, PeerId } from '../../model/index.ts';
 import { formatGoDuration } from '../../model/index.ts';
 import { type Decision, decide, type Reason, type Verdict } from './decide.ts';
 import { type AllocateRequest, isFresh } from './request.ts';
@@ -121,7 +121,7 @@ const reasonTexts = {
   draining: 'is being drained: it gets nothing new',
 } as const satisfies Partial<Record<Reason['type'], string>>;
 
-function heldNote(cordon: 'none' | 'cordoned' | 'draining' | undefined): string {
+function heldNote(cordon: CordonMode | undefined): string {
   if (cordon === 'cordoned') return 'is cordoned, which takes nothing from it';
   return cordon === 'draining' ? 'is being drained, and counts until others hold it' : '';
 }

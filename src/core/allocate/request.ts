@@ -1,5 +1,5 @@
 /** What an allocation is decided from. */
-import type { Metric, PeerId } from '../../model/index.ts';
+import type { CordonMode, Metric, PeerId } from '../../model/index.ts';
 
 /** One pin that needs peers, and what is known of everyone who could hold it. */
 export interface AllocateRequest {
@@ -31,7 +31,7 @@ export interface MemberFacts {
   /** The IPFS node behind it, by its last ping; empty while unknown. */
   readonly ipfsNode: string;
   /** `cordoned`: keeps what it has, gets nothing new; `draining`: is being emptied. */
-  readonly cordon: 'none' | 'cordoned' | 'draining';
+  readonly cordon: CordonMode;
   /** Whether the configuration keeps it from holding pins, and why. */
   readonly barred: 'no' | 'not-trusted' | 'trusted';
   /** Its latest metric of a name, expired and invalid ones included. */

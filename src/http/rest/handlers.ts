@@ -1,8 +1,17 @@
 /** The handler of each route, by the id of its row. */
 import type { RouteId } from '../../model/index.ts';
 import type { Context } from './context.ts';
-import { getAlerts, getGraph, getHealth, getMetricNames, getMetrics, postGc } from './health.ts';
-import { deletePeer, getId, getPeers, getVersion, postPeer } from './peers.ts';
+import {
+  getAlerts,
+  getGraph,
+  getHealth,
+  getMemberStates,
+  getMetricNames,
+  getMetrics,
+  getReplication,
+  postGc,
+} from './health.ts';
+import { deletePeer, getId, getPeers, getVersion, postCordon, postPeer } from './peers.ts';
 import {
   deletePin,
   deletePinPath,
@@ -26,6 +35,7 @@ export const handlers: Readonly<Record<RouteId, Handler>> = {
   getPeers,
   postPeer,
   deletePeer,
+  postCordon,
   postAdd: notAvailable,
   getAllocations,
   getAllocation,
@@ -41,7 +51,9 @@ export const handlers: Readonly<Record<RouteId, Handler>> = {
   postGc,
   getGraph,
   getAlerts,
+  getMemberStates,
   getBandwidth: notAvailable,
+  getReplication,
   getMetrics,
   getMetricNames,
   postToken: notAvailable,

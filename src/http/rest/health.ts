@@ -1,7 +1,15 @@
 /** Health, metrics, garbage collection. Source: Go `api/rest/restapi.go`. */
-import { alertsJson, connectGraphJson, globalRepoGcJson, metricsJson, textsJson } from '../../model/index.ts';
+import {
+  alertsJson,
+  connectGraphJson,
+  globalRepoGcJson,
+  memberStatesJson,
+  metricsJson,
+  replicationJson,
+  textsJson,
+} from '../../model/index.ts';
 import type { Context } from './context.ts';
-import { RequestError, sendJson, sendNothing } from './reply.ts';
+import { RequestError, readFlag, sendJson, sendNothing } from './reply.ts';
 
 export function getHealth(context: Context): Promise<unknown> {
   return sendNothing(context);
@@ -13,6 +21,16 @@ export async function getGraph(context: Context): Promise<unknown> {
 
 export function getAlerts(context: Context): Promise<unknown> {
   return sendJson(context, alertsJson.print(context.cluster.alerts()));
+}
+
+export async function getMemberStates(context: Context): Promise<unknown> {
+  return sendJson(context, memberStatesJson.print(await context.cluster.memberStates({ signal: context.signal })));
+}
+
+export async function getReplication(context: Context): Promise<unknown> {
+  const isVerified = readFlag(context, 'verify');
+  const replication = await context.cluster.replication({ isVerified }, { signal: context.signal });
+  return sendJson(context, replicationJson.print(replication));
 }
 
 export function getMetricNames(context: Context): Promise<unknown> {

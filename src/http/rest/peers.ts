@@ -1,6 +1,6 @@
 /** The peer itself and the other members. Source: Go `api/rest/restapi.go`. */
-import { errorMessage } from '../../base/index.ts';
-import { idJson, type PeerId, parsePeerId, versionJson } from '../../model/index.ts';
+import { errorCode, errorMessage } from '../../base/index.ts';
+import { type CordonMode, idJson, type PeerId, parsePeerId, versionJson } from '../../model/index.ts';
 import type { Context } from './context.ts';
 import { RequestError, sendItems, sendJson, sendNothing } from './reply.ts';
 
@@ -21,14 +21,32 @@ export async function postPeer(context: Context): Promise<unknown> {
 }
 
 export async function deletePeer(context: Context): Promise<unknown> {
-  let peer: PeerId;
+  await context.cluster.peerRemove(peerOfPath(context));
+  return sendNothing(context);
+}
+
+export async function postCordon(context: Context): Promise<unknown> {
+  const peer = peerOfPath(context);
+  const mode = modeOfAct[context.param('act')];
+  // The route has no other acts.
+  if (mode === undefined) throw new RequestError(404, 'not found');
   try {
-    peer = parsePeerId(context.param('peer'));
+    await context.cluster.cordonPeer(peer, mode);
+  } catch (error) {
+    if (errorCode(error) === 'cluster/no-member') throw new RequestError(404, errorMessage(error));
+    throw error;
+  }
+  return sendNothing(context);
+}
+
+const modeOfAct: Readonly<Record<string, CordonMode>> = { cordon: 'cordoned', drain: 'draining', uncordon: 'none' };
+
+function peerOfPath(context: Context): PeerId {
+  try {
+    return parsePeerId(context.param('peer'));
   } catch (error) {
     throw new RequestError(400, `error decoding Peer ID: ${errorMessage(error)}`);
   }
-  await context.cluster.peerRemove(peer);
-  return sendNothing(context);
 }
 
 /** Like Go's decoder: the first JSON value counts, keys in any case, what follows is ignored. */

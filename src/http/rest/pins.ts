@@ -15,7 +15,7 @@ import {
   type StatusFilter,
 } from '../../model/index.ts';
 import type { Context } from './context.ts';
-import { RequestError, sendItems, sendJson, sendPages } from './reply.ts';
+import { RequestError, readFlag, sendItems, sendJson, sendPages } from './reply.ts';
 
 /** `GET /pins`: of all peers or this one, filtered by status, or just the given CIDs. */
 export function getPins(context: Context): Promise<unknown> {
@@ -91,7 +91,7 @@ export function postRecoverAll(context: Context): Promise<unknown> {
 
 export function getAllocations(context: Context): Promise<unknown> {
   const types = readTypeFilter(context.query.get('filter'));
-  return sendPages(context, printPages(context, types, readLinearizable(context)));
+  return sendPages(context, printPages(context, types, readFlag(context, 'linearizable')));
 }
 
 async function* printPages(context: Context, types: number, isLinearizable: boolean): AsyncIterable<readonly string[]> {
@@ -103,7 +103,7 @@ async function* printPages(context: Context, types: number, isLinearizable: bool
 
 export async function getAllocation(context: Context): Promise<unknown> {
   const { cid } = readCidAndOptions(context);
-  if (readLinearizable(context)) await confirm(context);
+  if (readFlag(context, 'linearizable')) await confirm(context);
   return sendJson(context, pinJson.print(context.cluster.pinGet(cid)));
 }
 
@@ -129,14 +129,6 @@ function printLocal(info: PinInfo): string {
 /** Only the exact word counts, as in the reference. */
 function readLocal(context: Context): boolean {
   return context.query.get('local') === 'true';
-}
-
-/** Not in the reference. Whoever misspells what it asks for must not believe that it got it. */
-function readLinearizable(context: Context): boolean {
-  const value = context.query.get('linearizable');
-  if (value === '' || value === 'false') return false;
-  if (value === 'true') return true;
-  throw new RequestError(400, `parameter linearizable: found ${JSON.stringify(value)}, expected "true" or "false"`);
 }
 
 function readCid(text: string): Cid {

@@ -17,6 +17,14 @@ export class RequestError extends OperatingError {
   }
 }
 
+/** A parameter of ours. Whoever misspells what it asks for must not believe that it got it. */
+export function readFlag(context: Context, name: string): boolean {
+  const value = context.query.get(name);
+  if (value === '' || value === 'false') return false;
+  if (value === 'true') return true;
+  throw new RequestError(400, `parameter ${name}: found ${JSON.stringify(value)}, expected "true" or "false"`);
+}
+
 /** What a failed request is answered: 404 for a pin that is not there, what a refusal says, 500 for all else. */
 function errorAnswer(error: unknown): { readonly status: number; readonly body: string } {
   const status = error instanceof RequestError ? error.status : errorCode(error) === 'cluster/not-pinned' ? 404 : 500;

@@ -114,6 +114,38 @@ it('a redirect never leads to another host', async () => {
   await api.close();
 });
 
+it('GET /health/replication counts, and counts by the word of the members when told to', async () => {
+  const counts = { pins: 3, belowMin: 1, atMin: 0, aboveMin: 0, full: 2, overMax: 0 };
+  const none = { pins: 0, belowMin: 0, atMin: 0, aboveMin: 0, full: 0, overMax: 0 };
+  const stand: Partial<ClusterApi> = {
+    replication: async ({ isVerified }) => ({
+      ...counts,
+      allocated: counts,
+      everywhere: none,
+      shards: none,
+      meta: 4,
+      peers: { a: { allocated: 3, pinned: 2, isMember: true, isAlive: true } },
+      isVerified,
+      unanswered: {},
+    }),
+  };
+  const api = await bindRestApi(defaults);
+  // Proof: the route asks for nothing else.
+  api.serve({ cluster: stand as ClusterApi, log: silentLogger, now: () => ({ seconds: 0, nanos: 0 }) });
+  const port = /tcp\/(\d+)/.exec(api.addresses()[0] ?? '')?.[1] ?? '';
+  const ask = async (query: string): Promise<string> =>
+    await (await fetch(`http://127.0.0.1:${port}/health/replication${query}`)).text();
+  const part = '{"pins":3,"below_min":1,"at_min":0,"above_min":0,"full":2,"over_max":0';
+  const empty = '{"pins":0,"below_min":0,"at_min":0,"above_min":0,"full":0,"over_max":0}';
+  const expected = (verified: boolean): string =>
+    `${part},"allocated":${part}},"everywhere":${empty},"shards":${empty},"meta":4,` +
+    `"peers":{"a":{"allocated":3,"pinned":2,"member":true,"alive":true}},"verified":${verified},"unanswered":{}}\n`;
+  assert.equal(await ask(''), expected(false));
+  assert.equal(await ask('?verify=true'), expected(true));
+  assert.match(await ask('?verify=yes'), /parameter verify: found \\"yes\\", expected \\"true\\" or \\"false\\"/);
+  await api.close();
+});
+
 describe('linearizable=true', () => {
   const pin: Pin = {
     ...defaultPinOptions,

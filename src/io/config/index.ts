@@ -1,4 +1,5 @@
 /** The folder of a peer: its files, its lock, and what they say. */
+export { cordonFileOf } from './cordon.ts';
 export { defaultFolderPath, makeFolder, type PeerFolder, peerFolder } from './folder.ts';
 export {
   createIdentity,

@@ -55,6 +55,15 @@ export class LatePinset implements Pinset {
     return this.#now()?.count() ?? 0;
   }
 
+  async kinds(): ReturnType<Pinset['kinds']> {
+    const pinset = this.#now();
+    try {
+      return pinset === undefined ? [] : await pinset.kinds();
+    } catch (error) {
+      throw this.#told(error);
+    }
+  }
+
   #read<T>(act: (pinset: Pinset) => T): T | undefined {
     const pinset = this.#now();
     try {

@@ -103,6 +103,19 @@ export const clusterSection: Section<ClusterConfig> = {
     pinOnlyOnTrustedPeers: field('pin_only_on_trusted_peers', booleanKind, { initial: false, missing: 'zero' }),
     pinOnlyOnUntrustedPeers: field('pin_only_on_untrusted_peers', booleanKind, { initial: false, missing: 'zero' }),
     disableRepinning: field('disable_repinning', booleanKind, { initial: true, missing: 'zero' }),
+    // Not known to the Go peer, and so not written while they have their defaults.
+    repinGracePeriodMs: field('repin_grace_period', durationKind, {
+      initial: 2 * minuteMs,
+      missing: 'unset',
+      limit: above0,
+      isOmitted: true,
+    }),
+    repinMaxPerSecond: field('repin_max_per_second', integerKind, {
+      initial: 100,
+      missing: 'default',
+      limit: above0,
+      isOmitted: true,
+    }),
     followerMode: field('follower_mode', booleanKind, { initial: false, missing: 'zero', isOmitted: true }),
     peerstoreFile: field('peerstore_file', textKind, { initial: 'peerstore', missing: 'default', isOmitted: true }),
     peerAddresses: field('peer_addresses', addressListKind, { initial: [], missing: 'zero' }),

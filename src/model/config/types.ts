@@ -64,6 +64,10 @@ export interface ClusterConfig {
   readonly pinOnlyOnTrustedPeers: boolean;
   readonly pinOnlyOnUntrustedPeers: boolean;
   readonly disableRepinning: boolean;
+  /** How long a member may be missing before its pins move. */
+  readonly repinGracePeriodMs: number;
+  /** Pins moved in a second, by one peer. */
+  readonly repinMaxPerSecond: number;
   readonly followerMode: boolean;
   /** File name inside the folder of the peer. */
   readonly peerstoreFile: string;

@@ -245,6 +245,8 @@ function optionsOf(name: string, id: PeerId, { config, shape, replicationMax }: 
       pinOnlyOnUntrustedPeers: false,
       followerMode: false,
       disableRepinning: true,
+      repinGracePeriodMs: 120_000,
+      repinMaxPerSecond: 100,
       leaveOnShutdown: false,
       stateSyncIntervalMs: 300_000,
       monitorPingIntervalMs: 5000,

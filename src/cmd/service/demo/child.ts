@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Caretaker } from './caretaker.ts';
 
 /** A daemon stops within 5 s; what runs longer is ended. */
 const stopLimitMs = 6_000;
@@ -31,8 +32,12 @@ export interface ChildPeerOptions {
   readonly folder: string;
   /** Script that runs the daemon, and what comes before `daemon` on its command line. */
   readonly program: readonly [string, ...string[]];
+  /** Told of every process. */
+  readonly caretaker?: Caretaker;
   /** Called once when the process ends although nobody asked for it. */
   readonly onDeath: (peer: string, lastLines: readonly string[]) => void;
+  /** Once aborted, the peer is not started any more. */
+  readonly signal?: AbortSignal;
 }
 
 export function createChildPeer(options: ChildPeerOptions): ChildPeer {
@@ -43,6 +48,7 @@ export function createChildPeer(options: ChildPeerOptions): ChildPeer {
   let ledTerm = 0;
 
   const start = async (flags: readonly string[] = []): Promise<void> => {
+    options.signal?.throwIfAborted();
     const tail: string[] = [];
     const output = createWriteStream(join(folder, 'daemon.log'), { flags: 'a' });
     log = output;
@@ -56,6 +62,8 @@ export function createChildPeer(options: ChildPeerOptions): ChildPeer {
       detached: true,
     });
     child = running;
+    const { pid } = running;
+    if (pid !== undefined) options.caretaker?.started(pid);
     const ready = Promise.withResolvers<void>();
     for (const stream of [running.stdout, running.stderr]) {
       if (stream === null) continue;
@@ -69,6 +77,7 @@ export function createChildPeer(options: ChildPeerOptions): ChildPeer {
     }
     running.on('error', ready.reject);
     running.on('exit', (code, signal) => {
+      if (pid !== undefined) options.caretaker?.ended(pid);
       output.end();
       ready.reject(
         new Error(`Peer ${name} ended before it was ready (${signal ?? `exit ${code}`}):\n${tail.join('\n')}`),

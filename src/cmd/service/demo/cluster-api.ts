@@ -20,9 +20,14 @@ interface GlobalPinInfo {
   readonly peer_map: Readonly<Record<string, PeerState>>;
 }
 
-/** Pins by CID or path; resolves when the cluster has agreed on it. */
-export async function pin(apiUrl: string, cid: string, name: string): Promise<void> {
-  const response = await fetch(`${apiUrl}/pins/${cid}?name=${encodeURIComponent(name)}`, {
+/** Pins by CID or path; resolves when the cluster has agreed on it. `options`: parameters of the API. */
+export async function pin(
+  apiUrl: string,
+  cid: string,
+  name: string,
+  options: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const response = await fetch(`${apiUrl}/pins/${cid}?${new URLSearchParams({ ...options, name })}`, {
     method: 'POST',
     signal: AbortSignal.timeout(requestLimitMs),
   });
@@ -38,14 +43,29 @@ export async function status(apiUrl: string, cid: string): Promise<readonly Peer
 
 /** CIDs in the pinset of one peer. */
 export async function pinset(apiUrl: string): Promise<string[]> {
+  return [...(await allocations(apiUrl)).keys()].sort();
+}
+
+/** The pinset of one peer: who is to hold what, by CID. Nobody by name means everybody. */
+export async function allocations(apiUrl: string): Promise<Map<string, readonly string[]>> {
   const response = await fetch(`${apiUrl}/allocations`, { signal: AbortSignal.timeout(requestLimitMs) });
   const text = await response.text();
   if (!response.ok) throw new Error(`Cannot list the pinset of ${apiUrl}: ${text}`);
-  return text
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => (JSON.parse(line) as { cid: string }).cid)
-    .sort();
+  const lines = text.split('\n').filter((line) => line !== '');
+  return new Map(
+    lines.map((line) => {
+      const { cid, allocations } = JSON.parse(line) as { cid: string; allocations: readonly string[] | null };
+      return [cid, allocations ?? []];
+    }),
+  );
+}
+
+/** When the latest valid metric of each peer ends, in nanoseconds; by the peer's id. */
+export async function metrics(apiUrl: string, name: string): Promise<Map<string, number>> {
+  const response = await fetch(`${apiUrl}/monitor/metrics/${name}`, { signal: AbortSignal.timeout(requestLimitMs) });
+  if (!response.ok) throw new Error(`Cannot read the metrics "${name}": ${await response.text()}`);
+  const found = (await response.json()) as readonly { readonly peer: string; readonly expire: number }[];
+  return new Map(found.map(({ peer, expire }) => [peer, expire]));
 }
 
 /** Waits until `count` peers have the pin. Fails with what it saw last when `limitMs` have passed. */

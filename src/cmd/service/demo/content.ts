@@ -5,6 +5,9 @@ import { basename, join, relative, sep } from 'node:path';
 /** Left out of what is added: they are large and not written by hand. */
 const skippedNames: ReadonlySet<string> = new Set(['node_modules', 'dist', '.git', 'coverage']);
 
+/** A node that serves answers at once; without a limit, one that is gone could hold up the demo for ever. */
+const requestLimitMs = 30_000;
+
 export interface SourceFile {
   /** Path inside the directory, with `/`. */
   readonly path: string;
@@ -68,6 +71,22 @@ export async function cat(ipfsUrl: string, path: string): Promise<Uint8Array> {
   });
   if (!response.ok) throw new Error(`Cannot read "${path}" from ${ipfsUrl}: ${await response.text()}`);
   return new Uint8Array(await response.arrayBuffer());
+}
+
+/** What an IPFS node itself pins, `recursive` or `direct`, by CID. */
+export async function pinsOfNode(ipfsUrl: string): Promise<Map<string, string>> {
+  const pins = new Map<string, string>();
+  for (const type of ['recursive', 'direct']) {
+    const response = await fetch(`${ipfsUrl}/api/v0/pin/ls?type=${type}`, {
+      method: 'POST',
+      signal: AbortSignal.timeout(requestLimitMs),
+    });
+    if (!response.ok) throw new Error(`Cannot list the pins of ${ipfsUrl}: ${await response.text()}`);
+    // Kubo leaves the keys out when there are none.
+    const { Keys = {} } = (await response.json()) as { Keys?: Readonly<Record<string, unknown>> };
+    for (const cid of Object.keys(Keys)) pins.set(cid, type);
+  }
+  return pins;
 }
 
 async function postForLines(url: string, body: FormData): Promise<string[]> {

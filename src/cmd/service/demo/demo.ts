@@ -2,16 +2,19 @@
  * `ipfs-cluster-service demo`: three peers with three IPFS nodes on this machine, real content pinned on all of them,
  * and with `--tour` the death and return of the leader.
  */
-import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
-import { makeFolder } from '../../../io/config/index.ts';
-import { type ChildPeer, createChildPeer } from './child.ts';
 import { pin, pinset, status, waitFor, waitPinned } from './cluster-api.ts';
 import { type AddedDirectory, addDirectory, addText, cat } from './content.ts';
-import { createScreen, type Screen } from './screen.ts';
-import { type DemoFolder, prepareFolders } from './setup.ts';
+import { ctlWords } from './ctl.ts';
+import type { Screen } from './screen.ts';
+import {
+  contentDirectory,
+  type DemoPeer,
+  formatSize,
+  onStage,
+  type Program,
+  type Stage,
+  type StageOptions,
+} from './stage.ts';
 
 const peerCount = 3;
 /** Pins that are made while the killed peer is away. */
@@ -21,89 +24,33 @@ const pinLimitMs = 60_000;
 /** How long the others may take to elect a new leader, and the returned peer to catch up. */
 const recoveryLimitMs = 60_000;
 
-export interface DemoOptions {
-  /** Kept after the end; a temporary folder that is removed when absent. */
-  readonly dir?: string;
+export interface DemoOptions extends StageOptions {
   readonly isTour: boolean;
-  /** Script that runs this program, for the peers' processes. */
-  readonly program: readonly [string, ...string[]];
-  readonly output: NodeJS.WriteStream;
-  /** Aborted by Ctrl-C. */
-  readonly signal: AbortSignal;
-}
-
-interface DemoPeer extends DemoFolder {
-  readonly process: ChildPeer;
 }
 
 /** @returns the exit code. */
-export async function runDemo(options: DemoOptions): Promise<number> {
-  const screen = createScreen(options.output);
-  const folder = options.dir === undefined ? await mkdtemp(join(tmpdir(), 'ipfs-cluster-demo-')) : resolve(options.dir);
-  const peers: DemoPeer[] = [];
-  let isFailed = false;
-  const died = Promise.withResolvers<never>();
-  died.promise.catch(() => {});
-  const interrupted = new Promise<'interrupted'>((resolve) => {
-    if (options.signal.aborted) resolve('interrupted');
-    options.signal.addEventListener('abort', () => resolve('interrupted'), { once: true });
+export async function runDemo({ isTour, ...options }: DemoOptions): Promise<number> {
+  const ending = await onStage(options, async (stage) => {
+    const { peers, added } = await show(stage);
+    if (isTour) return await tour(stage.screen, peers, added);
+    showHowToGoOn(stage.screen, peers, added, stage.program);
+    await new Promise<never>(() => {});
   });
-  try {
-    const shown = show({ ...options, folder, screen, peers, died });
-    // What is still going on when Ctrl-C comes fails against stopped peers; nobody waits for it any more.
-    shown.catch(() => {});
-    const end = await Promise.race([shown, interrupted, died.promise]);
-    if (end !== 'interrupted' && !options.isTour) await Promise.race([interrupted, died.promise]);
-    return 0;
-  } catch (error) {
-    isFailed = true;
-    screen.line('');
-    screen.line(error instanceof Error ? error.message : String(error));
-    if (peers.length > 0) screen.line(`Logs: ${peers.map((peer) => join(peer.folder, 'daemon.log')).join(', ')}`);
-    return 1;
-  } finally {
-    screen.line('');
-    await screen.step('Stopping the peers', async () => {
-      await Promise.all(peers.map((peer) => peer.process.stop()));
-    });
-    if (options.dir === undefined && !isFailed) await rm(folder, { recursive: true, force: true });
-  }
+  // Ctrl-C is how it is meant to end.
+  return ending === 'failed' ? 1 : 0;
 }
 
-interface ShowOptions extends DemoOptions {
-  readonly folder: string;
-  readonly screen: Screen;
-  readonly peers: DemoPeer[];
-  readonly died: PromiseWithResolvers<never>;
+interface Shown {
+  readonly peers: readonly DemoPeer[];
+  readonly added: AddedDirectory;
 }
 
-async function show(options: ShowOptions): Promise<void> {
-  const { screen, folder, peers } = options;
+async function show({ screen, program, startPeers }: Stage): Promise<Shown> {
   screen.title('A cluster of three peers, each with an IPFS node of its own');
-  await makeFolder(folder);
-  const folders = await screen.step(
-    'Writing configurations and keys',
-    () => prepareFolders(folder, peerCount),
-    () => folder,
-  );
-  for (const prepared of folders) {
-    peers.push({
-      ...prepared,
-      process: createChildPeer({
-        name: prepared.name,
-        folder: prepared.folder,
-        program: options.program,
-        onDeath: (name, tail) => options.died.reject(new Error(`Peer ${name} ended unexpectedly:\n${tail.join('\n')}`)),
-      }),
-    });
-  }
-  await screen.step('Starting the peers and electing a leader', () =>
-    Promise.all(peers.map((peer) => peer.process.start())),
-  );
-
+  const peers = await startPeers(peerCount);
   const [first] = peers;
-  if (first === undefined) return;
-  const directory = contentDirectory(options.program);
+  if (first === undefined) throw new Error('No peer was started');
+  const directory = contentDirectory(program);
   const added = await screen.step(
     `Adding ${directory} through the IPFS node of ${first.name}`,
     () => addDirectory(first.ipfsUrl, directory),
@@ -114,8 +61,7 @@ async function show(options: ShowOptions): Promise<void> {
     waitPinned(first.apiUrl, added.root, peerCount, pinLimitMs),
   );
   await showStatus(screen, first, added.root);
-  if (options.isTour) await tour(screen, peers, added);
-  else showHowToGoOn(screen, peers, added, options.program);
+  return { peers, added };
 }
 
 async function showStatus(screen: Screen, peer: DemoPeer, cid: string): Promise<void> {
@@ -124,12 +70,7 @@ async function showStatus(screen: Screen, peer: DemoPeer, cid: string): Promise<
     screen.line(`${state.peername.padEnd(8)} ${state.status.toUpperCase()} ${state.error}`);
 }
 
-function showHowToGoOn(
-  screen: Screen,
-  peers: readonly DemoPeer[],
-  added: AddedDirectory,
-  program: readonly [string, ...string[]],
-): void {
+function showHowToGoOn(screen: Screen, peers: readonly DemoPeer[], added: AddedDirectory, program: Program): void {
   screen.title('Addresses');
   for (const peer of peers) {
     screen.line(
@@ -138,9 +79,8 @@ function showHowToGoOn(
   }
   const host = peers[0]?.apiAddress ?? '';
   screen.title('Go on in another terminal');
-  // By full names: the Node that runs this may not be the one that the next terminal finds.
-  const ctl = [process.execPath, join(packageFolder(program), 'bin', 'ipfs-cluster-ctl.cjs'), '--host', host];
-  screen.command(`alias ctl="${ctl.map((word) => `'${word}'`).join(' ')}"`);
+  const ctl = ctlWords(program, host).map((word) => `'${word}'`);
+  screen.command(`alias ctl="${ctl.join(' ')}"`);
   screen.command('ctl peers ls');
   screen.command(`ctl status ${added.root}`);
   screen.command('ctl pin ls');
@@ -249,19 +189,4 @@ async function compareFiles(
   for (const file of added.files) await compare(`/ipfs/${added.root}/${file.path}`, file.bytes);
   for (const [cid, text] of texts) await compare(`/ipfs/${cid}`, Buffer.from(text));
   return { fileCount: added.files.length + texts.size, sizeBytes };
-}
-
-/** This project's own sources; what the published package holds where they are not. */
-function contentDirectory(program: readonly [string, ...string[]]): string {
-  const sources = join(packageFolder(program), 'src');
-  return existsSync(sources) ? sources : join(packageFolder(program), 'dist');
-}
-
-/** The program is `<package>/bin/<name>.cjs`. */
-function packageFolder(program: readonly [string, ...string[]]): string {
-  return dirname(dirname(resolve(program[0])));
-}
-
-function formatSize(bytes: number): string {
-  return bytes < 1024 * 1024 ? `${(bytes / 1024).toFixed(0)} KiB` : `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
 }

@@ -17,6 +17,8 @@ const portsPerPeer = 5;
 
 export interface DemoFolder {
   readonly name: string;
+  /** Of the peer, not of its IPFS node. */
+  readonly id: string;
   readonly folder: string;
   /** Base URL of the HTTP API. */
   readonly apiUrl: string;
@@ -79,6 +81,7 @@ export async function prepareFolders(
       );
       return {
         name,
+        id: identity.id,
         folder,
         apiUrl: `http://127.0.0.1:${port(i, 1)}`,
         ipfsUrl: `http://127.0.0.1:${port(i, 3)}`,

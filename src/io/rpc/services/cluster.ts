@@ -1,6 +1,8 @@
 /** `Cluster.*`: what this peer as a whole does for others. Source: Go `rpc_api.go` `ClusterRPCAPI`. */
+import { printable } from '../../../base/index.ts';
 import type { ClusterApi, PeerMonitor } from '../../../cluster/ports.ts';
-import { type IpfsId, type methods, nothing, type PeerId, pingValueJson } from '../../../model/index.ts';
+import { cordonModes, type IpfsId, type methods, nothing, type PeerId, pingValueJson } from '../../../model/index.ts';
+import { rpcError } from '../errors.ts';
 import type { HandlersOf } from '../registry.ts';
 import { definedCid, firstOr, flat, notSupported } from './arguments.ts';
 
@@ -63,6 +65,14 @@ export function clusterService({ cluster, monitor }: ClusterServiceDeps): Handle
     Alerts: () => cluster.alerts(),
     BandwidthByProtocol: () => notSupported('Cluster.BandwidthByProtocol'),
     IPFSID: (peer) => ipfsIdOf(monitor, peer),
+    Cordon: async ({ mode: asked }, call) => {
+      const mode = cordonModes.find((known) => known === asked);
+      if (mode === undefined) {
+        throw rpcError('bad-argument', `Cannot cordon as "${printable(asked)}": expected ${cordonModes.join(', ')}`);
+      }
+      await cluster.cordon(mode, { signal: call.signal });
+      return nothing;
+    },
   };
 }
 

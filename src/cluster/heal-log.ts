@@ -1,0 +1,91 @@
+/** What an operator is told of healing: that it begins, how far it is once a minute, and what it came to. */
+import { type Clock, type Logger, LogLimit } from '../base/index.ts';
+import type { PeerId } from '../model/index.ts';
+import type { MemberView } from './member-watch.ts';
+
+/** What a sweep has come to so far. */
+export interface SweepCounts {
+  readonly written: number;
+  readonly short: number;
+  readonly unfinished: { readonly size: number };
+  readonly failure: unknown;
+  readonly isComplete: boolean;
+}
+
+/** Peers that a line names. */
+const namedMax = 5;
+
+interface Episode {
+  readonly sinceMs: number;
+  /** In the sweeps that have ended. */
+  written: number;
+  /** The sweep that left nothing to wait for. */
+  last: SweepCounts | undefined;
+}
+
+export class HealLog {
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #limit: LogLimit;
+  /** From the first write to the sweep that leaves nothing to wait for. */
+  #episode: Episode | undefined;
+  #toldShort = 0;
+
+  constructor(clock: Clock, logger: Logger) {
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#limit = new LogLimit(clock);
+  }
+
+  /** In the middle of a sweep. */
+  goOn(view: MemberView, sweep: SweepCounts): void {
+    if (sweep.written === 0) return;
+    if (this.#episode === undefined) this.#begin(view);
+    else if (this.#limit.allows('progress')) {
+      const moved = this.#episode.written + sweep.written;
+      this.#logger.info('healing goes on', { moved, unfinished: sweep.unfinished.size });
+    }
+  }
+
+  /** At the end of a sweep. */
+  pause(view: MemberView, sweep: SweepCounts): void {
+    if (sweep.written > 0 && this.#episode === undefined) this.#begin(view);
+    if (this.#episode !== undefined) this.#episode.written += sweep.written;
+    const isWaiting = !sweep.isComplete || sweep.unfinished.size > sweep.short;
+    if (this.#episode !== undefined && isWaiting && this.#limit.allows('progress')) {
+      this.#logger.info('healing goes on', { moved: this.#episode.written, unfinished: sweep.unfinished.size });
+    }
+    if (this.#episode !== undefined) this.#episode.last = isWaiting ? undefined : sweep;
+    this.tick();
+    if (isWaiting) return;
+    if (sweep.short > 0 && sweep.short !== this.#toldShort && this.#limit.allows('short')) {
+      this.#logger.warn('pins stay below their minimum: too few peers can take them', { pins: sweep.short });
+    }
+    this.#toldShort = sweep.short;
+  }
+
+  /** Now and then. An end that may not be told yet waits, and what comes meanwhile counts to it. */
+  tick(): void {
+    const episode = this.#episode;
+    if (episode?.last === undefined || !this.#limit.allows('end')) return;
+    const seconds = Math.round((this.#clock.now() - episode.sinceMs) / 1000);
+    this.#logger.info('healing has ended', { moved: episode.written, seconds, belowMinimum: episode.last.short });
+    this.#episode = undefined;
+  }
+
+  #begin(view: MemberView): void {
+    this.#episode = { sinceMs: this.#clock.now(), written: 0, last: undefined };
+    if (!this.#limit.allows('begin')) return;
+    this.#limit.allows('progress');
+    this.#logger.info('healing begins', {
+      members: view.members.length,
+      gone: named(view.gone),
+      draining: named(view.draining),
+    });
+  }
+}
+
+function named(peers: readonly PeerId[]): string {
+  const shown = peers.slice(0, namedMax).join(' ');
+  return peers.length > namedMax ? `${shown} and ${peers.length - namedMax} more` : shown;
+}

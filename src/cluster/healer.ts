@@ -1,0 +1,339 @@
+/**
+ * Keeps every pin where it should be, as members are lost, come back, are emptied or removed.
+ *
+ * A round looks at the members. When something has changed for pins, it sweeps over the pinset, and later only over what was left
+ * unfinished: everything is derived from the state, so that a restart goes on where it was. Of each pin the nearest living member takes
+ * care; two whose views differ for a while do no harm, since every write is refused when the pin has changed meanwhile.
+ * Source: Go `cluster.go` `alertsHandler`, `repinFromPeer`, `vacatePeer`. Unlike there, a peer is lost only after a while, and only
+ * pins below their minimum move.
+ */
+import { type Clock, errorCode, errorMessage, type Logger, LogLimit } from '../base/index.ts';
+import { decideHolders, type HealDecision } from '../core/heal/index.ts';
+import { type Cid, type PeerId, type Pin, stateKey, timeToNanos } from '../model/index.ts';
+import type { AllocationWriter } from './allocation-writer.ts';
+import type { Chooser } from './allocator.ts';
+import { HealLog } from './heal-log.ts';
+import { type HoldingDeps, holdersAmong } from './holding.ts';
+import { InFlight } from './in-flight.ts';
+import { Loop } from './loop.ts';
+import { lookIntervalMsMax, type MemberView, type MemberWatch } from './member-watch.ts';
+import type { Pinner } from './pinner.ts';
+import type { Consensus } from './ports.ts';
+
+export interface HealerOptions {
+  readonly monitorPingIntervalMs: number;
+  readonly stateSyncIntervalMs: number;
+  /** Only peers that are drained are left then. */
+  readonly disableRepinning: boolean;
+}
+
+export interface HealerDeps extends HoldingDeps {
+  readonly consensus: Consensus;
+  readonly pinner: Pinner;
+  readonly watch: MemberWatch;
+  readonly writer: AllocationWriter;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** What became of a removed peer's pins. */
+export interface Vacated {
+  readonly moved: number;
+  /** Of those, pins that nobody else held. */
+  readonly alone: number;
+  /** Pins that have fewer holders than their minimum. */
+  readonly short: number;
+  readonly failed: number;
+}
+
+/** Pins at work at once. They wait for answers and for the log, which take many together. */
+const inFlightMax = 16;
+/** Pins between two looks at the members. */
+const pageSize = 256;
+/** Unfinished pins that are known by name; with more, all pins are looked through again. */
+const unfinishedMax = 10_000;
+const retryMsMin = 2000;
+const retryMsMax = 60_000;
+/** When all pins are looked through for it. */
+const sweepRetryMsMax = 600_000;
+/** All pins are looked through in any case after so many `state_sync_interval`s: an import may have brought dead holders. */
+const sweepSyncs = 12;
+/** A pin that others write as well is tried so often within a sweep. */
+const triesMax = 3;
+
+export class Healer {
+  readonly #options: HealerOptions;
+  readonly #deps: HealerDeps;
+  readonly #loop: Loop;
+  readonly #log: HealLog;
+  readonly #logLimit: LogLimit;
+  /** Pins that are to be looked at again, by state key; `undefined`: all. */
+  #unfinished: Map<string, Cid> | undefined;
+  #mark: string | undefined;
+  #nextMs = 0;
+  #nextSweepMs = 0;
+  #retryMs = retryMsMin;
+
+  constructor(options: HealerOptions, deps: HealerDeps) {
+    this.#options = options;
+    this.#deps = deps;
+    this.#log = new HealLog(deps.clock, deps.logger);
+    this.#logLimit = new LogLimit(deps.clock);
+    const lookMs = Math.min(lookIntervalMsMax, options.monitorPingIntervalMs / 3);
+    this.#loop = new Loop('healing', retryMsMin, deps, async (signal) => {
+      await this.#round(signal);
+      return lookMs;
+    });
+  }
+
+  /** Looks at the members now, and from then on again and again. */
+  wake(): void {
+    this.#loop.wake();
+  }
+
+  async stop(): Promise<void> {
+    await this.#loop.stop();
+  }
+
+  /**
+   * Takes a member off all pins before it is removed, with new holders where there are too few else. Goes on past failures; at full
+   * speed, for somebody waits.
+   */
+  async vacate(peer: PeerId, signal: AbortSignal): Promise<Vacated> {
+    const result = { moved: 0, alone: 0, short: 0, failed: 0 };
+    const view = withoutMember(await this.#deps.watch.look(), peer);
+    const choose = await this.#deps.pinner.chooser();
+    const tasks = new InFlight(inFlightMax);
+    for await (const page of this.#deps.consensus.pinset().pages({ signal, pageSize })) {
+      for (const { cid, allocations } of page) {
+        if (!(allocations?.includes(peer) ?? false)) continue;
+        await tasks.begin(async () => {
+          try {
+            await this.#vacateOne(cid, view, choose, signal, result);
+          } catch (error) {
+            result.failed += 1;
+            this.#tell('move a pin of a peer that is removed', cid, error, signal);
+          }
+        });
+      }
+    }
+    await tasks.ended();
+    return result;
+  }
+
+  async #vacateOne(
+    cid: Cid,
+    view: MemberView,
+    choose: Chooser,
+    signal: AbortSignal,
+    result: { moved: number; alone: number; short: number },
+  ): Promise<void> {
+    for (let tries = 0; tries < triesMax; tries += 1) {
+      const pin = this.#deps.consensus.pinset().get(cid);
+      if (pin === undefined) return;
+      // Nobody else is dropped on this occasion.
+      const decision = decide({ pin, view, choose, pinned: new Set(), isSettled: false });
+      if (decision.kind === 'short' || (decision.kind === 'write' && decision.isShort)) result.short += 1;
+      if (decision.kind !== 'write') return;
+      if (!(await this.#deps.writer.write(pin, decision.allocations, { signal }))) continue;
+      result.moved += 1;
+      const others = (pin.allocations ?? []).filter((holder) => view.standings.get(holder) === 'stays');
+      if (others.length === 0) result.alone += 1;
+      return;
+    }
+    result.short += 1;
+  }
+
+  async #round(signal: AbortSignal): Promise<void> {
+    const { watch, clock } = this.#deps;
+    const view = await watch.look();
+    this.#log.tick();
+    if (view.mark !== this.#mark) {
+      this.#mark = view.mark;
+      this.#wantAll();
+    }
+    if (clock.now() >= this.#nextSweepMs) this.#wantAll();
+    if (clock.now() < this.#nextMs) return;
+    if (!this.#isOn(view)) {
+      this.#nextMs = Number.POSITIVE_INFINITY;
+      return;
+    }
+    if (!view.hasMajority) {
+      if (view.gone.length > 0 && this.#logLimit.allows('majority')) {
+        const lost = { gone: view.gone.length, members: view.members.length };
+        this.#deps.logger.warn(
+          'no pins are moved while most members do not answer: it may be this peer that is lost',
+          lost,
+        );
+      }
+      return;
+    }
+    await this.#sweep(view, signal);
+  }
+
+  #isOn(view: MemberView): boolean {
+    return !this.#options.disableRepinning || view.draining.length > 0;
+  }
+
+  #wantAll(): void {
+    this.#unfinished = undefined;
+    this.#nextMs = 0;
+    this.#retryMs = retryMsMin;
+    this.#nextSweepMs = this.#deps.clock.now() + sweepSyncs * this.#options.stateSyncIntervalMs;
+  }
+
+  /** Once over all that is wanted, as far as it goes. */
+  async #sweep(first: MemberView, signal: AbortSignal): Promise<void> {
+    const { clock, watch, pinner } = this.#deps;
+    const sweep = new Sweep();
+    const tasks = new InFlight(inFlightMax);
+    let view = first;
+    let choose = await pinner.chooser();
+    let lookedMs = clock.now();
+    try {
+      for await (const page of this.#wanted(signal)) {
+        if (sweep.failure !== undefined) break;
+        if (clock.now() - lookedMs >= retryMsMin) {
+          view = await watch.look();
+          choose = await pinner.chooser();
+          lookedMs = clock.now();
+          if (!view.hasMajority) break;
+        }
+        for (const pin of page) {
+          if (!this.#mayNeed(pin, view) || view.actors.to(pin.cid) !== this.#deps.self) continue;
+          await tasks.begin(() => this.#heal(pin.cid, view, choose, sweep, signal));
+        }
+        this.#log.goOn(view, sweep);
+      }
+      sweep.isComplete = sweep.failure === undefined && view.hasMajority;
+    } finally {
+      await tasks.ended();
+    }
+    signal.throwIfAborted();
+    this.#conclude(view, sweep);
+  }
+
+  /** What comes next: nothing, the unfinished ones, or all again. */
+  #conclude(view: MemberView, sweep: Sweep): void {
+    const { clock } = this.#deps;
+    if (sweep.isComplete) this.#unfinished = sweep.unfinished.size > unfinishedMax ? undefined : sweep.unfinished;
+    const isDone = sweep.isComplete && sweep.unfinished.size === 0;
+    const maxMs = sweep.unfinished.size > unfinishedMax ? sweepRetryMsMax : retryMsMax;
+    this.#retryMs = sweep.written > 0 ? retryMsMin : Math.min(this.#retryMs * 2, maxMs);
+    this.#nextMs = isDone ? Number.POSITIVE_INFINITY : clock.now() + this.#retryMs;
+    this.#log.pause(view, sweep);
+  }
+
+  async *#wanted(signal: AbortSignal): AsyncGenerator<readonly Pin[], void> {
+    const pinset = this.#deps.consensus.pinset();
+    if (this.#unfinished === undefined) yield* pinset.pages({ signal, pageSize });
+    else {
+      const cids = [...this.#unfinished.values()];
+      for (let at = 0; at < cids.length; at += pageSize) {
+        signal.throwIfAborted();
+        yield cids.slice(at, at + pageSize).flatMap((cid) => pinset.get(cid) ?? []);
+      }
+    }
+  }
+
+  /** Cheap, and true of few: the rest is looked at closely. */
+  #mayNeed(pin: Pin, view: MemberView): boolean {
+    const { replicationFactorMin: min, replicationFactorMax: max } = pin;
+    if (min <= 0) return false;
+    const holders = pin.allocations ?? [];
+    if (this.#options.disableRepinning) return holders.some((peer) => view.cordons.get(peer) === 'draining');
+    if (holders.length < min || holders.length > max) return true;
+    return holders.some((peer) => view.standings.get(peer) !== 'stays');
+  }
+
+  async #heal(cid: Cid, view: MemberView, choose: Chooser, sweep: Sweep, signal: AbortSignal): Promise<void> {
+    if (sweep.failure !== undefined) return;
+    try {
+      const outcome = await this.#healed(cid, view, choose, sweep, signal);
+      if (outcome !== 'done') sweep.unfinished.set(stateKey(cid), cid);
+      if (outcome === 'short') sweep.short += 1;
+    } catch (error) {
+      sweep.unfinished.set(stateKey(cid), cid);
+      // Whatever keeps one write from the log keeps all others from it.
+      sweep.failure ??= error;
+      this.#tell('move a pin', cid, error, signal);
+    }
+  }
+
+  async #healed(
+    cid: Cid,
+    view: MemberView,
+    choose: Chooser,
+    sweep: Sweep,
+    signal: AbortSignal,
+  ): Promise<'done' | 'short' | 'pending'> {
+    const { consensus, writer } = this.#deps;
+    for (let tries = 0; tries < triesMax; tries += 1) {
+      const pin = consensus.pinset().get(cid);
+      if (pin === undefined) return 'done';
+      const isSettled = this.#isSettled(pin);
+      let decision = decide({ pin, view, choose, pinned: undefined, isSettled });
+      if (decision.kind === 'ask') {
+        const asked = decision.peers.filter((peer) => view.lives.get(peer)?.life === 'alive');
+        const pinned = await holdersAmong(this.#deps, asked, cid, signal);
+        decision = decide({ pin, view, choose, pinned, isSettled });
+      }
+      if (decision.kind === 'fine') return 'done';
+      if (decision.kind === 'short') return 'short';
+      if (decision.kind !== 'write') return 'pending';
+      await writer.turn(signal);
+      if (!(await writer.write(pin, decision.allocations, { signal }))) continue;
+      sweep.written += 1;
+      return decision.isShort ? 'short' : decision.isPending ? 'pending' : 'done';
+    }
+    return 'pending';
+  }
+
+  /** A pin that was written a moment ago may be on the move. */
+  #isSettled({ timestamp }: Pin): boolean {
+    if (timestamp === null) return true;
+    const settleNanos = BigInt(Math.round(this.#options.stateSyncIntervalMs)) * 1_000_000n;
+    return this.#deps.clock.wallNanos() - timeToNanos(timestamp) >= settleNanos;
+  }
+
+  #tell(what: string, cid: Cid, error: unknown, signal: AbortSignal): void {
+    if (signal.aborted || !this.#logLimit.allows(what)) return;
+    const cause = { cid: cid.toString(), code: errorCode(error), error: errorMessage(error) };
+    this.#deps.logger.warn(`could not ${what}, trying again later`, cause);
+  }
+}
+
+/** What one sweep has come to. */
+class Sweep {
+  written = 0;
+  /** Of the unfinished ones, those below their minimum that nobody can be added to. */
+  short = 0;
+  readonly unfinished = new Map<string, Cid>();
+  failure: unknown;
+  isComplete = false;
+}
+
+interface Deciding {
+  readonly pin: Pin;
+  readonly view: MemberView;
+  readonly choose: Chooser;
+  readonly pinned: ReadonlySet<PeerId> | undefined;
+  readonly isSettled: boolean;
+}
+
+function decide({ pin, view, choose, pinned, isSettled }: Deciding): HealDecision {
+  return decideHolders({
+    pin,
+    standingOf: (peer) => view.standings.get(peer) ?? 'stranger',
+    choose: (count, holders) => choose(pin, count, new Set([...holders, ...view.notNew])),
+    pinned,
+    isSettled,
+  });
+}
+
+/** The members as they will be. */
+function withoutMember(view: MemberView, peer: PeerId): MemberView {
+  const standings = new Map(view.standings);
+  standings.delete(peer);
+  return { ...view, standings, notNew: new Set([...view.notNew, peer]) };
+}

@@ -1,0 +1,42 @@
+/** Members with what becomes of them, and how many pins each has, for operators. */
+import type { Clock } from '../base/index.ts';
+import { type MemberCondition, type MemberState, type PeerId, timeFromNanos } from '../model/index.ts';
+import type { MemberView } from './member-watch.ts';
+import { pingName, pingValueOf } from './ping-value.ts';
+import type { CallOptions, Consensus, PeerMonitor } from './ports.ts';
+
+export interface MemberStatesDeps {
+  readonly consensus: Consensus;
+  readonly monitor: PeerMonitor;
+  readonly clock: Clock;
+}
+
+/** In ascending order of peers. Counts by walking over the whole pinset. */
+export async function statesOfMembers(
+  view: MemberView,
+  { consensus, monitor, clock }: MemberStatesDeps,
+  { signal }: CallOptions,
+): Promise<MemberState[]> {
+  const pins = new Map<PeerId, number>();
+  for await (const page of consensus.pinset().pages(signal === undefined ? {} : { signal })) {
+    for (const { allocations } of page) {
+      for (const peer of allocations ?? []) pins.set(peer, (pins.get(peer) ?? 0) + 1);
+    }
+  }
+  const [nowMs, nowNanos] = [clock.now(), clock.wallNanos()];
+  return view.members.map((peer) => {
+    const { life = 'missing', sinceMs = nowMs } = view.lives.get(peer) ?? {};
+    const cordon = view.cordons.get(peer) ?? 'none';
+    const count = pins.get(peer) ?? 0;
+    const told: MemberCondition =
+      cordon === 'none' ? 'alive' : cordon === 'draining' && count === 0 ? 'drained' : cordon;
+    return {
+      peer,
+      peername: pingValueOf(monitor.latestOf(pingName, peer)).peername,
+      state: life === 'alive' ? told : life,
+      cordon,
+      since: timeFromNanos(nowNanos - BigInt(Math.round((nowMs - sinceMs) * 1_000_000))),
+      pins: count,
+    };
+  });
+}

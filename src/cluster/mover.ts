@@ -1,0 +1,157 @@
+/**
+ * Moves pins from one holder to another without a moment in which fewer hold them: the new holder is added, and the old one dropped when
+ * the new one has the content. What is half done when the peer stops is a pin with one holder too many, which healing trims.
+ */
+import { type Clock, errorMessage, type Logger, LogLimit, pause } from '../base/index.ts';
+import type { Cid, PeerId, Pin } from '../model/index.ts';
+import type { AllocationWriter } from './allocation-writer.ts';
+import { type HoldingDeps, statusOn } from './holding.ts';
+import { InFlight } from './in-flight.ts';
+import type { Consensus } from './ports.ts';
+
+/** One pin that is to be held by `to` instead of `from`. */
+export interface Move {
+  readonly cid: Cid;
+  readonly from: PeerId;
+  readonly to: PeerId;
+}
+
+/** What became of moves. */
+export interface MoveCounts {
+  readonly moved: number;
+  /** The pin is not there any more, or others have changed its holders meanwhile. */
+  readonly skipped: number;
+  /** The new holder did not get the content in time, or nothing could be written. */
+  readonly failed: number;
+}
+
+export interface MoverOptions {
+  /** Healing leaves a pin with too many holders alone for so long after it was written; see section `cluster`. */
+  readonly stateSyncIntervalMs: number;
+  /** How long a new holder may take for the content. Default: a day. */
+  readonly deadlineMs?: number;
+}
+
+export interface MoverDeps extends HoldingDeps {
+  readonly consensus: Consensus;
+  readonly writer: AllocationWriter;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Moves at once: each loads one IPFS node with one pin more than it would have. */
+const inFlightMax = 8;
+const pollMsMin = 500;
+const pollMsMax = 10_000;
+const triesMax = 5;
+const deadlineMsDefault = 86_400_000;
+
+type Outcome = keyof MoveCounts;
+
+export class Mover {
+  readonly #options: MoverOptions;
+  readonly #deps: MoverDeps;
+  readonly #logLimit: LogLimit;
+
+  constructor(options: MoverOptions, deps: MoverDeps) {
+    this.#options = options;
+    this.#deps = deps;
+    this.#logLimit = new LogLimit(deps.clock);
+  }
+
+  /**
+   * Resolves when all moves have ended, each in its own way; `onEnd` is told of each. A signal that is aborted leaves moves half done.
+   * The moves are read as they are begun.
+   */
+  async run(
+    moves: AsyncIterable<Move> | Iterable<Move>,
+    signal: AbortSignal,
+    onEnd: (move: Move, outcome: Outcome) => void = () => {},
+  ): Promise<MoveCounts> {
+    const counts = { moved: 0, skipped: 0, failed: 0 };
+    const tasks = new InFlight(inFlightMax);
+    for await (const move of moves) {
+      if (signal.aborted) break;
+      await tasks.begin(async () => {
+        const outcome = await this.#outcomeOf(move, signal);
+        counts[outcome] += 1;
+        onEnd(move, outcome);
+      });
+    }
+    await tasks.ended();
+    return counts;
+  }
+
+  async #outcomeOf(move: Move, signal: AbortSignal): Promise<Outcome> {
+    try {
+      return await this.#move(move, signal);
+    } catch (error) {
+      if (!signal.aborted && this.#logLimit.allows('failed')) {
+        this.#deps.logger.warn('could not move a pin', { cid: move.cid.toString(), error: errorMessage(error) });
+      }
+      return 'failed';
+    }
+  }
+
+  async #move(move: Move, signal: AbortSignal): Promise<Outcome> {
+    const { cid, from, to } = move;
+    const isBegun = await this.#change(move, signal, (holders) => (holders.includes(to) ? holders : [...holders, to]));
+    if (!isBegun) return 'skipped';
+    if (await this.#arrives(move, signal)) {
+      const isMoved = await this.#change(move, signal, (holders) => holders.filter((peer) => peer !== from));
+      return isMoved ? 'moved' : 'skipped';
+    }
+    signal.throwIfAborted();
+    await this.#change(move, signal, (holders) => holders.filter((peer) => peer !== to));
+    if (this.#logLimit.allows('late')) {
+      this.#deps.logger.warn('a pin stays where it was: its new holder did not get it in time', {
+        cid: cid.toString(),
+        to,
+      });
+    }
+    return 'failed';
+  }
+
+  /** Waits until the new holder has the content; meanwhile the pin is written again now and then, so that healing leaves it alone. */
+  async #arrives(move: Move, signal: AbortSignal): Promise<boolean> {
+    const { clock } = this.#deps;
+    const endMs = clock.now() + (this.#options.deadlineMs ?? deadlineMsDefault);
+    const renewMs = this.#options.stateSyncIntervalMs / 2;
+    let renewAtMs = clock.now() + renewMs;
+    for (let pollMs = pollMsMin; ; pollMs = Math.min(pollMs * 2, pollMsMax)) {
+      if ((await statusOn(this.#deps, move.to, move.cid, signal)) === 'pinned') return true;
+      if (clock.now() >= endMs) return false;
+      await pause(clock, Math.min(pollMs, renewMs), signal);
+      signal.throwIfAborted();
+      if (clock.now() < renewAtMs) continue;
+      renewAtMs = clock.now() + renewMs;
+      const isUnderWay = await this.#change(
+        move,
+        signal,
+        (holders) => (holders.includes(move.to) ? holders : undefined),
+        true,
+      );
+      if (!isUnderWay) return false;
+    }
+  }
+
+  /** `false`: the pin is not there, or `from` holds it no more, or `holders` wants nothing. */
+  async #change(
+    { cid, from }: Move,
+    signal: AbortSignal,
+    changed: (holders: readonly PeerId[]) => readonly PeerId[] | undefined,
+    isRenewal = false,
+  ): Promise<boolean> {
+    const { consensus, writer } = this.#deps;
+    for (let tries = 0; tries < triesMax; tries += 1) {
+      const pin: Pin | undefined = consensus.pinset().get(cid);
+      const before = pin?.allocations ?? [];
+      const after = changed(before);
+      if (pin === undefined || !before.includes(from) || after === undefined) return false;
+      if (after.length === before.length && !isRenewal) return true;
+      await writer.turn(signal);
+      if (await writer.write(pin, after, { signal })) return true;
+    }
+    return false;
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * How many pins have as many replicas as they should, of all pins. From the counters of kinds, so that it takes a few thousand steps
+ * however many pins there are; where there are too many kinds, and where the members' own word is asked for, from all pins.
+ */
+import {
+  type PeerId,
+  type PeerReplicas,
+  type Pin,
+  type ReplicaCounts,
+  type Replication,
+  stateKey,
+} from '../model/index.ts';
+import type { PeerRows } from './peer-rows.ts';
+import { kindOf, type PinKind } from './pin-kinds.ts';
+import type { CallOptions, Pinset } from './ports.ts';
+
+/** Whose replicas count. */
+export interface HolderView {
+  readonly members: readonly PeerId[];
+  isAlive(member: PeerId): boolean;
+}
+
+/** A replica is an allocation to a member that is alive. */
+export async function countReplicas(pinset: Pinset, view: HolderView, call: CallOptions): Promise<Replication> {
+  const tally = new Tally(view);
+  const kinds = await pinset.kinds();
+  if (kinds !== undefined) {
+    for (const [kind, count] of kinds) tally.add(kind, count, tally.aliveHolders(kind));
+    return tally.result();
+  }
+  for await (const pins of pinset.pages(call)) {
+    for (const pin of pins) {
+      const kind = kindOf(pin);
+      tally.add(kind, 1, tally.aliveHolders(kind));
+    }
+  }
+  return tally.result();
+}
+
+/**
+ * A replica is a member's own word that it has pinned the content. `peers`: what every member that can be asked lists as `pinned`
+ * and as `cluster_error`, in state-key order; they are closed at the end.
+ */
+export async function verifyReplicas(
+  pinset: Pinset,
+  view: HolderView,
+  peers: readonly PeerRows[],
+  call: CallOptions,
+): Promise<Replication> {
+  const tally = new Tally(view);
+  try {
+    await Promise.all(peers.map((peer) => peer.advance()));
+    for await (const pins of pinset.pages(call)) for (const pin of pins) await tally.addVerified(pin, peers);
+  } finally {
+    await Promise.all(peers.map((peer) => peer.close()));
+  }
+  const unanswered: Record<PeerId, string> = Object.fromEntries(tally.unsure);
+  for (const { peer, failure } of peers) if (failure !== '') unanswered[peer] = failure;
+  const asked = new Set(peers.map(({ peer }) => peer));
+  for (const member of view.members) if (!asked.has(member)) unanswered[member] = 'it was not asked';
+  return { ...tally.result(), isVerified: true, unanswered };
+}
+
+type Counter = { -readonly [K in keyof ReplicaCounts]: ReplicaCounts[K] };
+
+class Tally {
+  readonly #view: HolderView;
+  readonly #alive: ReadonlySet<PeerId>;
+  readonly #peers = new Map<PeerId, { allocated: number; pinned: number }>();
+  readonly #allocated = noCounts();
+  readonly #everywhere = noCounts();
+  readonly #shards = noCounts();
+  #meta = 0;
+  /** Members that cannot say of some pins whether they have them. */
+  readonly unsure: Map<PeerId, string> = new Map();
+
+  constructor(view: HolderView) {
+    this.#view = view;
+    this.#alive = new Set(view.members.filter((member) => view.isAlive(member)));
+    for (const member of view.members) this.#peers.set(member, { allocated: 0, pinned: 0 });
+  }
+
+  /** Members that are alive and to hold pins of this kind. */
+  aliveHolders(kind: PinKind): number {
+    if (isEverywhere(kind)) return this.#alive.size;
+    let count = 0;
+    for (const peer of kind.allocations) if (this.#alive.has(peer)) count++;
+    return count;
+  }
+
+  add(kind: PinKind, count: number, replicas: number): void {
+    if (!isHeld(kind)) {
+      this.#meta += count;
+      return;
+    }
+    const bounds = isEverywhere(kind)
+      ? { min: this.#view.members.length, max: this.#view.members.length }
+      : { min: kind.replicationFactorMin, max: kind.replicationFactorMax };
+    if (!isEverywhere(kind)) for (const peer of kind.allocations) this.#of(peer).allocated += count;
+    const counter = this.#counterOf(kind);
+    counter.pins += count;
+    counter[stateOf(replicas, bounds)] += count;
+  }
+
+  /** Moves the peers on to the pin. */
+  async addVerified(pin: Pin, peers: readonly PeerRows[]): Promise<void> {
+    const key = stateKey(pin.cid);
+    let replicas = 0;
+    for (const peer of peers) {
+      while (peer.key < key) await peer.advance();
+      if (peer.key !== key || peer.row === undefined) continue;
+      const { status, error } = peer.row;
+      if (status === 'cluster_error') this.unsure.set(peer.peer, error);
+      if (status !== 'pinned') continue;
+      replicas++;
+      this.#of(peer.peer).pinned++;
+    }
+    this.add(kindOf(pin), 1, replicas);
+  }
+
+  result(): Replication {
+    const [allocated, everywhere, shards] = [this.#allocated, this.#everywhere, this.#shards];
+    const members = new Set(this.#view.members);
+    const peers: Record<PeerId, PeerReplicas> = {};
+    for (const [peer, counts] of this.#peers) {
+      peers[peer] = { ...counts, isMember: members.has(peer), isAlive: this.#alive.has(peer) };
+    }
+    const sum = noCounts();
+    for (const counts of [allocated, everywhere, shards]) {
+      for (const name of countNames) sum[name] += counts[name];
+    }
+    return { ...sum, allocated, everywhere, shards, meta: this.#meta, peers, isVerified: false, unanswered: {} };
+  }
+
+  #counterOf(kind: PinKind): Counter {
+    if (kind.type !== 'pin') return this.#shards;
+    return isEverywhere(kind) ? this.#everywhere : this.#allocated;
+  }
+
+  #of(peer: PeerId): { allocated: number; pinned: number } {
+    const known = this.#peers.get(peer);
+    if (known !== undefined) return known;
+    const counts = { allocated: 0, pinned: 0 };
+    this.#peers.set(peer, counts);
+    return counts;
+  }
+}
+
+/** Types that peers hold. */
+function isHeld({ type }: PinKind): boolean {
+  return type === 'pin' || type === 'shard-pin' || type === 'clusterdag-pin';
+}
+
+/** As the tracker of each peer sees it. */
+function isEverywhere(kind: PinKind): boolean {
+  return kind.replicationFactorMin < 0 && kind.replicationFactorMax < 0;
+}
+
+function stateOf(replicas: number, { min, max }: { readonly min: number; readonly max: number }): CountedState {
+  if (replicas < min) return 'belowMin';
+  if (replicas > max) return 'overMax';
+  if (replicas === max) return 'full';
+  return replicas === min ? 'atMin' : 'aboveMin';
+}
+
+type CountedState = Exclude<keyof ReplicaCounts, 'pins'>;
+
+const countNames = ['pins', 'belowMin', 'atMin', 'aboveMin', 'full', 'overMax'] as const;
+
+function noCounts(): Counter {
+  return { pins: 0, belowMin: 0, atMin: 0, aboveMin: 0, full: 0, overMax: 0 };
+}

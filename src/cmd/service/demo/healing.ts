@@ -1,0 +1,418 @@
+/**
+ * `ipfs-cluster-service demo --healing`: five peers with five IPFS nodes, and pins of every kind. One peer dies for good, one
+ * flaps, one is drained, one is cordoned, and the dead one is removed. What the cluster does is shown as it happens, and what
+ * it says is not taken for granted: every IPFS node is asked what it pins, and read from.
+ */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ServiceConfig } from '../../../model/config/index.ts';
+import { metrics, pin, waitFor } from './cluster-api.ts';
+import { addDirectory, addText } from './content.ts';
+import { runCtl } from './ctl.ts';
+import { createLedger, type Ledger } from './ledger.ts';
+import { askNodes, type DemoPin, factors, faults, type Held, holders, isEverywhere, readReplicas } from './replicas.ts';
+import { contentDirectory, type DemoPeer, formatSize, onStage, type Stage, type StageOptions } from './stage.ts';
+
+const peerCount = 5;
+/** How long anything may take that the cluster does by itself; on an idle machine all of it together takes a minute. */
+const limitMs = 60_000;
+const pingIntervalMs = 1_000;
+const gracePeriodMs = 5_000;
+const metricTtlMs = 3_000;
+const expireIn = '20s';
+
+/** Factors of the pinned directories, in turn. */
+const spreads = [
+  { min: 1, max: 2 },
+  { min: 2, max: 3 },
+  { min: 3, max: 3 },
+];
+/** Directories for each of these; two more are for those that are pinned everywhere and where the user wants. */
+const rounds = 3;
+
+/** @returns the exit code: 0 when all of it was shown and holds. */
+export async function runHealing(options: StageOptions): Promise<number> {
+  const ending = await onStage(options, play);
+  if (ending === 'interrupted') options.output.write('\n  Interrupted: nothing is proved.\n');
+  return ending === 'played' ? 0 : 1;
+}
+
+/** Everything within seconds instead of minutes. */
+function quick(config: ServiceConfig): ServiceConfig {
+  return {
+    ...config,
+    cluster: {
+      ...config.cluster,
+      disableRepinning: false,
+      monitorPingIntervalMs: pingIntervalMs,
+      stateSyncIntervalMs: 1_000,
+      peerWatchIntervalMs: 1_000,
+    },
+    pubsubmon: { checkIntervalMs: 500 },
+    disk: { metricTtlMs, metricType: 'freespace' },
+  };
+}
+
+interface Scene extends Stage {
+  readonly peers: readonly DemoPeer[];
+  readonly pins: DemoPin[];
+  readonly ledger: Ledger;
+  /** Whose nodes are asked. */
+  living: DemoPeer[];
+}
+
+interface Roles {
+  /** Killed, never started again. */
+  readonly lost: DemoPeer;
+  readonly drained: DemoPeer;
+  readonly flapping: DemoPeer;
+  readonly cordoned: DemoPeer;
+  /** Nothing happens to it; it is asked for everything. */
+  readonly witness: DemoPeer;
+}
+
+async function play(stage: Stage): Promise<void> {
+  const { screen } = stage;
+  screen.title('A cluster of five peers, each with an IPFS node of its own');
+  const peers = await stage.startPeers(peerCount, quick);
+  const pins: DemoPin[] = [];
+  const scene: Scene = {
+    ...stage,
+    peers,
+    pins,
+    ledger: createLedger({ peers, pins, tell: screen.line }),
+    living: [...peers],
+  };
+  await pinEverything(scene);
+  const roles = castOf(scene, await scene.ledger.look(firstOf(peers)));
+  await showTable(scene, 'What each IPFS node pins', roles.witness);
+  await loseOne(scene, roles);
+  await letFlap(scene, roles);
+  await drainOne(scene, roles);
+  await cordonOne(scene, roles);
+  await removeLost(scene, roles);
+  await proveAll(scene, roles);
+}
+
+// ------------------------------------------------------------------------------------------------ the acts
+
+async function pinEverything(scene: Scene): Promise<void> {
+  const { screen, program, peers, pins } = scene;
+  const [first, second, third] = peers;
+  if (first === undefined || second === undefined || third === undefined) throw new Error('Three peers are needed');
+  const root = contentDirectory(program);
+  const entries = await readdir(root, { withFileTypes: true });
+  const directories = entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(root, name));
+  const take = (): string => {
+    const directory = directories.shift();
+    if (directory === undefined) throw new Error(`"${root}" has too few folders to show this`);
+    return directory;
+  };
+  await screen.step(
+    `Pinning the folders of ${root}, and two texts`,
+    async () => {
+      for (let round = 0; round < rounds; round++) {
+        for (const spread of spreads) await pinDirectory(scene, take(), spread);
+        // So that the next ones go where there is more space left now.
+        await waitForFreshMetrics(first);
+      }
+      await pinDirectory(scene, take(), { min: -1, max: -1 });
+      await pinDirectory(scene, take(), { min: 2, max: 2 }, { 'user-allocations': `${second.id},${third.id}` });
+      await pinText(scene, 'direct', { min: 2, max: 2 }, { mode: 'direct' });
+      await pinText(scene, expiringName, { min: 1, max: 2 }, { 'expire-in': expireIn });
+    },
+    () => `${pins.length} pins; "${expiringName}" expires in ${expireIn}`,
+  );
+  await screen.step('Waiting until they are where they are to be, by what each IPFS node says', () =>
+    waitInBounds(scene, first),
+  );
+}
+
+/** A peer is lost: what falls below its minimum moves, and nothing else. */
+async function loseOne(scene: Scene, { lost, witness }: Roles): Promise<void> {
+  const { screen, ledger } = scene;
+  screen.title(`${lost.name} dies, and never comes back`);
+  const before = await ledger.look(witness);
+  const held = currentPins(scene, before).filter((pin) => before.get(pin.cid)?.includes(lost.name) ?? false);
+  const below = held.filter((pin) => isBelowWithout(pin, before, lost));
+  screen.line(`Of its ${held.length} pins, ${below.length} fall below their minimum: ${namesOf(below)}`);
+  ledger.begin();
+  await screen.step(`Killing the process of ${lost.name} (SIGKILL)`, () => lost.process.kill());
+  scene.living = scene.living.filter((peer) => peer !== lost);
+  await screen.step(
+    `Waiting until they have moved: not before it is gone for ${gracePeriodMs / 1000} s, it could be back`,
+    () =>
+      waitFor(
+        () => ledger.look(witness),
+        (wanted) =>
+          currentPins(scene, wanted).every((pin) => !below.includes(pin) || !wanted.get(pin.cid)?.includes(lost.name)),
+        (wanted) => `${namesOf(below.filter((pin) => wanted.get(pin.cid)?.includes(lost.name)))} have not moved`,
+        limitMs,
+      ),
+  );
+  await screen.step('Waiting until the IPFS nodes that are left hold them', () => waitInBounds(scene, witness));
+  await screen.step('Nothing else has moved', async () => onlyChanged(scene, below));
+}
+
+/** A peer that is back soon loses nothing. */
+async function letFlap(scene: Scene, { flapping, witness }: Roles): Promise<void> {
+  const { screen, ledger } = scene;
+  screen.title(`${flapping.name} flaps`);
+  ledger.begin();
+  const isSeen = async (is: boolean): Promise<unknown> =>
+    waitFor(
+      () => metrics(witness.apiUrl, 'ping'),
+      (pings) => pings.has(flapping.id) === is,
+      () => `${witness.name} ${is ? 'does not hear' : 'still hears'} ${flapping.name}`,
+      limitMs,
+    );
+  await screen.step(`Killing the process of ${flapping.name}, until the others miss it`, async () => {
+    await flapping.process.kill();
+    await isSeen(false);
+  });
+  await screen.step(`Starting ${flapping.name} again`, async () => {
+    await flapping.process.start();
+    await isSeen(true);
+  });
+  await screen.step('Waiting until its IPFS node holds its part', () => waitInBounds(scene, witness));
+  await screen.step('Nothing has moved', async () => onlyChanged(scene, []));
+}
+
+/** A drained peer hands its pins over, and lets go of none before others have it. */
+async function drainOne(scene: Scene, { drained, witness }: Roles): Promise<void> {
+  const { screen, ledger } = scene;
+  screen.title(`${drained.name} is drained`);
+  const before = await ledger.look(witness);
+  const held = currentPins(scene, before).filter((pin) => before.get(pin.cid)?.includes(drained.name) ?? false);
+  ledger.begin();
+  await operate(scene, witness, ['peers', 'drain', drained.id]);
+  let lookCount = 0;
+  await screen.step(
+    `Waiting until its ${held.length} pins are elsewhere`,
+    () =>
+      waitFor(
+        async () => {
+          const wanted = await ledger.look(witness);
+          // The drained one first: what it has let go by then, others must have when they are asked after it.
+          const nodes = await askNodes([drained, ...scene.living.filter((peer) => peer !== drained)]);
+          noneBelowMinimum(currentPins(scene, wanted), nodes);
+          lookCount++;
+          return currentPins(scene, wanted).filter(
+            (pin) => !isEverywhere(pin) && (nodes.get(drained.name)?.has(pin.cid) ?? false),
+          );
+        },
+        (left) => left.length === 0,
+        (left) => `${drained.name} still pins ${namesOf(left)}`,
+        limitMs,
+      ),
+    () => `none had too few holders in any of ${lookCount} looks at all IPFS nodes`,
+  );
+  await screen.step('Waiting until all pins are within their bounds', () => waitInBounds(scene, witness));
+  await screen.step('Nothing but its pins has moved', async () => onlyChanged(scene, held));
+}
+
+/** A cordoned peer keeps what it has, and gets nothing new. */
+async function cordonOne(scene: Scene, { cordoned, drained, witness }: Roles): Promise<void> {
+  const { screen, ledger, pins } = scene;
+  screen.title(`${cordoned.name} is cordoned`);
+  ledger.begin();
+  await operate(scene, witness, ['peers', 'cordon', cordoned.id]);
+  const count = pins.length;
+  await screen.step('Pinning three more texts', async () => {
+    for (const [i, spread] of [...spreads.slice(0, 1), { min: 1, max: 3 }, { min: 2, max: 2 }].entries()) {
+      await pinText(scene, `new-${i + 1}`, spread);
+    }
+  });
+  const added = pins.slice(count);
+  await screen.step(`Waiting until they are pinned, not by ${cordoned.name} nor by ${drained.name}`, async () => {
+    await waitInBounds(scene, witness);
+    const held = await askNodes([cordoned, drained]);
+    const wrong = added.filter((pin) => holders(pin, held).length > 0);
+    if (wrong.length > 0) throw new Error(`${namesOf(wrong)} went to ${cordoned.name} or ${drained.name}`);
+  });
+  await screen.step(`${cordoned.name} keeps what it had`, async () => onlyChanged(scene, []));
+}
+
+/** Removing the dead one clears it from all pins. */
+async function removeLost(scene: Scene, { lost, witness }: Roles): Promise<void> {
+  const { screen, ledger } = scene;
+  screen.title(`${lost.name} is removed from the cluster`);
+  ledger.begin();
+  await operate(scene, witness, ['peers', 'rm', lost.id]);
+  await screen.step(`Waiting until no pin names ${lost.name} any more`, () =>
+    waitFor(
+      () => ledger.look(witness),
+      (wanted) => [...wanted.values()].every((names) => !names.includes(lost.name)),
+      (wanted) => `${[...wanted.values()].filter((names) => names.includes(lost.name)).length} pins name it`,
+      limitMs,
+    ),
+  );
+}
+
+async function proveAll(scene: Scene, { witness }: Roles): Promise<void> {
+  const { screen, pins, ledger, living } = scene;
+  screen.title('How it ends');
+  const expiring = pins.filter(({ name }) => name === expiringName);
+  await screen.step(`Waiting until "${expiringName}" has expired`, () =>
+    waitFor(
+      () => ledger.look(witness),
+      (wanted) => expiring.every(({ cid }) => !wanted.has(cid)),
+      () => 'it is still pinned',
+      limitMs,
+    ),
+  );
+  await screen.step('Waiting until every pin is within its bounds, by what each IPFS node says', () =>
+    waitInBounds(scene, witness),
+  );
+  const kept = currentPins(scene, await ledger.look(witness));
+  await screen.step(
+    'Reading every file of every pin from every IPFS node that pins it, without help from the network',
+    () => readReplicas(kept, living),
+    ({ fileCount, sizeBytes }) => `${fileCount} files, ${formatSize(sizeBytes)}, byte for byte equal`,
+  );
+  await showTable(scene, 'What each IPFS node pins now', witness);
+  screen.title('Proved');
+  screen.line(
+    `HEALED: all of ${kept.length} pins are within their bounds, by the word of ${living.length} IPFS nodes.`,
+  );
+}
+
+// ------------------------------------------------------------------------------------------------ what the acts do
+
+const expiringName = 'expiring';
+
+interface Spread {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** Adds it through another node each time, as users do. */
+function adder({ pins, living }: Scene): DemoPeer {
+  return firstOf(living.slice(pins.length % living.length));
+}
+
+async function pinDirectory(
+  scene: Scene,
+  directory: string,
+  { min, max }: Spread,
+  options: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const peer = adder(scene);
+  const { root: cid, name, files } = await addDirectory(peer.ipfsUrl, directory);
+  await pin(peer.apiUrl, cid, name, { 'replication-min': String(min), 'replication-max': String(max), ...options });
+  scene.pins.push({ cid, name, min, max, mode: 'recursive', files });
+}
+
+async function pinText(
+  scene: Scene,
+  name: string,
+  { min, max }: Spread,
+  options: { readonly mode?: DemoPin['mode']; readonly 'expire-in'?: string } = {},
+): Promise<void> {
+  const peer = adder(scene);
+  const text = `The text of the pin "${name}"\n`;
+  const cid = await addText(peer.ipfsUrl, text);
+  await pin(peer.apiUrl, cid, name, { 'replication-min': String(min), 'replication-max': String(max), ...options });
+  const files = [{ path: '', bytes: Buffer.from(text) }];
+  scene.pins.push({ cid, name, min, max, mode: options.mode ?? 'recursive', files });
+}
+
+/** Until every peer has told anew how much space it has. */
+async function waitForFreshMetrics({ apiUrl }: DemoPeer): Promise<void> {
+  const before = await metrics(apiUrl, 'freespace');
+  await waitFor(
+    () => metrics(apiUrl, 'freespace'),
+    (now) => now.size === peerCount && [...now].every(([peer, expire]) => expire > (before.get(peer) ?? 0)),
+    (now) => `${now.size} peers tell their free space`,
+    limitMs,
+  );
+}
+
+/** Who plays what: the one whose loss costs most is lost; the other parts go to those that hold most. */
+function castOf({ peers, pins }: Scene, wanted: ReadonlyMap<string, readonly string[]>): Roles {
+  const held = (peer: DemoPeer): number => pins.filter(({ cid }) => wanted.get(cid)?.includes(peer.name)).length;
+  const cost = (peer: DemoPeer): number => pins.filter((pin) => isBelowWithout(pin, wanted, peer)).length;
+  const lost = firstOf(peers.toSorted((a, b) => cost(b) - cost(a)));
+  const [drained, flapping, cordoned, witness] = peers
+    .filter((peer) => peer !== lost)
+    .sort((a, b) => held(b) - held(a));
+  if (drained === undefined || flapping === undefined || cordoned === undefined || witness === undefined) {
+    throw new Error('Five peers are needed');
+  }
+  return { lost, drained, flapping, cordoned, witness };
+}
+
+function isBelowWithout(pin: DemoPin, wanted: ReadonlyMap<string, readonly string[]>, peer: DemoPeer): boolean {
+  const names = wanted.get(pin.cid) ?? [];
+  return names.includes(peer.name) && names.length - 1 < pin.min;
+}
+
+/** Without the one that has expired, once it is gone. */
+function currentPins({ pins }: Scene, wanted: ReadonlyMap<string, readonly string[]>): DemoPin[] {
+  return pins.filter(({ name, cid }) => name !== expiringName || wanted.has(cid));
+}
+
+async function waitInBounds(scene: Scene, witness: DemoPeer): Promise<void> {
+  await waitFor(
+    async () => {
+      const held = await askNodes(scene.living);
+      const wanted = await scene.ledger.look(witness);
+      return faults(currentPins(scene, wanted), held, wanted);
+    },
+    (found) => found.length === 0,
+    (found) => found.join('; '),
+    limitMs,
+  );
+}
+
+function noneBelowMinimum(pins: readonly DemoPin[], held: Held): void {
+  const below = pins.filter((pin) => !isEverywhere(pin) && holders(pin, held).length < pin.min);
+  if (below.length > 0) throw new Error(`Too few IPFS nodes pin ${namesOf(below)}`);
+}
+
+/** Fails when a pin has moved that is none of these, or was not to. */
+function onlyChanged({ pins, ledger }: Scene, allowed: readonly DemoPin[]): void {
+  const wrong = pins
+    .filter((pin) => ledger.changed().has(pin.cid) && pin.name !== expiringName)
+    .filter((pin) => !allowed.includes(pin));
+  if (wrong.length > 0) throw new Error(`These have moved without need: ${namesOf(wrong)}`);
+}
+
+/** The command, shown with the peer's name, and run with its id. */
+async function operate({ screen, program, peers }: Scene, through: DemoPeer, words: readonly string[]): Promise<void> {
+  const shown = words.map((word) => peers.find(({ id }) => id === word)?.name ?? word);
+  await screen.step(`ctl ${shown.join(' ')}`, () => runCtl(program, through.apiAddress, words));
+}
+
+async function showTable(scene: Scene, title: string, witness: DemoPeer): Promise<void> {
+  const { screen, peers, living, ledger } = scene;
+  const wanted = await ledger.look(witness);
+  const held = await askNodes(living);
+  screen.title(title);
+  screen.table(
+    ['pin', 'wanted', ...peers.map(({ name }) => name), 'nodes'],
+    currentPins(scene, wanted).map((pin) => [
+      pin.name,
+      factors(pin),
+      ...peers.map((peer) => mark(pin, held.get(peer.name))),
+      String(holders(pin, held).length),
+    ]),
+  );
+}
+
+function mark(pin: DemoPin, held: ReadonlyMap<string, string> | undefined): string {
+  if (held === undefined) return '†';
+  const mode = held.get(pin.cid);
+  if (mode === undefined) return '';
+  return mode === 'recursive' ? '●' : mode;
+}
+
+function namesOf(pins: readonly DemoPin[]): string {
+  return pins.length === 0 ? 'none' : pins.map(({ name }) => name).join(', ');
+}
+
+function firstOf<T>(all: readonly T[]): T {
+  const [first] = all;
+  if (first === undefined) throw new Error('Nobody is there');
+  return first;
+}

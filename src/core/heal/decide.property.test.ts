@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { decideHolders, type HealDecision, type HealRequest, type Standing } from './decide.ts';
+
+interface World {
+  readonly standings: ReadonlyMap<string, Standing>;
+  readonly holders: readonly string[];
+  readonly min: number;
+  readonly max: number;
+  /** Who may be chosen: some of those that stay. */
+  readonly free: readonly string[];
+  readonly pinned: readonly string[];
+  readonly isSettled: boolean;
+}
+
+const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
+const world: fc.Arbitrary<World> = fc
+  .record({
+    standings: fc.array(fc.constantFrom<Standing>('stays', 'stays', 'stays', 'leaves', 'gone', 'stranger'), {
+      minLength: names.length,
+      maxLength: names.length,
+    }),
+    cordoned: fc.subarray(names),
+    holders: fc.shuffledSubarray(names, { maxLength: 6 }),
+    min: fc.integer({ min: 1, max: 4 }),
+    extra: fc.nat(2),
+    pinned: fc.subarray(names),
+    isSettled: fc.boolean(),
+  })
+  .map(({ standings, cordoned, extra, ...rest }) => {
+    const of = new Map(names.map((name, i) => [name, standings[i] ?? 'stays'] as const));
+    const free = names.filter((name) => of.get(name) === 'stays' && !cordoned.includes(name));
+    return { ...rest, standings: of, free, max: rest.min + extra };
+  });
+
+const standingIn = (of: World) => (peer: string) => of.standings.get(peer) ?? 'stranger';
+
+function decided(of: World, holders: readonly string[], pinned: readonly string[] | undefined): HealDecision {
+  const request: HealRequest = {
+    pin: { type: 'pin', allocations: holders, replicationFactorMin: of.min, replicationFactorMax: of.max },
+    standingOf: standingIn(of),
+    choose: (count, excluded) => of.free.filter((peer) => !excluded.has(peer)).slice(0, count),
+    pinned: pinned && new Set(pinned),
+    isSettled: of.isSettled,
+  };
+  return decideHolders(request);
+}
+
+/** What becomes of the pin when answers are there at once, and everything is pinned that is allocated: the last holders. */
+function healed(of: World, arePinned: (holders: readonly string[]) => readonly string[]): readonly string[] {
+  let { holders } = of;
+  for (let step = 0; step < 5; step += 1) {
+    let decision = decided(of, holders, undefined);
+    if (decision.kind === 'ask') decision = decided(of, holders, arePinned(holders));
+    if (decision.kind !== 'write') return holders;
+    holders = decision.allocations;
+  }
+  return assert.fail('it does not come to an end');
+}
+
+const count = (of: World, holders: readonly string[], standing: Standing): number =>
+  holders.filter((peer) => standingIn(of)(peer) === standing).length;
+
+test('healing ends within the bounds whenever there are enough candidates (R19)', () => {
+  fc.assert(
+    fc.property(world, (of) => {
+      const before = { ...of, isSettled: true };
+      const holders = healed(before, (all) => all);
+      assert.equal(new Set(holders).size, holders.length);
+      const staying = count(of, holders, 'stays');
+      const candidates = of.free.filter((peer) => !of.holders.includes(peer)).length;
+      if (count(of, of.holders, 'stays') + candidates < of.min) return;
+      assert.ok(staying >= of.min && holders.length <= of.max, `${of.holders} -> ${holders}`);
+      assert.equal(count(of, holders, 'leaves') + count(of, holders, 'stranger'), 0);
+    }),
+  );
+});
+
+test('only pins below their minimum get new holders, and those are never gone, drained or cordoned (R17)', () => {
+  fc.assert(
+    fc.property(world, fc.boolean(), (of, isAsked) => {
+      const decision = decided(of, of.holders, isAsked ? of.pinned : undefined);
+      if (decision.kind !== 'write') return;
+      const added = decision.allocations.filter((peer) => !of.holders.includes(peer));
+      if (count(of, of.holders, 'stays') >= of.min) assert.deepEqual(added, []);
+      for (const peer of added) assert.ok(of.free.includes(peer), peer);
+    }),
+  );
+});
+
+test('a pin with enough living holders, no stranger and nobody that leaves is not touched (R17)', () => {
+  fc.assert(
+    fc.property(world, (of) => {
+      const holders = of.holders.filter((peer) => ['stays', 'gone'].includes(standingIn(of)(peer)));
+      if (count(of, holders, 'stays') < of.min || holders.length > of.max) return;
+      assert.deepEqual(decided(of, holders, undefined), { kind: 'fine' });
+    }),
+  );
+});
+
+test('deciding again on the result changes nothing', () => {
+  fc.assert(
+    fc.property(world, fc.boolean(), (of, isAsked) => {
+      // Whoever is no holder yet does not hold it yet.
+      const pinned = isAsked ? of.pinned.filter((peer) => of.holders.includes(peer)) : undefined;
+      const decision = decided(of, of.holders, pinned);
+      if (decision.kind !== 'write') return;
+      const again = decided(of, decision.allocations, pinned);
+      assert.notEqual(again.kind, 'write', JSON.stringify({ decision, again }));
+    }),
+  );
+});
+
+test('no living holder is dropped before the minimum of the others hold the pin, and never the last that does', () => {
+  fc.assert(
+    fc.property(world, fc.boolean(), (of, isAsked) => {
+      const decision = decided(of, of.holders, isAsked ? of.pinned : undefined);
+      if (decision.kind !== 'write') return;
+      const dropped = of.holders.filter((peer) => !decision.allocations.includes(peer));
+      const living = dropped.filter((peer) => ['stays', 'leaves'].includes(standingIn(of)(peer)));
+      if (living.length === 0) return;
+      const holding = decision.allocations.filter(
+        (peer) => of.pinned.includes(peer) && standingIn(of)(peer) === 'stays',
+      );
+      assert.ok(isAsked && holding.length >= Math.min(of.min, of.max), JSON.stringify({ of, decision }));
+    }),
+  );
+});

@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { decideHolders, type HealDecision, type HealRequest, type Standing } from './decide.ts';
+
+/** Holders are named by what they count for: `s1` stays, `l1` leaves, `g1` is gone, `x1` is a stranger; `n1` is new. */
+const standings: Readonly<Record<string, Standing>> = { s: 'stays', n: 'stays', l: 'leaves', g: 'gone', x: 'stranger' };
+const standingOf = (peer: string): Standing => standings[peer[0] ?? ''] ?? 'stranger';
+
+interface Case {
+  readonly holders: readonly string[] | null;
+  readonly factors: readonly [min: number, max: number];
+  /** Who can be chosen. Default: `n1`, `n2`, `n3`. */
+  readonly free?: readonly string[];
+  readonly pinned?: readonly string[];
+  readonly isSettled?: boolean;
+  readonly type?: HealRequest['pin']['type'];
+}
+
+function decided({
+  holders,
+  factors,
+  free = ['n1', 'n2', 'n3'],
+  pinned,
+  isSettled = true,
+  type = 'pin',
+}: Case): HealDecision {
+  const [replicationFactorMin, replicationFactorMax] = factors;
+  return decideHolders({
+    pin: { type, allocations: holders, replicationFactorMin, replicationFactorMax },
+    standingOf,
+    choose: (count, excluded) => free.filter((peer) => !excluded.has(peer)).slice(0, count),
+    pinned: pinned && new Set(pinned),
+    isSettled,
+  });
+}
+
+/** What is written, with its marks. */
+function written(of: Case): string {
+  const decision = decided(of);
+  if (decision.kind === 'ask') return `ask ${decision.peers.join(' ')}`;
+  if (decision.kind !== 'write') return decision.kind;
+  const marks = `${decision.isShort ? ' short' : ''}${decision.isPending ? ' pending' : ''}`;
+  return `${decision.allocations.join(' ')}${marks}`;
+}
+
+const cases: readonly (readonly [what: string, of: Case, expected: string])[] = [
+  ['a pin that is as it should be stays', { holders: ['s1', 's2'], factors: [2, 2] }, 'fine'],
+  ['a pin above its minimum is not topped up', { holders: ['s1', 's2'], factors: [1, 3] }, 'fine'],
+  ['a pin that is everywhere stays', { holders: [], factors: [-1, -1] }, 'fine'],
+  ['a meta pin stays', { holders: null, factors: [2, 2], type: 'meta-pin' }, 'fine'],
+  ['a pin without factors stays', { holders: ['x1'], factors: [0, 0] }, 'fine'],
+
+  ['a lost holder is replaced', { holders: ['s1', 'g1'], factors: [2, 2] }, 's1 n1'],
+  ['and the pin filled to its maximum, as by an allocation', { holders: ['s1', 'g1'], factors: [2, 3] }, 's1 n1 n2'],
+  [
+    'a lost one keeps its place as long as there is room',
+    { holders: ['g1', 's1'], factors: [2, 3], free: ['n1'] },
+    's1 n1 g1',
+  ],
+  ['above the minimum a lost holder stays: it may come back', { holders: ['s1', 'g1'], factors: [1, 2] }, 'fine'],
+  [
+    'with too few peers, those that there are',
+    { holders: ['s1', 'g1', 'g2'], factors: [3, 3], free: ['n1'] },
+    's1 n1 g1 g2 short',
+  ],
+  ['with nobody to add nothing is written', { holders: ['s1', 'g1'], factors: [2, 2], free: [] }, 'short'],
+  ['nor when all holders are lost', { holders: ['g1', 'g2'], factors: [1, 2], free: [] }, 'short'],
+  ['all lost: new ones', { holders: ['g1', 'g2'], factors: [1, 2] }, 'n1 n2'],
+  ['a pin that nobody holds gets holders', { holders: [], factors: [1, 2] }, 'n1 n2'],
+
+  ['a stranger is replaced', { holders: ['s1', 'x1'], factors: [2, 2] }, 's1 n1'],
+  ['a stranger is dropped', { holders: ['s1', 'x1'], factors: [1, 2] }, 's1'],
+  ['strangers alone tell where the content was', { holders: ['x1'], factors: [1, 1], free: [] }, 'short'],
+  ['a stranger is dropped though nobody replaces it', { holders: ['s1', 'x1'], factors: [2, 2], free: [] }, 's1 short'],
+
+  ['one that leaves is followed first', { holders: ['s1', 'l1'], factors: [2, 2] }, 's1 n1 l1 pending'],
+  ['and dropped later', { holders: ['s1', 'n1', 'l1'], factors: [2, 2] }, 'ask s1 n1'],
+  ['when enough others hold the pin', { holders: ['s1', 'n1', 'l1'], factors: [2, 2], pinned: ['s1', 'n1'] }, 's1 n1'],
+  ['not before', { holders: ['s1', 'n1', 'l1'], factors: [2, 2], pinned: ['s1', 'l1'] }, 'wait'],
+  ['one that leaves above the minimum is dropped', { holders: ['s1', 'l1'], factors: [1, 2], pinned: ['s1'] }, 's1'],
+  ['one that leaves stays while nobody can follow', { holders: ['s1', 'l1'], factors: [2, 2], free: [] }, 'short'],
+  ['strangers go while another waits', { holders: ['s1', 'l1', 'x1'], factors: [1, 2], pinned: [] }, 's1 l1 pending'],
+  ['two leave at once', { holders: ['l1', 'l2'], factors: [2, 2] }, 'n1 n2 l1 l2 pending'],
+  ['one leaves, another is lost', { holders: ['l1', 'g1'], factors: [2, 2] }, 'n1 n2 l1 pending'],
+
+  ['too many: asked who holds it', { holders: ['s1', 's2', 's3'], factors: [1, 2] }, 'ask s1 s2 s3'],
+  ['the last chosen goes', { holders: ['s1', 's2', 's3'], factors: [1, 2], pinned: ['s1', 's2', 's3'] }, 's1 s2'],
+  [
+    'but rather one that does not hold it',
+    { holders: ['s1', 's2', 's3'], factors: [2, 2], pinned: ['s1', 's3'] },
+    's1 s3',
+  ],
+  ['nobody goes before the minimum holds it', { holders: ['s1', 's2', 's3'], factors: [2, 2], pinned: ['s3'] }, 'wait'],
+  ['lost ones go first, without a question', { holders: ['s1', 'g1', 's2'], factors: [1, 2] }, 's1 s2'],
+  ['a move under way is left alone', { holders: ['s1', 's2', 's3'], factors: [1, 2], isSettled: false }, 'wait'],
+  [
+    'one that leaves does not wait for that',
+    { holders: ['s1', 's2', 'l1'], factors: [1, 2], isSettled: false, pinned: ['s1'] },
+    's1 s2',
+  ],
+  ['repetitions are no holders', { holders: ['s1', 's1'], factors: [2, 2] }, 's1 n1'],
+];
+
+for (const [what, of, expected] of cases) {
+  test(`decideHolders: ${what}`, () => assert.equal(written(of), expected));
+}
+
+test('decideHolders trusts a bad choice with nothing: no holder twice, not more than asked for', () => {
+  const decision = decideHolders({
+    pin: { type: 'pin', allocations: ['s1', 'g1'], replicationFactorMin: 2, replicationFactorMax: 2 },
+    standingOf,
+    choose: () => ['s1', 'g1', 'n1', 'n2'],
+    pinned: undefined,
+    isSettled: true,
+  });
+  assert.deepEqual(decision, { kind: 'write', allocations: ['s1', 'n1'], isShort: false, isPending: false });
+});
