@@ -34,7 +34,9 @@ import {
   type PinOptions,
   type PinType,
   pinJson,
+  type RebalanceEvent,
   type Replication,
+  rebalanceEventJson,
   replicationJson,
   type StatusFilter,
   textsJson,
@@ -93,6 +95,14 @@ export interface ReplicationOptions extends RequestOptions {
   readonly verify?: boolean;
 }
 
+/** How pins are rebalanced. */
+export interface RebalanceOptions extends RequestOptions {
+  /** Tell what would be moved, and move nothing. Default false. */
+  readonly dryRun?: boolean;
+  /** Moves at most. Default 1,000. */
+  readonly maxMoves?: number;
+}
+
 /** What part of the pinset to list. */
 export interface AllocationsOptions extends AllocationOptions {
   /** Default: all types. */
@@ -136,6 +146,11 @@ export interface Client {
   statusAll(options?: StatusAllOptions): AsyncIterable<GlobalPinInfo>;
   recover(cid: Cid, options?: LocalOptions): Promise<GlobalPinInfo>;
   recoverAll(options?: LocalOptions): AsyncIterable<GlobalPinInfo>;
+  /**
+   * Moves pins so that they are spread over groups and peers have equally many: each move when it is planned or has ended, then the
+   * summary. Whoever stops reading ends it: no more moves are begun. Go peers answer with status 404.
+   */
+  rebalance(options?: RebalanceOptions): AsyncIterable<RebalanceEvent>;
   repoGc(options?: LocalOptions): Promise<GlobalRepoGc>;
   connectGraph(options?: RequestOptions): Promise<ConnectGraph>;
   alerts(options?: RequestOptions): Promise<readonly Alert[]>;
@@ -183,6 +198,10 @@ export function createClient(options: ClientOptions = {}): Client {
     },
     recover: (cid, call) => exchange.object('POST', `/pins/${cid}/recover?${local(call)}`, globalPinInfoJson, call),
     recoverAll: (call) => exchange.stream('POST', `/pins/recover?${local(call)}`, globalPinInfoJson, call),
+    rebalance: (call) => {
+      const query = `dry-run=${call?.dryRun === true}&max-moves=${call?.maxMoves ?? ''}`;
+      return exchange.stream('POST', `/rebalance?${query}`, rebalanceEventJson, call);
+    },
     repoGc: (call) => exchange.object('POST', `/ipfs/gc?${local(call)}`, globalRepoGcJson, call),
     connectGraph: (call) => exchange.object('GET', '/health/graph', connectGraphJson, call),
     alerts: async (call) => (await exchange.object('GET', '/health/alerts', alertsJson, call)) ?? [],

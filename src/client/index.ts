@@ -4,6 +4,7 @@ export {
   type ClientOptions,
   createClient,
   type LocalOptions,
+  type RebalanceOptions,
   type ReplicationOptions,
   type RequestOptions,
   type StatusAllOptions,

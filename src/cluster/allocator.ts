@@ -78,9 +78,7 @@ export class Allocator {
 
   /** Who can be added to pins, as of now. */
   async chooser(): Promise<Chooser> {
-    const members = await this.members();
-    const { allocateBy } = this.#options;
-    const nowNanos = this.#deps.clock.wallNanos();
+    const { members, allocateBy, nowNanos } = await this.known();
     return (pin, count, excluded) => {
       // Who is on the IPFS node of a holder that stays would be no second copy.
       const nodes = new Set(members.filter((member) => staysOn(member, pin, nowNanos)).map(({ ipfsNode }) => ipfsNode));
@@ -95,8 +93,14 @@ export class Allocator {
     };
   }
 
+  /** What there is to decide by now. */
+  async known(): Promise<Pick<AllocateRequest, 'members' | 'allocateBy' | 'nowNanos'>> {
+    const members = await this.#members();
+    return { members, allocateBy: this.#options.allocateBy, nowNanos: this.#deps.clock.wallNanos() };
+  }
+
   /** What is known now of everyone who is a member. */
-  async members(): Promise<readonly MemberFacts[]> {
+  async #members(): Promise<readonly MemberFacts[]> {
     const { consensus, monitor, clock } = this.#deps;
     const nowNanos = clock.wallNanos();
     return (await consensus.peers()).map((peer): MemberFacts => {
@@ -115,9 +119,7 @@ export class Allocator {
   }
 
   async #requestFor({ cid: _, ...placement }: Placement): Promise<AllocateRequest> {
-    const members = await this.members();
-    const { allocateBy } = this.#options;
-    return { ...placement, allocateBy, members, nowNanos: this.#deps.clock.wallNanos() };
+    return { ...placement, ...(await this.known()) };
   }
 
   #barred(peer: PeerId): MemberFacts['barred'] {

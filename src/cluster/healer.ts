@@ -11,13 +11,12 @@ import { type Clock, errorCode, errorMessage, type Logger, LogLimit } from '../b
 import { decideHolders, type HealDecision } from '../core/heal/index.ts';
 import { type Cid, type PeerId, type Pin, stateKey, timeToNanos } from '../model/index.ts';
 import type { AllocationWriter } from './allocation-writer.ts';
-import type { Chooser } from './allocator.ts';
+import type { Allocator, Chooser } from './allocator.ts';
 import { HealLog } from './heal-log.ts';
 import { type HoldingDeps, holdersAmong } from './holding.ts';
 import { InFlight } from './in-flight.ts';
 import { Loop } from './loop.ts';
 import { lookIntervalMsMax, type MemberView, type MemberWatch } from './member-watch.ts';
-import type { Pinner } from './pinner.ts';
 import type { Consensus } from './ports.ts';
 
 export interface HealerOptions {
@@ -29,7 +28,7 @@ export interface HealerOptions {
 
 export interface HealerDeps extends HoldingDeps {
   readonly consensus: Consensus;
-  readonly pinner: Pinner;
+  readonly allocator: Allocator;
   readonly watch: MemberWatch;
   readonly writer: AllocationWriter;
   readonly clock: Clock;
@@ -102,7 +101,7 @@ export class Healer {
   async vacate(peer: PeerId, signal: AbortSignal): Promise<Vacated> {
     const result = { moved: 0, alone: 0, short: 0, failed: 0 };
     const view = withoutMember(await this.#deps.watch.look(), peer);
-    const choose = await this.#deps.pinner.chooser();
+    const choose = await this.#deps.allocator.chooser();
     const tasks = new InFlight(inFlightMax);
     for await (const page of this.#deps.consensus.pinset().pages({ signal, pageSize })) {
       for (const { cid, allocations } of page) {
@@ -184,18 +183,18 @@ export class Healer {
 
   /** Once over all that is wanted, as far as it goes. */
   async #sweep(first: MemberView, signal: AbortSignal): Promise<void> {
-    const { clock, watch, pinner } = this.#deps;
+    const { clock, watch, allocator } = this.#deps;
     const sweep = new Sweep();
     const tasks = new InFlight(inFlightMax);
     let view = first;
-    let choose = await pinner.chooser();
+    let choose = await allocator.chooser();
     let lookedMs = clock.now();
     try {
       for await (const page of this.#wanted(signal)) {
         if (sweep.failure !== undefined) break;
         if (clock.now() - lookedMs >= retryMsMin) {
           view = await watch.look();
-          choose = await pinner.chooser();
+          choose = await allocator.chooser();
           lookedMs = clock.now();
           if (!view.hasMajority) break;
         }

@@ -41,6 +41,7 @@ import {
   type PinOptions,
   type PinPath,
   peerIdOfMultiaddr,
+  type RebalanceEvent,
   type Replication,
   type RepoGc,
   type StatusFilter,
@@ -49,8 +50,9 @@ import {
   type Version,
 } from '../model/index.ts';
 import { AllocationWriter } from './allocation-writer.ts';
+import { Allocator } from './allocator.ts';
 import { bootstrap } from './bootstrap.ts';
-import { cannotCordon, noMember, notPinned, otherCluster } from './errors.ts';
+import { cannotCordon, followerMode, noMember, notPinned, otherCluster } from './errors.ts';
 import { GlobalStatus } from './global-status.ts';
 import { Healer } from './healer.ts';
 import { leaderOf } from './leader.ts';
@@ -59,6 +61,7 @@ import { statesOfMembers } from './member-states.ts';
 import { MemberWatch } from './member-watch.ts';
 import { Members } from './members.ts';
 import { failureText, graphOfMembers, idsOfMembers, memberTimeoutMs, repoStatOfMembers } from './members-api.ts';
+import { Mover } from './mover.ts';
 import { OwnMetrics } from './own-metrics.ts';
 import { pingMetric, pingName, pingValueOf } from './ping-value.ts';
 import { Pinner, type PinnerOptions } from './pinner.ts';
@@ -73,8 +76,10 @@ import type {
   IpfsConnector,
   PeerMonitor,
   PinTracker,
+  RebalanceOptions,
   Rpc,
 } from './ports.ts';
+import { Rebalancer } from './rebalancer.ts';
 import { countReplicas, verifyReplicas } from './replication.ts';
 import type { TrackerIdentity } from './tracker/index.ts';
 
@@ -168,6 +173,7 @@ class ClusterPeer implements Peer {
   readonly #own: OwnMetrics;
   readonly #watch: MemberWatch;
   readonly #healer: Healer;
+  readonly #rebalancer: Rebalancer;
   readonly #loops: Loop[];
   /** Publishes metrics to members that have just connected: what was published before has not reached them. */
   readonly #greeting: Loop;
@@ -191,13 +197,19 @@ class ClusterPeer implements Peer {
     // Whoever does not ask must not be hit by an unhandled rejection when the peer stops before it was ready.
     this.ready.catch(() => {});
     this.removed = this.#isRemoved.promise;
-    this.#pinner = new Pinner(options, deps);
+    const allocator = new Allocator(options, deps);
+    this.#pinner = new Pinner(options, { ...deps, allocator });
     this.#own = new OwnMetrics(this.self, options, deps);
     this.#watch = new MemberWatch(this.self, options, deps);
     const writer = new AllocationWriter(options.repinMaxPerSecond, deps);
     this.#healer = new Healer(options, {
       ...{ self: this.self, rpc, tracker, consensus, clock, writer },
-      ...{ pinner: this.#pinner, watch: this.#watch, logger: deps.logger },
+      ...{ allocator, watch: this.#watch, logger: deps.logger },
+    });
+    const moverDeps = { self: this.self, rpc, tracker, consensus, writer, clock, logger: deps.logger };
+    this.#rebalancer = new Rebalancer({
+      ...{ consensus, allocator, watch: this.#watch, mover: new Mover(options, moverDeps) },
+      ...{ logger: deps.logger, stopping: this.#stopping.signal },
     });
     const { answersInOrder } = deps;
     const { followerMode } = options;
@@ -430,6 +442,11 @@ class ClusterPeer implements Peer {
   }
 
   // ------------------------------------------------------------------------------------------------ IPFS nodes
+
+  async *rebalance(options: RebalanceOptions, call: CallOptions = {}): AsyncGenerator<RebalanceEvent, void> {
+    if (this.#options.followerMode && !options.isDryRun) throw followerMode();
+    yield* this.#rebalancer.run(options, call);
+  }
 
   async repoGc(call: CallOptions = {}): Promise<GlobalRepoGc> {
     const peerMap: Record<PeerId, RepoGc> = {};

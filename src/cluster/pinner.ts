@@ -3,7 +3,7 @@
  * Source: Go `cluster.go` `Pin`, `pin`, `Unpin`, `PinUpdate`; `allocate.go`.
  */
 import { decode as decodeDagCbor } from '@ipld/dag-cbor';
-import { type Clock, errorMessage, type Logger } from '../base/index.ts';
+import { type Clock, errorMessage } from '../base/index.ts';
 import {
   type AllocationExplanation,
   Cid,
@@ -13,10 +13,10 @@ import {
   type Time,
   timeFromNanos,
 } from '../model/index.ts';
-import { Allocator, type AllocatorOptions, type Chooser, type Placement } from './allocator.ts';
+import type { Allocator, AllocatorOptions, Placement } from './allocator.ts';
 import { followerMode, notPinned, refusedPin } from './errors.ts';
 import { checkedPin, modeOfDepth } from './pin-rules.ts';
-import type { CallOptions, Consensus, IpfsConnector, PeerMonitor } from './ports.ts';
+import type { CallOptions, Consensus, IpfsConnector } from './ports.ts';
 
 /** Defaults and rules for the allocation of pins. */
 export interface PinnerOptions extends AllocatorOptions {
@@ -28,21 +28,18 @@ export interface PinnerOptions extends AllocatorOptions {
 
 export interface PinnerDeps {
   readonly consensus: Consensus;
-  readonly monitor: PeerMonitor;
+  readonly allocator: Allocator;
   readonly ipfs: IpfsConnector;
   readonly clock: Clock;
-  readonly logger: Logger;
 }
 
 export class Pinner {
   readonly #options: PinnerOptions;
   readonly #deps: PinnerDeps;
-  readonly #allocator: Allocator;
 
   constructor(options: PinnerOptions, deps: PinnerDeps) {
     this.#options = options;
     this.#deps = deps;
-    this.#allocator = new Allocator(options, deps);
   }
 
   /** The pin as it was agreed on. `avoid`: peers that must not hold it. */
@@ -67,7 +64,7 @@ export class Pinner {
       allocateBy: this.#options.allocateBy,
       current: existing?.allocations ?? [],
       decidedAt: this.#deps.clock.wallNanos(),
-      ...(await this.#allocator.explain(placement)),
+      ...(await this.#deps.allocator.explain(placement)),
     };
   }
 
@@ -98,11 +95,6 @@ export class Pinner {
     const pin = this.#pinset.get(cid);
     if (pin === undefined) throw notPinned();
     return pin;
-  }
-
-  /** Who can be added to pins, as of now. */
-  async chooser(): Promise<Chooser> {
-    return await this.#allocator.chooser();
   }
 
   /** The pin as asked for, when it may be made: all but its peers and its time is decided. */
@@ -140,7 +132,7 @@ export class Pinner {
   async #allocationsFor({ pin, existing, source }: Prepared, avoid: ReadonlySet<PeerId>): Promise<Pin['allocations']> {
     if (source !== undefined || pin.type === 'meta-pin') return pin.allocations;
     if (pin.allocations !== null && pin.allocations.length > 0) return pin.allocations;
-    return await this.#allocator.choose(placementOf(pin, existing?.allocations ?? [], avoid));
+    return await this.#deps.allocator.choose(placementOf(pin, existing?.allocations ?? [], avoid));
   }
 
   /** Shards and the list of them go with the content. The list is a DAG-CBOR map of links: spec of Go `adder/sharding`. */

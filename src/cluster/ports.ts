@@ -27,6 +27,7 @@ import type {
   PinInfo,
   PinOptions,
   PinPath,
+  RebalanceEvent,
   Replication,
   RepoGc,
   RpcMethod,
@@ -309,6 +310,14 @@ export interface PinTracker extends Startable {
 
 // ---------------------------------------------------------------------------------------------------- the peer
 
+/** How pins are rebalanced. */
+export interface RebalanceOptions {
+  /** Tell the moves, and do nothing. */
+  readonly isDryRun: boolean;
+  /** Moves at most, which are kept in memory. */
+  readonly movesMax: number;
+}
+
 /** What the peer can do, for its doors: HTTP, proxy, RPC services, embedding. Error texts are the reference's. */
 export interface ClusterApi {
   readonly self: PeerId;
@@ -354,6 +363,13 @@ export interface ClusterApi {
   recoverAllLocal(call?: CallOptions): AsyncIterable<PinInfo>;
   /** Counts of replicas over the whole pinset; verified, all members list what they have pinned. */
   replication(options: { readonly isVerified: boolean }, call?: CallOptions): Promise<Replication>;
+
+  /**
+   * Moves pins so that each is spread over groups, and peers hold about equally many: each move when it is planned or has ended, and the
+   * summary at the end. Whoever stops reading, or aborts, ends it: moves under way are finished, and no more begun. Throws
+   * `cluster/rebalancing`, `cluster/minority`, `cluster/follower-mode`.
+   */
+  rebalance(options: RebalanceOptions, call?: CallOptions): AsyncIterable<RebalanceEvent>;
 
   repoGc(call?: CallOptions): Promise<GlobalRepoGc>;
   repoGcLocal(call?: CallOptions): Promise<RepoGc>;

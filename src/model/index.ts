@@ -28,6 +28,7 @@ export {
   metricsJson,
   pingValueJson,
   pinJson,
+  rebalanceEventJson,
   replicationJson,
   textsJson,
   versionJson,
@@ -90,6 +91,14 @@ export {
   requestVoteResponseCodec,
   timeoutNowCodec,
 } from './raft-wire.ts';
+export type {
+  MoveReason,
+  MoveState,
+  RebalanceEvent,
+  RebalanceMove,
+  RebalanceShare,
+  RebalanceSummary,
+} from './rebalance.ts';
 export type { PeerReplicas, ReplicaCounts, Replication } from './replication.ts';
 export { type ReplyKind, type Route, type RouteId, type RouteParameter, routes } from './routes.ts';
 export { type SnapshotRecord, snapshotRecordCodec } from './snapshot-record.ts';

@@ -8,12 +8,14 @@ import type { MemberState } from './member.ts';
 import type { Alert, Metric, PingValue } from './metric.ts';
 import type { ConnectGraph, Id, Version } from './peer.ts';
 import type { Pin } from './pin.ts';
+import type { RebalanceEvent } from './rebalance.ts';
 import type { Replication } from './replication.ts';
 import { allocationExplanationType } from './schema/allocation.ts';
 import { listType } from './schema/containers.ts';
 import { memberStateType } from './schema/member.ts';
 import { alertType, connectGraphType, idType, metricType, pingValueType, versionType } from './schema/peer.ts';
 import { pinType } from './schema/pin.ts';
+import { rebalanceEventType } from './schema/rebalance.ts';
 import { replicationType } from './schema/replication.ts';
 import { badJson, textType } from './schema/scalars.ts';
 import { globalPinInfoType, globalRepoGcType } from './schema/status.ts';
@@ -34,6 +36,8 @@ export interface Json<T> {
 export const pinJson: Json<Pin> = jsonOf(pinType);
 /** The body of `GET /pins/{hash}/allocation`. */
 export const allocationExplanationJson: Json<AllocationExplanation> = jsonOf(allocationExplanationType);
+/** A line of the answer to `POST /rebalance`. */
+export const rebalanceEventJson: Json<RebalanceEvent> = jsonOf(rebalanceEventType);
 /** The status of a pin. */
 export const globalPinInfoJson: Json<GlobalPinInfo> = jsonOf(globalPinInfoType);
 /** The body of `POST /ipfs/gc`. */

@@ -45,6 +45,7 @@ export type RouteId =
   | 'postPinPath'
   | 'deletePin'
   | 'deletePinPath'
+  | 'postRebalance'
   | 'postGc'
   | 'getGraph'
   | 'getAlerts'
@@ -152,6 +153,17 @@ export const routes: readonly Route[] = [
   row('postPinPath', 'POST', `/pins/${word}/{path:.*}`, 'object', pinOptions, 'Pins what a path leads to'),
   row('deletePin', 'DELETE', '/pins/{hash}', 'object', pinOptions, 'Unpins a CID'),
   row('deletePinPath', 'DELETE', `/pins/${word}/{path:.*}`, 'object', pinOptions, 'Unpins what a path leads to'),
+  row(
+    'postRebalance',
+    'POST',
+    '/rebalance',
+    'stream',
+    [
+      { name: 'dry-run', summary: '`true`: tell what would be moved, and move nothing' },
+      { name: 'max-moves', summary: 'Moves at most, 1 to 100000; 1000 when absent' },
+    ],
+    'Moves pins so that they are spread over groups and peers have equally many; not in the reference',
+  ),
   row('postGc', 'POST', '/ipfs/gc', 'object', [local], 'Collects garbage on the IPFS nodes'),
   row('getGraph', 'GET', '/health/graph', 'object', [], 'Which members and IPFS nodes are connected'),
   row('getAlerts', 'GET', '/health/alerts', 'object', [], 'Metrics that have expired, the newest first'),

@@ -15,6 +15,7 @@ import { pinExplain } from './pin/explain.ts';
 import { pinLs } from './pin/ls.ts';
 import { pinRm } from './pin/rm.ts';
 import { pinUpdate } from './pin/update.ts';
+import { rebalance } from './rebalance.ts';
 import { recover, sync } from './recover.ts';
 import { status } from './status.ts';
 import { versionCommand } from './version.ts';
@@ -29,6 +30,7 @@ export const commands: readonly Command[] = [
   pinUpdate,
   pinLs,
   pinExplain,
+  rebalance,
   status,
   recover,
   sync,

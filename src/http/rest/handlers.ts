@@ -25,6 +25,7 @@ import {
   postRecover,
   postRecoverAll,
 } from './pins.ts';
+import { postRebalance } from './rebalance.ts';
 import { RequestError } from './reply.ts';
 
 export type Handler = (context: Context) => Promise<unknown>;
@@ -48,6 +49,7 @@ export const handlers: Readonly<Record<RouteId, Handler>> = {
   postPinPath,
   deletePin,
   deletePinPath,
+  postRebalance,
   postGc,
   getGraph,
   getAlerts,
