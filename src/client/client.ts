@@ -29,6 +29,8 @@ import {
   type Metric,
   memberStatesJson,
   metricsJson,
+  type OperationInfo,
+  operationInfoJson,
   type PeerId,
   type Pin,
   type PinOptions,
@@ -78,6 +80,12 @@ export interface LocalOptions extends RequestOptions {
 export interface StatusAllOptions extends LocalOptions {
   /** See `parseStatusFilter`. Default 0, all. */
   readonly filter?: StatusFilter;
+}
+
+/** Which unfinished work to list. */
+export interface OperationsOptions extends LocalOptions {
+  /** Only of this CID. Default: all. */
+  readonly cid?: Cid;
 }
 
 /** How the pinset is read. */
@@ -154,6 +162,8 @@ export interface Client {
   repoGc(options?: LocalOptions): Promise<GlobalRepoGc>;
   connectGraph(options?: RequestOptions): Promise<ConnectGraph>;
   alerts(options?: RequestOptions): Promise<readonly Alert[]>;
+  /** Unfinished work of the peers, with a row for each that could not be asked. Go peers answer with status 404. */
+  operations(options?: OperationsOptions): AsyncIterable<OperationInfo>;
   /** Not known to Go peers. */
   replication(options?: ReplicationOptions): Promise<Replication>;
   bandwidth(options?: RequestOptions): Promise<BandwidthByProtocol>;
@@ -205,6 +215,10 @@ export function createClient(options: ClientOptions = {}): Client {
     repoGc: (call) => exchange.object('POST', `/ipfs/gc?${local(call)}`, globalRepoGcJson, call),
     connectGraph: (call) => exchange.object('GET', '/health/graph', connectGraphJson, call),
     alerts: async (call) => (await exchange.object('GET', '/health/alerts', alertsJson, call)) ?? [],
+    operations: (call) => {
+      const cid = call?.cid === undefined ? '' : `&cid=${call.cid}`;
+      return exchange.stream('GET', `/operations?${local(call)}${cid}`, operationInfoJson, call);
+    },
     replication: (call) =>
       exchange.object('GET', `/health/replication?verify=${call?.verify === true}`, replicationJson, call),
     bandwidth: (call) => exchange.object('GET', '/health/bandwidth', bandwidthByProtocolJson, call),

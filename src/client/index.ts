@@ -4,6 +4,7 @@ export {
   type ClientOptions,
   createClient,
   type LocalOptions,
+  type OperationsOptions,
   type RebalanceOptions,
   type ReplicationOptions,
   type RequestOptions,

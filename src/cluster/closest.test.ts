@@ -31,3 +31,12 @@ test('ClosestPeer: losing a peer moves only its own CIDs', () => {
   }
   assert.equal(new ClosestPeer([]).to(cidNumber(1)), undefined);
 });
+
+test('ClosestPeer: peers take turns, one after the other', () => {
+  const closest = new ClosestPeer(peers);
+  for (let n = 0; n < 100; n += 1) {
+    const turns = peers.map((peer) => closest.countNearer(peer, cidNumber(n)));
+    assert.deepEqual([...turns].sort(), [0, 1, 2]);
+    assert.equal(peers[turns.indexOf(0)], closest.to(cidNumber(n)));
+  }
+});

@@ -15,6 +15,13 @@ export class ClosestPeer {
     this.#peers = [...new Set(peers)].map((peer) => ({ peer, hash: hashOf(peerIdToBytes(peer)) }));
   }
 
+  /** How many of them are nearer to the CID than this one: 0 for the nearest. */
+  countNearer(peer: PeerId, cid: Cid): number {
+    const target = hashOf(cid.bytes);
+    const hash = hashOf(peerIdToBytes(peer));
+    return this.#peers.filter((candidate) => isNearer(candidate.hash, hash, target)).length;
+  }
+
   /** `undefined` only when there are no peers. */
   to(cid: Cid): PeerId | undefined {
     const target = hashOf(cid.bytes);

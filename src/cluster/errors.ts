@@ -3,7 +3,7 @@
  * Source: Go `cluster.go`.
  */
 import { errorCode, errorMessage, OperatingError } from '../base/index.ts';
-import type { PeerId } from '../model/index.ts';
+import type { Cid, PeerId } from '../model/index.ts';
 
 export function followerMode(): OperatingError {
   const text = 'this peer is configured to be in follower mode. Write operations are disabled';
@@ -22,6 +22,11 @@ export function badPin(text: string): OperatingError {
 /** A request that the present state of the pinset forbids. */
 export function refusedPin(text: string, cause?: unknown): OperatingError {
   return new OperatingError('cluster/refused-pin', text, { cause });
+}
+
+/** As consensus says it of a conditional write. */
+export function changedPin(cid: Cid): OperatingError {
+  return new OperatingError('consensus/changed', `Cannot unpin "${cid}": its pin is another one by now`);
 }
 
 /** Of an informer that has been asked and has not answered; it is asked again when it has. */

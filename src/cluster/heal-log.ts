@@ -5,20 +5,22 @@ import type { MemberView } from './member-watch.ts';
 
 /** What a sweep has come to so far. */
 export interface SweepCounts {
-  readonly written: number;
+  readonly moved: number;
+  readonly dropped: number;
   readonly short: number;
-  readonly unfinished: { readonly size: number };
-  readonly failure: unknown;
+  readonly left: number;
   readonly isComplete: boolean;
 }
 
+const nothingMore = { moved: 0, dropped: 0 };
 /** Peers that a line names. */
 const namedMax = 5;
 
 interface Episode {
   readonly sinceMs: number;
-  /** In the sweeps that have ended. */
-  written: number;
+  // In the sweeps that have ended.
+  moved: number;
+  dropped: number;
   /** The sweep that left nothing to wait for. */
   last: SweepCounts | undefined;
 }
@@ -39,23 +41,22 @@ export class HealLog {
 
   /** In the middle of a sweep. */
   goOn(view: MemberView, sweep: SweepCounts): void {
-    if (sweep.written === 0) return;
+    if (sweep.moved + sweep.dropped === 0) return;
     if (this.#episode === undefined) this.#begin(view);
-    else if (this.#limit.allows('progress')) {
-      const moved = this.#episode.written + sweep.written;
-      this.#logger.info('healing goes on', { moved, unfinished: sweep.unfinished.size });
-    }
+    else this.#progress(this.#episode, sweep, sweep);
   }
 
   /** At the end of a sweep. */
   pause(view: MemberView, sweep: SweepCounts): void {
-    if (sweep.written > 0 && this.#episode === undefined) this.#begin(view);
-    if (this.#episode !== undefined) this.#episode.written += sweep.written;
-    const isWaiting = !sweep.isComplete || sweep.unfinished.size > sweep.short;
-    if (this.#episode !== undefined && isWaiting && this.#limit.allows('progress')) {
-      this.#logger.info('healing goes on', { moved: this.#episode.written, unfinished: sweep.unfinished.size });
+    if (sweep.moved + sweep.dropped > 0 && this.#episode === undefined) this.#begin(view);
+    const isWaiting = !sweep.isComplete || sweep.left > sweep.short;
+    const episode = this.#episode;
+    if (episode !== undefined) {
+      episode.moved += sweep.moved;
+      episode.dropped += sweep.dropped;
+      episode.last = isWaiting ? undefined : sweep;
+      if (isWaiting) this.#progress(episode, sweep, nothingMore);
     }
-    if (this.#episode !== undefined) this.#episode.last = isWaiting ? undefined : sweep;
     this.tick();
     if (isWaiting) return;
     if (sweep.short > 0 && sweep.short !== this.#toldShort && this.#limit.allows('short')) {
@@ -69,12 +70,19 @@ export class HealLog {
     const episode = this.#episode;
     if (episode?.last === undefined || !this.#limit.allows('end')) return;
     const seconds = Math.round((this.#clock.now() - episode.sinceMs) / 1000);
-    this.#logger.info('healing has ended', { moved: episode.written, seconds, belowMinimum: episode.last.short });
+    const { moved, dropped, last } = episode;
+    this.#logger.info('healing has ended', { moved, dropped, seconds, belowMinimum: last.short });
     this.#episode = undefined;
   }
 
+  #progress(episode: Episode, { left }: SweepCounts, more: Pick<SweepCounts, 'moved' | 'dropped'>): void {
+    if (!this.#limit.allows('progress')) return;
+    const counts = { moved: episode.moved + more.moved, dropped: episode.dropped + more.dropped };
+    this.#logger.info('healing goes on', { ...counts, unfinished: left });
+  }
+
   #begin(view: MemberView): void {
-    this.#episode = { sinceMs: this.#clock.now(), written: 0, last: undefined };
+    this.#episode = { sinceMs: this.#clock.now(), moved: 0, dropped: 0, last: undefined };
     if (!this.#limit.allows('begin')) return;
     this.#limit.allows('progress');
     this.#logger.info('healing begins', {

@@ -419,6 +419,19 @@ test('healing goes on where it was after writes were impossible', async (t) => {
   for (let n = 0; n < 10; n += 1) assert.equal(holders(n).includes(d ?? ''), false);
 });
 
+test('a pin that cannot be written keeps no other from its place', async (t) => {
+  const { cluster, ids, holders } = await started(t, 4);
+  const [a, , , d] = ids;
+  for (let n = 0; n < 30; n += 1) await allocated(cluster, n, 2, 2, [a, d]);
+  await settle();
+  cluster.cut(d ?? '');
+  cluster.onWrite = (_, pin) => {
+    if (pin.cid.equals(cidNumber(7))) throw new RangeError('no place for this one');
+  };
+  await cluster.clock.advance(lostMs + 60_000);
+  for (let n = 0; n < 30; n += 1) assert.equal(holders(n).includes(d ?? ''), n === 7, `pin ${n}`);
+});
+
 test('pins that nobody can take are taken by the next peer that is free', async (t) => {
   const { cluster, ids, holders } = await started(t, 3);
   const [a, b, c] = ids;

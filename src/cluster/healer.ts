@@ -8,7 +8,7 @@
  * pins below their minimum move.
  */
 import { type Clock, errorCode, errorMessage, type Logger, LogLimit } from '../base/index.ts';
-import { decideHolders, type HealDecision } from '../core/heal/index.ts';
+import { decideHolders, type HealDecision, type HealRequest } from '../core/heal/index.ts';
 import { type Cid, type PeerId, type Pin, stateKey, timeToNanos } from '../model/index.ts';
 import type { AllocationWriter } from './allocation-writer.ts';
 import type { Allocator, Chooser } from './allocator.ts';
@@ -55,8 +55,6 @@ const retryMsMin = 2000;
 const retryMsMax = 60_000;
 /** When all pins are looked through for it. */
 const sweepRetryMsMax = 600_000;
-/** All pins are looked through in any case after so many `state_sync_interval`s: an import may have brought dead holders. */
-const sweepSyncs = 12;
 /** A pin that others write as well is tried so often within a sweep. */
 const triesMax = 3;
 
@@ -153,7 +151,7 @@ export class Healer {
     }
     if (clock.now() >= this.#nextSweepMs) this.#wantAll();
     if (clock.now() < this.#nextMs) return;
-    if (!this.#isOn(view)) {
+    if (!this.#isOn(view) || !view.members.includes(this.#deps.self)) {
       this.#nextMs = Number.POSITIVE_INFINITY;
       return;
     }
@@ -178,7 +176,8 @@ export class Healer {
     this.#unfinished = undefined;
     this.#nextMs = 0;
     this.#retryMs = retryMsMin;
-    this.#nextSweepMs = this.#deps.clock.now() + sweepSyncs * this.#options.stateSyncIntervalMs;
+    // In any case after a while: users and imports may have brought dead holders.
+    this.#nextSweepMs = this.#deps.clock.now() + this.#options.stateSyncIntervalMs;
   }
 
   /** Once over all that is wanted, as far as it goes. */
@@ -189,9 +188,11 @@ export class Healer {
     let view = first;
     let choose = await allocator.chooser();
     let lookedMs = clock.now();
+    // What this peer has begun it ends, whoever is nearer by now.
+    const isMine = this.#unfinished !== undefined;
     try {
-      for await (const page of this.#wanted(signal)) {
-        if (sweep.failure !== undefined) break;
+      for await (const page of this.#wanted(view, signal)) {
+        if (sweep.isStuck) break;
         if (clock.now() - lookedMs >= retryMsMin) {
           view = await watch.look();
           choose = await allocator.chooser();
@@ -199,15 +200,16 @@ export class Healer {
           if (!view.hasMajority) break;
         }
         for (const pin of page) {
-          if (!this.#mayNeed(pin, view) || view.actors.to(pin.cid) !== this.#deps.self) continue;
+          if (!this.#mayNeed(pin, view) || !(isMine || view.healers.to(pin.cid) === this.#deps.self)) continue;
           await tasks.begin(() => this.#heal(pin.cid, view, choose, sweep, signal));
         }
         this.#log.goOn(view, sweep);
       }
-      sweep.isComplete = sweep.failure === undefined && view.hasMajority;
+      sweep.isComplete = view.hasMajority;
     } finally {
       await tasks.ended();
     }
+    if (sweep.isStuck) sweep.isComplete = false;
     signal.throwIfAborted();
     this.#conclude(view, sweep);
   }
@@ -215,18 +217,24 @@ export class Healer {
   /** What comes next: nothing, the unfinished ones, or all again. */
   #conclude(view: MemberView, sweep: Sweep): void {
     const { clock } = this.#deps;
-    if (sweep.isComplete) this.#unfinished = sweep.unfinished.size > unfinishedMax ? undefined : sweep.unfinished;
-    const isDone = sweep.isComplete && sweep.unfinished.size === 0;
-    const maxMs = sweep.unfinished.size > unfinishedMax ? sweepRetryMsMax : retryMsMax;
-    this.#retryMs = sweep.written > 0 ? retryMsMin : Math.min(this.#retryMs * 2, maxMs);
+    const isOverflown = sweep.left > sweep.unfinished.size;
+    if (sweep.isComplete) this.#unfinished = isOverflown ? undefined : sweep.unfinished;
+    const isDone = sweep.isComplete && sweep.left === 0;
+    const maxMs = isOverflown ? sweepRetryMsMax : retryMsMax;
+    this.#retryMs = sweep.moved + sweep.dropped > 0 ? retryMsMin : Math.min(this.#retryMs * 2, maxMs);
     this.#nextMs = isDone ? Number.POSITIVE_INFINITY : clock.now() + this.#retryMs;
     this.#log.pause(view, sweep);
   }
 
-  async *#wanted(signal: AbortSignal): AsyncGenerator<readonly Pin[], void> {
+  async *#wanted(view: MemberView, signal: AbortSignal): AsyncGenerator<readonly Pin[], void> {
     const pinset = this.#deps.consensus.pinset();
-    if (this.#unfinished === undefined) yield* pinset.pages({ signal, pageSize });
-    else {
+    if (this.#unfinished === undefined) {
+      // Mostly nothing is to be done, and then there is no need to look at a million pins.
+      const kinds = await pinset.kinds();
+      if (kinds === undefined || isAny(kinds, ([kind]) => this.#mayNeed(kind, view))) {
+        yield* pinset.pages({ signal, pageSize });
+      }
+    } else {
       const cids = [...this.#unfinished.values()];
       for (let at = 0; at < cids.length; at += pageSize) {
         signal.throwIfAborted();
@@ -236,9 +244,9 @@ export class Healer {
   }
 
   /** Cheap, and true of few: the rest is looked at closely. */
-  #mayNeed(pin: Pin, view: MemberView): boolean {
-    const { replicationFactorMin: min, replicationFactorMax: max } = pin;
-    if (min <= 0) return false;
+  #mayNeed(pin: HealRequest['pin'], view: MemberView): boolean {
+    const { type, replicationFactorMin: min, replicationFactorMax: max } = pin;
+    if (min <= 0 || type === 'meta-pin') return false;
     const holders = pin.allocations ?? [];
     if (this.#options.disableRepinning) return holders.some((peer) => view.cordons.get(peer) === 'draining');
     if (holders.length < min || holders.length > max) return true;
@@ -246,15 +254,15 @@ export class Healer {
   }
 
   async #heal(cid: Cid, view: MemberView, choose: Chooser, sweep: Sweep, signal: AbortSignal): Promise<void> {
-    if (sweep.failure !== undefined) return;
+    if (sweep.isStuck) return;
     try {
       const outcome = await this.#healed(cid, view, choose, sweep, signal);
-      if (outcome !== 'done') sweep.unfinished.set(stateKey(cid), cid);
+      sweep.succeeded();
+      if (outcome !== 'done') sweep.leave(cid);
       if (outcome === 'short') sweep.short += 1;
     } catch (error) {
-      sweep.unfinished.set(stateKey(cid), cid);
-      // Whatever keeps one write from the log keeps all others from it.
-      sweep.failure ??= error;
+      sweep.leave(cid);
+      sweep.failed();
       this.#tell('move a pin', cid, error, signal);
     }
   }
@@ -282,7 +290,8 @@ export class Healer {
       if (decision.kind !== 'write') return 'pending';
       await writer.turn(signal);
       if (!(await writer.write(pin, decision.allocations, { signal }))) continue;
-      sweep.written += 1;
+      if (decision.allocations.some((peer) => !pin.allocations?.includes(peer))) sweep.moved += 1;
+      else sweep.dropped += 1;
       return decision.isShort ? 'short' : decision.isPending ? 'pending' : 'done';
     }
     return 'pending';
@@ -304,12 +313,35 @@ export class Healer {
 
 /** What one sweep has come to. */
 class Sweep {
-  written = 0;
+  /** Pins that got new holders. */
+  moved = 0;
+  /** Pins that holders were dropped of. */
+  dropped = 0;
   /** Of the unfinished ones, those below their minimum that nobody can be added to. */
   short = 0;
+  /** How many are unfinished. */
+  left = 0;
+  /** As many of them as are remembered. */
   readonly unfinished = new Map<string, Cid>();
-  failure: unknown;
+  /** From then on nothing more is begun. */
+  isStuck = false;
   isComplete = false;
+  #failuresInRow = 0;
+
+  leave(cid: Cid): void {
+    this.left += 1;
+    if (this.unfinished.size < unfinishedMax) this.unfinished.set(stateKey(cid), cid);
+  }
+
+  succeeded(): void {
+    this.#failuresInRow = 0;
+  }
+
+  /** What keeps so many writes one after the other from the log keeps all others from it. */
+  failed(): void {
+    this.#failuresInRow += 1;
+    if (this.#failuresInRow >= inFlightMax) this.isStuck = true;
+  }
 }
 
 interface Deciding {
@@ -328,6 +360,11 @@ function decide({ pin, view, choose, pinned, isSettled }: Deciding): HealDecisio
     pinned,
     isSettled,
   });
+}
+
+function isAny<T>(items: Iterable<T>, holds: (item: T) => boolean): boolean {
+  for (const item of items) if (holds(item)) return true;
+  return false;
 }
 
 /** The members as they will be. */

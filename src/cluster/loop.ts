@@ -20,6 +20,8 @@ export class Loop {
   #cancel: Cancel | undefined;
   #current: Promise<void> | undefined;
   #isWanted = false;
+  /** When the round after the running one is to begin, in place of when it will say. */
+  #plannedMs: number | undefined;
 
   constructor(name: string, retryMs: number, deps: LoopDeps, round: (signal: AbortSignal) => Promise<number>) {
     this.#name = name;
@@ -38,14 +40,20 @@ export class Loop {
     this.#isWanted = false;
     this.#current = this.#runRound().then((delayMs) => {
       this.#current = undefined;
+      const plannedMs = this.#plannedMs;
+      this.#plannedMs = undefined;
       if (this.#isWanted) this.wake();
-      else if (!this.#stopping.signal.aborted) this.#cancel = this.#deps.clock.after(delayMs, () => this.wake());
+      else this.startIn(plannedMs === undefined ? delayMs : Math.max(0, plannedMs - this.#deps.clock.now()));
     });
   }
 
-  /** Begins the next round after a while, in place of when it was due. */
+  /** Begins the next round after a while, in place of when it was due; never before the running one has ended. */
   startIn(delayMs: number): void {
     if (this.#stopping.signal.aborted) return;
+    if (this.#current !== undefined) {
+      this.#plannedMs = this.#deps.clock.now() + delayMs;
+      return;
+    }
     this.#cancel?.();
     this.#cancel = this.#deps.clock.after(delayMs, () => this.wake());
   }

@@ -4,6 +4,7 @@ import { type MemberCondition, type MemberState, type PeerId, timeFromNanos } fr
 import type { MemberView } from './member-watch.ts';
 import { pingName, pingValueOf } from './ping-value.ts';
 import type { CallOptions, Consensus, PeerMonitor } from './ports.ts';
+import { countReplicas } from './replication.ts';
 
 export interface MemberStatesDeps {
   readonly consensus: Consensus;
@@ -11,23 +12,19 @@ export interface MemberStatesDeps {
   readonly clock: Clock;
 }
 
-/** In ascending order of peers. Counts by walking over the whole pinset. */
+/** In ascending order of peers. */
 export async function statesOfMembers(
   view: MemberView,
   { consensus, monitor, clock }: MemberStatesDeps,
-  { signal }: CallOptions,
+  call: CallOptions,
 ): Promise<MemberState[]> {
-  const pins = new Map<PeerId, number>();
-  for await (const page of consensus.pinset().pages(signal === undefined ? {} : { signal })) {
-    for (const { allocations } of page) {
-      for (const peer of allocations ?? []) pins.set(peer, (pins.get(peer) ?? 0) + 1);
-    }
-  }
+  const holders = { members: view.members, isAlive: (peer: PeerId) => view.lives.get(peer)?.life === 'alive' };
+  const { peers } = await countReplicas(consensus.pinset(), holders, call);
   const [nowMs, nowNanos] = [clock.now(), clock.wallNanos()];
   return view.members.map((peer) => {
     const { life = 'missing', sinceMs = nowMs } = view.lives.get(peer) ?? {};
     const cordon = view.cordons.get(peer) ?? 'none';
-    const count = pins.get(peer) ?? 0;
+    const count = peers[peer]?.allocated ?? 0;
     const told: MemberCondition =
       cordon === 'none' ? 'alive' : cordon === 'draining' && count === 0 ? 'drained' : cordon;
     return {

@@ -18,6 +18,8 @@ export interface MemberWatchDeps {
   readonly consensus: Consensus;
   readonly monitor: PeerMonitor;
   readonly clock: Clock;
+  /** Whether the peer is one of this program, as far as known. */
+  readonly answersInOrder: (peer: PeerId) => boolean;
 }
 
 /** One look at all members. */
@@ -32,8 +34,10 @@ export interface MemberView {
   readonly notNew: ReadonlySet<PeerId>;
   readonly gone: readonly PeerId[];
   readonly draining: readonly PeerId[];
-  /** Trusted members that are alive, and this peer: the nearest to a CID acts on it. */
+  /** Trusted members that are alive, or not heard of yet, and this peer: the nearest to a CID acts on it. */
   readonly actors: ClosestPeer;
+  /** Those of them that heal as this program does: the Go peer knows no grace period, and neither drains nor trims. */
+  readonly healers: ClosestPeer;
   /** Less: it may be this peer that the others have lost. */
   readonly hasMajority: boolean;
   /** Equal of two looks between which nothing has changed for pins. */
@@ -48,8 +52,8 @@ export class MemberWatch {
   readonly #options: MemberWatchOptions;
   readonly #deps: MemberWatchDeps;
   readonly #liveness: LivenessWatch;
-  /** Hashes of actors are made anew only when others act. */
-  #actors: { readonly key: string; readonly closest: ClosestPeer } | undefined;
+  /** Hashes of peers are made anew only when others act. */
+  readonly #closest = new Map<'actors' | 'healers', { readonly key: string; readonly closest: ClosestPeer }>();
 
   constructor(self: PeerId, options: MemberWatchOptions, deps: MemberWatchDeps) {
     this.#self = self;
@@ -83,7 +87,9 @@ export class MemberWatch {
       if (life.life !== 'alive' || cordon !== 'none' || !isEligible) notNew.add(peer);
     }
     const isAlive = (peer: PeerId): boolean => lives.get(peer)?.life === 'alive';
-    const trusted = members.filter((peer) => isAlive(peer) && consensus.isTrustedPeer(peer));
+    // Right after a start nobody has been heard of: the others act as before until that tells something.
+    const mayAct = (peer: PeerId): boolean => isAlive(peer) || isAwaited(lives.get(peer));
+    const trusted = members.filter((peer) => mayAct(peer) && consensus.isTrustedPeer(peer));
     return {
       members,
       lives,
@@ -92,7 +98,8 @@ export class MemberWatch {
       notNew,
       gone: members.filter((peer) => lives.get(peer)?.life === 'gone'),
       draining: members.filter((peer) => cordons.get(peer) === 'draining'),
-      actors: this.#actorsOf([...trusted, this.#self]),
+      actors: this.#closestOf('actors', [...trusted, this.#self]),
+      healers: this.#closestOf('healers', [...trusted.filter(this.#deps.answersInOrder), this.#self]),
       hasMajority: members.filter(isAlive).length * 2 > members.length,
       mark: members.map((peer) => `${peer} ${standings.get(peer)} ${cordons.get(peer)}`).join('\n'),
     };
@@ -104,9 +111,16 @@ export class MemberWatch {
     return (!pinOnlyOnTrustedPeers || isTrusted) && (!pinOnlyOnUntrustedPeers || !isTrusted);
   }
 
-  #actorsOf(peers: readonly PeerId[]): ClosestPeer {
+  #closestOf(kind: 'actors' | 'healers', peers: readonly PeerId[]): ClosestPeer {
     const key = [...new Set(peers)].sort().join(' ');
-    if (this.#actors?.key !== key) this.#actors = { key, closest: new ClosestPeer(peers) };
-    return this.#actors.closest;
+    const known = this.#closest.get(kind);
+    if (known?.key === key) return known.closest;
+    const closest = new ClosestPeer(peers);
+    this.#closest.set(kind, { key, closest });
+    return closest;
   }
+}
+
+function isAwaited(member: MemberLife | undefined): boolean {
+  return member?.life === 'missing' && !member.isKnown;
 }

@@ -4,7 +4,7 @@ import { FakeClock } from '../../test/support/fake-clock.ts';
 import { MemoryIpfs } from '../../test/support/memory-ipfs.ts';
 import { OperatingError, SeededRandom, silentLogger } from '../base/index.ts';
 import type { Id } from '../model/index.ts';
-import { Members, type MembersDeps } from './members.ts';
+import { Members, type MembersDeps, type MembersOptions } from './members.ts';
 
 interface World {
   readonly clock: FakeClock;
@@ -19,6 +19,8 @@ interface World {
   peers: string[];
   isDiskFull: boolean;
   dials: number;
+  /** Who was dialled, in order. */
+  dialled: string[];
   ids: number;
   isReachable: boolean;
 }
@@ -36,7 +38,7 @@ const idOf = (id: string): Id => ({
   peername: '',
 });
 
-function world(): World {
+function world(options: Partial<MembersOptions> = {}): World {
   const clock = new FakeClock();
   const ipfs = new MemoryIpfs();
   const connected = new Set<string>();
@@ -53,6 +55,7 @@ function world(): World {
     peers: ['b', 'me'],
     isDiskFull: false,
     dials: 0,
+    dialled: [] as string[],
     ids: 0,
     isReachable: false,
   };
@@ -64,6 +67,7 @@ function world(): World {
       addAddresses: async (addresses: readonly string[]) => void learnt.push(...addresses),
       connect: async (peer: string) => {
         made.dials += 1;
+        made.dialled.push(peer);
         if (!made.isReachable) throw new OperatingError('p2p/unreachable', 'dial backoff');
         connected.add(peer);
         return peer;
@@ -90,7 +94,7 @@ function world(): World {
     },
   };
   // The parts of the ports that `Members` uses.
-  const members = new Members(deps as unknown as MembersDeps, { connectSwarmsDelayMs: 5000 });
+  const members = new Members(deps as unknown as MembersDeps, { connectSwarmsDelayMs: 5000, ...options });
   return Object.assign(made, { members });
 }
 
@@ -196,5 +200,41 @@ test('Members says who is missing, why, and what helps', async () => {
   );
   w.peers = ['c', 'me'];
   assert.equal(await w.members.whoIsMissing(), undefined);
+  await w.members.stop();
+});
+
+test('connection_manager.low_water: with as many connections, members are dialled only when they are needed', async () => {
+  const w = world({ connectionManager: { lowWater: 3 } });
+  w.peers = ['me', ...'abcdefgh'];
+  w.isReachable = true;
+  w.connected.add('stranger');
+  w.members.start();
+  await w.clock.advance(600_000);
+  assert.equal(w.connected.size, 3, 'those that others have opened count');
+  const [gone = ''] = w.dialled;
+  w.connected.delete(gone);
+  await w.clock.advance(120_000);
+  assert.equal(w.connected.size, 3);
+  await w.members.stop();
+});
+
+test('connection_manager.low_water: one after the other is tried until there are enough', async () => {
+  const w = world({ connectionManager: { lowWater: 2 } });
+  w.peers = ['me', ...'abcdefgh'];
+  w.members.start();
+  await w.clock.advance(300_000);
+  assert.deepEqual([...new Set(w.dialled)].sort(), [...'abcdefgh']);
+  await w.members.stop();
+});
+
+test('peer_addresses: these members are dialled in any case, and first', async () => {
+  const d = '12D3KooWBCJm4uy27rCNUQPwtsC3Wtc3M9YTP4i9c7fLFfC3ZYWT';
+  const w = world({ connectionManager: { lowWater: 1 }, peerAddresses: [`/ip4/127.0.0.1/tcp/1/p2p/${d}`] });
+  w.peers = ['me', 'a', 'b', d];
+  w.connected.add('a');
+  w.isReachable = true;
+  w.members.start();
+  await w.clock.advance(60_000);
+  assert.deepEqual(w.dialled, [d]);
   await w.members.stop();
 });

@@ -6,7 +6,7 @@
  * with a growing delay. What is known of members is saved as it changes: a peer that is killed finds them again by itself.
  */
 import { type Clock, errorMessage, type Logger, LogLimit, type Random } from '../base/index.ts';
-import { type Id, methods, nothing, type PeerId } from '../model/index.ts';
+import { type Id, type Multiaddr, methods, nothing, type PeerId, peerIdOfMultiaddr } from '../model/index.ts';
 import { Loop } from './loop.ts';
 import type { AddressFile, Consensus, Host, IpfsConnector, Rpc } from './ports.ts';
 
@@ -22,6 +22,16 @@ export interface MembersDeps {
   readonly onConnected: (peer: PeerId) => void;
   /** Absent: a start knows all addresses from elsewhere. */
   readonly addressFile?: AddressFile;
+}
+
+/** Keys of the configuration. */
+export interface MembersOptions {
+  /** Section `ipfs_connector.ipfshttp`; 0: IPFS nodes of members are not introduced to each other. */
+  readonly connectSwarmsDelayMs: number;
+  /** Section `cluster`: with as many connections no further members are dialled before they are needed. Default: all are. */
+  readonly connectionManager?: { readonly lowWater: number };
+  /** Section `cluster`: members that are dialled in any case. */
+  readonly peerAddresses?: readonly Multiaddr[];
 }
 
 /** Between looks at who is connected. */
@@ -51,6 +61,8 @@ interface Member {
 
 export class Members {
   readonly #deps: MembersDeps;
+  readonly #connectionsLow: number;
+  readonly #preferred: ReadonlySet<PeerId>;
   readonly #members = new Map<PeerId, Member>();
   readonly #loop: Loop;
   readonly #logLimit: LogLimit;
@@ -64,8 +76,10 @@ export class Members {
   /** IPFS nodes are introduced to each other from this time on; `undefined`: never. */
   #introduceFromMs: number | undefined;
 
-  constructor(deps: MembersDeps, options: { readonly connectSwarmsDelayMs: number }) {
+  constructor(deps: MembersDeps, options: MembersOptions) {
     this.#deps = deps;
+    this.#connectionsLow = options.connectionManager?.lowWater ?? Number.POSITIVE_INFINITY;
+    this.#preferred = new Set((options.peerAddresses ?? []).flatMap((address) => peerIdOfMultiaddr(address) ?? []));
     this.#logLimit = new LogLimit(deps.clock);
     this.#loop = new Loop('keeping members connected', lookIntervalMs, deps, (signal) => this.#look(signal));
     if (options.connectSwarmsDelayMs > 0) {
@@ -139,7 +153,9 @@ export class Members {
     }
     for (const peer of peers) this.#left.delete(peer);
     const connected = new Set(host.connectedPeers());
-    for (const peer of peers) {
+    /** Open, or about to be. */
+    let connections = connected.size;
+    for (const peer of this.#inOrderOfDialling(peers)) {
       const member = this.#memberOf(peer);
       const isConnected = connected.has(peer);
       if (isConnected && !member.wasConnected) {
@@ -151,14 +167,29 @@ export class Members {
         member.dialDelayMs = dialDelayMinMs;
         member.trouble = undefined;
       }
-      if (member.isBusy) continue;
+      if (member.isBusy) {
+        if (!isConnected) connections += 1;
+        continue;
+      }
       // Nobody waits for anybody: a peer that hangs must not delay the others.
       if (isConnected && member.nextExchangeMs <= clock.now()) void this.#exchange(peer, member, signal);
-      else if (!isConnected && member.nextDialMs <= clock.now()) void this.#dial(peer, member, signal);
+      if (isConnected || member.nextDialMs > clock.now()) continue;
+      if (connections >= this.#connectionsLow && !this.#preferred.has(peer)) continue;
+      connections += 1;
+      void this.#dial(peer, member, signal);
     }
     // A disk that hangs holds up nobody.
     if (this.#savesUnderWay === 0) void this.save();
     return lookIntervalMs;
+  }
+
+  /** Where not all are dialled: preferred ones first, and others than another peer dials. */
+  #inOrderOfDialling(peers: ReadonlySet<PeerId>): readonly PeerId[] {
+    if (peers.size <= this.#connectionsLow) return [...peers];
+    const [preferred, others]: [PeerId[], PeerId[]] = [[], []];
+    for (const peer of peers) (this.#preferred.has(peer) ? preferred : others).push(peer);
+    const start = this.#deps.random.integer(Math.max(1, others.length));
+    return [...preferred, ...others.slice(start), ...others.slice(0, start)];
   }
 
   async #save(): Promise<void> {

@@ -9,7 +9,6 @@
 import {
   type Cancel,
   type Clock,
-  errorCode,
   errorMessage,
   type Logger,
   LogLimit,
@@ -24,7 +23,6 @@ import {
   type Cid,
   type ConnectGraph,
   type CordonMode,
-  compareTimes,
   type GlobalPinInfo,
   type GlobalRepoGc,
   type Id,
@@ -35,6 +33,7 @@ import {
   type Multiaddr,
   methods,
   nothing,
+  type OperationInfo,
   type PeerId,
   type Pin,
   type PinInfo,
@@ -45,7 +44,6 @@ import {
   type Replication,
   type RepoGc,
   type StatusFilter,
-  timeFromNanos,
   trackerStatusBits,
   type Version,
 } from '../model/index.ts';
@@ -53,15 +51,17 @@ import { AllocationWriter } from './allocation-writer.ts';
 import { Allocator } from './allocator.ts';
 import { bootstrap } from './bootstrap.ts';
 import { cannotCordon, followerMode, noMember, notPinned, otherCluster } from './errors.ts';
+import { Expiry } from './expiry.ts';
 import { GlobalStatus } from './global-status.ts';
 import { Healer } from './healer.ts';
 import { leaderOf } from './leader.ts';
 import { Loop } from './loop.ts';
 import { statesOfMembers } from './member-states.ts';
 import { MemberWatch } from './member-watch.ts';
-import { Members } from './members.ts';
+import { Members, type MembersOptions } from './members.ts';
 import { failureText, graphOfMembers, idsOfMembers, memberTimeoutMs, repoStatOfMembers } from './members-api.ts';
 import { Mover } from './mover.ts';
+import { operationsOfMembers } from './operations.ts';
 import { OwnMetrics } from './own-metrics.ts';
 import { pingMetric, pingName, pingValueOf } from './ping-value.ts';
 import { Pinner, type PinnerOptions } from './pinner.ts';
@@ -75,6 +75,7 @@ import type {
   Informer,
   IpfsConnector,
   PeerMonitor,
+  PinsetObserver,
   PinTracker,
   RebalanceOptions,
   Rpc,
@@ -84,7 +85,7 @@ import { countReplicas, verifyReplicas } from './replication.ts';
 import type { TrackerIdentity } from './tracker/index.ts';
 
 /** All names and defaults are those of section `cluster` of the configuration, unless said. */
-export interface PeerOptions extends PinnerOptions {
+export interface PeerOptions extends PinnerOptions, MembersOptions {
   readonly peername: string;
   /** What `version` answers. */
   readonly version: string;
@@ -95,8 +96,6 @@ export interface PeerOptions extends PinnerOptions {
   readonly repinGracePeriodMs: number;
   readonly repinMaxPerSecond: number;
   readonly leaveOnShutdown: boolean;
-  /** Section `ipfs_connector.ipfshttp`; 0: IPFS nodes of members are not introduced to each other. */
-  readonly connectSwarmsDelayMs: number;
   /** All metrics are sent after so many beginnings and ends of pins; 0, the default: never. Section `ipfs_connector.ipfshttp`. */
   readonly informerTriggerInterval?: number;
   /** Limit of one member's garbage collection; section `ipfs_connector.ipfshttp`. */
@@ -137,6 +136,8 @@ export interface Peer extends ClusterApi, Startable {
    * Tries again for a while, and tells the log what comes of it; never rejects. After `start`.
    */
   bootstrap(addresses: readonly Multiaddr[]): Promise<void>;
+  /** To be told of what is applied, for pins that expire. */
+  readonly observer: Pick<PinsetObserver, 'onPin' | 'onReplaced'>;
   /** Who this peer is, with the last known id of its IPFS node. For the tracker. */
   identity(): TrackerIdentity;
   /** To be told of each beginning and end of a pin, and each end of a garbage collection. Never waits. */
@@ -165,6 +166,7 @@ class ClusterPeer implements Peer {
   readonly self: PeerId;
   readonly ready: Promise<void>;
   readonly removed: Promise<void>;
+  readonly observer: Expiry['observer'];
   readonly #options: PeerOptions;
   readonly #deps: PeerDeps;
   readonly #pinner: Pinner;
@@ -174,6 +176,7 @@ class ClusterPeer implements Peer {
   readonly #watch: MemberWatch;
   readonly #healer: Healer;
   readonly #rebalancer: Rebalancer;
+  readonly #expiry: Expiry;
   readonly #loops: Loop[];
   /** Publishes metrics to members that have just connected: what was published before has not reached them. */
   readonly #greeting: Loop;
@@ -211,6 +214,11 @@ class ClusterPeer implements Peer {
       ...{ consensus, allocator, watch: this.#watch, mover: new Mover(options, moverDeps) },
       ...{ logger: deps.logger, stopping: this.#stopping.signal },
     });
+    this.#expiry = new Expiry(options, {
+      ...{ self: this.self, consensus, clock, logger: deps.logger },
+      ...{ pinner: this.#pinner, watch: this.#watch },
+    });
+    this.observer = this.#expiry.observer;
     const { answersInOrder } = deps;
     const { followerMode } = options;
     const status = { self: this.self, rpc, consensus, tracker, monitor, clock, answersInOrder, followerMode };
@@ -372,8 +380,8 @@ class ClusterPeer implements Peer {
     return await this.#pinner.pin(requestOf(await this.#deps.ipfs.resolve(path, call), options), call);
   }
 
-  async explainAllocation(cid: Cid, options: PinOptions): Promise<AllocationExplanation> {
-    return await this.#pinner.explain(requestOf(cid, options));
+  async explainAllocation(cid: Cid, options: PinOptions, call: CallOptions = {}): Promise<AllocationExplanation> {
+    return await this.#pinner.explain(requestOf(cid, options), call);
   }
 
   async unpin(cid: Cid, call: CallOptions = {}): Promise<Pin> {
@@ -425,6 +433,15 @@ class ClusterPeer implements Peer {
 
   recoverAll(call: CallOptions = {}): AsyncIterable<GlobalPinInfo> {
     return this.#status.recoverAll(call);
+  }
+
+  operations(cid: Cid | undefined, call: CallOptions = {}): AsyncIterable<OperationInfo> {
+    const { followerMode } = this.#options;
+    return operationsOfMembers({ ...this.#deps, self: this.self, followerMode }, cid, call);
+  }
+
+  async *operationsLocal(cid: Cid | undefined): AsyncGenerator<OperationInfo, void> {
+    yield* this.#deps.tracker.operations(cid);
   }
 
   recoverAllLocal(call: CallOptions = {}): AsyncIterable<PinInfo> {
@@ -531,6 +548,7 @@ class ClusterPeer implements Peer {
     for (const loop of this.#loops) loop.wake();
     this.#own.wake();
     this.#isReadyNow = true;
+    if (!this.#options.followerMode) this.#expiry.wake();
     this.#maybeHeal();
     this.#isReady.resolve();
   }
@@ -563,6 +581,7 @@ class ClusterPeer implements Peer {
         quietly('members', () => this.#members.stop()),
         quietly('metrics', () => this.#own.stop()),
         quietly('healing', () => this.#healer.stop()),
+        quietly('expiry', () => this.#expiry.stop()),
         ...[this.#greeting, ...this.#loops].map((loop) => quietly('loop', () => loop.stop())),
         quietly('monitor', () => monitor.stop()),
         quietly('tracker', () => tracker.stop()),
@@ -592,18 +611,12 @@ class ClusterPeer implements Peer {
   }
 
   #createLoops(): Loop[] {
-    const { stateSyncIntervalMs, peerWatchIntervalMs, followerMode } = this.#options;
+    const { peerWatchIntervalMs } = this.#options;
     const watch = new Loop('peer watch', peerWatchIntervalMs, this.#deps, async (signal) => {
       await this.#watchMembership(signal);
       return peerWatchIntervalMs;
     });
-    const loops = [watch];
-    if (followerMode) return loops;
-    const expiry = new Loop('expiry of pins', stateSyncIntervalMs, this.#deps, async (signal) => {
-      await this.#unpinExpired(signal);
-      return stateSyncIntervalMs;
-    });
-    return [...loops, expiry];
+    return [watch];
   }
 
   /** Moves what the peer holds, as far as it can, and tells what that came to. */
@@ -633,34 +646,6 @@ class ClusterPeer implements Peer {
     if (this.#isBootstrapping || !(await consensus.isRemoved({ signal })) || leaderOf(consensus) !== undefined) return;
     this.#deps.logger.info('this peer has been removed from the cluster');
     this.#isRemoved.resolve();
-  }
-
-  /** Each expired pin is removed by the member nearest to it, so that only one does. */
-  async #unpinExpired(signal: AbortSignal): Promise<void> {
-    const { consensus, clock } = this.#deps;
-    const { actors } = await this.#watch.look();
-    for await (const page of consensus.pinset().pages({ signal })) {
-      const now = timeFromNanos(clock.wallNanos());
-      for (const pin of page) {
-        if (pin.expireAt === null || compareTimes(pin.expireAt, now) > 0) continue;
-        // Shards go with the pin that refers to them.
-        if (pin.type === 'shard-pin' || pin.type === 'clusterdag-pin') continue;
-        if (actors.to(pin.cid) === this.self)
-          await this.#tryTo('unpin an expired pin', pin, () => this.unpin(pin.cid, { signal }));
-      }
-    }
-  }
-
-  async #tryTo(what: string, pin: Pin, act: () => Promise<unknown>): Promise<void> {
-    try {
-      await act();
-    } catch (error) {
-      // Somebody has decided otherwise meanwhile.
-      if (errorCode(error) === 'consensus/changed') return;
-      if (!this.#stopping.signal.aborted && this.#logLimit.allows(what)) {
-        this.#deps.logger.warn(`could not ${what}`, { cid: pin.cid.toString(), error: errorMessage(error) });
-      }
-    }
   }
 
   /**

@@ -3,20 +3,21 @@
  * Source: Go `cluster.go` `Pin`, `pin`, `Unpin`, `PinUpdate`; `allocate.go`.
  */
 import { decode as decodeDagCbor } from '@ipld/dag-cbor';
-import { type Clock, errorMessage } from '../base/index.ts';
+import { bytesEqual, type Clock, errorMessage } from '../base/index.ts';
 import {
   type AllocationExplanation,
   Cid,
   compareTimes,
+  encodePin,
   type PeerId,
   type Pin,
   type Time,
   timeFromNanos,
 } from '../model/index.ts';
 import type { Allocator, AllocatorOptions, Placement } from './allocator.ts';
-import { followerMode, notPinned, refusedPin } from './errors.ts';
+import { badPin, changedPin, followerMode, notPinned, refusedPin } from './errors.ts';
 import { checkedPin, modeOfDepth } from './pin-rules.ts';
-import type { CallOptions, Consensus, IpfsConnector } from './ports.ts';
+import type { CallOptions, Consensus, IpfsConnector, WriteOptions } from './ports.ts';
 
 /** Defaults and rules for the allocation of pins. */
 export interface PinnerOptions extends AllocatorOptions {
@@ -33,6 +34,13 @@ export interface PinnerDeps {
   readonly clock: Clock;
 }
 
+/** Whoever waits for an unpin waits for a block that may be nowhere any more. */
+const clusterDagTimeoutMs = 60_000;
+/** What bitswap carries; a list of shards is a block like any other. */
+const blockBytesMax = 4_194_304;
+/** Shards of one content whose removal is in flight at once. */
+const unpinsInFlightMax = 64;
+
 export class Pinner {
   readonly #options: PinnerOptions;
   readonly #deps: PinnerDeps;
@@ -44,7 +52,7 @@ export class Pinner {
 
   /** The pin as it was agreed on. `avoid`: peers that must not hold it. */
   async pin(request: Pin, call: CallOptions = {}, avoid: ReadonlySet<PeerId> = noPeers): Promise<Pin> {
-    const prepared = this.#prepare(request);
+    const prepared = await this.#prepare(request, call);
     const allocations = await this.#allocationsFor(prepared, avoid);
     const pin = { ...prepared.pin, allocations, timestamp: this.#now() };
     await this.#deps.consensus.logPin(pin, call);
@@ -52,8 +60,8 @@ export class Pinner {
   }
 
   /** What `pin` would decide about the request now, and why; nothing is written. Throws where `pin` would before it decides. */
-  async explain(request: Pin): Promise<AllocationExplanation> {
-    const { pin, existing, source } = this.#prepare(request);
+  async explain(request: Pin, call: CallOptions): Promise<AllocationExplanation> {
+    const { pin, existing, source } = await this.#prepare(request, call);
     const current = (source ?? existing)?.allocations ?? [];
     const placement = { ...placementOf(pin, current, noPeers), takesOver: source !== undefined };
     return {
@@ -71,9 +79,10 @@ export class Pinner {
   /** The pin as it was. */
   async unpin(cid: Cid, call: CallOptions = {}): Promise<Pin> {
     if (this.#options.followerMode) throw followerMode();
-    // What another peer has acknowledged a moment ago may not be here yet.
-    if (!this.#pinset.has(cid)) await this.#deps.consensus.waitForSync(call);
-    const pin = this.get(cid);
+    return await this.#remove(await this.#synced(cid, call), call);
+  }
+
+  async #remove(pin: Pin, call: CallOptions): Promise<Pin> {
     switch (pin.type) {
       case 'pin':
         await this.#deps.consensus.logUnpin(pin, call);
@@ -90,6 +99,22 @@ export class Pinner {
     }
   }
 
+  /**
+   * Takes away exactly this pin, of type `pin` or `meta-pin`; rejects with `consensus/changed` when it is another one by now. Shards of
+   * a pin that is written again in the very moment in which they go may be lost.
+   */
+  async unpinExactly(pin: Pin, call: CallOptions): Promise<void> {
+    const { consensus } = this.#deps;
+    if (this.#options.followerMode) throw followerMode();
+    if (pin.type === 'meta-pin') {
+      await consensus.waitForSync(call);
+      const present = this.#pinset.get(pin.cid);
+      if (present === undefined || !bytesEqual(encodePin(present), encodePin(pin))) throw changedPin(pin.cid);
+      return await this.#unpinMeta(pin, { ...call, onlyIf: pin });
+    }
+    await consensus.logUnpin(pin, { ...call, onlyIf: pin });
+  }
+
   /** Throws `cluster/not-pinned`. */
   get(cid: Cid): Pin {
     const pin = this.#pinset.get(cid);
@@ -98,21 +123,22 @@ export class Pinner {
   }
 
   /** The pin as asked for, when it may be made: all but its peers and its time is decided. */
-  #prepare(request: Pin): Prepared {
+  async #prepare(request: Pin, call: CallOptions): Promise<Prepared> {
     if (this.#options.followerMode) throw followerMode();
+    if (!request.cid.isDefined) throw badPin('bad pin object');
     if (request.pinUpdate !== null && !request.pinUpdate.equals(request.cid)) {
-      return this.#prepareUpdate(request, request.pinUpdate);
+      return await this.#prepareUpdate(request, request.pinUpdate, call);
     }
     // The depth decides; a request that names only a mode has been given its depth at the door.
     const asked = { ...request, mode: modeOfDepth(request.maxDepth) };
-    const existing = request.cid.isDefined ? this.#pinset.get(request.cid) : undefined;
+    const existing = this.#pinset.get(request.cid);
     const pin = checkedPin(asked, existing, this.#options, this.#now());
     return { pin, existing, source: undefined };
   }
 
   /** The new CID takes over everything of the old pin but name and expiry, where the request has them. */
-  #prepareUpdate(request: Pin, from: Cid): Prepared {
-    const source = this.get(from);
+  async #prepareUpdate(request: Pin, from: Cid, call: CallOptions): Promise<Prepared> {
+    const source = await this.#synced(from, call);
     if (source.type !== 'pin') throw refusedPin('this pin type cannot be updated');
     const now = this.#now();
     const isExpiryAhead = request.expireAt !== null && compareTimes(request.expireAt, now) > 0;
@@ -135,27 +161,39 @@ export class Pinner {
     return await this.#deps.allocator.choose(placementOf(pin, existing?.allocations ?? [], avoid));
   }
 
-  /** Shards and the list of them go with the content. The list is a DAG-CBOR map of links: spec of Go `adder/sharding`. */
-  async #unpinMeta(pin: Pin, call: CallOptions): Promise<void> {
-    const { consensus, ipfs } = this.#deps;
+  /**
+   * Shards go with the content, then the list of them, and the content last, so that an unpin that was interrupted can be repeated.
+   * The list is a DAG-CBOR map of links: spec of Go `adder/sharding`. It comes from whoever has added the content, and is believed
+   * about shards only: whatever else it links to stays.
+   */
+  async #unpinMeta(pin: Pin, { onlyIf, ...call }: WriteOptions): Promise<void> {
+    const { consensus } = this.#deps;
+    // What must be exactly the pin that was seen consists of parts that must be so too.
+    const of = (part: Pin): WriteOptions => (onlyIf === undefined ? call : { ...call, onlyIf: part });
     if (pin.reference === null) throw refusedPin('metaPin.Reference is unset');
     const clusterDag = this.#pinset.get(pin.reference);
-    if (clusterDag === undefined) {
-      const text = `could not get clusterDAG pin from state. Malformed pin?: ${notPinned().message}`;
-      throw refusedPin(text);
+    // Without its pin the list may be gone from IPFS as well; what is left is the content's own pin, which must not stay for ever.
+    const shards = clusterDag === undefined ? [] : shardsIn(await this.#clusterDagBlock(pin.reference, call));
+    for (let at = 0; at < shards.length; at += unpinsInFlightMax) {
+      const some = shards.slice(at, at + unpinsInFlightMax).map((shard) => this.#pinset.get(shard));
+      await Promise.all(some.map((known) => known?.type === 'shard-pin' && consensus.logUnpin(known, of(known))));
     }
-    let block: Uint8Array;
+    if (clusterDag?.type === 'clusterdag-pin') await consensus.logUnpin(clusterDag, of(clusterDag));
+    await consensus.logUnpin(pin, of(pin));
+  }
+
+  async #clusterDagBlock(cid: Cid, call: CallOptions): Promise<Uint8Array> {
     try {
-      block = await ipfs.blockGet(pin.reference, call);
+      return await this.#deps.ipfs.blockGet(cid, { timeoutMs: clusterDagTimeoutMs, ...call });
     } catch (error) {
       throw refusedPin(`error reading clusterDAG block from ipfs: ${errorMessage(error)}`, error);
     }
-    for (const shard of linksOf(block)) {
-      const known = this.#pinset.get(shard);
-      if (known !== undefined) await consensus.logUnpin(known, call);
-    }
-    await consensus.logUnpin(clusterDag, call);
-    await consensus.logUnpin(pin, call);
+  }
+
+  /** What another peer has acknowledged a moment ago may not be here yet. Rejects with `cluster/not-pinned`. */
+  async #synced(cid: Cid, call: CallOptions): Promise<Pin> {
+    if (!this.#pinset.has(cid)) await this.#deps.consensus.waitForSync(call);
+    return this.get(cid);
   }
 
   get #pinset(): ReturnType<Consensus['pinset']> {
@@ -190,16 +228,18 @@ function placementOf(pin: Pin, current: readonly PeerId[], excluded: ReadonlySet
   };
 }
 
-function linksOf(block: Uint8Array): Cid[] {
-  let map: unknown;
+function shardsIn(block: Uint8Array): Cid[] {
+  if (block.length > blockBytesMax) {
+    throw refusedPin(`error parsing clusterDAG block: ${block.length} bytes, expected at most ${blockBytesMax}`);
+  }
   try {
-    map = decodeDagCbor(block);
+    const map: unknown = decodeDagCbor(block);
+    if (typeof map !== 'object' || map === null) throw refusedPin('not a map');
+    return Object.values(map).flatMap((link: unknown) => {
+      const bytes = typeof link === 'object' && link !== null && 'bytes' in link ? link.bytes : undefined;
+      return bytes instanceof Uint8Array ? [Cid.decode(bytes)] : [];
+    });
   } catch (error) {
     throw refusedPin(`error parsing clusterDAG block: ${errorMessage(error)}`, error);
   }
-  if (typeof map !== 'object' || map === null) throw refusedPin('error parsing clusterDAG block: not a map');
-  return Object.values(map).flatMap((link: unknown) => {
-    const bytes = typeof link === 'object' && link !== null && 'bytes' in link ? link.bytes : undefined;
-    return bytes instanceof Uint8Array ? [Cid.decode(bytes)] : [];
-  });
 }

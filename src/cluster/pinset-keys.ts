@@ -7,6 +7,7 @@
  * | `/r/<state key>`, `/r2/<state key>` | a pin as `encodePin` makes it, in the namespace that is in use; what is in the other one is left over from a restore |
  * | `/restored` | the tag of the last restore |
  * | `/synced` | index (u64, big-endian) of a log entry up to which everything is on disk |
+ * | `/x/<seconds><state key>`, `/x2/<seconds><state key>` | nothing: a pin of that namespace that expires then (u64, big-endian) |
  *
  * The progress record, integers big-endian: its version (u8, 1), the namespace in use (u8, 0 or 1), index of the last log entry
  * that is applied (u64), number of pins (u64). It sorts before the pins, so that one scan sees what they are of.
@@ -27,6 +28,14 @@ const prefixBytes = [utf8Encode(prefixes[0]), utf8Encode(prefixes[1])] as const;
 export const pinKeys: readonly [KeyRange, KeyRange] = [
   { start: utf8Encode('/r/'), end: utf8Encode('/r0') },
   { start: utf8Encode('/r2/'), end: utf8Encode('/r20') },
+];
+
+const expiryPrefixes = [utf8Encode('/x/'), utf8Encode('/x2/')] as const;
+
+/** Every pin of one namespace that expires, soonest first. They sort after the pins, so that no snapshot passes over them. */
+export const expiryKeys: readonly [KeyRange, KeyRange] = [
+  { start: expiryPrefixes[0], end: utf8Encode('/x0') },
+  { start: expiryPrefixes[1], end: utf8Encode('/x20') },
 ];
 
 export const progressKey: Uint8Array = utf8Encode('/applied');
@@ -56,6 +65,21 @@ export function cidOfPinKey(namespace: Namespace, key: Uint8Array): Cid {
 /** A view. */
 export function stateKeyOfPinKey(namespace: Namespace, key: Uint8Array): Uint8Array {
   return key.subarray(prefixes[namespace].length);
+}
+
+/** Of the pin with that key, which expires at that time, in seconds since the epoch. */
+export function expiryKey(namespace: Namespace, seconds: number, key: Uint8Array): Uint8Array {
+  return concatBytes([expiryPrefixes[namespace], encodeIndex(seconds), stateKeyOfPinKey(namespace, key)]);
+}
+
+/** The pin's key, and when it expires. */
+export function readExpiryKey(
+  namespace: Namespace,
+  key: Uint8Array,
+): { readonly key: Uint8Array; readonly seconds: number } {
+  const start = expiryPrefixes[namespace].length;
+  const seconds = decodeIndex(key.subarray(start, start + indexSizeBytes)) ?? 0;
+  return { key: pinKeyOfStateKey(namespace, key.subarray(start + indexSizeBytes)), seconds };
 }
 
 /** How far the state is. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { contentOf } from '../../test/conformance/pinset.ts';
+import { assertNothingLeft, contentOf, pin, unpin } from '../../test/conformance/pinset.ts';
 import { collect } from '../../test/support/collect.ts';
 import { cidNumber, pinOf } from '../../test/support/pins.ts';
 import { RecordedStore } from '../../test/support/recorded-store.ts';
@@ -12,8 +12,6 @@ import type { PinsetObserver } from './ports.ts';
 
 const quiet: PinsetObserver = { onPin: () => {}, onUnpin: () => {}, onReplaced: () => {} };
 const deps = { log: silentLogger, observer: quiet };
-const pin = (n: number, name = ''): RaftCommand => ({ type: 'pin', pin: pinOf(cidNumber(n), { name }) });
-const unpin = (n: number): RaftCommand => ({ type: 'unpin', pin: pinOf(cidNumber(n)) });
 
 test('PinsetState keeps pins under the keys of the reference, with the index that was applied', async () => {
   const store = createMemoryDatastore();
@@ -74,6 +72,7 @@ test('PinsetState agrees with a plain map over random commands', async () => {
       pinset = openPinset(store, deps);
     }
     assert.equal(pinset.count(), model.size, `seed ${random.seed}, batch ${batch}`);
+    await contentOf(pinset);
   }
   const listed = (await collect(pinset.pages())).flat().map(({ cid, name }) => [cid.key, name] as const);
   assert.deepEqual(new Map(listed), model, `seed ${random.seed}`);
@@ -109,6 +108,7 @@ test('PinsetState is whole again when the log is replayed from the last sync, wh
       }
       assert.deepEqual([pinset.synced, pinset.applied], [log.length, log.length]);
       assert.deepEqual(await contentOf(pinset), await contentOf(await made(log)), `seed ${random.seed}, life ${life}`);
+      await assertNothingLeft(store, pinset);
     }
   }
   assert.ok(replays > 200);

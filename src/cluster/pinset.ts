@@ -4,6 +4,9 @@
  * goes on after the index of the last sync, not after the last batch that is there: the log's entries from there on are applied
  * again (`replay`), which leaves what they have left before, whichever of them were lost, since each replaces or removes a whole
  * pin. A restore fills a namespace beside the one in use and then changes over, in one batch.
+ *
+ * Beside the pins there are keys of those that expire, by time, in the same batches. They are made of the pins alone: snapshots do not
+ * have them, a restore and a replay make them anew.
  */
 import {
   assert,
@@ -15,7 +18,17 @@ import {
   OperatingError,
   utf8Decode,
 } from '../base/index.ts';
-import { type Cid, cidOfStateKey, decodePin, encodePin, type Pin, type RaftCommand, stateKey } from '../model/index.ts';
+import {
+  type Cid,
+  cidOfStateKey,
+  decodePin,
+  encodePin,
+  type Pin,
+  type RaftCommand,
+  stateKey,
+  storedExpirySeconds,
+  storedSeconds,
+} from '../model/index.ts';
 import { KindCounting, type PinChange, type PinKind } from './pin-kinds.ts';
 import {
   cidOfPinKey,
@@ -23,6 +36,8 @@ import {
   decodeProgress,
   encodeIndex,
   encodeProgress,
+  expiryKey,
+  expiryKeys,
   type Namespace,
   noProgress,
   type Progress,
@@ -31,13 +46,14 @@ import {
   pinKeys,
   progressKey,
   progressSizeBytes,
+  readExpiryKey,
   restoredKey,
   stateKeyOfPinKey,
   stateKeys,
   syncedKey,
 } from './pinset-keys.ts';
 import { ChunkWriter, readRecords } from './pinset-snapshot.ts';
-import type { Datastore, DatastoreEntry, DatastoreOp, Pinset, PinsetObserver } from './ports.ts';
+import type { Datastore, DatastoreEntry, DatastoreOp, KeyRange, Pinset, PinsetObserver } from './ports.ts';
 
 /** The pinset that consensus writes and everyone reads. `replay`, `apply`, `sync` and `restore` come one at a time. */
 export interface PinsetState extends Pinset {
@@ -176,6 +192,23 @@ class StoredPinset implements PinsetState {
     }
   }
 
+  async *expiring(
+    options: { readonly signal?: AbortSignal; readonly pageSize?: number } = {},
+  ): AsyncGenerator<readonly Pin[], void, undefined> {
+    const { namespace } = this.#progress;
+    for await (const entries of this.#store.scan(expiryKeys[namespace], options)) {
+      const pins: Pin[] = [];
+      for (const [entry] of entries) {
+        const { key, seconds } = readExpiryKey(namespace, entry);
+        const value = this.#store.get(key);
+        const pin = value && this.#decode(value, () => cidOfPinKey(namespace, key));
+        // It may have been written again since the scan began.
+        if (pin !== undefined && storedSeconds(pin.expireAt) === seconds) pins.push(pin);
+      }
+      if (pins.length > 0) yield pins;
+    }
+  }
+
   async replay(commands: Iterable<RaftCommand>): Promise<void> {
     const batch = new BoundedBatch(this.#store);
     for (const command of commands) {
@@ -185,8 +218,8 @@ class StoredPinset implements PinsetState {
     }
     await batch.write();
     const { namespace, applied } = this.#progress;
-    // The one that was kept is as of a batch before which others may have been lost.
-    const count = await this.#countOf(namespace);
+    // What was kept is as of batches before which others may have been lost.
+    const count = await this.#recount(namespace);
     const progress = { namespace, applied, count };
     await this.#store.batch([progressOp(progress), syncedOp(applied)], { durable: true });
     this.#progress = progress;
@@ -205,6 +238,7 @@ class StoredPinset implements PinsetState {
     const before: (Uint8Array | undefined)[] = [];
     /** What the batch so far has made of a key. */
     const written = new Map<string, Uint8Array | undefined>();
+    const { namespace } = this.#progress;
     let { count } = this.#progress;
     for (const command of commands) {
       const op = this.#operation(command);
@@ -216,6 +250,11 @@ class StoredPinset implements PinsetState {
       before.push(old);
       ops.push(op);
       changed.push(command);
+      const expired = old === undefined ? 0 : expiryOf(old);
+      const expires = op.type === 'put' ? storedSeconds(command.pin.expireAt) : 0;
+      if (expired === expires) continue;
+      if (expired > 0) ops.push({ type: 'del', key: expiryKey(namespace, expired, op.key) });
+      if (expires > 0) ops.push(expiryOp(namespace, expires, op.key));
     }
     const progress = { ...this.#progress, applied: index, count };
     ops.push(progressOp(progress));
@@ -337,26 +376,45 @@ class StoredPinset implements PinsetState {
         isAscending &&= compareBytes(last, key) < 0;
         last = key;
         count++;
-        batch.add({ type: 'put', key: pinKeyOfStateKey(namespace, key), value });
+        const at = pinKeyOfStateKey(namespace, key);
+        batch.add({ type: 'put', key: at, value });
+        const seconds = expiryOf(value);
+        if (seconds > 0) batch.add(expiryOp(namespace, seconds, at));
         if (batch.isFull) await batch.write();
       }
     }
     await batch.write();
     if (skipped > 0) this.#log.error('left out records of a snapshot whose keys name no CID', { count: skipped });
     // Snapshots of ours ascend; in others a pin could be twice.
-    return isAscending ? count : await this.#countOf(namespace);
+    return isAscending ? count : await this.#recount(namespace);
   }
 
-  async #countOf(namespace: Namespace): Promise<number> {
+  /** Counts the pins, and notes anew which of them expire. */
+  async #recount(namespace: Namespace): Promise<number> {
+    await this.#clearRange(expiryKeys[namespace]);
+    const batch = new BoundedBatch(this.#store);
     let count = 0;
-    for await (const entries of this.#store.scan(pinKeys[namespace])) count += entries.length;
+    for await (const entries of this.#store.scan(pinKeys[namespace])) {
+      count += entries.length;
+      for (const [key, value] of entries) {
+        const seconds = expiryOf(value);
+        if (seconds > 0) batch.add(expiryOp(namespace, seconds, copyBytes(key)));
+      }
+      if (batch.isFull) await batch.write();
+    }
+    await batch.write();
     return count;
   }
 
-  /** Also of values that are damaged: a restore is what mends them. */
   async #clear(namespace: Namespace): Promise<void> {
+    await this.#clearRange(pinKeys[namespace]);
+    await this.#clearRange(expiryKeys[namespace]);
+  }
+
+  /** Also of values that are damaged: a restore is what mends them. */
+  async #clearRange(range: KeyRange): Promise<void> {
     const batch = new BoundedBatch(this.#store);
-    for await (const entries of this.#store.scan(pinKeys[namespace], { keysOnly: true })) {
+    for await (const entries of this.#store.scan(range, { keysOnly: true })) {
       for (const [key] of entries) batch.add({ type: 'del', key });
       if (batch.isFull) await batch.write();
     }
@@ -388,6 +446,20 @@ class StoredPinset implements PinsetState {
       return undefined;
     }
   }
+}
+
+/** In seconds since the epoch; 0: never, or the value cannot be read. */
+function expiryOf(value: Uint8Array): number {
+  try {
+    return storedExpirySeconds(value);
+  } catch {
+    // Whoever reads the pin says so.
+    return 0;
+  }
+}
+
+function expiryOp(namespace: Namespace, seconds: number, key: Uint8Array): DatastoreOp {
+  return { type: 'put', key: expiryKey(namespace, seconds, key), value: noBytes };
 }
 
 /** Writes that are bounded in number and bytes, and not durable. */

@@ -22,6 +22,7 @@ import type {
   MemberState,
   Metric,
   Multiaddr,
+  OperationInfo,
   PeerId,
   Pin,
   PinInfo,
@@ -180,6 +181,11 @@ export interface Pinset {
   has(cid: Cid): boolean;
   /** All pins in key order, in pages, from one snapshot. */
   pages(options?: { readonly signal?: AbortSignal; readonly pageSize?: number }): AsyncIterable<readonly Pin[]>;
+  /**
+   * The pins that expire, soonest first, in pages. Whoever has seen enough leaves the iteration: it reads no further. One that is written
+   * or removed meanwhile may be left out.
+   */
+  expiring(options?: { readonly signal?: AbortSignal; readonly pageSize?: number }): AsyncIterable<readonly Pin[]>;
   /** Number of pins. O(1). */
   count(): number;
   /**
@@ -305,6 +311,8 @@ export interface PinTracker extends Startable {
   recover(cid: Cid, options?: CallOptions): Promise<PinInfo>;
   /** Emits what was queued again. Goes on past failed items, waits when the queue is full. */
   recoverAll(options?: CallOptions): AsyncIterable<PinInfo>;
+  /** Unfinished work, of one CID or all: running, queued in the order in which it starts, failed. Bounded as the queues are. */
+  operations(cid?: Cid): readonly OperationInfo[];
   pinQueueSize(): number;
 }
 
@@ -344,7 +352,7 @@ export interface ClusterApi {
   pinObject(pin: Pin, call?: CallOptions): Promise<Pin>;
   pinPath(path: PinPath, call?: CallOptions): Promise<Pin>;
   /** Which peers `pin` would choose now, and why; nothing is written. Throws where `pin` would before it chooses. */
-  explainAllocation(cid: Cid, options: PinOptions): Promise<AllocationExplanation>;
+  explainAllocation(cid: Cid, options: PinOptions, call?: CallOptions): Promise<AllocationExplanation>;
   unpin(cid: Cid, call?: CallOptions): Promise<Pin>;
   unpinPath(path: string, call?: CallOptions): Promise<Pin>;
   /** Throws `cluster/not-pinned`. */
@@ -361,6 +369,9 @@ export interface ClusterApi {
   recoverLocal(cid: Cid, call?: CallOptions): Promise<PinInfo>;
   recoverAll(call?: CallOptions): AsyncIterable<GlobalPinInfo>;
   recoverAllLocal(call?: CallOptions): AsyncIterable<PinInfo>;
+  /** Unfinished work of all members, of one CID or all, as they answer; a member that cannot tell is a row with the cause. */
+  operations(cid: Cid | undefined, call?: CallOptions): AsyncIterable<OperationInfo>;
+  operationsLocal(cid: Cid | undefined, call?: CallOptions): AsyncIterable<OperationInfo>;
   /** Counts of replicas over the whole pinset; verified, all members list what they have pinned. */
   replication(options: { readonly isVerified: boolean }, call?: CallOptions): Promise<Replication>;
 

@@ -26,7 +26,8 @@ async function started(
     const allocations = positions.map((position) => ids[position] ?? '');
     await cluster.node(0).peer.pinObject(pinOf(cidNumber(n), { ...factors, allocations }));
   }
-  await settle();
+  // Until every IPFS node has what it shall hold.
+  await cluster.clock.advance(5000);
   const holdersOf = (n: number): readonly PeerId[] => cluster.node(0).pinset.get(cidNumber(n))?.allocations ?? [];
   return {
     cluster,

@@ -209,6 +209,7 @@ test('more kinds of pins than are kept are counted pin by pin', async () => {
     has: (cid) => pinset.has(cid),
     count: () => pinset.count(),
     pages: (options) => pinset.pages(options),
+    expiring: (options) => pinset.expiring(options),
     kinds: async () => (counts.isFull ? undefined : counts),
   };
   assert.deepEqual(await countReplicas(full, view, {}), await countReplicas(pinset, view, {}));

@@ -2,10 +2,28 @@
 import { type Clock, errorCode, pause } from '../base/index.ts';
 import type { CallOptions, ClusterApi } from '../cluster/ports.ts';
 import { nearest } from '../model/config/index.ts';
-import { type PeerId, type PinPath, parsePeerId, type StatusFilter, trackerStatusBits } from '../model/index.ts';
+import {
+  type CordonMode,
+  cordonModes,
+  type PeerId,
+  type PinPath,
+  parsePeerId,
+  type StatusFilter,
+  trackerStatusBits,
+} from '../model/index.ts';
 import { badArgument, notReached } from './errors.ts';
 import type { Events } from './events.ts';
-import { alertOf, choiceOf, cidOf, entryOf, peerInfoOf, pinOptionsOf, statusOf, statusOfOne } from './plain.ts';
+import {
+  alertOf,
+  choiceOf,
+  cidOf,
+  entryOf,
+  memberOf,
+  peerInfoOf,
+  pinOptionsOf,
+  statusOf,
+  statusOfOne,
+} from './plain.ts';
 import type {
   CallLimits,
   CidLike,
@@ -102,6 +120,8 @@ export function clusterOf(parts: Parts): Cluster {
     waitFor: (cid, options) => waitFor(api, parts.clock, cid, options),
     peers: async (limits) => await collected(mapped(api().peers(callOf(limits)), peerInfoOf)),
     removePeer: async (peer, limits) => await api().peerRemove(peerOf(peer), callOf(limits)),
+    cordonPeer: async (peer, mode, limits) => await api().cordonPeer(peerOf(peer), cordonModeOf(mode), callOf(limits)),
+    members: async (limits) => (await api().memberStates(callOf(limits))).map(memberOf),
     leader: () => parts.leader(),
     alerts: () => api().alerts().map(alertOf),
     on: (event, listener) => events.on(eventOf(event), listener),
@@ -120,8 +140,8 @@ async function pin(api: ClusterApi, cid: CidLike, request: PinRequest = {}): Pro
 }
 
 async function explain(api: ClusterApi, cid: CidLike, request: PinRequest = {}): Promise<PinChoice> {
-  callOf(request, pinKeys);
-  return choiceOf(await api.explainAllocation(cidOf(cid), pinOptionsOf(request)));
+  const call = callOf(request, pinKeys);
+  return choiceOf(await api.explainAllocation(cidOf(cid), pinOptionsOf(request), call));
 }
 
 async function unpin(api: ClusterApi, cid: CidLike, limits?: CallLimits): Promise<PinEntry> {
@@ -246,6 +266,12 @@ function peerOf(text: unknown): PeerId {
   } catch (error) {
     throw badArgument('the peer', text, 'a peer id such as "12D3KooW…"', error);
   }
+}
+
+function cordonModeOf(value: unknown): CordonMode {
+  const mode = cordonModes.find((known) => known === value);
+  if (mode === undefined) throw badArgument('the mode', value, `one of ${cordonModes.join(', ')}`);
+  return mode;
 }
 
 function filterOf(names: StatusOptions['filter'] = []): StatusFilter {

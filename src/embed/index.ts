@@ -19,6 +19,7 @@ export type {
   Cluster,
   ClusterEvents,
   Doors,
+  MemberInfo,
   PeerChoice,
   PeerInfo,
   PeerPinStatus,

@@ -7,6 +7,7 @@ import {
   defaultPinOptions,
   type GlobalPinInfo,
   type Id,
+  type MemberState,
   type Pin,
   type PinInfo,
   type PinInfoShort,
@@ -21,6 +22,7 @@ import { badArgument } from './errors.ts';
 import type {
   AlertInfo,
   CidLike,
+  MemberInfo,
   PeerInfo,
   PeerPinStatus,
   PinChoice,
@@ -129,6 +131,10 @@ export function peerInfoOf({ id, peername, version, addresses, error, ipfs }: Id
     error,
     ipfs: { id: ipfs?.id ?? '', addresses: ipfs?.addresses ?? [], error: ipfs?.error ?? '' },
   };
+}
+
+export function memberOf({ peer, since, ...member }: MemberState): MemberInfo {
+  return { id: peer, ...member, since: dateOf(since) };
 }
 
 export function alertOf({ name, peer, triggeredAt }: Alert): AlertInfo {

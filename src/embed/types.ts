@@ -1,5 +1,14 @@
 /** A peer of a cluster as an object: what an embedding program calls, and the plain data that it gets back. */
-import type { AllocationClass, AllocationOutcome, Multiaddr, PeerId, PinMode, TrackerStatus } from '../model/index.ts';
+import type {
+  AllocationClass,
+  AllocationOutcome,
+  CordonMode,
+  MemberCondition,
+  Multiaddr,
+  PeerId,
+  PinMode,
+  TrackerStatus,
+} from '../model/index.ts';
 
 /** A CID: its text, or any object that prints as one, such as `Cid` of this package or of `multiformats`. */
 export type CidLike = string | { readonly bytes: Uint8Array; toString(): string };
@@ -131,6 +140,19 @@ export interface ClusterEvents {
   readonly alert: AlertInfo;
 }
 
+/** How a member is, and how much it has to keep. */
+export interface MemberInfo {
+  readonly id: PeerId;
+  readonly peername: string;
+  /** `missing`: it does not answer; `gone`: for so long that its pins may move; `drained`: draining, and nothing is left. */
+  readonly state: MemberCondition;
+  /** What it was told last. */
+  readonly cordon: CordonMode;
+  readonly since: Date | undefined;
+  /** Pins that it is to keep; those that are on all peers do not count. */
+  readonly pins: number;
+}
+
 /** What to list. */
 export interface StatusOptions extends CallLimits {
   /** Only pins with one of these statuses on some peer. Default all. */
@@ -210,6 +232,13 @@ export interface Cluster extends AsyncDisposable {
   peers(limits?: CallLimits): Promise<readonly PeerInfo[]>;
   /** Takes a member out of the cluster, which stops it and sets its data aside. */
   removePeer(peer: PeerId, limits?: CallLimits): Promise<void>;
+  /**
+   * Tells a member, this one included, what to keep, until it is told otherwise: `cordoned` gets no new pins, `draining` gives those it
+   * has to others as well, `none` is as before. Emptying goes on after the call: `members` tells how far it is.
+   */
+  cordonPeer(peer: PeerId, mode: CordonMode, limits?: CallLimits): Promise<void>;
+  /** All members as this peer sees them, without asking them. */
+  members(limits?: CallLimits): Promise<readonly MemberInfo[]>;
   /** Who leads as far as this peer knows; writes go there by themselves. */
   leader(): PeerId | undefined;
   /** What this peer noticed of others, newest first. */

@@ -23,9 +23,11 @@ export {
   globalRepoGcJson,
   idJson,
   type Json,
+  memberStateJson,
   memberStatesJson,
   metricJson,
   metricsJson,
+  operationInfoJson,
   pingValueJson,
   pinJson,
   rebalanceEventJson,
@@ -53,11 +55,19 @@ export {
 } from './methods.ts';
 export type { Alert, Metric, PingValue } from './metric.ts';
 export { multiaddrFromBytes, multiaddrToBytes, parseMultiaddr, peerIdOfMultiaddr } from './multiaddr.ts';
+export type {
+  IpfsFailureCode,
+  OperationCause,
+  OperationInfo,
+  OperationPhase,
+  OperationQueue,
+  OperationType,
+} from './operation.ts';
 export type { ConnectGraph, Id, IpfsId, Multiaddr, PeerId, Version } from './peer.ts';
 export { parsePeerId, peerIdFromBytes, peerIdToBytes } from './peer-id.ts';
 export { type Pin, type PinMode, type PinOptions, type PinPath, type PinType, pinTypeBits } from './pin.ts';
 export { defaultPinOptions, formatPinOptions, parsePinOptions, pinOptionsParameters } from './pin-options-query.ts';
-export { cidOfStateKey, decodePin, encodePin, stateKey } from './pin-protobuf.ts';
+export { cidOfStateKey, decodePin, encodePin, stateKey, storedExpirySeconds, storedSeconds } from './pin-protobuf.ts';
 export { formatQuery, parseQuery, type Query } from './query.ts';
 export { type RaftCommand, type RaftCommandType, raftCommandCodec } from './raft-command.ts';
 export { type ChangeRequest, type LogPosition, type ProposeRequest, raftLeaderMethods } from './raft-leader.ts';

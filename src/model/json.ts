@@ -6,6 +6,7 @@ import { OperatingError } from '../base/index.ts';
 import type { AllocationExplanation } from './allocation.ts';
 import type { MemberState } from './member.ts';
 import type { Alert, Metric, PingValue } from './metric.ts';
+import type { OperationInfo } from './operation.ts';
 import type { ConnectGraph, Id, Version } from './peer.ts';
 import type { Pin } from './pin.ts';
 import type { RebalanceEvent } from './rebalance.ts';
@@ -13,6 +14,7 @@ import type { Replication } from './replication.ts';
 import { allocationExplanationType } from './schema/allocation.ts';
 import { listType } from './schema/containers.ts';
 import { memberStateType } from './schema/member.ts';
+import { operationInfoType } from './schema/operation.ts';
 import { alertType, connectGraphType, idType, metricType, pingValueType, versionType } from './schema/peer.ts';
 import { pinType } from './schema/pin.ts';
 import { rebalanceEventType } from './schema/rebalance.ts';
@@ -56,6 +58,8 @@ export const metricsJson: Json<readonly Metric[] | null> = jsonOf(listType(metri
 export const alertJson: Json<Alert> = jsonOf(alertType);
 /** The body of `GET /health/alerts`. */
 export const alertsJson: Json<readonly Alert[] | null> = jsonOf(listType(alertType));
+/** How one member is. */
+export const memberStateJson: Json<MemberState> = jsonOf(memberStateType);
 /** The body of `GET /health/peers`. */
 export const memberStatesJson: Json<readonly MemberState[] | null> = jsonOf(listType(memberStateType));
 /** The body of `GET /health/replication`. */
@@ -68,6 +72,8 @@ export const bandwidthByProtocolJson: Json<BandwidthByProtocol> = jsonOf(bandwid
 export const addedOutputJson: Json<AddedOutput> = jsonOf(addedOutputType);
 /** The body of a failed request. */
 export const apiErrorJson: Json<ApiError> = jsonOf(apiErrorType);
+/** An unfinished operation of a peer. */
+export const operationInfoJson: Json<OperationInfo> = jsonOf(operationInfoType);
 /** A list of names. */
 export const textsJson: Json<readonly string[] | null> = jsonOf(listType(textType));
 

@@ -6,11 +6,13 @@ import type { Cid } from './cid.ts';
 import type { Codec } from './codec.ts';
 import type { CordonRequest } from './member.ts';
 import type { Alert, Metric } from './metric.ts';
+import type { OperationInfo } from './operation.ts';
 import type { ConnectGraph, Id, IpfsId, Multiaddr, PeerId, Version } from './peer.ts';
 import type { Pin, PinPath } from './pin.ts';
 import { anyType } from './schema/any.ts';
 import { listType, wireStructType } from './schema/containers.ts';
 import { cordonRequestType } from './schema/member.ts';
+import { operationInfoType } from './schema/operation.ts';
 import { alertType, connectGraphType, idType, ipfsIdType, metricType, versionType } from './schema/peer.ts';
 import { peerIdsType, pinPathType, pinType } from './schema/pin.ts';
 import { bytesType, cidType, int64Type, intType, multiaddrType, peerIdType, textType } from './schema/scalars.ts';
@@ -138,6 +140,8 @@ export const methods: {
     readonly Track: RpcMethod<Pin, Nothing>;
     readonly Untrack: RpcMethod<Pin, Nothing>;
     readonly PinQueueSize: RpcMethod<Nothing, bigint>;
+    /** Ours: a Go peer does not know it. `Cid.undefined` asks for all. */
+    readonly Operations: RpcStreamMethod<Cid, OperationInfo>;
   };
   readonly IPFSConnector: {
     readonly BlockStream: RpcStreamMethod<NodeWithMeta, Nothing>;
@@ -205,6 +209,7 @@ export const methods: {
     Track: pinTracker.unary('Track', 'closed', pinType, empty),
     Untrack: pinTracker.unary('Untrack', 'closed', pinType, empty),
     PinQueueSize: pinTracker.unary('PinQueueSize', 'closed', empty, int64Type),
+    Operations: pinTracker.stream('Operations', 'trusted', cidType, operationInfoType),
   },
   IPFSConnector: {
     BlockStream: ipfsConnector.stream('BlockStream', 'trusted', nodeWithMetaType, empty),

@@ -181,7 +181,7 @@ function unzigzag(value: number): number {
 }
 
 /** Whole seconds; the epoch itself and times before it count as unset, as they would not fit Go's unsigned field. */
-function storedSeconds(time: Time | null): number {
+export function storedSeconds(time: Time | null): number {
   return time === null || time.seconds < 0 ? 0 : time.seconds;
 }
 
@@ -198,6 +198,28 @@ export function decodePin(bytes: Uint8Array, cid?: Cid): Pin {
   } catch (error) {
     throw bad(errorMessage(error), error);
   }
+}
+
+/**
+ * When the pin of a stored value expires, in seconds since the epoch; 0: never. Reads no more than that, for it is asked of every pin that
+ * is replaced. Throws `OperatingError` `model/bad-encoding`.
+ */
+export function storedExpirySeconds(bytes: Uint8Array): number {
+  const source = new ProtobufSource(bytes, 0, bytes.length);
+  let seconds = 0;
+  while (source.next()) {
+    if (!source.is(6, bytesWire)) {
+      source.skip();
+      continue;
+    }
+    seconds = 0;
+    const options = source.nested();
+    while (options.next()) {
+      if (options.is(8, varintWire)) seconds = options.number();
+      else options.skip();
+    }
+  }
+  return seconds;
 }
 
 function readPin(source: ProtobufSource, cid: Cid | undefined): Pin {

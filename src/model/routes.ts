@@ -51,6 +51,7 @@ export type RouteId =
   | 'getAlerts'
   | 'getMemberStates'
   | 'getBandwidth'
+  | 'getOperations'
   | 'getReplication'
   | 'getMetrics'
   | 'getMetricNames'
@@ -165,6 +166,14 @@ export const routes: readonly Route[] = [
     'Moves pins so that they are spread over groups and peers have equally many; not in the reference',
   ),
   row('postGc', 'POST', '/ipfs/gc', 'object', [local], 'Collects garbage on the IPFS nodes'),
+  row(
+    'getOperations',
+    'GET',
+    '/operations',
+    'stream',
+    [local, { name: 'cid', summary: 'Only of this CID' }],
+    'Unfinished pins and unpins of all peers: cause, since when, attempts, next try, place in the queue; not in the Go peer',
+  ),
   row('getGraph', 'GET', '/health/graph', 'object', [], 'Which members and IPFS nodes are connected'),
   row('getAlerts', 'GET', '/health/alerts', 'object', [], 'Metrics that have expired, the newest first'),
   row(

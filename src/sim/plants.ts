@@ -14,6 +14,8 @@ export interface Plants {
   readonly judges?: readonly string[];
   /** Around the engine, between it and its shell. */
   readonly engine?: (raft: Raft) => Raft;
+  /** Around what the shell sees of the engine; checkers see the engine itself. */
+  readonly shell?: (raft: Raft) => Raft;
   /** What a peer finds on its disk when it starts. */
   readonly image?: (image: LogImage) => LogImage;
   /** Around the log on disk, once for each life. */

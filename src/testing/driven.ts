@@ -39,6 +39,8 @@ export function driven(cluster: Cluster, drive: Drive): Cluster {
     waitFor: (...args) => drive(() => cluster.waitFor(...args)),
     peers: (...args) => drive(() => cluster.peers(...args)),
     removePeer: (...args) => drive(() => cluster.removePeer(...args)),
+    cordonPeer: (...args) => drive(() => cluster.cordonPeer(...args)),
+    members: (...args) => drive(() => cluster.members(...args)),
     leader: () => cluster.leader(),
     alerts: () => cluster.alerts(),
     on: (event, listener) => cluster.on(event, listener),

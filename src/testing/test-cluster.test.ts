@@ -107,6 +107,28 @@ test('createTestCluster: what was acknowledged survives a crash of all peers; ca
   for (const peer of cluster.peers) assert.equal(peer.get(a)?.name, 'a');
 });
 
+test('createTestCluster: a drained peer hands its pins over and keeps none', async () => {
+  await using cluster = await createTestCluster(4, { replication: { min: 2, max: 2 } });
+  const first = peerOf(cluster, 0);
+  const last = peerOf(cluster, 3);
+  const { allocations } = await first.pin(a, { allocations: [first.id, last.id] });
+  assert.deepEqual([...allocations].sort(), [first.id, last.id].sort());
+  await cluster.settle();
+  await assert.rejects(first.cordonPeer(last.id, 'drained' as never), { code: 'embed/bad-argument' });
+  await first.cordonPeer(last.id, 'draining');
+  const of = async () => (await first.members()).find(({ id }) => id === last.id);
+  await cluster.until(async () => (await of())?.state === 'drained', { timeoutMs: 120_000 });
+  assert.equal(first.get(a)?.allocations.length, 2);
+  await cluster.settle();
+  assert.deepEqual(cluster.ipfs(3).pins(), []);
+  await cluster.crash(3);
+  await cluster.restart(3);
+  await cluster.advance(60_000);
+  assert.equal((await of())?.state, 'drained', 'it keeps to what it was told');
+  await first.cordonPeer(last.id, 'none');
+  await cluster.until(async () => (await of())?.state === 'alive');
+});
+
 test('createTestCluster: pins with factors are spread, and move when a peer is lost', async () => {
   await using cluster = await createTestCluster(5, { repinning: true });
   const first = peerOf(cluster, 0);
@@ -307,7 +329,7 @@ test('createTestCluster: what nobody would read is refused', async () => {
   const loose = first as unknown as Loose;
   const ofCid = ['pin', 'unpin', 'status', 'recover', 'waitFor'].map((name) => [name, a] as const);
   const lists = ['pins', 'statusAll', 'recoverAll'].map((name) => [name] as const);
-  const calls = [...ofCid, ...lists, ['readBarrier'], ['peers'], ['removePeer', first.id]] as const;
+  const calls = [...ofCid, ...lists, ['readBarrier'], ['peers'], ['members'], ['removePeer', first.id]] as const;
   const called = async (name: string, ...args: unknown[]): Promise<void> => {
     const given = loose[name]?.(...args);
     if (lists.some(([list]) => list === name)) await collect(given as AsyncIterable<unknown>);

@@ -11,8 +11,12 @@ import { cidNumber, pinOf } from '../support/pins.ts';
 
 const deps = { log: silentLogger, observer: { onPin: () => {}, onUnpin: () => {}, onReplaced: () => {} } };
 
-/** A command of the n-th CID. */
-export const pin = (n: number, name = ''): RaftCommand => ({ type: 'pin', pin: pinOf(cidNumber(n), { name }) });
+/** A command of the n-th CID. Two of three names expire, at a few times. */
+export const pin = (n: number, name = ''): RaftCommand => {
+  const seconds = 1_800_000_000 + (name.length % 5);
+  const expireAt = name.length % 3 === 0 ? null : { seconds, nanos: 7 };
+  return { type: 'pin', pin: pinOf(cidNumber(n), { name, expireAt }) };
+};
 export const unpin = (n: number): RaftCommand => ({ type: 'unpin', pin: pinOf(cidNumber(n)) });
 
 /** The record of a pin in a snapshot. */
@@ -31,7 +35,24 @@ export async function contentOf(pinset: PinsetState): Promise<readonly string[]>
   const pins = (await collect(pinset.pages())).flat();
   assert.equal(pinset.count(), pins.length);
   for (const { cid, name } of pins) assert.equal(pinset.get(cid)?.name, name);
+  const byTime = pins
+    .flatMap(({ cid, expireAt }) => (expireAt === null ? [] : [[expireAt.seconds, stateKey(cid)] as const]))
+    .sort(([a, keyA], [b, keyB]) => a - b || (keyA < keyB ? -1 : 1));
+  const expiring = (await collect(pinset.expiring({ pageSize: 7 }))).flat();
+  assert.deepEqual(
+    expiring.map(({ cid, expireAt }) => [expireAt?.seconds, stateKey(cid)]),
+    byTime,
+  );
   return pins.map((value) => `${stateKey(value.cid)} ${hashOf(encodePin(value))}`);
+}
+
+/** Of what is kept beside the pins to find those that expire, in the namespace in use: that nothing is left of what is gone. */
+export async function assertNothingLeft(store: Datastore, pinset: PinsetState): Promise<void> {
+  const namespace = store.get(utf8Encode('/applied'))?.[1] === 1 ? '/x2' : '/x';
+  const range = { start: utf8Encode(`${namespace}/`), end: utf8Encode(`${namespace}0`) };
+  const keys = (await collect(store.scan(range))).flat();
+  const expiring = (await collect(pinset.expiring())).flat();
+  assert.equal(keys.length, expiring.length);
 }
 
 export const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
@@ -74,6 +95,7 @@ export function pinsetConformance(name: string, open: () => Promise<Datastore>):
           assert.deepEqual(copy.restoredTag, tag);
           assert.deepEqual(await contentOf(copy), await contentOf(source), `seed ${random.seed}, round ${round}`);
           assert.equal(hashOf(await bytesOf(copy)), hashOf(await bytesOf(source)));
+          await assertNothingLeft(second, copy);
           copy = openPinset(second, deps);
         }
       }
@@ -124,6 +146,25 @@ export function pinsetConformance(name: string, open: () => Promise<Datastore>):
         (await collect(pinset.pages())).flat().map(({ cid }) => cid.key),
         [cidNumber(900).key],
       );
+    });
+
+    withStores('pins that expire come soonest first, and are in no snapshot', async (store, other) => {
+      const pinset = openPinset(store, deps);
+      const at = (n: number, seconds: number): RaftCommand => {
+        return { type: 'pin', pin: pinOf(cidNumber(n), { name: `${n}`, expireAt: { seconds, nanos: 999 } }) };
+      };
+      // Numbers that sort another way as text, a zero time, and one before it.
+      await pinset.apply([at(1, 70_000), at(2, 300), at(3, 4_102_444_800), at(4, 300), at(5, 0), at(6, -5)], 1);
+      await pinset.apply([at(4, 2), at(2, 300), unpin(1), pin(3, '123'), at(7, 9), unpin(7)], 2);
+      const names = async (from: PinsetState): Promise<string[]> =>
+        (await collect(from.expiring({ pageSize: 1 }))).flat().map(({ name }) => name);
+      assert.deepEqual(await names(pinset), ['4', '2']);
+      const plain = openPinset(other, deps);
+      await plain.apply([pin(3, '123')], 1);
+      await pinset.apply([unpin(2), unpin(4), unpin(5), unpin(6)], 3);
+      assert.equal(hashOf(await bytesOf(pinset)), hashOf(await bytesOf(plain)));
+      assert.deepEqual(await names(pinset), []);
+      await assertNothingLeft(store, pinset);
     });
 
     withStores('sync tells what is on disk', async (store) => {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SeededRandom } from '../../src/base/index.ts';
 import { judgeKey, type KeyOperation, type Verdict } from '../../src/sim/checkers/linearizability.ts';
+import { pick } from '../../src/sim/pick.ts';
 
 const statesMax = 300_000;
 
@@ -11,6 +12,13 @@ const write = (called: number, returned: number, value: string | undefined): Key
 };
 const read = (called: number, returned: number, value: string | undefined): KeyOperation => {
   return { kind: 'read', called, returned, value };
+};
+
+const cas = (called: number, returned: number, from: string, value: string | undefined): KeyOperation => {
+  return { kind: 'cas', called, returned, from, value };
+};
+const unlike = (called: number, returned: number, value: string): KeyOperation => {
+  return { kind: 'unlike', called, returned, value };
 };
 
 const cases: readonly { readonly name: string; readonly operations: KeyOperation[]; readonly verdict: Verdict }[] = [
@@ -70,6 +78,51 @@ const cases: readonly { readonly name: string; readonly operations: KeyOperation
     ],
     verdict: 'not linearizable',
   },
+  {
+    name: 'a conditional write over what is there',
+    operations: [write(1, 2, 'a'), cas(3, 4, 'a', 'b'), read(5, 6, 'b')],
+    verdict: 'linearizable',
+  },
+  {
+    name: 'a conditional write over what is not there any more',
+    operations: [write(1, 2, 'a'), write(3, 4, 'b'), cas(5, 6, 'a', 'c')],
+    verdict: 'not linearizable',
+  },
+  {
+    name: 'two conditional writes over one value',
+    operations: [write(1, 2, 'a'), cas(3, 6, 'a', 'b'), cas(4, 5, 'a', 'c')],
+    verdict: 'not linearizable',
+  },
+  {
+    name: 'one of two conditional writes that is refused',
+    operations: [write(1, 2, 'a'), cas(3, 6, 'a', 'b'), unlike(4, 5, 'a')],
+    verdict: 'linearizable',
+  },
+  {
+    name: 'a conditional write that is refused for nothing',
+    operations: [write(1, 2, 'a'), unlike(3, 4, 'a'), read(5, 6, 'a')],
+    verdict: 'not linearizable',
+  },
+  {
+    name: 'an unknown write that only a refusal has seen',
+    operations: [write(1, 2, 'a'), write(3, Infinity, 'b'), unlike(4, 5, 'a')],
+    verdict: 'linearizable',
+  },
+  {
+    name: 'an unknown conditional write whose condition is never met',
+    operations: [write(1, 2, 'b'), cas(3, Infinity, 'a', 'c'), read(4, 5, 'c')],
+    verdict: 'not linearizable',
+  },
+  {
+    name: 'two conditional removals of one value',
+    operations: [write(1, 2, 'a'), cas(3, 6, 'a', undefined), cas(4, 5, 'a', undefined)],
+    verdict: 'linearizable',
+  },
+  {
+    name: 'a conditional removal of another value',
+    operations: [write(1, 2, 'a'), write(3, 4, 'b'), cas(5, 6, 'a', undefined), read(7, 8, undefined)],
+    verdict: 'not linearizable',
+  },
 ];
 
 for (const { name, operations, verdict } of cases) {
@@ -114,6 +167,9 @@ function randomHistory(random: SeededRandom, count: number): KeyOperation[] {
     const value = [undefined, 'a', 'b'][random.integer(3)];
     const isUnknown = random.integer(5) === 0;
     if (random.integer(2) === 0 && !isUnknown) return read(called, returned, value);
+    const from = pick(random, ['a', 'b']);
+    if (random.integer(3) === 0) return cas(called, isUnknown ? Infinity : returned, from, value);
+    if (random.integer(4) === 0 && !isUnknown) return unlike(called, returned, from);
     return write(called, isUnknown ? Infinity : returned, value);
   });
 }
@@ -133,10 +189,23 @@ function hasLinearOrder(operations: readonly KeyOperation[], value?: string): bo
   if (needed.length === 0) return true;
   const firstReturn = Math.min(...needed.map(({ returned }) => returned));
   return operations.some((operation) => {
-    if (operation.called > firstReturn || (operation.kind === 'read' && operation.value !== value)) return false;
+    if (operation.called > firstReturn || !fits(operation, value)) return false;
     const others = operations.filter((other) => other !== operation);
-    return hasLinearOrder(others, operation.kind === 'write' ? operation.value : value);
+    return hasLinearOrder(others, operation.kind === 'write' || operation.kind === 'cas' ? operation.value : value);
   });
+}
+
+function fits(operation: KeyOperation, value: string | undefined): boolean {
+  switch (operation.kind) {
+    case 'write':
+      return true;
+    case 'read':
+      return operation.value === value;
+    case 'unlike':
+      return operation.value !== value;
+    case 'cas':
+      return operation.from === value || (operation.value === undefined && value === undefined);
+  }
 }
 
 /** Six clients of a register that does each operation at some moment between call and return. */

@@ -125,6 +125,21 @@ export class MemoryCluster {
     this.#cut.delete(id);
   }
 
+  /** What is agreed on comes to all; also as if another member had written it. */
+  agree(kind: 'pin' | 'unpin', pin: Pin): void {
+    for (const [at, { pinset: replica, tracker }] of this.#pinsets.entries()) {
+      const apply = (): void => {
+        if (kind === 'pin') replica.add(pin);
+        else replica.remove(pin.cid);
+        if (kind === 'pin') tracker.track(pin);
+        else tracker.untrack(pin);
+        if (kind === 'pin') this.nodes[at]?.peer.observer.onPin(pin);
+      };
+      if (at === this.late) this.#late.push(apply);
+      else apply();
+    }
+  }
+
   async #add(id: PeerId, options: Partial<PeerOptions>): Promise<void> {
     const ipfs = new MemoryIpfs();
     ipfs.identity = { id: `ipfs-${id}`, addresses: [`/ip4/10.0.0.1/tcp/4001/p2p/${id}`], error: '' };
@@ -238,16 +253,7 @@ export class MemoryCluster {
       if (!this.isWritable) throw new OperatingError('raft/no-leader', 'timed out waiting for leader');
       if (onlyIf !== undefined) this.#demand(onlyIf);
       this.writes.push({ by: self, kind, pin });
-      for (const [at, { pinset: replica, tracker }] of this.#pinsets.entries()) {
-        const apply = (): void => {
-          if (kind === 'pin') replica.add(pin);
-          else replica.remove(pin.cid);
-          if (kind === 'pin') tracker.track(pin);
-          else tracker.untrack(pin);
-        };
-        if (at === this.late) this.#late.push(apply);
-        else apply();
-      }
+      this.agree(kind, pin);
     };
     return {
       start: async () => {},

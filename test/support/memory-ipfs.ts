@@ -14,6 +14,8 @@ import {
 } from '../../src/model/index.ts';
 
 export class MemoryIpfs implements IpfsConnector {
+  /** By CID. */
+  readonly blocks: Map<string, Uint8Array> = new Map();
   readonly held: Map<string, 'recursive' | 'direct'> = new Map();
   /** Acts in order, such as `pin bafk…`. */
   readonly acts: string[] = [];
@@ -121,8 +123,8 @@ export class MemoryIpfs implements IpfsConnector {
     return Cid.parse(path.replace('/ipfs/', ''));
   }
 
-  async blockGet(_cid: Cid, _options?: CallOptions): Promise<Uint8Array> {
-    return new Uint8Array();
+  async blockGet(cid: Cid, _options?: CallOptions): Promise<Uint8Array> {
+    return this.blocks.get(cid.key) ?? new Uint8Array();
   }
 
   #reach(): void {

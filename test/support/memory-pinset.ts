@@ -1,6 +1,6 @@
 /** The `Pinset` port over a map. */
 import type { Pinset } from '../../src/cluster/ports.ts';
-import { type Cid, type Pin, stateKey } from '../../src/model/index.ts';
+import { type Cid, compareTimes, type Pin, stateKey } from '../../src/model/index.ts';
 
 export class MemoryPinset implements Pinset {
   readonly #pins = new Map<string, Pin>();
@@ -29,15 +29,31 @@ export class MemoryPinset implements Pinset {
     return undefined;
   }
 
-  async *pages(
-    options: { readonly signal?: AbortSignal; readonly pageSize?: number } = {},
-  ): AsyncGenerator<Pin[], void> {
-    const { pageSize = 1000, signal } = options;
-    const sorted = [...this.#pins].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, pin]) => pin);
-    for (let at = 0; at < sorted.length; at += pageSize) {
-      signal?.throwIfAborted();
-      await null;
-      yield sorted.slice(at, at + pageSize);
-    }
+  async *expiring(options: PageOptions = {}): AsyncGenerator<Pin[], void> {
+    const pins = [...this.#pins.values()].filter(({ expireAt }) => expireAt !== null);
+    yield* inPages(
+      pins.sort((a, b) => compareTimes(a.expireAt, b.expireAt)),
+      options,
+    );
+  }
+
+  async *pages(options: PageOptions = {}): AsyncGenerator<Pin[], void> {
+    yield* inPages(
+      [...this.#pins].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, pin]) => pin),
+      options,
+    );
+  }
+}
+
+interface PageOptions {
+  readonly signal?: AbortSignal;
+  readonly pageSize?: number;
+}
+
+async function* inPages(sorted: readonly Pin[], { pageSize = 1000, signal }: PageOptions): AsyncGenerator<Pin[], void> {
+  for (let at = 0; at < sorted.length; at += pageSize) {
+    signal?.throwIfAborted();
+    await null;
+    yield sorted.slice(at, at + pageSize);
   }
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { collect } from '../../../test/support/collect.ts';
+import { FakeClock, settle } from '../../../test/support/fake-clock.ts';
 import { createMemoryDatastore } from '../memory-datastore.ts';
 import type { Datastore } from '../ports.ts';
 import { OwnedPins } from './owned-pins.ts';
@@ -9,12 +10,16 @@ import { OwnedPins } from './owned-pins.ts';
 const never = new AbortController().signal;
 const unexpected = (error: unknown): void => assert.ifError(error);
 
+function ownedPins(store: Datastore, clock: FakeClock = new FakeClock(), groupMs: number = 0): OwnedPins {
+  return new OwnedPins({ store, clock, onError: unexpected, groupMs });
+}
+
 test('OwnedPins equals a set, now and after being opened again', async () => {
   const act = fc.record({ key: fc.constantFrom('A', 'B', 'C', 'D'), isAdd: fc.boolean(), waits: fc.boolean() });
   await fc.assert(
     fc.asyncProperty(fc.array(act, { maxLength: 40 }), async (acts) => {
       const store = createMemoryDatastore();
-      const owned = new OwnedPins(store, unexpected);
+      const owned = ownedPins(store);
       const naive = new Set<string>();
       for (const { key, isAdd, waits } of acts) {
         if (isAdd) void owned.add(key);
@@ -25,10 +30,43 @@ test('OwnedPins equals a set, now and after being opened again', async () => {
         for (const known of ['A', 'B', 'C', 'D']) assert.equal(owned.has(known), naive.has(known));
       }
       await owned.flushed();
-      const again = new OwnedPins(store, unexpected);
+      const again = ownedPins(store);
       assert.deepEqual((await collect(again.pages(never))).flat(), [...naive].sort());
     }),
   );
+});
+
+test('OwnedPins joins what comes shortly after a write, unless somebody waits for all of it', async () => {
+  const clock = new FakeClock();
+  const store = createMemoryDatastore();
+  const sizes: number[] = [];
+  const { batch } = store;
+  store.batch = (ops, options) => {
+    sizes.push(ops.length);
+    return Reflect.apply(batch, store, [ops, options]);
+  };
+  const owned = ownedPins(store, clock, 20);
+  await owned.add('A');
+  assert.deepEqual(sizes, [1], 'alone it does not wait');
+  let written = 0;
+  for (const key of ['B', 'C']) {
+    void owned.add(key);
+    void owned.written(key).then(() => {
+      written += 1;
+    });
+  }
+  await owned.written('A');
+  await settle();
+  assert.deepEqual([sizes, written], [[1], 0]);
+  await clock.advance(20);
+  assert.deepEqual([sizes, written], [[1, 2], 2]);
+  void owned.add('D');
+  await owned.flushed();
+  assert.deepEqual(sizes, [1, 2, 1]);
+  for (let n = 0; n < 1000; n += 1) void owned.add(`${n}`);
+  await settle();
+  assert.deepEqual(sizes, [1, 2, 1, 1000], 'many do not wait');
+  assert.equal(clock.pendingCount, 0);
 });
 
 test('OwnedPins joins what comes while it writes', async () => {
@@ -44,7 +82,7 @@ test('OwnedPins joins what comes while it writes', async () => {
       return memory.batch(ops, options);
     },
   };
-  const owned = new OwnedPins(store, unexpected);
+  const owned = ownedPins(store);
   const first = owned.add('A');
   await null;
   await null;
@@ -65,8 +103,13 @@ test('OwnedPins reports a failing store and goes on', async () => {
     close: () => memory.close(),
     batch: () => Promise.reject(new TypeError('disk full')),
   };
-  const owned = new OwnedPins(store, () => {
-    failures += 1;
+  const owned = new OwnedPins({
+    store,
+    clock: new FakeClock(),
+    onError: () => {
+      failures += 1;
+    },
+    groupMs: 0,
   });
   await owned.add('A');
   await owned.add('B');

@@ -5,40 +5,62 @@
  * someone else and must stay. A CID is recorded before it is pinned and forgotten after it was unpinned, so whatever is
  * recorded but not in the pinset is still to be unpinned, also after a crash between the two.
  *
- * Writes are joined: what comes while one is running goes into the next. They are not synced: a power cut loses some of the
+ * Writes are joined: what comes while one is running, or shortly after one has begun, goes into the next. A write for each pin that is
+ * agreed on would cost more processor time than its pin on IPFS. They are not synced: a power cut loses some of the
  * newest records. Those of pins still in the pinset are made again by the next reconciliation; one that comes back after it was
  * forgotten means that something is unpinned once more.
  */
-import { noBytes, utf8Decode, utf8Encode } from '../../base/index.ts';
+import { type Clock, noBytes, utf8Decode, utf8Encode } from '../../base/index.ts';
 import type { Datastore, DatastoreOp } from '../ports.ts';
 
 const pageSize = 1000;
+/** A pin waits for its record at most this long behind the one before; alone it does not wait. */
+const groupDefaultMs = 20;
+/** Records that are written without waiting for more. */
+const groupMax = 1000;
+
+export interface OwnedPinsDeps {
+  /** For the record alone: it takes one batch at a time. */
+  readonly store: Datastore;
+  readonly clock: Clock;
+  readonly onError: (error: unknown) => void;
+  /** Least time between the beginnings of two writes. Default 20 ms. */
+  readonly groupMs?: number | undefined;
+}
 
 export class OwnedPins {
-  readonly #store: Datastore;
-  readonly #onError: (error: unknown) => void;
+  readonly #deps: OwnedPinsDeps;
+  readonly #groupMs: number;
   /** Not written yet; `true` is recorded, `false` is forgotten. */
   #pending = new Map<string, boolean>();
   #writing = new Map<string, boolean>();
   #current: Promise<void> = Promise.resolve();
   #next: Promise<void> | undefined;
 
-  /** The store must be used by nobody else: it takes one batch at a time. */
-  constructor(store: Datastore, onError: (error: unknown) => void) {
-    this.#store = store;
-    this.#onError = onError;
+  #lastBeganMs = Number.NEGATIVE_INFINITY;
+  /** Somebody waits for all that is there. */
+  #isHurried = false;
+  /** Begins the next write at once, while one waits for more to come. */
+  #hurry: (() => void) | undefined;
+
+  constructor(deps: OwnedPinsDeps) {
+    this.#deps = deps;
+    this.#groupMs = deps.groupMs ?? groupDefaultMs;
   }
 
   has(key: string): boolean {
-    return this.#pending.get(key) ?? this.#writing.get(key) ?? this.#store.get(utf8Encode(key)) !== undefined;
+    return this.#pending.get(key) ?? this.#writing.get(key) ?? this.#deps.store.get(utf8Encode(key)) !== undefined;
   }
 
-  /**
-   * Resolves when it is written, anew if it was recorded already. Never rejects: a failed write is reported, and the pin is
-   * more important.
-   */
+  /** Resolves when it is written, anew if it was recorded already. Never rejects: a failed write is reported, and the pin is more important. */
   add(key: string): Promise<void> {
     return this.#write(key, true);
+  }
+
+  /** Resolves when what was recorded of the key last is written; at once when nothing of it waits. */
+  async written(key: string): Promise<void> {
+    if (this.#pending.has(key)) await this.#next;
+    else if (this.#writing.has(key)) await this.#current;
   }
 
   remove(key: string): void {
@@ -47,6 +69,8 @@ export class OwnedPins {
 
   /** Resolves when everything so far is written. */
   flushed(): Promise<void> {
+    this.#isHurried ||= this.#next !== undefined;
+    this.#hurry?.();
     return this.#next ?? this.#current;
   }
 
@@ -54,18 +78,43 @@ export class OwnedPins {
   async *pages(signal: AbortSignal): AsyncGenerator<readonly string[], void> {
     await this.flushed();
     const range = { start: noBytes, end: Uint8Array.of(0xff) };
-    for await (const page of this.#store.scan(range, { pageSize, signal })) yield page.map(([key]) => utf8Decode(key));
+    for await (const page of this.#deps.store.scan(range, { pageSize, signal }))
+      yield page.map(([key]) => utf8Decode(key));
   }
 
   #write(key: string, isOwned: boolean): Promise<void> {
     this.#pending.set(key, isOwned);
-    this.#next ??= this.#current.then(() => this.#writePending());
+    this.#next ??= this.#writeSoon();
+    if (this.#pending.size >= groupMax) this.#hurry?.();
     return this.#next;
+  }
+
+  async #writeSoon(): Promise<void> {
+    await this.#current;
+    await this.#groupTime();
+    await this.#writePending();
+  }
+
+  /** Until there may be a next write; at once when the last one was long ago. */
+  #groupTime(): Promise<void> | undefined {
+    const waitMs = this.#lastBeganMs + this.#groupMs - this.#deps.clock.now();
+    if (waitMs <= 0 || this.#isHurried || this.#pending.size >= groupMax) return undefined;
+    return new Promise((resolve) => {
+      const go = (): void => {
+        cancel();
+        this.#hurry = undefined;
+        resolve();
+      };
+      const cancel = this.#deps.clock.after(waitMs, go);
+      this.#hurry = go;
+    });
   }
 
   async #writePending(): Promise<void> {
     this.#current = this.#next ?? this.#current;
     this.#next = undefined;
+    this.#isHurried = false;
+    this.#lastBeganMs = this.#deps.clock.now();
     this.#writing = this.#pending;
     this.#pending = new Map();
     const ops: DatastoreOp[] = [];
@@ -74,9 +123,9 @@ export class OwnedPins {
       ops.push(isOwned ? { type: 'put', key: bytes, value: noBytes } : { type: 'del', key: bytes });
     }
     try {
-      await this.#store.batch(ops, { durable: false });
+      await this.#deps.store.batch(ops, { durable: false });
     } catch (error) {
-      this.#onError(error);
+      this.#deps.onError(error);
     }
     this.#writing = new Map();
   }

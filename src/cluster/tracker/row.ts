@@ -1,8 +1,9 @@
 /** How the tracker's knowledge is shown: one `PinInfo` per pin. Source: Go `pintracker/stateless`. */
-import type { Operation } from '../../core/track/index.ts';
+import type { Instant, ListedOperation, Operation } from '../../core/track/index.ts';
 import {
   type Cid,
   type Multiaddr,
+  type OperationInfo,
   type PeerId,
   type Pin,
   type PinInfo,
@@ -61,6 +62,34 @@ export function operationState(operation: Operation, pauseText: string): RowStat
     error: operation.phase === 'queued' && pauseText !== '' ? pauseText : operation.error,
     attemptCount: operation.attempts,
     isPriority: operation.isPriority,
+  };
+}
+
+/** The same as a row of unfinished work. */
+export function operationInfo(
+  { peer, peername }: TrackerIdentity,
+  { operation, queue, position }: ListedOperation,
+  pauseText: string,
+  now: Instant,
+): OperationInfo {
+  const { pin, kind, phase, cause, error, wantedNanos, sinceNanos, attempts, retryAtMs } = operation;
+  const isPaused = phase === 'queued' && pauseText !== '';
+  const nextTryNanos = now.wallNanos + BigInt(Math.max(0, Math.round(retryAtMs - now.ms))) * 1_000_000n;
+  return {
+    peer,
+    peername,
+    cid: pin.cid,
+    name: pin.name,
+    type: kind,
+    phase,
+    cause: isPaused ? 'unreachable' : cause,
+    error: isPaused ? pauseText : error,
+    since: timeFromNanos(wantedNanos),
+    phaseSince: timeFromNanos(sinceNanos),
+    attempts,
+    nextTry: phase === 'error' ? timeFromNanos(nextTryNanos) : null,
+    queue,
+    position,
   };
 }
 

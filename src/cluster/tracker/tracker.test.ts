@@ -40,6 +40,7 @@ async function bench(t: TestContext, options: { readonly isUp?: boolean; readonl
         priorityPinMaxAgeMs: 24 * 60 * minute,
         priorityPinMaxRetries: 5,
         reconcileIntervalMs: 12 * minute,
+        recordGroupMs: 0,
       },
       {
         ipfs,

@@ -2,7 +2,7 @@
  * Arguments that several commands take.
  */
 import { errorMessage } from '../../base/index.ts';
-import { Cid } from '../../model/index.ts';
+import { Cid, type PeerId, parsePeerId } from '../../model/index.ts';
 import { LocalFailure } from './command.ts';
 
 /** Throws `LocalFailure`. */
@@ -11,6 +11,15 @@ export function readCid(text: string, doing: string = 'parsing cid'): Cid {
     return Cid.parse(text);
   } catch (error) {
     throw new LocalFailure(doing, errorMessage(error));
+  }
+}
+
+/** Throws `LocalFailure`. */
+export function readPeerId(text: string): PeerId {
+  try {
+    return parsePeerId(text);
+  } catch (error) {
+    throw new LocalFailure('parsing peer ID', errorMessage(error));
   }
 }
 

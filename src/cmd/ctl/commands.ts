@@ -5,9 +5,12 @@ import type { Command } from './command.ts';
 import { healthAlerts } from './health/alerts.ts';
 import { healthGraph } from './health/graph.ts';
 import { healthMetrics } from './health/metrics.ts';
+import { healthPeers } from './health/peers.ts';
 import { healthReplication } from './health/replication.ts';
 import { id } from './id.ts';
 import { ipfsGc } from './ipfs/gc.ts';
+import { operations } from './operations.ts';
+import { peersCordon, peersDrain, peersUncordon } from './peers/cordon.ts';
 import { memberLs, peersLs } from './peers/ls.ts';
 import { peersRm } from './peers/rm.ts';
 import { pinAdd } from './pin/add.ts';
@@ -24,6 +27,9 @@ export const commands: readonly Command[] = [
   id,
   peersLs,
   peersRm,
+  peersCordon,
+  peersDrain,
+  peersUncordon,
   memberLs,
   pinAdd,
   pinRm,
@@ -34,11 +40,13 @@ export const commands: readonly Command[] = [
   status,
   recover,
   sync,
+  operations,
   versionCommand,
   healthGraph,
   healthMetrics,
   healthAlerts,
   healthReplication,
+  healthPeers,
   ipfsGc,
 ];
 

@@ -230,6 +230,55 @@ test('a peer that does not tell who it is removes a member all the same', async 
   );
 });
 
+test('peers cordon, drain and uncordon tell the member, and show what it is', async () => {
+  const states = (state: string, cordon: string, pins: number) =>
+    JSON.stringify([{ peer: member, peername: 'p', state, cordon, since: '2023-11-14T22:00:00Z', pins }]);
+  const counts = [5, 5, 1, 0];
+  let told = 'none';
+  await withApi(
+    (method, path) => {
+      if (method === 'POST') {
+        told = path;
+        return { status: 204 };
+      }
+      const pins = counts.shift() ?? 7;
+      if (told.endsWith('/drain')) return { body: states(pins === 0 ? 'drained' : 'draining', 'draining', pins) };
+      return { body: told.endsWith('/cordon') ? states('cordoned', 'cordoned', 7) : states('alive', 'none', 7) };
+    },
+    async (api) => {
+      const drained = await run(['--host', api.host, 'peers', 'drain', '--wait', member]);
+      assert.deepEqual(drained, {
+        exit: 0,
+        stdout: `${member} | p | DRAINED | Pins: 0\n`,
+        stderr: '5 pins still allocated\n1 pin still allocated\n',
+      });
+      const late = await run(['--host', api.host, 'peers', 'drain', '--wait', '--wt', '1001ms', member], {
+        statusDelayMs: 50,
+      });
+      assert.deepEqual([late.exit, late.stdout], [62, '']);
+      assert.equal(late.stderr, `7 pins still allocated\nerror waiting: 7 pins are still allocated to ${member}\n`);
+      assert.equal(
+        (await run(['--host', api.host, 'peers', 'cordon', member])).stdout,
+        `${member} | p | CORDONED | Pins: 7\n`,
+      );
+      assert.equal(
+        (await run(['--host', api.host, 'peers', 'uncordon', member])).stdout,
+        `${member} | p | ALIVE | Pins: 7\n`,
+      );
+      assert.equal(
+        (await run(['--host', api.host, 'health', 'peers'])).stdout,
+        `${member} | p | ALIVE | Pins: 7 | Since: 13 minutes ago\n`,
+      );
+      assert.deepEqual(
+        api.requests.filter((request) => request.startsWith('POST')),
+        ['drain', 'drain', 'cordon', 'uncordon'].map((act) => `POST /peers/${member}/${act}`),
+      );
+      const bad = await run(['--host', api.host, 'peers', 'drain', 'x']);
+      assert.match(bad.stderr, /^error parsing peer ID: /);
+    },
+  );
+});
+
 test('names of others cannot move the cursor', async () => {
   await withApi(
     () => ({ body: JSON.stringify({ cid, name: 'a\u001b[2Jb\nc', type: 'pin' }) }),

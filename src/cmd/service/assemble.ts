@@ -82,7 +82,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
       noAnnounce: config.cluster.noAnnounceMultiaddress,
       dialTimeoutMs: config.cluster.dialPeerTimeoutMs,
       connectionsHigh: config.cluster.connectionManager.highWater,
-      pubsub: config.cluster.pubsub,
+      pubsub: { ...config.cluster.pubsub, exchangesPeers: !config.cluster.followerMode },
     },
     { logger: log },
   );
@@ -101,6 +101,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
   });
   const onReplaced = (): void => {
     tracker.pinsetReplaced();
+    peer?.observer.onReplaced();
     observer?.onReplaced();
   };
   const consensus = createRaft(
@@ -128,6 +129,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
           observer: {
             onPin: (pin) => {
               tracker.track(pin);
+              peer?.observer.onPin(pin);
               observer?.onPin(pin);
             },
             onUnpin: (pin) => {

@@ -8,7 +8,7 @@ import { setTimeout } from 'node:timers/promises';
 import { errorCode, errorMessage, type Logger, version } from '../../base/index.ts';
 import { type LoadedPeer, loadPeer, lockFolder, peerFolder } from '../../io/config/index.ts';
 import type { Environment, RaftConfig, ServiceConfig } from '../../model/config/index.ts';
-import { writeService } from '../../model/config/index.ts';
+import { keysWithoutEffect, writeService } from '../../model/config/index.ts';
 import type { Multiaddr } from '../../model/index.ts';
 import type { Assemble, RunningPeer } from './assemble-types.ts';
 import { attempt, Failure, lineOf } from './failure.ts';
@@ -162,12 +162,15 @@ async function run(peer: RunningPeer, loaded: LoadedPeer, signals: Signals, log:
 }
 
 /** What the Go peer's `init` writes and this peer does without. */
-function tellUnused({ cluster }: RaftServiceConfig, log: Logger): void {
+function tellUnused(config: RaftServiceConfig, log: Logger): void {
+  const { cluster } = config;
   const others = cluster.listenMultiaddress.filter((address) => !address.includes('/tcp/'));
   if (others.length > 0) log.info(`cluster.listen_multiaddress: only TCP is available yet, not ${others.join(', ')}`);
   if (cluster.mdnsIntervalMs > 0) {
     log.info('cluster.mdns_interval: peers are not looked for in the local network yet; --bootstrap names one');
   }
+  const keys = keysWithoutEffect(config);
+  if (keys.length > 0) log.warn(`without effect in this version: ${keys.join(', ')}`);
 }
 
 function tellEndpoints(peer: RunningPeer, { config }: LoadedPeer, log: Logger): void {

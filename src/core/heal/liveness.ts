@@ -21,6 +21,8 @@ export interface LivenessOptions {
 export interface MemberLife {
   readonly life: Life;
   readonly sinceMs: number;
+  /** Whether it was ever alive. */
+  readonly isKnown: boolean;
 }
 
 /** Each return within the window doubles the grace period, so often at most: 2 minutes become 64. */
@@ -33,7 +35,6 @@ const lookPartMax = 1 / 4;
 interface Member {
   life: Life;
   sinceMs: number;
-  /** Who was never alive does not return. */
   isKnown: boolean;
   /** For how long it has been seen missing. */
   missedMs: number;
@@ -88,6 +89,7 @@ export class LivenessWatch {
     };
     if (isAlive) {
       if (member.life === 'alive') return;
+      // Who was never alive does not return.
       if (member.isKnown) member.returnsMs = [...member.returnsMs, nowMs].slice(-doublingsMax);
       member.isKnown = true;
       become('alive');

@@ -1,9 +1,11 @@
+export { causeOf } from './cause.ts';
 export { type Held, HeldIndex } from './held-index.ts';
 export {
+  type Failure,
   type Instant,
+  type ListedOperation,
   type Operation,
   type OperationKind,
-  type OperationPhase,
   OperationTable,
   type OperationTableOptions,
   type Ticket,

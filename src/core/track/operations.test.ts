@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { SeededRandom } from '../../base/index.ts';
 import { Cid, type Pin } from '../../model/index.ts';
-import { type Instant, OperationTable, type OperationTableOptions, type Ticket } from './operations.ts';
+import { type Failure, type Instant, OperationTable, type OperationTableOptions, type Ticket } from './operations.ts';
 
 const anyCid = Cid.parse('bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy');
 const pinOf = (more: Partial<Pin> = {}): Pin => ({
@@ -26,6 +26,8 @@ const pinOf = (more: Partial<Pin> = {}): Pin => ({
   ...more,
 });
 const at = (ms: number): Instant => ({ ms, wallNanos: BigInt(Math.round(ms)) * 1_000_000n });
+
+const no = (error: string): Failure => ({ cause: 'refused', error });
 
 function table(more: Partial<OperationTableOptions> = {}): OperationTable {
   const options = {
@@ -63,7 +65,7 @@ test('OperationTable: a failed operation shows cause and attempts, and comes bac
   const delays: number[] = [];
   for (let attempt = 1; attempt <= 6; attempt += 1) {
     const ticket = taken(ops.take('pin', at(now)));
-    const delay = ops.failedWith(ticket, `no ${attempt}`, at(now)) ?? -1;
+    const delay = ops.failedWith(ticket, no(`no ${attempt}`), at(now)) ?? -1;
     assert.deepEqual(
       [ops.get('a')?.phase, ops.get('a')?.error, ops.get('a')?.attempts],
       ['error', `no ${attempt}`, attempt],
@@ -90,7 +92,7 @@ test('OperationTable: the last intent counts, and waits for the end of the repla
   assert.equal(ops.succeeded(pinning), false, 'its result does not count');
   const unpinning = taken(ops.take('unpin', at(2)));
   assert.deepEqual(ops.want('pin', 'a', pinOf(), at(3)), { isAccepted: true, mustAbort: true });
-  assert.equal(ops.failedWith(unpinning, 'aborted', at(3)), undefined);
+  assert.equal(ops.failedWith(unpinning, no('aborted'), at(3)), undefined);
   assert.equal(ops.succeeded(taken(ops.take('pin', at(4)))), true);
   assert.equal(ops.get('a'), undefined);
 });
@@ -111,7 +113,7 @@ test('OperationTable: a full window refuses new pins but never a change of mind'
   assert.equal(ops.want('pin', 'b', pinOf(), at(0)).isAccepted, true);
   assert.equal(ops.want('pin', 'c', pinOf(), at(0)).isAccepted, false);
   assert.equal(ops.want('unpin', 'a', pinOf(), at(0)).isAccepted, true);
-  ops.failedWith(taken(ops.take('pin', at(0))), 'no', at(0));
+  ops.failedWith(taken(ops.take('pin', at(0))), no('no'), at(0));
   assert.equal(ops.want('pin', 'c', pinOf(), at(0)).isAccepted, true, 'failed operations hold no room');
 });
 
@@ -119,17 +121,56 @@ test('OperationTable: failures beyond the bound push out the oldest', () => {
   const ops = table({ errorsMax: 2 });
   for (const key of ['a', 'b', 'c']) {
     ops.want('pin', key, pinOf(), at(0));
-    ops.failedWith(taken(ops.take('pin', at(0))), 'no', at(0));
+    ops.failedWith(taken(ops.take('pin', at(0))), no('no'), at(0));
   }
   assert.deepEqual([...ops.all()].map((op) => op.key).sort(), ['b', 'c']);
 });
 
-test('OperationTable: an attempt that could not be made does not count', () => {
+test('OperationTable: an attempt that was cut off does not count, but one of many in a row does', () => {
   const ops = table();
   ops.want('pin', 'a', pinOf(), at(0));
-  ops.postponed(taken(ops.take('pin', at(0))), 'IPFS is down', at(1));
+  ops.cutOff(taken(ops.take('pin', at(0))), no('IPFS is down'), at(1));
   const op = ops.get('a');
   assert.deepEqual([op?.phase, op?.attempts, op?.error], ['queued', 0, 'IPFS is down']);
+  for (let i = 0; i < 2; i += 1) ops.cutOff(taken(ops.take('pin', at(2))), no('IPFS is down'), at(2));
+  const delayMs = ops.cutOff(taken(ops.take('pin', at(3))), no('IPFS is down'), at(3));
+  assert.deepEqual([op?.phase, op?.attempts], ['error', 1]);
+  assert.ok(delayMs !== undefined && delayMs >= 500);
+});
+
+test('OperationTable lists what it has with queue and place, in the order in which it starts', () => {
+  const ops = table();
+  const old = pinOf({ timestamp: { seconds: -500, nanos: 0 } });
+  ops.want('pin', 'running', pinOf(), at(0));
+  ops.want('pin', 'failed', pinOf(), at(0));
+  taken(ops.take('pin', at(0)));
+  ops.failedWith(taken(ops.take('pin', at(0))), no('no'), at(0));
+  ops.want('unpin', 'gone', pinOf(), at(1));
+  ops.want('pin', 'old', old, at(1));
+  ops.want('pin', 'young 1', pinOf(), at(1));
+  ops.want('pin', 'young 2', pinOf(), at(1));
+  assert.deepEqual(
+    ops.listed().map(({ operation, queue, position }) => [operation.key, queue, position]),
+    [
+      ['running', 'none', 0],
+      ['young 1', 'priority', 1],
+      ['young 2', 'priority', 2],
+      ['old', 'normal', 1],
+      ['gone', 'unpin', 1],
+      ['failed', 'none', 0],
+    ],
+  );
+});
+
+test('OperationTable: what is asked for anew shows no old failure and keeps its attempts; what changes its mind starts over', () => {
+  const ops = table();
+  ops.want('pin', 'a', pinOf(), at(0));
+  ops.failedWith(taken(ops.take('pin', at(0))), no('no'), at(5));
+  ops.retry('a', at(6));
+  const op = ops.get('a');
+  assert.deepEqual([op?.cause, op?.error, op?.attempts, op?.wantedNanos], ['none', '', 1, 0n]);
+  ops.want('unpin', 'a', pinOf(), at(7));
+  assert.deepEqual([op?.cause, op?.attempts, op?.wantedNanos], ['none', 0, 7_000_000n]);
 });
 
 test('OperationTable: any history keeps the bounds, one attempt per pin, and every intent is served in the end', () => {
@@ -154,8 +195,8 @@ test('OperationTable: any history keeps the bounds, one attempt per pin, and eve
         if (ticket === undefined) return;
         running.delete(key);
         if (how === 'ok') ops.succeeded(ticket);
-        else if (how === 'fail') ops.failedWith(ticket, 'no', at(now));
-        else ops.postponed(ticket, 'down', at(now));
+        else if (how === 'fail') ops.failedWith(ticket, no('no'), at(now));
+        else ops.cutOff(ticket, no('down'), at(now));
       };
       const take = (kind: 'pin' | 'unpin'): boolean => {
         const ticket = ops.take(kind, at(now));

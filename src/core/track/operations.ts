@@ -8,26 +8,44 @@
  * Life of an operation: queued → running → gone (done) or error → queued again after its delay.
  */
 import type { Random } from '../../base/index.ts';
-import type { Pin } from '../../model/index.ts';
+import type { OperationCause, OperationPhase, OperationQueue, OperationType, Pin } from '../../model/index.ts';
 
 /** What is to happen in IPFS. */
-export type OperationKind = 'pin' | 'unpin';
-/** How far it is. */
-export type OperationPhase = 'queued' | 'running' | 'error';
+export type OperationKind = Exclude<OperationType, 'unknown'>;
 
 /** A read-only look at one operation. */
 export interface Operation {
   readonly key: string;
   readonly kind: OperationKind;
   readonly pin: Pin;
-  readonly phase: OperationPhase;
+  readonly phase: Exclude<OperationPhase, 'unknown'>;
   /** Times it was started. */
   readonly attempts: number;
   readonly isPriority: boolean;
-  /** Why the last attempt failed; empty before. */
+  /** Why the last attempt failed; `none` before, and when it was asked for anew since. */
+  readonly cause: OperationCause;
+  /** The same in words; empty with `none`. */
   readonly error: string;
+  /** Wall clock of when this was first wanted, nanoseconds. */
+  readonly wantedNanos: bigint;
   /** Wall clock of the last change of phase, nanoseconds. */
   readonly sinceNanos: bigint;
+  /** Of a failed one: when it goes back into its queue, by the monotonic clock. */
+  readonly retryAtMs: number;
+}
+
+/** An operation with its place. */
+export interface ListedOperation {
+  readonly operation: Operation;
+  readonly queue: OperationQueue;
+  /** Counted from 1 within its queue; 0 unless it is queued. */
+  readonly position: number;
+}
+
+/** Why an attempt did not succeed. */
+export interface Failure {
+  readonly cause: OperationCause;
+  readonly error: string;
 }
 
 /** The right to report the end of one attempt. */
@@ -72,17 +90,24 @@ interface Slot {
   key: string;
   kind: OperationKind;
   pin: Pin;
-  phase: OperationPhase;
+  phase: Operation['phase'];
   attempts: number;
   isPriority: boolean;
+  cause: OperationCause;
   error: string;
+  wantedNanos: bigint;
   sinceNanos: bigint;
+  /** Attempts cut off in a row by the loss of IPFS. */
+  cutOffCount: number;
   /** Changes when a running attempt stops being the wanted one. */
   generation: number;
   /** An attempt is running, be it the wanted one or one that was replaced. */
   isBusy: boolean;
   retryAtMs: number;
 }
+
+/** A restart of IPFS cuts off what runs; nothing is cut off by more of them in a row than this. */
+const cutOffsMax = 3;
 
 /** All operations of a peer; `queued + running <= windowMax`, `failed <= errorsMax`. */
 export class OperationTable {
@@ -144,7 +169,10 @@ export class OperationTable {
         phase: 'queued',
         attempts: 0,
         isPriority: false,
+        cause: 'none',
         error: '',
+        wantedNanos: now.wallNanos,
+        cutOffCount: 0,
         sinceNanos: now.wallNanos,
         generation: 0,
         isBusy: false,
@@ -162,10 +190,11 @@ export class OperationTable {
     if (!isSameAct) {
       slot.kind = kind;
       slot.attempts = 0;
-      slot.error = '';
+      slot.cutOffCount = 0;
+      slot.wantedNanos = now.wallNanos;
       slot.generation += 1;
     }
-    this.#enqueue(slot, now);
+    this.#enqueueAnew(slot, now);
     return { isAccepted: true, mustAbort };
   }
 
@@ -198,11 +227,17 @@ export class OperationTable {
   }
 
   /** The attempt has failed. Returns the delay until the next one, or `undefined` when it was replaced meanwhile. */
-  failedWith(ticket: Ticket, error: string, now: Instant): number | undefined {
+  failedWith(ticket: Ticket, failure: Failure, now: Instant): number | undefined {
     const slot = this.#ended(ticket);
     if (slot === undefined) return undefined;
+    slot.cutOffCount = 0;
+    return this.#fail(slot, failure, now);
+  }
+
+  #fail(slot: Slot, { cause, error }: Failure, now: Instant): number {
     const delayMs = this.#retryDelayMs(slot.attempts);
     slot.phase = 'error';
+    slot.cause = cause;
     slot.error = error;
     slot.sinceNanos = now.wallNanos;
     slot.retryAtMs = now.ms + delayMs;
@@ -214,13 +249,20 @@ export class OperationTable {
     return delayMs;
   }
 
-  /** The attempt could not be made at all (IPFS is down): it waits in the queue, uncounted, with the cause to show. */
-  postponed(ticket: Ticket, cause: string, now: Instant): void {
+  /**
+   * The attempt was cut off by the loss of IPFS: it waits in the queue, uncounted, with the cause to show. One that is cut off again and
+   * again may be what IPFS dies of: it has failed then, with a delay, as by `failedWith`.
+   */
+  cutOff(ticket: Ticket, failure: Failure, now: Instant): number | undefined {
     const slot = this.#ended(ticket);
-    if (slot === undefined) return;
+    if (slot === undefined) return undefined;
+    slot.cutOffCount += 1;
+    if (slot.cutOffCount > cutOffsMax) return this.#fail(slot, failure, now);
     slot.attempts -= 1;
-    slot.error = cause;
+    slot.cause = failure.cause;
+    slot.error = failure.error;
     this.#enqueue(slot, now);
+    return undefined;
   }
 
   /** Puts failed operations whose delay is over back into their queues, as many as there is room for. */
@@ -235,8 +277,23 @@ export class OperationTable {
   retry(key: string, now: Instant): boolean {
     const slot = this.#failed.get(key);
     if (slot === undefined) return false;
-    this.#enqueue(slot, now);
+    this.#enqueueAnew(slot, now);
     return true;
+  }
+
+  /** All operations: running ones, then the queues in the order in which they start, then failed ones. */
+  listed(): ListedOperation[] {
+    const listed: ListedOperation[] = [];
+    const queues = { priority: this.#priorityPins, normal: this.#pins, unpin: this.#unpins } as const;
+    for (const slot of this.#slots.values()) {
+      if (slot.phase === 'running') listed.push({ operation: slot, queue: 'none', position: 0 });
+    }
+    for (const queue of ['priority', 'normal', 'unpin'] as const) {
+      let position = 0;
+      for (const slot of queues[queue].values()) listed.push({ operation: slot, queue, position: ++position });
+    }
+    for (const slot of this.#failed.values()) listed.push({ operation: slot, queue: 'none', position: 0 });
+    return listed;
   }
 
   /** Common end of an attempt; `undefined` when the attempt was not the wanted one any more. */
@@ -245,6 +302,13 @@ export class OperationTable {
     if (slot === undefined) return undefined;
     slot.isBusy = false;
     return slot.generation === ticket.generation ? slot : undefined;
+  }
+
+  /** Somebody asks for it now: what failed before is no longer the cause of anything. */
+  #enqueueAnew(slot: Slot, now: Instant): void {
+    slot.cause = 'none';
+    slot.error = '';
+    this.#enqueue(slot, now);
   }
 
   #enqueue(slot: Slot, now: Instant): void {

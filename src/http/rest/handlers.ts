@@ -11,6 +11,7 @@ import {
   getReplication,
   postGc,
 } from './health.ts';
+import { getOperations } from './operations.ts';
 import { deletePeer, getId, getPeers, getVersion, postCordon, postPeer } from './peers.ts';
 import {
   deletePin,
@@ -55,6 +56,7 @@ export const handlers: Readonly<Record<RouteId, Handler>> = {
   getAlerts,
   getMemberStates,
   getBandwidth: notAvailable,
+  getOperations,
   getReplication,
   getMetrics,
   getMetricNames,

@@ -47,7 +47,8 @@ export async function getPin(context: Context): Promise<unknown> {
 /** Not in the reference. Refused with what pinning would be refused with; an allocation that fails is explained. */
 export async function getPinAllocation(context: Context): Promise<unknown> {
   const { cid, options } = readCidAndOptions(context);
-  return sendJson(context, allocationExplanationJson.print(await context.cluster.explainAllocation(cid, options)));
+  const explanation = await context.cluster.explainAllocation(cid, options, { signal: context.signal });
+  return sendJson(context, allocationExplanationJson.print(explanation));
 }
 
 /** Unlike in the reference, `mode=direct` is honoured here too; there only the path form does. */
@@ -131,7 +132,7 @@ function readLocal(context: Context): boolean {
   return context.query.get('local') === 'true';
 }
 
-function readCid(text: string): Cid {
+export function readCid(text: string): Cid {
   try {
     return Cid.parse(text);
   } catch (error) {

@@ -222,3 +222,53 @@ describe('linearizable=true', () => {
     assert.deepEqual(await ask('/allocations?linearizable=1'), refused);
   });
 });
+
+describe('members over HTTP', () => {
+  const peer = '12D3KooWRUgsb5Qs7DYUfhgME6Xudhn95MkQ9cEBdNsMTXSR2qCT';
+  const stranger = '12D3KooWBCJm4uy27rCNUQPwtsC3Wtc3M9YTP4i9c7fLFfC3ZYWT';
+
+  it('are cordoned, drained, freed, and shown', async () => {
+    const told: string[] = [];
+    const members: Pick<ClusterApi, 'cordonPeer' | 'memberStates'> = {
+      cordonPeer: async (id, mode) => {
+        if (id === stranger) throw new OperatingError('cluster/no-member', `${id} is no member of this cluster`);
+        told.push(`${mode} ${id}`);
+      },
+      memberStates: async () => [
+        {
+          peer,
+          peername: 'p',
+          state: 'drained',
+          cordon: 'draining',
+          since: { seconds: 1_767_225_600, nanos: 0 },
+          pins: 0,
+        },
+      ],
+    };
+    const api = await bindRestApi(defaults);
+    // Only these are asked for.
+    api.serve({ cluster: members as ClusterApi, log: silentLogger, now: () => ({ seconds: 1_767_225_600, nanos: 0 }) });
+    try {
+      const base = `http://127.0.0.1:${/tcp\/(\d+)/.exec(api.addresses()[0] ?? '')?.[1]}`;
+      const post = async (path: string) => {
+        const answer = await fetch(`${base}/peers/${path}`, { method: 'POST' });
+        return [answer.status, await answer.text()];
+      };
+      for (const act of ['cordon', 'drain', 'uncordon']) assert.deepEqual(await post(`${peer}/${act}`), [204, '']);
+      assert.deepEqual(told, [`cordoned ${peer}`, `draining ${peer}`, `none ${peer}`]);
+      assert.deepEqual(await post(`${stranger}/drain`), [
+        404,
+        `{"code":404,"message":"${stranger} is no member of this cluster"}\n`,
+      ]);
+      assert.equal((await post('x/drain'))[0], 400);
+      assert.equal((await post(`${peer}/drained`))[0], 404);
+      const answer = await fetch(`${base}/health/peers`);
+      assert.equal(
+        await answer.text(),
+        `[{"peer":"${peer}","peername":"p","state":"drained","cordon":"draining","since":"2026-01-01T00:00:00Z","pins":0}]\n`,
+      );
+    } finally {
+      await api.close();
+    }
+  });
+});

@@ -9,6 +9,7 @@ import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { errorCode, errorMessage } from '../../base/index.ts';
 import {
+  cordonFileOf,
   createIdentity,
   type LoadOptions,
   loadPeer,
@@ -339,4 +340,29 @@ test('lockFolder excludes the Go program, and the other way round', { skip: skip
   assert.match(refused.stderr, /someone else has the lock/);
   await lock.release();
   assert.equal(spawnSync(program, cleanup, { encoding: 'utf8' }).status, 0);
+});
+
+test('cordonFileOf keeps what the peer was told; a damaged file is refused in one line that tells what is expected', async () => {
+  const path = join(await newFolder(), 'cordon.json');
+  const file = cordonFileOf(path);
+  assert.equal(await file.read(), 'none');
+  for (const mode of ['draining', 'cordoned', 'none'] as const) {
+    await file.save(mode);
+    assert.equal(await cordonFileOf(path).read(), mode);
+  }
+  const words = 'expected one of "none", "cordoned", "draining"';
+  const damaged: readonly (readonly [string, string])[] = [
+    ['{"mode":"drained"}', `${path}: mode: found "drained", ${words}`],
+    ['[]', `${path}: mode: found nothing, ${words}`],
+    ['{}', `${path}: mode: found nothing, ${words}`],
+    ['{"mo', `${path}: expected JSON, found its end too early: the file is cut off`],
+    ['', `${path}: expected JSON, found nothing`],
+  ];
+  for (const [text, message] of damaged) {
+    await writeFile(path, text);
+    await assert.rejects(file.read(), { code: 'config/bad-file', message });
+  }
+  await rm(path);
+  await mkdir(path);
+  await assert.rejects(file.save('cordoned'), { code: 'config/bad-file' });
 });

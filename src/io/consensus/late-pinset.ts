@@ -3,6 +3,8 @@ import type { Pinset } from '../../cluster/ports.ts';
 import type { Cid, Pin } from '../../model/index.ts';
 import { isStateDamage, reopening, stopped } from './errors.ts';
 
+type PageOptions = Parameters<Pinset['pages']>[0];
+
 /**
  * Reads of a stopped one throw `consensus/stopped`. Whoever comes upon damage of the state gets the error, and the peer is told of
  * it: it must not go on with a state that cannot be read.
@@ -39,16 +41,12 @@ export class LatePinset implements Pinset {
     return this.#read((pinset) => pinset.has(cid)) ?? false;
   }
 
-  async *pages(options?: {
-    readonly signal?: AbortSignal;
-    readonly pageSize?: number;
-  }): AsyncGenerator<readonly Pin[], void, undefined> {
-    const pinset = this.#now();
-    try {
-      if (pinset !== undefined) yield* pinset.pages(options);
-    } catch (error) {
-      throw this.#told(error);
-    }
+  pages(options?: PageOptions): AsyncGenerator<readonly Pin[], void, undefined> {
+    return this.#paged((pinset) => pinset.pages(options));
+  }
+
+  expiring(options?: PageOptions): AsyncGenerator<readonly Pin[], void, undefined> {
+    return this.#paged((pinset) => pinset.expiring(options));
   }
 
   count(): number {
@@ -59,6 +57,17 @@ export class LatePinset implements Pinset {
     const pinset = this.#now();
     try {
       return pinset === undefined ? [] : await pinset.kinds();
+    } catch (error) {
+      throw this.#told(error);
+    }
+  }
+
+  async *#paged(
+    pagesOf: (pinset: Pinset) => AsyncIterable<readonly Pin[]>,
+  ): AsyncGenerator<readonly Pin[], void, undefined> {
+    const pinset = this.#now();
+    try {
+      if (pinset !== undefined) yield* pagesOf(pinset);
     } catch (error) {
       throw this.#told(error);
     }

@@ -8,6 +8,8 @@ import type { Cancel, Clock, Logger } from '../../base/index.ts';
 
 const probeDelayMinMs = 250;
 const probeDelayMaxMs = 3000;
+/** A node that stays up for less than this and is lost again is asked as slowly as before: each return has all pins compared. */
+const steadyMs = 30_000;
 
 export interface AvailabilityDeps {
   readonly clock: Clock;
@@ -24,6 +26,7 @@ export class Availability {
   #state: 'unknown' | 'up' | 'down' = 'unknown';
   #cause: Error | undefined;
   #delayMs = probeDelayMinMs;
+  #upSinceMs = 0;
   #isProbing = false;
   #isStopped = false;
   #cancel: Cancel | undefined;
@@ -50,7 +53,7 @@ export class Availability {
     if (this.#state === 'up' || this.#isStopped) return;
     if (this.#state === 'down') this.#deps.logger.info('IPFS answers again', { address: this.#deps.address });
     this.#state = 'up';
-    this.#delayMs = probeDelayMinMs;
+    this.#upSinceMs = this.#deps.clock.now();
     for (const listener of this.#listeners) listener();
   }
 
@@ -59,6 +62,7 @@ export class Availability {
     this.#cause = cause;
     const before = this.#state;
     this.#state = 'down';
+    if (before === 'up' && this.#deps.clock.now() - this.#upSinceMs >= steadyMs) this.#delayMs = probeDelayMinMs;
     if (before === 'unknown') this.#deps.logger.warn(notFoundText(this.#deps.address), { cause: cause.message });
     if (before === 'up') {
       this.#deps.logger.warn('IPFS does not answer any more; going on without it until it is back', {

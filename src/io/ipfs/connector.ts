@@ -2,7 +2,7 @@
  * The IPFS node of a peer, spoken to in the Kubo RPC; real Kubo and the embedded node alike.
  * Source of requests and texts: Go `ipfsconn/ipfshttp/ipfshttp.go`.
  */
-import { type Clock, errorCode, errorMessage, type Logger, OperatingError } from '../../base/index.ts';
+import { type Clock, errorCode, errorMessage, type Logger, type OperatingError } from '../../base/index.ts';
 import type { CallOptions, IpfsConnector, PinProgress } from '../../cluster/ports.ts';
 import {
   Cid,
@@ -18,8 +18,9 @@ import {
 } from '../../model/index.ts';
 import { Availability } from './availability.ts';
 import { endpointOf } from './endpoint.ts';
-import { badAnswer, KuboError } from './errors.ts';
+import { badAnswer, ipfsFailure, KuboError } from './errors.ts';
 import { KuboHttp, type KuboRequest } from './kubo-http.ts';
+import { Limit } from './limit.ts';
 import { StallWatch } from './stall-watch.ts';
 
 /** Where the IPFS node is, and how long to wait for it. */
@@ -46,8 +47,10 @@ export interface IpfsConnectorDeps {
   readonly onWork?: () => void;
 }
 
-/** Connections beyond those of pins: status questions, listings, the probe. */
+/** Connections for status questions, listings and the probe. Acts have their own: they must not wait behind questions that hang. */
 const connectionsForQuestions = 8;
+/** Connections for unpins beside those of pins. */
+const connectionsForUnpins = 2;
 /** Providers of a pin that are contacted first. Source: Go `ipfshttp.go` `maxOriginConnections` (10). */
 const originsMax = 10;
 const originConnectTimeoutMs = 60_000;
@@ -77,7 +80,8 @@ class KuboConnector implements IpfsConnector {
     this.#http = new KuboHttp(
       {
         endpoint: endpointOf(options.nodeMultiaddress),
-        connectionsMax: options.concurrentPins + connectionsForQuestions,
+        actsMax: options.concurrentPins + connectionsForUnpins,
+        questionsMax: connectionsForQuestions,
       },
       {
         clock: deps.clock,
@@ -127,10 +131,10 @@ class KuboConnector implements IpfsConnector {
   async unpin(cid: Cid, { signal }: PinProgress): Promise<void> {
     if (this.#options.unpinDisable) {
       const text = 'ipfs unpinning is disallowed by configuration on this peer';
-      throw new OperatingError('ipfs/unpin-disabled', text);
+      throw ipfsFailure('ipfs/unpin-disabled', text);
     }
     try {
-      await this.#json(`pin/rm?arg=${cid}`, { signal, timeoutMs: this.#options.unpinTimeoutMs });
+      await this.#act(`pin/rm?arg=${cid}`, this.#options.unpinTimeoutMs, signal);
     } catch (error) {
       if (!(error instanceof KuboError && /not pinned or pinned indirectly$/.test(error.kuboMessage))) throw error;
     }
@@ -186,11 +190,11 @@ class KuboConnector implements IpfsConnector {
 
   async configKey(path: string, options?: CallOptions): Promise<unknown> {
     const keys = path.split('/').filter((key) => key !== '');
-    if (keys.length === 0) throw new OperatingError('ipfs/bad-config-key', 'invalid path');
+    if (keys.length === 0) throw ipfsFailure('ipfs/bad-config-key', 'invalid path');
     let value: unknown = await this.#json('config/show', options);
     for (const key of keys) {
       if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) {
-        throw new OperatingError('ipfs/bad-config-key', 'key not found in configuration');
+        throw ipfsFailure('ipfs/bad-config-key', 'key not found in configuration');
       }
       // Own property of an object of JSON, as just checked.
       value = (value as Record<string, unknown>)[key];
@@ -202,10 +206,7 @@ class KuboConnector implements IpfsConnector {
     const full = path.startsWith('/') ? path : `/ipfs/${path}`;
     const [, namespace, root, ...rest] = full.replace(/\/+$/, '').split('/');
     if (namespace === undefined || !['ipfs', 'ipns', 'ipld'].includes(namespace) || root === undefined || root === '') {
-      throw new OperatingError(
-        'ipfs/bad-path',
-        `invalid path ${JSON.stringify(path)}: path does not have enough components`,
-      );
+      throw ipfsFailure('ipfs/bad-path', `invalid path ${JSON.stringify(path)}: path does not have enough components`);
     }
     if (namespace !== 'ipns' && rest.length === 0) return Cid.parse(root);
     const request = `resolve?arg=${encodeURIComponent(full)}`;
@@ -234,18 +235,23 @@ class KuboConnector implements IpfsConnector {
   }
 
   async #pinDirect(pin: Pin, signal: AbortSignal): Promise<void> {
+    const limit = new Limit(this.#deps.clock, this.#options.pinTimeoutMs, signal);
+    const held = await limit.around('pin/ls', () => this.pinLsCid(pin, { signal: limit.signal }));
     // Kubo refuses to pin directly what it holds recursively; it is held, which is what was asked for.
-    if ((await this.pinLsCid(pin, { signal })) === 'unpinned') await this.#pinAdd(pin, signal);
+    if (held === 'unpinned') await this.#pinAdd(pin, signal);
   }
 
   /** Fetches only what differs from a pin held already. `false`: has to be pinned the ordinary way. */
   async #pinByUpdate(pin: Pin, from: Cid, signal: AbortSignal): Promise<boolean> {
-    if (from.equals(pin.cid) || !(await this.#isPinned(from, 'recursive', { signal }))) return false;
+    if (from.equals(pin.cid)) return false;
+    const limit = new Limit(this.#deps.clock, this.#options.pinTimeoutMs, signal);
+    const isHeld = await limit.around('pin/ls', () => this.#isPinned(from, 'recursive', { signal: limit.signal }));
+    if (!isHeld) return false;
     try {
       // The node shows no progress of an update. One that takes longer than a stall goes on as an ordinary pin, which
       // does show it and starts from the blocks fetched so far.
       const path = `pin/update?arg=${from}&arg=${pin.cid}&unpin=false`;
-      await this.#json(path, { signal, timeoutMs: this.#options.pinTimeoutMs });
+      await this.#act(path, this.#options.pinTimeoutMs, signal);
       return true;
     } catch (error) {
       if (errorCode(error) !== 'ipfs/timeout') throw error;
@@ -260,10 +266,14 @@ class KuboConnector implements IpfsConnector {
     try {
       const refusal = this.#availability.refusal;
       if (refusal !== undefined) throw refusal;
+      const path = `pin/add?arg=${pin.cid}&${depth}&progress=true`;
+      let isDone = false;
       // Silence is judged by progress alone: a node that repeats the same count is stalled though it talks.
-      await this.#http.post(`pin/add?arg=${pin.cid}&${depth}&progress=true`, watch, ({ Progress: progress }) => {
+      await this.#http.post(path, watch, ({ Progress: progress, Pins: pins }) => {
         if (typeof progress === 'number') watch.progress(progress);
+        isDone ||= Array.isArray(pins);
       });
+      if (!isDone) throw badAnswer(path, 'it ends without "Pins"');
     } catch (error) {
       throw watch.isStalled ? stalled(pin.cid, watch) : error;
     } finally {
@@ -274,7 +284,10 @@ class KuboConnector implements IpfsConnector {
   async #isPinned(cid: Cid, type: 'recursive' | 'direct', options?: CallOptions): Promise<boolean> {
     try {
       for await (const lines of this.#lines(`pin/ls?stream=true&arg=${cid}&type=${type}`, options)) {
-        if (lines.length > 0) return true;
+        for (const line of lines) {
+          if (pinStatusOf(line.Type) === type) return true;
+          throw badAnswer('pin/ls', `Type is not "${type}": ${JSON.stringify(line).slice(0, 200)}`);
+        }
       }
       return false;
     } catch (error) {
@@ -292,6 +305,13 @@ class KuboConnector implements IpfsConnector {
     return this.#http.json(this.#request(path, options));
   }
 
+  /** An act with an answer of its own, all of which must be there within the limit. */
+  async #act(path: string, limitMs: number, signal: AbortSignal): Promise<void> {
+    const limit = new Limit(this.#deps.clock, limitMs, signal);
+    const request = { ...this.#request(path, { signal: limit.signal, timeoutMs: limitMs }), isAct: true };
+    await limit.around(path, () => this.#http.json(request));
+  }
+
   #lines(path: string, options?: CallOptions): AsyncGenerator<readonly Record<string, unknown>[], void> {
     return this.#http.lines(this.#request(path, options));
   }
@@ -304,7 +324,7 @@ class KuboConnector implements IpfsConnector {
 }
 
 function stalled(cid: Cid, watch: StallWatch): OperatingError {
-  return new OperatingError('ipfs/stalled', `Pin of "${cid}" stalled: ${watch.report()}`, { outcome: 'unknown' });
+  return ipfsFailure('ipfs/stalled', `Pin of "${cid}" stalled: ${watch.report()}`, { outcome: 'unknown' });
 }
 
 function idOf(path: string, answer: Record<string, unknown>): IpfsId {

@@ -1,6 +1,6 @@
 /** Where the Kubo RPC is: from the multiaddr of the configuration to what an HTTP client needs. */
-import { OperatingError } from '../../base/index.ts';
 import type { Multiaddr } from '../../model/index.ts';
+import { ipfsFailure } from './errors.ts';
 
 export interface Endpoint {
   /** `http://<host>:<port>`, for the client and for messages. */
@@ -20,7 +20,7 @@ export function endpointOf(address: Multiaddr): Endpoint {
   }
   const isHost = protocol !== undefined && ['ip4', 'ip6', 'dns', 'dns4', 'dns6'].includes(protocol);
   if (!isHost || host === undefined || host === '' || transport !== 'tcp' || !/^[0-9]{1,5}$/.test(port ?? '')) {
-    throw new OperatingError(
+    throw ipfsFailure(
       'ipfs/bad-address',
       `Cannot use "${address}" as the address of the IPFS node: ` +
         'expected /ip4/<address>/tcp/<port>, /ip6/…, /dns/<name>/tcp/<port> or /unix/<path>',

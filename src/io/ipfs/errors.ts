@@ -1,5 +1,19 @@
 /** Failures of the IPFS node. Texts of answered errors are the reference's: Go `ipfsconn/ipfshttp`. */
-import { errorMessage, OperatingError } from '../../base/index.ts';
+import { errorCode, errorMessage, OperatingError, type OperatingErrorOptions } from '../../base/index.ts';
+import type { IpfsFailureCode } from '../../model/index.ts';
+
+/** All failures of the connector are made here, so that each has a code that others know. */
+export function ipfsFailure(
+  code: IpfsFailureCode,
+  message: string,
+  options: OperatingErrorOptions = {},
+): OperatingError {
+  return new OperatingError(code, message, options);
+}
+
+/** How operating systems, Kubo and our own node say that there is no room. */
+const fullPattern =
+  /no space left|quota exceeded|disk full|not enough (disk )?space|storage (limit|max)\w* (reached|exceeded)/i;
 
 /** The node answered with an error of its own; `kuboMessage` is its text. */
 export class KuboError extends OperatingError {
@@ -8,7 +22,8 @@ export class KuboError extends OperatingError {
   readonly kuboMessage: string;
 
   constructor(path: string, statusCode: number, kuboMessage: string) {
-    super('ipfs/refused', `IPFS error (${path}). Code: ${statusCode}. Message: ${kuboMessage}`);
+    const code: IpfsFailureCode = fullPattern.test(kuboMessage) ? 'ipfs/full' : 'ipfs/refused';
+    super(code, `IPFS error (${path}). Code: ${statusCode}. Message: ${kuboMessage}`);
     this.statusCode = statusCode;
     this.kuboMessage = kuboMessage;
   }
@@ -17,7 +32,7 @@ export class KuboError extends OperatingError {
 /** Something answered, but not in the language of an IPFS node. */
 function notKubo(path: string, statusCode: number, body: string): OperatingError {
   const text = `IPFS request failed (is it running?) (${path}). Code ${statusCode}: ${body.slice(0, 1024)}`;
-  return new OperatingError('ipfs/not-kubo', text);
+  return ipfsFailure('ipfs/not-kubo', text);
 }
 
 /** What an answer other than success says. */
@@ -35,22 +50,28 @@ export function failureOfBody(path: string, statusCode: number, text: string): E
 
 /** No answer because there is no connection. */
 export function unreachable(url: string, cause: unknown): OperatingError {
-  return new OperatingError('ipfs/unreachable', `Post "${url}": ${causeText(cause)}`, { cause, outcome: 'unknown' });
+  return ipfsFailure('ipfs/unreachable', `Post "${url}": ${causeText(cause)}`, { cause, outcome: 'unknown' });
+}
+
+/** What came over the connection that is no HTTP, or more of it than anyone should send. */
+export function isBadHttp(error: unknown): boolean {
+  const code = errorCode(error);
+  return code.startsWith('HPE_') || ['UND_ERR_HEADERS_OVERFLOW', 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH'].includes(code);
 }
 
 /** No answer, or no more of it, in the time given. */
 export function timedOut(url: string, limit: string): OperatingError {
-  return new OperatingError('ipfs/timeout', `Post "${url}": no answer within ${limit}`, { outcome: 'unknown' });
+  return ipfsFailure('ipfs/timeout', `Post "${url}": no answer within ${limit}`, { outcome: 'unknown' });
 }
 
 /** The caller gave up. */
 export function aborted(url: string, cause: unknown): OperatingError {
-  return new OperatingError('ipfs/aborted', `Post "${url}": aborted`, { cause, outcome: 'unknown' });
+  return ipfsFailure('ipfs/aborted', `Post "${url}": aborted`, { cause, outcome: 'unknown' });
 }
 
 /** The node said something that cannot be understood. */
 export function badAnswer(path: string, problem: string, cause?: unknown): OperatingError {
-  return new OperatingError('ipfs/bad-answer', `Cannot read the answer of IPFS to "${path}": ${problem}`, { cause });
+  return ipfsFailure('ipfs/bad-answer', `Cannot read the answer of IPFS to "${path}": ${problem}`, { cause });
 }
 
 /** Connection attempts to several addresses fail as one error without a text of its own. */

@@ -3,10 +3,10 @@
  * knowledge whether the node can be reached at all.
  */
 import { type Dispatcher, Pool } from 'undici';
-import { type Cancel, type Clock, errorCode } from '../../base/index.ts';
+import { type Cancel, type Clock, errorCode, errorMessage } from '../../base/index.ts';
 import { formatGoDuration } from '../../model/index.ts';
 import type { Endpoint } from './endpoint.ts';
-import { aborted, badAnswer, failureOfBody, KuboError, timedOut, unreachable } from './errors.ts';
+import { aborted, badAnswer, failureOfBody, isBadHttp, KuboError, timedOut, unreachable } from './errors.ts';
 import { ndjson } from './ndjson.ts';
 import { ShortAnswer } from './short-answer.ts';
 
@@ -16,8 +16,9 @@ const connectTimeoutMs = 10_000;
 
 export interface KuboHttpOptions {
   readonly endpoint: Endpoint;
-  /** Requests under way at once; further ones wait for a connection. */
-  readonly connectionsMax: number;
+  /** Acts and questions under way at once; further ones wait for a connection of their kind. */
+  readonly actsMax: number;
+  readonly questionsMax: number;
 }
 
 export interface KuboRequest {
@@ -26,6 +27,8 @@ export interface KuboRequest {
   readonly signal?: AbortSignal | undefined;
   /** Limit for the answer to begin, and then for each further piece of it; 0: none. */
   readonly idleTimeoutMs: number;
+  /** Default false: a question. `post` is an act always. */
+  readonly isAct?: boolean;
 }
 
 /** What ends a `post`: an `AbortSignal` with room for one listener, which costs a tenth. */
@@ -38,7 +41,8 @@ export interface Cut {
 
 /** A client of one node. `onReached` and `onLost` tell how each request met the node, before the request ends. */
 export class KuboHttp {
-  readonly #pool: Pool;
+  readonly #acts: Pool;
+  readonly #questions: Pool;
   readonly #origin: string;
   readonly #clock: Clock;
   readonly #onReached: () => void;
@@ -53,14 +57,17 @@ export class KuboHttp {
     this.#clock = deps.clock;
     this.#onReached = deps.onReached;
     this.#onLost = deps.onLost;
-    this.#pool = new Pool(origin, {
-      connections: options.connectionsMax,
-      // Never pipelined: a slow pin must not hold up what comes behind it.
-      pipelining: 1,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      connect: { timeout: connectTimeoutMs, ...(socketPath === undefined ? {} : { socketPath }) },
-    });
+    const poolOf = (connections: number): Pool =>
+      new Pool(origin, {
+        connections,
+        // Never pipelined: a slow pin must not hold up what comes behind it.
+        pipelining: 1,
+        headersTimeout: 0,
+        bodyTimeout: 0,
+        connect: { timeout: connectTimeoutMs, ...(socketPath === undefined ? {} : { socketPath }) },
+      });
+    this.#acts = poolOf(options.actsMax);
+    this.#questions = poolOf(options.questionsMax);
   }
 
   /** One JSON object. */
@@ -105,14 +112,12 @@ export class KuboHttp {
       const answer = new ShortAnswer({ path, onReached: this.#onReached, onLine, resolve, reject });
       cut.onCut = () => answer.abort(aborted(this.#urlOf(path), cut.reason));
       try {
-        this.#pool.dispatch({ path: `/api/v0/${path}`, method: 'POST' }, answer);
+        this.#acts.dispatch({ path: `/api/v0/${path}`, method: 'POST' }, answer);
         return await promise;
       } catch (error) {
         if (mayRepeat && !answer.isBegun && isStaleConnection(error)) continue;
         if (error instanceof Error && errorCode(error).startsWith('ipfs/')) throw error;
-        const lost = unreachable(this.#urlOf(path), error);
-        this.#onLost(lost);
-        throw lost;
+        throw this.#noAnswer(path, error);
       } finally {
         cut.onCut = undefined;
       }
@@ -121,7 +126,7 @@ export class KuboHttp {
 
   /** Ends everything that is under way. */
   async close(): Promise<void> {
-    await this.#pool.destroy();
+    await Promise.all([this.#acts.destroy(), this.#questions.destroy()]);
   }
 
   async *#pieces(request: KuboRequest): AsyncGenerator<Uint8Array, void> {
@@ -129,7 +134,7 @@ export class KuboHttp {
     const url = this.#urlOf(request.path);
     let isWhole = false;
     try {
-      const answer = await this.#send(request.path, watch.signal);
+      const answer = await this.#send(request, watch.signal);
       this.#onReached();
       watch.renew();
       if (answer.statusCode !== 200) throw await failureOf(request.path, answer);
@@ -154,13 +159,14 @@ export class KuboHttp {
     return `${this.#origin}/api/v0/${path}`;
   }
 
-  async #send(path: string, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+  async #send({ path, isAct }: KuboRequest, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+    const pool = isAct === true ? this.#acts : this.#questions;
     const options: Dispatcher.RequestOptions = { path: `/api/v0/${path}`, method: 'POST', signal };
     try {
-      return await this.#pool.request(options);
+      return await pool.request(options);
     } catch (error) {
       if (signal.aborted || !isStaleConnection(error)) throw error;
-      return await this.#pool.request(options);
+      return await pool.request(options);
     }
   }
 
@@ -168,7 +174,13 @@ export class KuboHttp {
     if (watch.isExpired) return timedOut(url, formatGoDuration(request.idleTimeoutMs));
     if (request.signal?.aborted === true) return aborted(url, request.signal.reason);
     if (error instanceof Error && errorCode(error).startsWith('ipfs/')) return error;
-    const lost = unreachable(url, error);
+    return this.#noAnswer(request.path, error);
+  }
+
+  /** The connection is gone, or what came over it is no HTTP: only the former says that the node is away. */
+  #noAnswer(path: string, error: unknown): Error {
+    if (isBadHttp(error)) return badAnswer(path, `not HTTP: ${errorMessage(error)}`, error);
+    const lost = unreachable(this.#urlOf(path), error);
     this.#onLost(lost);
     return lost;
   }

@@ -26,6 +26,8 @@ export interface PubSubOptions {
   readonly historyLength?: number;
   /** Default false. */
   readonly floodPublish?: boolean;
+  /** Tells peers that leave its mesh of others, and hears of others from them. Default true; Go's followers do not. */
+  readonly exchangesPeers?: boolean;
 }
 
 /** The gossipsub service of a host. Source: Go `clusterhost.go` `newPubSub`. */
@@ -43,7 +45,7 @@ export function pubSubService(options: PubSubOptions): (components: GossipSubCom
     mcacheGossip: options.historyGossip ?? 2,
     seenTTL: options.seenMessagesTtlMs ?? 30 * 60_000,
     floodPublish: options.floodPublish ?? false,
-    doPX: true,
+    doPX: options.exchangesPeers ?? true,
     globalSignaturePolicy: StrictSign,
     msgIdFn: messageIdOf,
     allowPublishToZeroTopicPeers: true,

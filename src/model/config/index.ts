@@ -28,3 +28,4 @@ export type {
   TagsInformerConfig,
   TracingConfig,
 } from './types.ts';
+export { keysWithoutEffect, pathsWithoutEffect } from './without-effect.ts';

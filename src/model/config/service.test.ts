@@ -40,6 +40,27 @@ test('overrideService gives every recorded variable the recorded effect', () => 
   assert.ok(ours.length > 90, `only ${ours.length} variables were compared`);
 });
 
+test('keys of healing are optional, read from file and environment, and written only when they are not the default', () => {
+  const json = JSON.parse(raftFile);
+  const { repinGracePeriodMs, repinMaxPerSecond } = load(json).cluster;
+  assert.deepEqual([repinGracePeriodMs, repinMaxPerSecond], [120_000, 100]);
+  json.cluster.repin_grace_period = '30s';
+  const changed = load(json, { CLUSTER_REPINMAXPERSECOND: '7' });
+  assert.deepEqual([changed.cluster.repinGracePeriodMs, changed.cluster.repinMaxPerSecond], [30_000, 7]);
+  const written = Object(writeService(changed, { form: 'file' }).cluster);
+  assert.deepEqual([written.repin_grace_period, written.repin_max_per_second], ['30s', 7]);
+  const refused: readonly (readonly [string, Record<string, string>])[] = [
+    ['CLUSTER_REPINGRACEPERIOD (cluster.repin_grace_period)', { CLUSTER_REPINGRACEPERIOD: '0s' }],
+    ['CLUSTER_REPINMAXPERSECOND (cluster.repin_max_per_second)', { CLUSTER_REPINMAXPERSECOND: '-1' }],
+  ];
+  for (const [where, environment] of refused) {
+    assert.throws(
+      () => load(JSON.parse(raftFile), environment),
+      (error) => errorMessage(error).startsWith(where) && errorMessage(error).endsWith('expected more than 0'),
+    );
+  }
+});
+
 /** Where we refuse what Go takes silently, or with a default: the file says something that cannot be meant. */
 const stricter = new Set([
   'RAFT consensus.raft.wait_for_leader_timeout = "x"',

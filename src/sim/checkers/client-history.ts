@@ -10,6 +10,7 @@ interface Operation {
   readonly called: number;
   returned: number;
   value: string | undefined;
+  readonly from?: string | undefined;
 }
 
 /** An operation that was begun; `undefined` values of writes are removals. */
@@ -22,6 +23,11 @@ export class ClientHistory {
 
   writeBegins(key: string, value: string | undefined): OperationToken {
     return this.#begins(key, { kind: 'write', called: ++this.#moment, returned: Infinity, value });
+  }
+
+  /** A write that is to happen over `from` only. */
+  conditionalBegins(key: string, from: string, value: string | undefined): OperationToken {
+    return this.#begins(key, { kind: 'cas', called: ++this.#moment, returned: Infinity, value, from });
   }
 
   readBegins(key: string): OperationToken {
@@ -42,6 +48,12 @@ export class ClientHistory {
   sawNothing(operation: OperationToken): void {
     operation.kind = 'read';
     this.readEnds(operation, undefined);
+  }
+
+  /** A conditional write that was not made, for it saw something else. */
+  sawAnother(operation: OperationToken): void {
+    operation.kind = 'unlike';
+    this.readEnds(operation, operation.from);
   }
 
   /** It has not happened and never will. */
@@ -68,6 +80,7 @@ export class ClientHistory {
   }
 }
 
-function describe({ kind, called, returned, value }: Operation): string {
-  return `${kind} ${value ?? 'nothing'} ${called}-${returned === Infinity ? '?' : returned}`;
+function describe({ kind, called, returned, value, from }: Operation): string {
+  const over = kind === 'cas' ? ` over ${from}` : '';
+  return `${kind} ${value ?? 'nothing'}${over} ${called}-${returned === Infinity ? '?' : returned}`;
 }

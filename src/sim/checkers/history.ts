@@ -1,12 +1,13 @@
 /**
  * What clients saw against what the log says: an acknowledged write is in it, a refused one never, no pin is in it twice, a
- * write that began after another had ended comes after it, and a read shows the state of an index between those that were
+ * write that began after another had ended comes after it, a conditional one is behind the pin that it names, and a read shows the state of an index between those that were
  * committed when it began and when it ended.
  *
  * Every pin has a name of its own, so that its entry can be found; the index of an entry makes the order a comparison.
  */
+import { bytesEqual } from '../../base/index.ts';
 import type { Entry, LogIndex } from '../../core/raft/index.ts';
-import { raftCommandCodec } from '../../model/index.ts';
+import { encodePin, type Pin, raftCommandCodec } from '../../model/index.ts';
 import { expect } from '../finding.ts';
 
 interface Change {
@@ -20,9 +21,20 @@ export class HistoryChecker {
   readonly #changes = new Map<string, Change[]>();
   readonly #indexOf = new Map<string, LogIndex>();
   readonly #refused = new Set<string>();
+  /** What conditional pins are to replace. */
+  readonly #conditions = new Map<string, Pin>();
+  /** As of the last entry. */
+  readonly #pins = new Map<string, Pin>();
   #last: LogIndex = 0;
+  /** All versions of each pin. */
+  readonly #written = new Map<string, readonly Pin[]>();
+  /** How often healing has written new holders. */
+  moved = 0;
   acknowledged = 0;
   reads = 0;
+  /** Conditional pins that were made, and those that were refused for another pin. */
+  replaced = 0;
+  contested = 0;
 
   /** Entries of any peer, in its order; each is looked at once. */
   applies(entries: readonly Entry[]): void {
@@ -32,24 +44,55 @@ export class HistoryChecker {
       if (entry.type !== 'command') continue;
       const { type, pin } = raftCommandCodec.decode(entry.data);
       const name = type === 'pin' ? pin.name : undefined;
-      if (name !== undefined) this.#place(name, entry.index);
+      if (name !== undefined) this.#place(pin, entry.index, this.#pins.get(pin.cid.key));
+      if (type === 'pin') this.#pins.set(pin.cid.key, pin);
+      else this.#pins.delete(pin.cid.key);
       const changes = this.#changes.get(pin.cid.key) ?? [];
       changes.push({ index: entry.index, name });
       this.#changes.set(pin.cid.key, changes);
     }
   }
 
-  #place(name: string, index: LogIndex): void {
+  /** From before it is asked for. */
+  conditionalPin(name: string, onlyIf: Pin): void {
+    this.#conditions.set(name, onlyIf);
+  }
+
+  #place(pin: Pin, index: LogIndex, replaced: Pin | undefined): void {
+    const { name } = pin;
+    const before = this.#indexOf.get(name);
+    if (before !== undefined) {
+      this.#moves(pin, index, replaced);
+      return;
+    }
+    const condition = this.#conditions.get(name);
+    const isMet =
+      condition === undefined || (replaced !== undefined && bytesEqual(encodePin(replaced), encodePin(condition)));
+    expect(isMet, 'conditions hold', () => {
+      return `pin ${name} is for ${condition?.name} only, and at ${index} it replaces ${replaced?.name ?? 'nothing'}`;
+    });
     const isRefused = this.#refused.has(name);
     expect(!isRefused, 'refused is final', () => `pin ${name} was refused and is applied at ${index}`);
-    const before = this.#indexOf.get(name);
-    expect(before === undefined, 'applied once', () => `pin ${name} is applied at ${before} and ${index}`);
     this.#indexOf.set(name, index);
+    this.#written.set(name, [pin]);
+  }
+
+  /** A pin with new holders, which healing has written: it is the same in all else, and the one that was there. */
+  #moves(pin: Pin, index: LogIndex, replaced: Pin | undefined): void {
+    const { name } = pin;
+    const written = this.#written.get(name) ?? [];
+    const isAgain = written.some((known) => bytesEqual(encodePin(known), encodePin(pin)));
+    expect(!isAgain, 'applied once', () => `pin ${name} is applied at ${this.#indexOf.get(name)} and ${index}`);
+    const isSame = replaced?.name === name && bytesEqual(encodePin(unplaced(replaced)), encodePin(unplaced(pin)));
+    expect(isSame, 'moves undo nothing', () => `pin ${name} is moved at ${index}, where ${replaced?.name} is`);
+    this.#written.set(name, [...written, pin]);
+    this.moved++;
   }
 
   /** `began`: what was committed when the client asked. */
   pinAcknowledged(name: string, began: LogIndex): void {
     this.acknowledged++;
+    if (this.#conditions.has(name)) this.replaced++;
     const index = this.#indexOf.get(name);
     expect(index !== undefined, 'acknowledged is applied', () => `pin ${name} is acknowledged and in nobody's log`);
     expect(
@@ -89,4 +132,9 @@ export class HistoryChecker {
     const during = changes.filter(({ index }) => index > first && index <= last).map(({ name }) => name);
     return [before, ...during];
   }
+}
+
+/** Without what healing may change. */
+function unplaced(pin: Pin): Pin {
+  return { ...pin, allocations: null, timestamp: null };
 }

@@ -4,7 +4,8 @@
  *
  * The search goes through the calls in the order of time and takes any that may come next, until a return is met whose call has
  * not been taken; then it goes back. States that were reached before, the same calls taken and the same value there, are not
- * looked at again, and reads that fit are not chosen but taken. Source: Wing and Gong, "Testing and verifying concurrent objects" (1993); the linked list and the memo are Lowe's,
+ * looked at again, and reads that fit are not chosen but taken; so are conditional writes that were refused, which have read something
+ * else than expected. Source: Wing and Gong, "Testing and verifying concurrent objects" (1993); the linked list and the memo are Lowe's,
  * "Testing for linearizability" (2017).
  */
 
@@ -14,13 +15,22 @@ export interface KeyOperation {
   readonly called: number;
   /** `Infinity`: nobody knows whether it was done. It may take effect at any time after the call, or never. */
   readonly returned: number;
-  readonly kind: 'write' | 'read';
+  /**
+   * `cas`: a write that happens over `from` only; one that removes is done, too, when somebody else has removed it. `unlike`: something
+   * else than `value` was there.
+   */
+  readonly kind: 'write' | 'cas' | 'read' | 'unlike';
   /** Written or shown; `undefined`: nothing is there. */
   readonly value: string | undefined;
+  /** Of a `cas`. */
+  readonly from?: string | undefined;
 }
 
 /** `undecided`: more states than allowed. It is a failure, for nothing was shown. */
 export type Verdict = 'linearizable' | 'not linearizable' | 'undecided';
+
+/** The number of no value. */
+const nothing = 0;
 
 /** A call, or the return of one, in a list by time from which pairs are taken out and put back. */
 interface Item {
@@ -28,6 +38,7 @@ interface Item {
   /** Its bit in the set of calls taken. */
   readonly at: number;
   readonly value: number;
+  readonly from: number;
   /** Of a call: its return, if there is one. */
   end: Item | undefined;
   readonly isCall: boolean;
@@ -37,14 +48,23 @@ interface Item {
 
 /** Reads that failed and writes that were refused are left out by the caller. The key holds nothing at first. */
 export function judgeKey(operations: readonly KeyOperation[], statesMax: number): Verdict {
-  const shown = new Set(operations.filter(({ kind }) => kind === 'read').map(({ value }) => value));
+  const shown = new Set(operations.flatMap(shownBy));
+  const isUnlikeSeen = operations.some(({ kind, returned }) => kind === 'unlike' && returned !== Infinity);
   // An unknown write that nobody saw could as well be placed after everything else.
   const relevant = operations.filter(
-    ({ kind, returned, value }) => returned !== Infinity || (kind === 'write' && shown.has(value)),
+    ({ kind, returned, value }) =>
+      returned !== Infinity || ((kind === 'write' || kind === 'cas') && (isUnlikeSeen || shown.has(value))),
   );
   const first = listOf(relevant);
   if (first === undefined) return 'linearizable';
   return search(first, relevant.length, statesMax);
+}
+
+/** What must have been there for it. */
+function shownBy({ kind, value, from }: KeyOperation): (string | undefined)[] {
+  if (kind === 'read') return [value];
+  if (kind !== 'cas') return [];
+  return value === undefined ? [from, value] : [from];
 }
 
 function search(head: Item, count: number, statesMax: number): Verdict {
@@ -52,13 +72,13 @@ function search(head: Item, count: number, statesMax: number): Verdict {
   const seen = new Set<string>();
   const trail: { readonly call: Item; readonly before: number; readonly isForced: boolean }[] = [];
   let left = countReturns(head);
-  let value = 0;
+  let value = nothing;
   let item = head.next;
   const take = (call: Item, isForced: boolean): void => {
     trail.push({ call, before: value, isForced });
     takeOut(call);
     if (call.end !== undefined) left--;
-    value = call.value;
+    if (call.operation.kind !== 'unlike') value = call.value;
     item = head.next;
   };
   while (left > 0) {
@@ -98,33 +118,54 @@ function search(head: Item, count: number, statesMax: number): Verdict {
   return 'linearizable';
 }
 
-/** A read that may come next and shows the value. To take it at once is never wrong: in any order of the rest it can be the first. */
+/** A read that may come next and fits the value. To take it at once is never wrong: in any order of the rest it can be the first. */
 function firstReadOf(head: Item, value: number): Item | undefined {
   for (let item = head.next; item?.isCall; item = item.next) {
-    if (item.operation.kind === 'read' && item.value === value) return item;
+    const { kind } = item.operation;
+    if (kind === 'read' ? item.value === value : kind === 'unlike' && item.value !== value) return item;
   }
   return undefined;
 }
 
-/** Not a read that shows something else; not an unknown write that changes nothing, or is the same as one before it. */
+/**
+ * Not a read, for it does not fit; not a conditional write that finds something else; not an unknown write that changes nothing, or is
+ * the same as one before it.
+ */
 function isWorthTrying(call: Item, head: Item, value: number): boolean {
-  if (call.operation.kind === 'read') return false;
+  const { kind } = call.operation;
+  if (kind === 'read' || kind === 'unlike') return false;
+  if (kind === 'cas' && value !== call.from && !(call.value === nothing && value === nothing)) return false;
   if (call.end !== undefined) return true;
   if (call.value === value) return false;
   for (let item = head.next; item !== undefined && item !== call; item = item.next) {
-    if (item.isCall && item.end === undefined && item.value === call.value) return false;
+    const isAlike = item.value === call.value && item.from === call.from && item.operation.kind === kind;
+    if (item.isCall && item.end === undefined && isAlike) return false;
   }
   return true;
 }
 
 /** Calls and returns by time, behind a head that is none of them. */
 function listOf(operations: readonly KeyOperation[]): Item | undefined {
-  const values = new Map<string | undefined, number>([[undefined, 0]]);
+  const values = new Map<string | undefined, number>([[undefined, nothing]]);
+  const numberOf = (text: string | undefined): number => {
+    const number = values.get(text) ?? values.size;
+    values.set(text, number);
+    return number;
+  };
   const items: { readonly moment: number; readonly item: Item }[] = [];
   for (const [at, operation] of operations.entries()) {
-    const value = values.get(operation.value) ?? values.size;
-    values.set(operation.value, value);
-    const call: Item = { operation, at, value, isCall: true, end: undefined, previous: undefined, next: undefined };
+    const value = numberOf(operation.value);
+    const from = numberOf(operation.from);
+    const call: Item = {
+      operation,
+      at,
+      value,
+      from,
+      isCall: true,
+      end: undefined,
+      previous: undefined,
+      next: undefined,
+    };
     items.push({ moment: operation.called, item: call });
     if (operation.returned === Infinity) continue;
     call.end = { ...call, isCall: false };

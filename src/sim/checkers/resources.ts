@@ -6,10 +6,12 @@ import { expect } from '../finding.ts';
 /** Of one peer, to all others together. About twice as many as were ever seen. */
 const streamsMax = 64;
 const callsMax = 64;
-/** A pin has one operation, whatever was asked for. */
-const queueMax = 8;
+/** The tracker's own. */
+const concurrentUnpins = 2;
+/** A pin has one operation, whatever was asked for; those that were refused are counted, and not known. */
+const queueMax = 12;
 /** Of a peer that is lost, at every look for expired metrics. */
-const alertsMax = 20;
+const alertsMax = 100;
 const metricNamesMax = 8;
 
 interface Parts {
@@ -28,6 +30,11 @@ export class ResourceChecker {
     this.#check(peer, 'queued pins', tracker.pinQueueSize(), queueMax);
     this.#check(peer, 'alerts', monitor.alerts().length, alertsMax);
     this.#check(peer, 'names of metrics', monitor.names().length, metricNamesMax);
+  }
+
+  /** Pins and unpins of one peer that its IPFS node has not answered. */
+  acts(peer: PeerId, running: number, concurrentPins: number): void {
+    this.#check(peer, 'acts on IPFS', running, concurrentPins + concurrentUnpins);
   }
 
   #check(peer: PeerId, what: string, count: number, max: number): void {

@@ -1,8 +1,13 @@
 /** Plays the faults of a plan. */
 import type { Output, Status } from '../../core/raft/index.ts';
+import type { CordonMode } from '../../model/index.ts';
+import { cidOf } from './clients.ts';
+import type { VirtualIpfs } from './ipfs.ts';
 import type { WorldPeer } from './peer.ts';
-import type { ArmedFault, FaultAct, IpfsTrouble, Trigger } from './plan.ts';
+import type { ArmedFault, FaultAct, Trigger } from './plan.ts';
 import type { World } from './world.ts';
+
+type TroubleIpfs = Extract<FaultAct, { kind: 'troubleIpfs' }>;
 
 export class Faults {
   crashes = 0;
@@ -10,6 +15,9 @@ export class Faults {
   strikes = 0;
   /** Of IPFS nodes. */
   troubles = 0;
+  /** Peers that went for long, and orders what to hold that were given. */
+  losses = 0;
+  orders = 0;
   /** Changes of members that succeeded. */
   changes = 0;
   readonly #world: World;
@@ -85,7 +93,13 @@ export class Faults {
         break;
       }
       case 'troubleIpfs':
-        this.#trouble(peers[act.peer], act.trouble, act.lengthMs);
+        this.#trouble(peers[act.peer], act);
+        break;
+      case 'strangerPins':
+        peers[act.peer]?.ipfs.strangerPins(cidOf(act.key));
+        break;
+      case 'strangerUnpins':
+        peers[act.peer]?.ipfs.strangerUnpins(cidOf(act.key).key);
         break;
       case 'drift': {
         const peer = this.#world.target(act.peer);
@@ -93,6 +107,18 @@ export class Faults {
         this.#after(act.lengthMs, () => peer?.setClockRate(1));
         break;
       }
+      case 'lose': {
+        const peer = peers[act.peer];
+        if (peer?.isUp !== true) return;
+        this.losses++;
+        this.#world.lost.add(peer);
+        this.#world.note(() => `${peer.name} is lost`);
+        this.#crash(peer, 0);
+        break;
+      }
+      case 'cordon':
+        this.#cordon(peers[act.peer], act.mode, this.#world.target(act.via));
+        break;
       case 'addPeer':
       case 'removePeer':
         this.#change(act.kind, act.peer, this.#world.target(act.via));
@@ -137,18 +163,23 @@ export class Faults {
     else this.#pair(peer, lengthMs);
   }
 
-  #trouble(peer: WorldPeer | undefined, trouble: IpfsTrouble, lengthMs: number): void {
+  #trouble(peer: WorldPeer | undefined, { trouble, lengthMs, midPin = false }: TroubleIpfs): void {
     const { ipfs } = peer ?? {};
-    if (ipfs === undefined || ipfs.state !== 'up' || ipfs.slowness > 1) return;
-    this.troubles++;
-    this.#world.note(() => `the IPFS node of ${peer?.name}: ${trouble}`);
-    if (trouble === 'slow') ipfs.slowness = 20;
-    else ipfs.state = trouble === 'loses' ? 'down' : trouble;
-    if (trouble === 'loses') ipfs.lose();
-    this.#after(lengthMs, () => {
-      ipfs.slowness = 1;
-      ipfs.state = 'up';
-    });
+    if (ipfs === undefined || !isWell(ipfs)) return;
+    const begin = (): void => {
+      if (this.#isOver || !isWell(ipfs)) return;
+      this.troubles++;
+      this.#world.note(() => `the IPFS node of ${peer?.name}: ${trouble}${midPin ? ', in the middle of a pin' : ''}`);
+      if (trouble === 'slow') ipfs.slowness = 20;
+      else ipfs.state = trouble === 'loses' ? 'down' : trouble;
+      if (trouble === 'loses') ipfs.lose();
+      this.#after(lengthMs, () => {
+        ipfs.slowness = 1;
+        ipfs.state = 'up';
+      });
+    };
+    if (midPin) ipfs.onMidPin = begin;
+    else begin();
   }
 
   #crash(peer: WorldPeer | undefined, downMs: number): void {
@@ -196,12 +227,23 @@ export class Faults {
     if (kind === 'addPeer' && this.#world.left.delete(target)) this.#world.boot(target);
     const { peer } = via.life;
     const add = (): Promise<unknown> => (target.isWaiting ? target.joins(via.id) : peer.peerAdd(target.id));
-    const change: Promise<unknown> = kind === 'addPeer' ? add() : peer.peerRemove(target.id);
+    const change: Promise<unknown> = kind === 'addPeer' ? add() : this.#world.remove(peer, target);
     change.then(
       () => {
         this.changes++;
       },
       (error: unknown) => this.#world.note(() => `${kind} ${target.name} fails: ${error}`),
+    );
+  }
+
+  #cordon(target: WorldPeer | undefined, mode: CordonMode, via: WorldPeer | undefined): void {
+    if (target === undefined || via?.life === undefined) return;
+    this.#world.note(() => `${target.name} is to be ${mode}, says ${via.name}`);
+    via.life.peer.cordonPeer(target.id, mode).then(
+      () => {
+        this.orders++;
+      },
+      (error: unknown) => this.#world.note(() => `${target.name} is not told: ${error}`),
     );
   }
 
@@ -211,6 +253,10 @@ export class Faults {
       if (!this.#isOver) act();
     });
   }
+}
+
+function isWell({ state, slowness }: VirtualIpfs): boolean {
+  return state === 'up' && slowness === 1;
 }
 
 function hasHappened(when: Trigger, output: Output, { role }: Status): boolean {

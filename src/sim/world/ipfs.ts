@@ -18,8 +18,11 @@ import {
 } from '../../model/index.ts';
 import type { Scheduler, VirtualClock } from './scheduler.ts';
 
-/** `failing`: refuses pins and unpins. `hanging`: never finishes them. `down`: answers nothing. */
-export type IpfsState = 'up' | 'failing' | 'hanging' | 'down';
+/**
+ * `failing`: refuses pins and unpins. `hanging`: never finishes them. `down`: answers nothing. `full`: has no room for pins. `dazed`:
+ * needs seconds for every answer. `garbled`: answers nonsense when it is asked who it is or what it holds.
+ */
+export type IpfsState = 'up' | 'failing' | 'hanging' | 'down' | 'full' | 'dazed' | 'garbled';
 
 export interface IpfsOptions {
   /** What a pin takes, half to one and a half times. */
@@ -31,13 +34,30 @@ export interface IpfsOptions {
 const pinBytes = 1_000_000;
 /** What all but pins takes. */
 const answerMs = 1;
+/** The same, of a dazed node. */
+const dazedMs = 3000;
 /** Until a peer notices that its node has come or gone. */
 const noticeMs = 1000;
-const pageSize = 100;
+/** Small: what changes in the middle of a list of few pins is seen. */
+const pageSize = 2;
 
 interface Held {
   readonly cid: Cid;
   readonly mode: 'recursive' | 'direct';
+}
+
+/** Looks on at what a peer does to its node. */
+export interface IpfsObserver {
+  /** It begins; `running` of the same peer are not answered yet, this one included. */
+  onAct(kind: 'pin' | 'unpin', cid: Cid, running: readonly Cid[]): void;
+}
+
+/** A pin or unpin under way. */
+interface Act {
+  readonly cid: Cid;
+  readonly perform: () => void;
+  /** It goes on there, whether or not someone waits for it. */
+  mayBeDone: boolean;
 }
 
 /** One IPFS node; `connect` gives the port of its peer. */
@@ -47,8 +67,21 @@ export class VirtualIpfs {
   readonly held: Map<string, Held> = new Map();
   /** Nodes that it has been introduced to. */
   readonly linked: Set<PeerId> = new Set();
+  /** Those of `held` that someone else has pinned, and not the cluster. */
+  readonly strangers: Set<string> = new Set();
+  /** When it last lost what it held, in virtual milliseconds; by the CID's text. */
+  readonly lostMs: Map<string, number> = new Map();
+  /** What was taken from it by others than its peer, which are not told. */
+  readonly #untold = new Set<string>();
+  /** Since when nothing is wrong with it, in virtual milliseconds. */
+  wellSinceMs = 0;
+  /** Its lists ended too early, and its peer waits for the next look. */
+  #wasGarbled = false;
   /** Pins take this many times longer. */
   slowness = 1;
+  observer: IpfsObserver | undefined;
+  /** Done once, in the middle of the next pin. */
+  onMidPin: (() => void) | undefined;
   readonly #options: IpfsOptions;
   readonly #scheduler: Scheduler;
   readonly #random: SeededRandom;
@@ -69,13 +102,50 @@ export class VirtualIpfs {
 
   set state(state: IpfsState) {
     const wasDown = this.#state === 'down';
+    this.#wasGarbled ||= state === 'garbled';
     this.#state = state;
+    this.wellSinceMs = this.#scheduler.now;
     if (wasDown !== (state === 'down')) this.#scheduler.after(noticeMs, () => this.#connector?.look());
   }
 
   /** It starts anew and has lost all pins, as when its folder was replaced. */
   lose(): void {
-    this.held.clear();
+    for (const key of [...this.held.keys()]) this.drop(key);
+  }
+
+  /** As Kubo does: a direct pin becomes recursive, and not the other way round. */
+  hold(cid: Cid, mode: Held['mode']): void {
+    if (this.held.get(cid.key)?.mode !== 'recursive') this.held.set(cid.key, { cid, mode });
+    this.#untold.delete(cid.key);
+  }
+
+  drop(key: string): void {
+    if (this.held.delete(key)) this.lostMs.set(key, this.#scheduler.now);
+    this.strangers.delete(key);
+  }
+
+  /** Whether it lacks a CID, and its peer can know. */
+  isTold(key: string): boolean {
+    return !this.held.has(key) && this.#state === 'up' && !this.#untold.has(key) && !this.#wasGarbled;
+  }
+
+  /** Whether its peer finds out only by looking through everything. */
+  get hasUntold(): boolean {
+    return this.#untold.size > 0;
+  }
+
+  /** Someone takes a pin away beside the cluster. */
+  strangerUnpins(key: string): void {
+    if (!this.held.has(key)) return;
+    this.drop(key);
+    this.#untold.add(key);
+  }
+
+  /** Someone pins beside the cluster. */
+  strangerPins(cid: Cid): void {
+    if (this.held.has(cid.key)) return;
+    this.hold(cid, 'recursive');
+    this.strangers.add(cid.key);
   }
 
   /** Its peer is gone: what was asked for and not answered has been done, or not. */
@@ -100,7 +170,9 @@ export class VirtualIpfs {
   }
 
   stat(): IpfsRepoStat {
-    return { repoSize: this.held.size * pinBytes, storageMax: this.#options.storageMaxBytes };
+    const { storageMaxBytes } = this.#options;
+    const isFull = this.#state === 'full';
+    return { repoSize: isFull ? storageMaxBytes : this.held.size * pinBytes, storageMax: storageMaxBytes };
   }
 }
 
@@ -109,8 +181,8 @@ class VirtualConnector implements IpfsConnector {
   readonly #clock: VirtualClock;
   readonly #pinTimeoutMs: number;
   readonly #listeners: (() => void)[] = [];
-  /** Acts that have not been answered. */
-  readonly #underWay = new Set<() => void>();
+  /** Not answered yet. */
+  readonly #underWay = new Set<Act>();
   #isUp = false;
   #isRunning = false;
 
@@ -142,7 +214,7 @@ class VirtualConnector implements IpfsConnector {
   /** Its peer has died. */
   abandon(): void {
     this.#isRunning = false;
-    if (this.#node.state !== 'down') for (const mayAct of this.#underWay) mayAct();
+    if (this.#node.state !== 'down') for (const act of this.#underWay) this.#leave(act);
     this.#underWay.clear();
   }
 
@@ -155,17 +227,22 @@ class VirtualConnector implements IpfsConnector {
 
   async id(options?: CallOptions): Promise<IpfsId> {
     await this.#answer(options);
+    if (this.#node.state === 'garbled') throw garbled();
     const { id } = this.#node;
     return { id, addresses: [`/ip4/127.0.0.1/tcp/4001/p2p/${id}`], error: '' };
   }
 
   async pin({ cid, maxDepth }: Pin, { signal }: PinProgress): Promise<void> {
     const mode = maxDepth === 0 ? 'direct' : 'recursive';
-    await this.#act(cid, signal, () => this.#node.held.set(cid.key, { cid, mode }));
+    await this.#act('pin', cid, signal, () => {
+      this.#node.hold(cid, mode);
+      // It is the cluster's as well from now on.
+      this.#node.strangers.delete(cid.key);
+    });
   }
 
   async unpin(cid: Cid, { signal }: PinProgress): Promise<void> {
-    await this.#act(cid, signal, () => this.#node.held.delete(cid.key));
+    await this.#act('unpin', cid, signal, () => this.#node.drop(cid.key));
   }
 
   async pinLsCid({ cid }: Pick<Pin, 'cid' | 'maxDepth'>, options?: CallOptions): Promise<IpfsPinStatus> {
@@ -180,6 +257,7 @@ class VirtualConnector implements IpfsConnector {
     const all = [...this.#node.held.values()].filter(({ mode }) => types.includes(mode));
     for (let at = 0; at < all.length || at === 0; at += pageSize) {
       await this.#answer(options);
+      if (this.#node.state === 'garbled' && at + pageSize >= all.length) throw garbled();
       yield all.slice(at, at + pageSize).map(({ cid, mode }) => ({ cid, status: mode }));
     }
   }
@@ -222,33 +300,58 @@ class VirtualConnector implements IpfsConnector {
   }
 
   /** A pin or unpin: what takes time, and goes wrong. One that is given up may have been done in that moment, but not later. */
-  async #act(cid: Cid, signal: AbortSignal, act: () => void): Promise<void> {
-    await this.#answer({ signal });
-    if (this.#node.state === 'failing') throw new OperatingError('ipfs/refused', `the IPFS node refuses ${cid}`);
-    const hangs = this.#node.state === 'hanging';
-    const mayAct = (): void => {
-      if (!hangs && this.#node.isDone()) act();
-    };
-    this.#underWay.add(mayAct);
+  async #act(kind: 'pin' | 'unpin', cid: Cid, signal: AbortSignal, perform: () => void): Promise<void> {
+    const act: Act = { cid, perform, mayBeDone: false };
+    this.#underWay.add(act);
+    const running = [...this.#underWay].map((other) => other.cid);
+    this.#node.observer?.onAct(kind, cid, running);
     try {
-      await this.#after(hangs ? this.#pinTimeoutMs : this.#node.pinDelayMs(), signal);
-      if (hangs) {
-        const text = `no block of ${cid} came for ${this.#pinTimeoutMs} ms`;
-        throw new OperatingError('ipfs/timeout', text, { outcome: 'unknown' });
-      }
+      await this.#answer({ signal });
+      this.#refuse(kind, cid);
+      act.mayBeDone = true;
+      await this.#progress(kind, act, signal);
       this.#reach();
-      act();
+      perform();
     } catch (error) {
-      if (this.#node.state !== 'down') mayAct();
+      if (this.#node.state !== 'down') this.#leave(act);
       throw error;
     } finally {
-      this.#underWay.delete(mayAct);
+      this.#underWay.delete(act);
     }
+  }
+
+  #refuse(kind: 'pin' | 'unpin', cid: Cid): void {
+    const { state } = this.#node;
+    if (state === 'failing') throw new OperatingError('ipfs/refused', `the IPFS node refuses ${cid}`);
+    if (state === 'full' && kind === 'pin') throw new OperatingError('ipfs/refused', 'no space left on device');
+  }
+
+  /** Half of it, what is to happen then, and the other half. */
+  async #progress(kind: 'pin' | 'unpin', act: Act, signal: AbortSignal): Promise<void> {
+    const delayMs = this.#node.pinDelayMs();
+    const onMidPin = kind === 'pin' ? this.#node.onMidPin : undefined;
+    if (onMidPin !== undefined) {
+      this.#node.onMidPin = undefined;
+      await this.#after(delayMs / 2, signal);
+      onMidPin();
+    }
+    if (this.#node.state === 'hanging') {
+      act.mayBeDone = false;
+      await this.#after(this.#pinTimeoutMs, signal);
+      const text = `no block of ${act.cid} came for ${this.#pinTimeoutMs} ms`;
+      throw new OperatingError('ipfs/timeout', text, { outcome: 'unknown' });
+    }
+    await this.#after(onMidPin === undefined ? delayMs : delayMs / 2, signal);
+  }
+
+  /** Nobody waits for it any more. */
+  #leave({ mayBeDone, perform }: Act): void {
+    if (mayBeDone && this.#node.isDone()) perform();
   }
 
   async #answer({ signal }: CallOptions = {}): Promise<void> {
     this.#reach();
-    await this.#after(answerMs, signal);
+    await this.#after(this.#node.state === 'dazed' ? dazedMs : answerMs, signal);
     this.#reach();
   }
 
@@ -272,4 +375,8 @@ class VirtualConnector implements IpfsConnector {
       else signal?.addEventListener('abort', abort, { once: true });
     });
   }
+}
+
+function garbled(): OperatingError {
+  return new OperatingError('ipfs/bad-answer', 'the IPFS node answers what is no JSON: expected an object');
 }

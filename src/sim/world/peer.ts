@@ -1,5 +1,6 @@
 /** One peer of a world: a whole one, looked on by the checkers, with bugs planted. */
 import { errorCode, OperatingError, type SeededRandom } from '../../base/index.ts';
+import type { Consensus } from '../../cluster/ports.ts';
 import {
   createRaft as createEngine,
   type Input,
@@ -20,6 +21,7 @@ import type { VirtualDisk } from './disk.ts';
 import { addressOf } from './host.ts';
 import type { VirtualIpfs } from './ipfs.ts';
 import type { Network } from './network.ts';
+import type { WorldOptions } from './plan.ts';
 import type { Scheduler } from './scheduler.ts';
 import { type Life, WholePeer, type WholePeerOptions } from './whole-peer.ts';
 
@@ -32,9 +34,21 @@ export interface WorldPeerDeps {
   readonly ipfs: VirtualIpfs;
   /** Whose addresses it knows: all. */
   readonly known: readonly PeerId[];
-  readonly shape: Pick<WholePeerOptions, 'raftOver' | 'isMultiplexed' | 'reconcileIntervalMs'>;
-  /** On how many peers a pin is kept at most; -1: on all. */
-  readonly replicationMax: number;
+  readonly shape: Pick<
+    WholePeerOptions,
+    'raftOver' | 'isMultiplexed' | 'reconcileIntervalMs' | 'concurrentPins' | 'maxPinQueueSize'
+  >;
+  readonly pins: Pick<
+    WorldOptions,
+    | 'replicationMin'
+    | 'replicationMax'
+    | 'stateSyncMs'
+    | 'repins'
+    | 'graceMs'
+    | 'pingMs'
+    | 'metricTtlMs'
+    | 'repinsPerSecond'
+  >;
   /** The spare peer is not one of the first members; it waits to be added. */
   readonly isSpare: boolean;
   /** What the configuration does not say. */
@@ -47,6 +61,8 @@ export interface WorldPeerDeps {
   readonly onOutput: (peer: WorldPeer, output: Output, incoming: ReadonlyMap<number, Request>) => void;
   /** Around the pinset, each time it is opened. */
   readonly watchPinset: (peer: WorldPeer, pinset: ReplicatedPinset) => ReplicatedPinset;
+  /** Around all of Raft, once for each life. */
+  readonly watchConsensus: (peer: WorldPeer, consensus: Consensus) => Consensus;
   /** Around the RPC, once for each life. */
   readonly watchRpc: (peer: WorldPeer, rpc: RpcNode) => RpcNode;
   /** It takes part from now on, after a start or after its disk was repaired. */
@@ -79,11 +95,12 @@ export class WorldPeer implements PeerView {
       around: {
         ...plants,
         storage: () => planted(disk, plants),
+        consensus: (consensus) => (plants.consensus ?? same)(deps.watchConsensus(this, consensus)),
         rpc: (rpc) => deps.watchRpc(this, (plants.rpc ?? same)(rpc)),
         pinset: (pinset) => deps.watchPinset(this, (plants.pinset ?? same)(pinset)),
         createEngine: (engineDeps, options) => {
           const raft = createEngine({ ...engineDeps, rules: plants.rules ?? {} }, { ...options, ...engine });
-          return this.#observed((plants.engine ?? same)(raft));
+          return (plants.shell ?? same)(this.#observed((plants.engine ?? same)(raft)));
         },
       },
       onFailure: (cause) => this.#fails(cause),
@@ -231,34 +248,33 @@ function same<T>(value: T): T {
 }
 
 /** Times are those of a configuration file, shortened where a history would not see them. */
-function optionsOf(name: string, id: PeerId, { config, shape, replicationMax }: WorldPeerDeps): WholePeerOptions {
+function optionsOf(name: string, id: PeerId, { config, shape, pins }: WorldPeerDeps): WholePeerOptions {
   return {
     id,
     raft: config,
     peer: {
       peername: name,
       version: '0',
-      replicationFactorMin: Math.min(1, replicationMax),
-      replicationFactorMax: replicationMax,
+      replicationFactorMin: Math.min(pins.replicationMin, pins.replicationMax),
+      replicationFactorMax: pins.replicationMax,
       allocateBy: ['tag:group', 'freespace'],
       pinOnlyOnTrustedPeers: false,
       pinOnlyOnUntrustedPeers: false,
       followerMode: false,
-      disableRepinning: true,
-      repinGracePeriodMs: 120_000,
-      repinMaxPerSecond: 100,
+      disableRepinning: !pins.repins,
+      repinGracePeriodMs: pins.graceMs,
+      repinMaxPerSecond: pins.repinsPerSecond,
       leaveOnShutdown: false,
-      stateSyncIntervalMs: 300_000,
-      monitorPingIntervalMs: 5000,
+      stateSyncIntervalMs: pins.stateSyncMs,
+      monitorPingIntervalMs: pins.pingMs,
       peerWatchIntervalMs: 1000,
       connectSwarmsDelayMs: 1000,
       repoGcTimeoutMs: 86_400_000,
     },
     tags: { group: 'default' },
-    metricTtlMs: 10_000,
-    metricCheckMs: 5000,
+    metricTtlMs: pins.metricTtlMs,
+    metricCheckMs: pins.pingMs,
     pinTimeoutMs: 5000,
-    concurrentPins: 2,
     retryDelayMinMs: 200,
     ...shape,
   };

@@ -1,6 +1,8 @@
 /** What happens to a world: options, faults and operations, drawn from the seed as plain data before anything is played. */
 import { SeededRandom } from '../../base/index.ts';
+import { type CordonMode, cordonModes } from '../../model/index.ts';
 import { pick } from '../pick.ts';
+import { drawRaces } from './races.ts';
 
 export type FaultAct =
   | { readonly kind: 'crash'; readonly peer: Target; readonly downMs: number }
@@ -18,11 +20,26 @@ export type FaultAct =
   | { readonly kind: 'slowDisk'; readonly peer: Target; readonly factor: number; readonly lengthMs: number }
   /** For good, with a crash. The peer must refuse to start, until someone gives it an empty disk. */
   | { readonly kind: 'spoilDisk'; readonly peer: number; readonly how: Spoil; readonly downMs: number }
-  /** Something is wrong with the IPFS node of a peer; nothing happens while it has another trouble. `loses`: it is down, and comes back empty. */
-  | { readonly kind: 'troubleIpfs'; readonly peer: number; readonly trouble: IpfsTrouble; readonly lengthMs: number }
+  /**
+   * Something is wrong with the IPFS node of a peer; nothing happens while it has another trouble. `midPin`: from the middle of its next
+   * pin on.
+   */
+  | {
+      readonly kind: 'troubleIpfs';
+      readonly peer: number;
+      readonly trouble: IpfsTrouble;
+      readonly lengthMs: number;
+      readonly midPin?: boolean;
+    }
+  /** Someone pins a CID on an IPFS node, or takes the pin away, and the cluster is not asked. */
+  | { readonly kind: 'strangerPins' | 'strangerUnpins'; readonly peer: number; readonly key: number }
   | { readonly kind: 'drift'; readonly peer: Target; readonly rate: number; readonly lengthMs: number }
   | { readonly kind: 'addPeer'; readonly peer: number; readonly via: Target }
   | { readonly kind: 'removePeer'; readonly peer: number; readonly via: Target }
+  /** It does not come back before everything else is well again. */
+  | { readonly kind: 'lose'; readonly peer: number }
+  /** It is told what to hold: as before, nothing new, or nothing at all. */
+  | { readonly kind: 'cordon'; readonly peer: number; readonly mode: CordonMode; readonly via: Target }
   /** Both at once, through everyone who believes to lead: whoever is a member is removed, the other added. */
   | { readonly kind: 'changeTwo'; readonly peers: readonly [number, number] };
 
@@ -30,7 +47,11 @@ const spoils = ['rot', 'olderLog'] as const;
 /** `rot`: a record of the log has a wrong checksum. `olderLog`: the log ends before what the state was made of. */
 export type Spoil = (typeof spoils)[number];
 
-const ipfsTroubles = ['failing', 'hanging', 'down', 'slow', 'loses'] as const;
+/**
+ * `loses`: it is down, and comes back empty. `full`: there is no room for pins. `dazed`: every answer takes seconds, that to informers as
+ * well. `garbled`: its answers, and lists of pins in the middle, make no sense.
+ */
+const ipfsTroubles = ['failing', 'hanging', 'down', 'slow', 'loses', 'full', 'dazed', 'garbled'] as const;
 export type IpfsTrouble = (typeof ipfsTroubles)[number];
 
 /** What the operating system says of a disk. */
@@ -74,12 +95,26 @@ export interface ArmedFault {
 
 export interface Operation {
   readonly atMs: number;
-  readonly kind: 'pin' | 'unpin' | 'read';
+  /**
+   * `replace` and `release`: pin and unpin over exactly the pin that the peer shows, if it shows one. `status`, `statusAll`: of all peers.
+   * `recover`: all that this peer is to hold.
+   */
+  readonly kind: 'pin' | 'unpin' | 'read' | 'replace' | 'release' | 'status' | 'statusAll' | 'recover';
   /** Of its own, so that it is found in the log: the pin's. */
   readonly name: string;
   readonly peer: Target;
   /** Which CID. */
   readonly key: number;
+  readonly shape?: PinShape;
+}
+
+/** What a pin asks for, where it is not what the peers are set up for. */
+export interface PinShape {
+  readonly factors?: readonly [min: number, max: number];
+  /** Peers that it should be on. */
+  readonly on?: readonly number[];
+  readonly isDirect?: boolean;
+  readonly expireInMs?: number;
 }
 
 export interface WorldPlan {
@@ -118,8 +153,21 @@ export interface WorldOptions {
   readonly stateMs: number;
   /** How Raft's messages travel: framed on streams as between real peers, or one by one, twice and in any order. */
   readonly raftOver: 'streams' | 'messages';
-  /** On how many peers a pin is kept at most, and on one at least; -1: on all. */
+  /** On how many peers a pin is kept at least and at most, with a maximum of -1 on all. */
+  readonly replicationMin: number;
   readonly replicationMax: number;
+  /** A small one makes trackers refuse what they are told, and find it again. */
+  readonly pinQueueMax: number;
+  readonly concurrentPins: number;
+  /** Between looks for expired pins; a pin with too many holders is left alone for so long. */
+  readonly stateSyncMs: number;
+  /** Pins of lost peers move. */
+  readonly repins: boolean;
+  /** How long a peer may be away before its pins move. */
+  readonly graceMs: number;
+  readonly pingMs: number;
+  readonly metricTtlMs: number;
+  readonly repinsPerSecond: number;
   /** Between looks of a tracker whether its node still holds everything. A long one leaves only what tells it of a change. */
   readonly reconcileMs: number;
   /** What an IPFS node needs for a pin. */
@@ -133,10 +181,34 @@ export interface WorldOptions {
 /** A peer sees that its node was away, when it was for so long. */
 export const ipfsNoticeMs = 1500;
 
+/** How fast a clock may be. */
+export const driftMax = 1.4;
+
 /** Faults and operations happen in this time. */
 export const faultyMs = 10_000;
-const operationsMax = 80;
-export const keys = 4;
+const operationsMax = 110;
+export const keys = 6;
+/** Pins under these keys may expire, and clients do not unpin them: who does has found them expired. */
+const expiringFrom = 4;
+/** Of a CID that the cluster never has. */
+export const strangersKey = 200;
+
+export function mayExpire(key: number): boolean {
+  return key >= expiringFrom;
+}
+
+/** What plans did not say that were kept before there was such an option. */
+export const unsaidOptions: Partial<WorldOptions> = {
+  replicationMin: 1,
+  pinQueueMax: 1_000_000,
+  concurrentPins: 2,
+  stateSyncMs: 300_000,
+  repins: false,
+  graceMs: 120_000,
+  pingMs: 5000,
+  metricTtlMs: 10_000,
+  repinsPerSecond: 100,
+};
 
 export function drawWorld(seed: number): WorldPlan {
   const random = new SeededRandom(`world/${seed}`);
@@ -152,15 +224,22 @@ export function drawWorld(seed: number): WorldPlan {
         act: drawFault(faults, options.voters + 1, isStorm),
       })),
       ...drawTroubles(random.derive('ipfs'), options.voters + 1),
+      ...drawStrangers(random.derive('strangers'), options.voters + 1),
       ...drawSpoil(random.derive('spoil'), options.voters),
+      ...drawHealing(random.derive('healing'), options),
       ...drawLeftBehind(random.derive('left behind'), options),
     ],
     armed: times(random.derive('armed'), isStorm ? 8 : 2).map((atMs) => drawArmed(faults, atMs)),
-    operations: drawOperations(random.derive('clients'), options.voters),
+    operations: [
+      ...drawOperations(random.derive('clients'), random.derive('shapes'), options.voters),
+      ...drawRaces(random.derive('races'), { voters: options.voters, keys: expiringFrom, lengthMs: faultyMs }),
+    ],
   };
 }
 
 function drawOptions(random: SeededRandom): WorldOptions {
+  const pins = random.derive('pins');
+  const replicationMax = pick(random, [-1, -1, 1, 2, 3]);
   const heartbeatTimeoutMs = pick(random, [300, 1000, 1000]);
   return {
     voters: pick(random, [3, 5, 5]),
@@ -185,7 +264,11 @@ function drawOptions(random: SeededRandom): WorldOptions {
     syncMs: pick(random, [1, 1, 3, 10]),
     stateMs: pick(random, [0.1, 0.1, 3, 20]),
     raftOver: pick(random, ['messages' as const, 'messages' as const, 'streams' as const]),
-    replicationMax: pick(random, [-1, -1, 1, 2]),
+    replicationMin: replicationMax < 0 ? -1 : 1 + pins.integer(replicationMax),
+    replicationMax,
+    pinQueueMax: pick(pins, [1, 2, 1_000_000]),
+    concurrentPins: pick(pins, [1, 2, 2]),
+    ...drawHealingOptions(random.derive('healing'), pick(pins, [500, 2000, 20_000])),
     reconcileMs: pick(random, [5000, 720_000]),
     pinMs: pick(random, [5, 50, 800]),
     leavesWhenRemoved: random.integer(2) === 0,
@@ -193,8 +276,46 @@ function drawOptions(random: SeededRandom): WorldOptions {
   };
 }
 
+/** In two of five worlds pins move; there, metrics are repeated more often than a real peer would, or a loss would take too long. */
+function drawHealingOptions(
+  random: SeededRandom,
+  stateSyncMs: number,
+): Pick<WorldOptions, 'stateSyncMs' | 'repins' | 'graceMs' | 'pingMs' | 'metricTtlMs' | 'repinsPerSecond'> {
+  const repins = random.integer(5) < 2;
+  const graceMs = pick(random, [1000, 1000, 3000]);
+  const repinsPerSecond = pick(random, [1, 100]);
+  if (!repins) return { stateSyncMs, repins, graceMs, pingMs: 5000, metricTtlMs: 10_000, repinsPerSecond };
+  return {
+    stateSyncMs: Math.min(stateSyncMs, 2000),
+    repins,
+    graceMs,
+    pingMs: 1000,
+    metricTtlMs: 4000,
+    repinsPerSecond,
+  };
+}
+
+/** Peers that are lost, fewer than half of them, and peers that are to hold nothing new, or nothing at all. */
+function drawHealing(random: SeededRandom, { voters, repins }: WorldOptions): readonly TimedFault[] {
+  const orders = times(random, random.integer(repins ? 6 : 3)).map((atMs) => ({
+    atMs,
+    act: {
+      kind: 'cordon' as const,
+      peer: random.integer(voters + 1),
+      mode: pick(random, [...cordonModes, 'draining' as const]),
+      via: random.integer(voters),
+    },
+  }));
+  if (!repins) return orders;
+  const lost = times(random, random.integer((voters + 1) / 2)).map((atMs) => ({
+    atMs,
+    act: { kind: 'lose' as const, peer: random.integer(voters) },
+  }));
+  return [...orders, ...lost];
+}
+
 function drawTroubles(random: SeededRandom, peers: number): readonly TimedFault[] {
-  return times(random, random.integer(6)).map((atMs) => ({
+  return times(random, random.integer(8)).map((atMs) => ({
     atMs,
     act: {
       kind: 'troubleIpfs',
@@ -202,6 +323,19 @@ function drawTroubles(random: SeededRandom, peers: number): readonly TimedFault[
       trouble: pick(random, ipfsTroubles),
       // Long enough for its peer to notice.
       lengthMs: ipfsNoticeMs + random.integer(5000),
+      midPin: random.integer(2) === 0,
+    },
+  }));
+}
+
+/** They pin what the cluster has as well, and what it never has. */
+function drawStrangers(random: SeededRandom, peers: number): readonly TimedFault[] {
+  return times(random, random.integer(8)).map((atMs) => ({
+    atMs,
+    act: {
+      kind: pick(random, ['strangerPins' as const, 'strangerPins' as const, 'strangerUnpins' as const]),
+      peer: random.integer(peers),
+      key: pick(random, [strangersKey, random.integer(keys)]),
     },
   }));
 }
@@ -263,7 +397,7 @@ function drawFault(random: SeededRandom, peers: number, isStorm: boolean): Fault
     case 11:
       return { kind: 'slowDisk', peer, factor: 50, lengthMs };
     case 12:
-      return { kind: 'drift', peer, rate: pick(random, [0.7, 1.4]), lengthMs };
+      return { kind: 'drift', peer, rate: pick(random, [0.7, driftMax]), lengthMs };
     case 13:
       return { kind: 'removePeer', peer: someone, via: peer };
     case 14:
@@ -291,20 +425,42 @@ function drawArmed(random: SeededRandom, atMs: number): ArmedFault {
   };
 }
 
-function drawOperations(random: SeededRandom, voters: number): readonly Operation[] {
-  return times(random, operationsMax).map((atMs, at) => ({
-    atMs,
-    name: `p${at + 1}`,
-    ...drawOperation(random, voters),
-    key: random.integer(keys),
-  }));
+function drawOperations(random: SeededRandom, shapes: SeededRandom, voters: number): readonly Operation[] {
+  return times(random, operationsMax).map((atMs, at) => {
+    const key = random.integer(keys);
+    const drawn = drawOperation(random, voters, key);
+    const shape = drawn.kind === 'pin' ? drawShape(shapes, voters + 1, key) : {};
+    return { atMs, name: `p${at + 1}`, ...drawn, key, ...(Object.keys(shape).length > 0 && { shape }) };
+  });
 }
 
-function drawOperation(random: SeededRandom, voters: number): Pick<Operation, 'kind' | 'peer'> {
-  const kind = pick(random, ['pin' as const, 'pin' as const, 'unpin' as const, 'read' as const]);
+function drawOperation(random: SeededRandom, voters: number, key: number): Pick<Operation, 'kind' | 'peer'> {
+  const kinds = ['pin', 'pin', 'pin', 'unpin', 'unpin', 'read', 'read', 'status', 'statusAll', 'recover'] as const;
+  const drawn = pick(random, kinds);
+  const kind = drawn === 'unpin' && mayExpire(key) ? 'read' : drawn;
   const peer = random.integer(voters);
   // Clients stay with the peer that they know, whatever became of it.
   return { kind, peer: kind === 'read' && random.integer(2) === 0 ? 'oldestLeader' : peer };
+}
+
+function drawShape(random: SeededRandom, peers: number, key: number): PinShape {
+  const factors = pick(random, [
+    [0, 0],
+    [0, 0],
+    [1, 1],
+    [1, 2],
+    [2, 2],
+    [2, 3],
+    [-1, -1],
+  ] as const);
+  const on = Array.from({ length: 1 + random.integer(2) }, () => random.integer(peers));
+  const expireInMs = 200 + random.integer(6000);
+  return {
+    ...(factors[0] !== 0 && { factors }),
+    ...(random.integer(5) === 0 && { on }),
+    ...(random.integer(6) === 0 && { isDirect: true }),
+    ...(mayExpire(key) && random.integer(3) > 0 && { expireInMs }),
+  };
 }
 
 /** What makes a world easier to read, one by one. */
@@ -326,4 +482,7 @@ export const calmWorld: Partial<WorldOptions> = {
   replicationMax: -1,
   multiplexed: -1,
   pinMs: 5,
+  repinsPerSecond: 100,
+  pinQueueMax: 1_000_000,
+  concurrentPins: 2,
 };

@@ -13,6 +13,8 @@ const answerMsMax = (2 * clientTimeoutMs) / 0.7 + 1000;
 const patienceTimeouts = 20;
 /** Longer than failed pins and lost connections wait before they are tried again. */
 const repairPatienceMs = 40_000;
+/** Peers that come and go are given up to 32 grace periods, and what could not be done is tried again after a minute at most. */
+const healPatienceMs = 240_000;
 /** Between looks. */
 const repairLookMs = 100;
 const askAgainMs = 20;
@@ -23,6 +25,8 @@ const failedBits = trackerStatusBits.pin_error | trackerStatusBits.unpin_error;
 export class Recovery {
   /** Disks that were taken out. */
   replacements = 0;
+  /** Pins that were found missing only then. */
+  recovered = 0;
   readonly #world: World;
   #demanded = 0;
 
@@ -45,10 +49,14 @@ export class Recovery {
     for (const disk of disks) disk.slowness = 1;
     for (const { ipfs } of peers) {
       ipfs.slowness = 1;
+      ipfs.onMidPin = undefined;
       scheduler.after(ipfsNoticeMs, () => {
         ipfs.state = 'up';
       });
     }
+    const spoiled = peers.find(({ storage }) => storage.spoiled !== undefined);
+    // One at a time.
+    if (spoiled !== undefined) this.#findLost();
     for (const peer of peers) {
       peer.setClockRate(1);
       this.#world.repair(peer);
@@ -61,8 +69,8 @@ export class Recovery {
     const isCalm = (): boolean => scheduler.now >= calmMs && !clients.isAsking();
     await this.#world.until(() => isCalm() || scheduler.now > answeredMs);
     expect(isCalm(), 'clients are answered', () => `a client waits for longer than ${answerMsMax} ms`);
-    const spoiled = peers.find(({ storage }) => storage.spoiled !== undefined);
     if (spoiled !== undefined && !this.#canDoWithout(spoiled)) return;
+    if (!(await this.#isLedWithoutLost())) this.#findLost();
     await this.#demand('a leader', () => this.#world.leader() !== undefined);
     if (spoiled !== undefined) await this.#replaceDisk(spoiled);
     for (const peer of [...left]) await this.#comesBack(peer);
@@ -73,6 +81,16 @@ export class Recovery {
     for (let key = 0; key < keys; key++) await this.#demandSuccess(`a read of ${key}`, 'read', key);
     await this.#demand('all members to apply all', () => this.#haveAllApplied());
     await this.#checkPinsets();
+    await this.#demandExpiry();
+    // Nobody is let go before others have what it holds.
+    await this.#recoverOften();
+    await this.#demandHolders();
+    if (this.#world.lost.size > 0) {
+      this.#findLost();
+      await this.#demand('those that are back to apply all', () => this.#haveAllApplied());
+    }
+    await this.#freeAll();
+    await this.#demandHolders();
     await this.#demandPins();
     await this.#demandStatus();
     await this.#demandMetrics();
@@ -91,7 +109,7 @@ export class Recovery {
   async #replaceDisk(peer: WorldPeer): Promise<void> {
     await this.#stopRemoved();
     const isMember = this.#isMember(peer);
-    if (isMember) await this.#demandDone('a removal', (life) => life.peer.peerRemove(peer.id));
+    if (isMember) await this.#demandDone('a removal', (life) => this.#world.remove(life.peer, peer));
     await peer.storage.replace();
     this.replacements++;
     this.#world.note(() => `${peer.name} has an empty disk`);
@@ -128,7 +146,11 @@ export class Recovery {
 
   async #demandSuccess(what: string, kind: Operation['kind'], key: number): Promise<void> {
     await this.#demandDone(what, async (life) => {
-      const isSuccess = await this.#world.clients.ask(life, { kind, key, name: `q${++this.#demanded}` });
+      const { replicationMin } = this.#world.plan.options;
+      // What is left of the cluster may be too few.
+      const chosen = this.#members().filter((member) => this.#orderTo(member) === 'none');
+      const shape = chosen.length < replicationMin ? { factors: [-1, -1] as const } : {};
+      const isSuccess = await this.#world.clients.ask(life, { kind, key, name: `q${++this.#demanded}`, shape });
       if (!isSuccess) throw new Finding('progress', what);
     });
   }
@@ -191,22 +213,98 @@ export class Recovery {
     const leader = this.#world.leader()?.status;
     const members = this.#members();
     if (leader === undefined || leader.commit !== leader.lastIndex) return false;
+    const lost = [...this.#world.lost].filter((peer) => this.#isMember(peer)).length;
     return (
-      members.length === leader.configuration.servers.length &&
+      members.length === leader.configuration.servers.length - lost &&
       members.every(({ status }) => status?.applied === leader.commit)
     );
   }
 
   async #checkPinsets(): Promise<void> {
-    const expected = [...this.#world.clients.history.stateAt(this.#world.checker.logs.commit)].sort();
-    for (const { name, life } of this.#members()) {
-      const shown: [string, string][] = [];
-      for await (const pins of life?.peer.pins() ?? []) for (const pin of pins) shown.push([pin.cid.key, pin.name]);
-      const text = JSON.stringify(shown.sort());
-      expect(text === JSON.stringify(expected), 'pinset = log', () => {
-        return `${name} shows the pins ${shown.map(([, pin]) => pin)}, the log has ${expected.map(([, pin]) => pin)}`;
-      });
+    await this.#demandLater('pinset = log', async () => {
+      const shown: (readonly [string, readonly [string, string][]])[] = [];
+      for (const { name, life } of this.#members()) {
+        const pins: [string, string][] = [];
+        for await (const page of life?.peer.pins() ?? []) for (const pin of page) pins.push([pin.cid.key, pin.name]);
+        shown.push([name, pins.sort()]);
+      }
+      const expected = [...this.#world.clients.history.stateAt(this.#world.checker.logs.commit)].sort();
+      for (const [name, pins] of shown) {
+        if (JSON.stringify(pins) === JSON.stringify(expected)) continue;
+        return `${name} shows the pins ${pins.map(([, pin]) => pin)}, the log has ${expected.map(([, pin]) => pin)}`;
+      }
+      return undefined;
+    });
+  }
+
+  /** Whether the others can do without those that are lost. */
+  async #isLedWithoutLost(): Promise<boolean> {
+    const { scheduler, lost, plan } = this.#world;
+    const endMs = scheduler.now + patienceTimeouts * plan.options.heartbeatTimeoutMs;
+    if (lost.size > 0) {
+      scheduler.after(endMs - scheduler.now, () => {});
+      await this.#world.until(() => this.#world.leader()?.status?.isEstablished === true || scheduler.now >= endMs);
     }
+    return lost.size === 0 || this.#world.leader()?.status?.isEstablished === true;
+  }
+
+  #findLost(): void {
+    const { lost } = this.#world;
+    for (const peer of [...lost]) {
+      this.#world.note(() => `${peer.name} is found`);
+      lost.delete(peer);
+      this.#world.boot(peer);
+    }
+  }
+
+  /** What the peer was told, as most others know it. */
+  #orderTo({ id }: WorldPeer): string {
+    const [first] = this.#members();
+    return first?.life?.monitor.latestOf('cordon', id)?.value ?? 'none';
+  }
+
+  /**
+   * Every pin has as many holders as it needs among those that are there, and not too many; nobody holds anything who is no member, or was
+   * told to hold nothing. With repinning off only the last is demanded.
+   */
+  async #demandHolders(): Promise<void> {
+    const { pins, plan } = this.#world;
+    await this.#demandLater(
+      'holders',
+      async () => {
+        const members = this.#members();
+        const stays = members.filter((member) => this.#orderTo(member) !== 'draining');
+        const chosen = members.filter((member) => this.#orderTo(member) === 'none');
+        const ids = (peers: readonly WorldPeer[]): Set<string> => new Set(peers.map(({ id }) => id));
+        const isDrained = (id: string): boolean =>
+          members.some((member) => member.id === id && this.#orderTo(member) === 'draining');
+        const known = new Set(this.#world.leader()?.status?.configuration.servers.map(({ id }) => id));
+        const isLeaving = (id: string): boolean => isDrained(id) || (plan.options.repins && !known.has(id));
+        const wrong = plan.options.repins ? pins.wrongHolders(ids(stays), ids(chosen)) : undefined;
+        return wrong ?? pins.wrongLeavers(isLeaving, ids(stays));
+      },
+      healPatienceMs,
+    );
+  }
+
+  /** Whoever was told to hold nothing, or nothing new, is free again. */
+  async #freeAll(): Promise<void> {
+    for (const peer of this.#members()) {
+      if (this.#orderTo(peer) === 'none') continue;
+      await this.#demandDone('an order', (life) => life.peer.cordonPeer(peer.id, 'none'));
+    }
+  }
+
+  /**
+   * Pins that have expired are gone. All members are alive now and know each other: nobody waits for the next regular look, or for the
+   * turn of somebody else.
+   */
+  async #demandExpiry(): Promise<void> {
+    await this.#demandLater('expired pins go', async () => {
+      const nowNanos = this.#members().map(({ life }) => life?.clock.wallNanos() ?? 0n);
+      const slowest = nowNanos.reduce((a, b) => (a < b ? a : b), nowNanos[0] ?? 0n);
+      return this.#world.pins.overdue(slowest);
+    });
   }
 
   /** Every IPFS node of a member comes to hold what is allocated to it and nothing else, and its tracker says so. */
@@ -215,8 +313,9 @@ export class Recovery {
     await this.#recoverOften();
     await this.#demandLater('ipfs = pinset', async () => {
       for (const { id, name, ipfs, storage } of this.#members()) {
-        const isExcused = (key: string): boolean => storage.lostRecords.has(records.get(key) ?? '');
-        const wrong = this.#world.pins.wrongHeld(id, ipfs.held.keys(), isExcused);
+        const isExcused = (key: string): boolean =>
+          storage.lostRecords.has(records.get(key) ?? '') || ipfs.strangers.has(key);
+        const wrong = this.#world.pins.wrongHeld(id, ipfs.held, isExcused);
         if (wrong !== undefined) return `the IPFS node of ${name} ${wrong}`;
       }
       return undefined;
@@ -251,9 +350,17 @@ export class Recovery {
     });
   }
 
-  /** As someone would who does not want to wait: what has failed very often is tried again after minutes only. */
+  /**
+   * As someone would who does not want to wait: what has failed very often is tried again after minutes only, and what others have done
+   * is seen at the next look.
+   */
   async #recoverOften(): Promise<void> {
-    for (const { life } of this.#members()) {
+    for (const { life, ipfs } of this.#members()) {
+      if (ipfs.hasUntold) {
+        await this.#demandDone('a look through all pins', async () => {
+          for await (const _ of life?.tracker.recoverAll() ?? []) this.recovered++;
+        });
+      }
       for await (const { cid, attemptCount } of life?.tracker.statusAll(failedBits) ?? [])
         if (attemptCount > attemptsMax) void life?.tracker.recover(cid).catch(() => {});
     }
@@ -273,8 +380,12 @@ export class Recovery {
   }
 
   /** Looks again and again until nothing is wrong. */
-  async #demandLater(checker: string, look: () => Promise<string | undefined>): Promise<void> {
-    const endMs = this.#world.scheduler.now + repairPatienceMs;
+  async #demandLater(
+    checker: string,
+    look: () => Promise<string | undefined>,
+    patienceMs: number = repairPatienceMs,
+  ): Promise<void> {
+    const endMs = this.#world.scheduler.now + patienceMs;
     let wrong: string | undefined = 'not looked yet';
     const again = async (): Promise<void> => {
       wrong = await look();
@@ -282,7 +393,7 @@ export class Recovery {
     };
     this.#world.scheduler.after(0, () => void again());
     await this.#world.until(() => wrong === undefined || this.#world.scheduler.now > endMs);
-    expect(wrong === undefined, checker, () => `${repairPatienceMs} ms after all is well, ${wrong}`);
+    expect(wrong === undefined, checker, () => `${patienceMs} ms after all is well, ${wrong}`);
   }
 
   /** Nothing happens any more: nobody has a reason to start an election. */

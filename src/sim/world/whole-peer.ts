@@ -26,7 +26,7 @@ import {
 import { createDiskInformer, createTagsInformer } from '../../io/inform/index.ts';
 import { createPeerMonitor } from '../../io/monitor/index.ts';
 import { createRpc, multiplexedProtocol, type RpcNode, registerServices } from '../../io/rpc/index.ts';
-import type { Alert, PeerId } from '../../model/index.ts';
+import type { Alert, CordonMode, PeerId } from '../../model/index.ts';
 import type { VirtualDisk } from './disk.ts';
 import { addressOf, VirtualHost } from './host.ts';
 import type { VirtualIpfs } from './ipfs.ts';
@@ -43,6 +43,8 @@ export interface WholePeerOptions {
   readonly metricCheckMs: number;
   readonly pinTimeoutMs: number;
   readonly concurrentPins: number;
+  /** Default: as many as anybody wants. */
+  readonly maxPinQueueSize?: number;
   readonly reconcileIntervalMs: number;
   /** Of the tracker, after a first failure. Default: its own. */
   readonly retryDelayMinMs?: number;
@@ -119,6 +121,8 @@ export class WholePeer {
   readonly #deps: WholePeerDeps;
   #current: Current | undefined;
   #lives = 0;
+  /** What it was told to hold, as its disk has it. */
+  #cordon: CordonMode = 'none';
 
   constructor(options: WholePeerOptions, deps: WholePeerDeps) {
     this.options = options;
@@ -205,6 +209,7 @@ export class WholePeer {
     const own: PinsetObserver = {
       onPin: (pin) => {
         tracker.track(pin);
+        peer?.observer.onPin(pin);
         observer?.onPin(pin);
       },
       onUnpin: (pin) => {
@@ -213,6 +218,7 @@ export class WholePeer {
       },
       onReplaced: () => {
         tracker.pinsetReplaced();
+        peer?.observer.onReplaced();
         observer?.onReplaced();
       },
     };
@@ -245,7 +251,7 @@ export class WholePeer {
       createPinTracker(
         {
           concurrentPins,
-          maxPinQueueSize: 1_000_000,
+          maxPinQueueSize: options.maxPinQueueSize ?? 1_000_000,
           priorityPinMaxAgeMs: 86_400_000,
           priorityPinMaxRetries: 5,
           reconcileIntervalMs: options.reconcileIntervalMs,
@@ -280,6 +286,12 @@ export class WholePeer {
       clock,
       random: random.derive('peer'),
       logger,
+      cordonFile: {
+        read: async () => this.#cordon,
+        save: async (mode) => {
+          this.#cordon = mode;
+        },
+      },
       answersInOrder: (other) => host.protocolsOf(other)?.includes(multiplexedProtocol) ?? false,
     });
     registerServices(rpc, { cluster: peer, tracker, ipfs, consensus, monitor });

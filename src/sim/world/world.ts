@@ -3,10 +3,12 @@
  * the faults stop and progress is demanded.
  */
 import { errorCode, SeededRandom } from '../../base/index.ts';
+import type { ClusterApi } from '../../cluster/ports.ts';
 import type { Input, Output, Request } from '../../core/raft/index.ts';
-import { peerIdFromBytes } from '../../model/index.ts';
+import { type Cid, peerIdFromBytes } from '../../model/index.ts';
 import { CallChecker } from '../checkers/calls.ts';
 import { CutOffChecker } from '../checkers/cut-off.ts';
+import { MovesChecker } from '../checkers/moves.ts';
 import { PinsChecker } from '../checkers/pins.ts';
 import { RaftChecker } from '../checkers/raft-checker.ts';
 import { ResourceChecker } from '../checkers/resources.ts';
@@ -17,16 +19,26 @@ import { mix, mixText } from '../hash.ts';
 import type { Plants } from '../plants.ts';
 import type { SeedResult } from '../result.ts';
 import { Trace } from '../trace.ts';
-import { Clients, clientTimeoutMs } from './clients.ts';
+import { Clients, cidOf, clientTimeoutMs } from './clients.ts';
 import { isDiskFailure, VirtualDisk } from './disk.ts';
 import { Faults } from './faults.ts';
 import { VirtualIpfs } from './ipfs.ts';
 import { withoutLeaks } from './leaks.ts';
 import { Network } from './network.ts';
 import { WorldPeer } from './peer.ts';
-import { faultyMs, type Operation, type Target, type WorldPlan } from './plan.ts';
+import {
+  driftMax,
+  faultyMs,
+  keys,
+  mayExpire,
+  type Operation,
+  type Target,
+  unsaidOptions,
+  type WorldPlan,
+} from './plan.ts';
 import { Recovery } from './recovery.ts';
-import { type Drain, Scheduler } from './scheduler.ts';
+import { type Drain, Scheduler, VirtualClock } from './scheduler.ts';
+import type { Life } from './whole-peer.ts';
 
 /** A run that has not ended by then never will. */
 const eventsMax = 200_000;
@@ -78,7 +90,8 @@ export class World {
   readonly clients: Clients = new Clients(this);
   readonly recovery: Recovery = new Recovery(this);
   readonly states: StateChecker = new StateChecker();
-  readonly pins: PinsChecker = new PinsChecker();
+  readonly pins: PinsChecker;
+  readonly moves: MovesChecker;
   readonly calls: CallChecker = new CallChecker();
   readonly resources: ResourceChecker = new ResourceChecker();
   readonly trace: Trace;
@@ -88,6 +101,8 @@ export class World {
   readonly #cutOffLooks = new Map<WorldPeer, number>();
   readonly #ids: readonly string[];
   readonly #judges: readonly string[] | undefined;
+  /** Of clocks at the beginning. */
+  readonly #wallNanos: bigint;
   #finding: Finding | undefined;
   #hash = 0;
   #isEnding = false;
@@ -95,6 +110,10 @@ export class World {
   readonly #leaving = new Set<WorldPeer>();
   /** They were removed, and wait to be started again. */
   readonly left: Set<WorldPeer> = new Set();
+  /** They are down until all else is well again. */
+  readonly lost: Set<WorldPeer> = new Set();
+  /** What they hold is being moved. */
+  readonly #beingRemoved = new Set<string>();
   /** They were removed, and are not started again. */
   readonly stopped: Set<WorldPeer> = new Set();
   #leaves = 0;
@@ -102,9 +121,17 @@ export class World {
   #snapshots = 0;
   #installs = 0;
 
-  constructor({ plan, plants = {}, traces = false, drain = 'loop' }: WorldInput) {
+  constructor({ plan: given, plants = {}, traces = false, drain = 'loop' }: WorldInput) {
+    const plan = { ...given, options: { ...unsaidOptions, ...given.options } };
     this.plan = plan;
+    const keysMayExpire = new Set(Array.from({ length: keys }, (_, key) => key).filter(mayExpire));
+    const expiring = new Set([...keysMayExpire].map((key) => cidOf(key).key));
+    this.pins = new PinsChecker({
+      mayExpire: (key) => expiring.has(key),
+      nowNanosMax: () => this.#nanosAt(this.scheduler.now * driftMax),
+    });
     this.scheduler = new Scheduler(drain);
+    this.#wallNanos = new VirtualClock(this.scheduler).wallNanos();
     this.trace = new Trace(traces);
     this.#judges = plants.judges;
     const random = new SeededRandom(`world/${plan.seed}`);
@@ -142,8 +169,10 @@ export class World {
           raftOver: options.raftOver,
           isMultiplexed: ((options.multiplexed >> at) & 1) === 1,
           reconcileIntervalMs: options.reconcileMs,
+          concurrentPins: options.concurrentPins,
+          maxPinQueueSize: options.pinQueueMax,
         },
-        replicationMax: options.replicationMax,
+        pins: options,
         config: configOf(this.plan, ids.slice(0, options.voters)),
         isSpare: at === options.voters,
         engine: { waitingMax, appendsInFlightMax, applyMax, electionSpreadTicks },
@@ -151,6 +180,13 @@ export class World {
         onInput: (peer, input) => this.#guarded(() => this.#onInput(peer, input)),
         onOutput: (peer, output, incoming) => this.#guarded(() => this.#onOutput(peer, output, incoming)),
         watchPinset: (peer, pinset) => this.states.watch(peer.name, pinset, (act) => this.#guarded(act)),
+        watchConsensus: (peer, consensus) =>
+          this.moves.watch(
+            peer.id,
+            consensus,
+            () => peer.life,
+            (act) => this.judge(act),
+          ),
         watchRpc: (peer, rpc) => this.calls.watch(peer.id, rpc, (act) => this.judge(act)),
         onEngine: (peer) => this.#onEngine(peer),
         onRemoved: (peer) => {
@@ -170,9 +206,37 @@ export class World {
       });
     });
     this.disks = disks;
+    const ipfsOf = new Map(this.peers.map(({ id, ipfs }) => [id, ipfs] as const));
+    this.moves = new MovesChecker({
+      graceMs: options.graceMs,
+      nowMs: () => this.scheduler.now,
+      holds: (peer, key) => ipfsOf.get(peer)?.held.has(key) ?? false,
+      lostMs: (peer, key) => ipfsOf.get(peer)?.lostMs.get(key),
+      isBeingRemoved: (peer) => this.#beingRemoved.has(peer),
+    });
     this.#ids = ids;
     this.#cutOff = new CutOffChecker(options.heartbeatTimeoutMs, options.slowPercent > 0 ? options.slowMsMax : 0);
     this.faults = new Faults(this);
+    for (const { id, ipfs } of this.peers)
+      ipfs.observer = { onAct: (...act) => this.judge(() => this.#onIpfs(id, ...act)) };
+  }
+
+  #onIpfs(id: string, kind: 'pin' | 'unpin', { key }: Cid, running: readonly Cid[]): void {
+    const same = running.filter((cid) => cid.key === key).length;
+    expect(same === 1, 'one act per pin', () => `${id} is told to ${kind} ${key} while it is at it: ${same} acts`);
+    this.resources.acts(id, running.length, this.plan.options.concurrentPins);
+    const mayUnpin = kind === 'pin' || this.pins.wasEverFor(id, key);
+    expect(mayUnpin, 'strangers keep their pins', () => `${id} is told to unpin ${key}, which it was never to hold`);
+  }
+
+  /** What the clock of a peer shows that is ahead of all others. */
+  clockNanosMax(): bigint {
+    const clocks = this.peers.flatMap(({ life }) => life?.clock.wallNanos() ?? []);
+    return [this.#nanosAt(this.scheduler.now), ...clocks].reduce((a, b) => (a > b ? a : b));
+  }
+
+  #nanosAt(ms: number): bigint {
+    return this.#wallNanos + BigInt(Math.round(ms * 1e6));
   }
 
   async run(): Promise<void> {
@@ -198,14 +262,22 @@ export class World {
         elections: votes.elections,
         acknowledged: this.clients.history.acknowledged,
         reads: this.clients.history.reads,
+        replaced: this.clients.history.replaced,
+        contested: this.clients.history.contested,
         failed: this.clients.failed,
         crashes: this.faults.crashes,
         changes: this.faults.changes,
         strikes: this.faults.strikes,
         troubles: this.faults.troubles,
+        rows: this.clients.rows,
+        moved: this.clients.history.moved,
+        losses: this.faults.losses,
+        orders: this.faults.orders,
+        expired: this.pins.expired,
         leaves: this.#leaves,
         refusals: this.#refusals,
         replacements: this.recovery.replacements,
+        recovered: this.recovery.recovered,
         snapshots: this.#snapshots,
         installs: this.#installs,
         diskFailures: this.disks.reduce((sum, { failures }) => sum + failures, 0),
@@ -261,8 +333,18 @@ export class World {
   }
 
   boot(peer: WorldPeer): void {
-    const stays = [this.#leaving, this.left, this.stopped].some((peers) => peers.has(peer));
+    const stays = [this.#leaving, this.left, this.stopped, this.lost].some((peers) => peers.has(peer));
     if (!peer.isUp && !this.#isEnding && !stays) peer.boot();
+  }
+
+  /** Removes a member, whose pins go to others before. */
+  async remove(via: Pick<ClusterApi, 'peerRemove'>, { id }: WorldPeer): Promise<void> {
+    this.#beingRemoved.add(id);
+    try {
+      await via.peerRemove(id);
+    } finally {
+      this.#beingRemoved.delete(id);
+    }
   }
 
   // ------------------------------------------------------------------------------------------------ looking on
@@ -359,9 +441,20 @@ export class World {
   #lookAtResources(): void {
     if (this.#isEnding) return;
     for (const { id, life } of this.peers) {
-      if (life !== undefined) this.judge(() => this.resources.look(id, life, this.calls.openCalls(id)));
+      if (life === undefined) continue;
+      this.judge(() => this.resources.look(id, life, this.calls.openCalls(id)));
+      this.#sampleMoves(life);
     }
     this.scheduler.after(resourcesMs, () => this.#lookAtResources());
+  }
+
+  #sampleMoves(life: Life): void {
+    const members =
+      life
+        .raft()
+        ?.status()
+        .configuration.servers.map(({ id }) => id) ?? [];
+    this.moves.sample(life, members, this.#ids);
   }
 
   #started(): readonly WorldPeer[] {

@@ -135,3 +135,8 @@ export function votesThoughLeaderIsHeard(raft: Raft): Raft {
   };
   return between(raft, incoming, (output) => output);
 }
+
+/** Whoever looks for what waits to be applied finds nothing. */
+export function hidesUnapplied(raft: Raft): Raft {
+  return over(raft, { entry: (index) => (index > raft.status().applied ? undefined : raft.entry(index)) });
+}

@@ -1,17 +1,21 @@
 /** Bugs of the parts beside Raft: tracker, IPFS connector, calls between peers, metrics. */
+import { noBytes, utf8Encode } from '../../../src/base/index.ts';
 import { createMemoryDatastore } from '../../../src/cluster/index.ts';
 import type {
   CallOptions,
   Consensus,
   Datastore,
+  DatastoreEntry,
   IpfsConnector,
   PinTracker,
   PubSub,
   Streams,
 } from '../../../src/cluster/ports.ts';
 import type { RpcNode } from '../../../src/io/rpc/index.ts';
-import { type PeerId, type RpcMethod, raftLeaderMethods } from '../../../src/model/index.ts';
+import { type PeerId, type PinInfo, type RpcMethod, raftLeaderMethods, stateKey } from '../../../src/model/index.ts';
 import { over } from '../../../src/sim/over.ts';
+import { cidOf } from '../../../src/sim/world/clients.ts';
+import { strangersKey } from '../../../src/sim/world/plan.ts';
 
 /** CIDs that a node is pinning now. Wraps the connector of one life. */
 const pinning = new WeakMap<IpfsConnector, Set<string>>();
@@ -91,6 +95,16 @@ export function resendsProposals(rpc: RpcNode): RpcNode {
   });
 }
 
+/** What a write depends on does not come to the leader. */
+export function dropsConditions(rpc: RpcNode): RpcNode {
+  return over(rpc, {
+    call: <A, R>(peer: PeerId, method: RpcMethod<A, R>, argument: A, options?: CallOptions) => {
+      const isProposal = method.service === 'RaftLeader' && method.name === raftLeaderMethods.Propose.name;
+      return rpc.call(peer, method, isProposal ? { ...argument, onlyIf: null } : argument, options);
+    },
+  });
+}
+
 /** Of calls of the same method that are under way, the last gets the answer that comes first. */
 export function crossesAnswers(rpc: RpcNode): RpcNode {
   const waiting = new Map<string, ((reply: unknown) => void)[]>();
@@ -151,6 +165,75 @@ export function allocatesTooMany(consensus: Consensus): Consensus {
     logPin: async (pin, options) => {
       const more = (await consensus.peers()).filter((peer) => !(pin.allocations ?? []).includes(peer)).slice(0, 1);
       await consensus.logPin({ ...pin, allocations: [...(pin.allocations ?? []), ...more] }, options);
+    },
+  });
+}
+
+/** What comes while something waits is refused, and not remembered. */
+export function forgetsRefused(tracker: PinTracker): PinTracker {
+  return over(tracker, {
+    track: (pin) => {
+      if (tracker.pinQueueSize() === 0) tracker.track(pin);
+    },
+  });
+}
+
+/** Every pin of the node that the pinset does not have is taken for one that the cluster has made. */
+export function ownsEverything(store: Datastore): Datastore {
+  return over(store, {
+    scan: async function* (range, options) {
+      const all: DatastoreEntry[] = [];
+      for await (const page of store.scan(range, options)) all.push(...page);
+      const own = new Set(all.map(([key]) => Buffer.from(key).toString('latin1')));
+      const foreign = utf8Encode(stateKey(cidOf(strangersKey)));
+      if (!own.has(Buffer.from(foreign).toString('latin1'))) all.push([foreign, noBytes]);
+      yield all.sort(([a], [b]) => Buffer.compare(a, b));
+    },
+  });
+}
+
+/** What was pinned once is told for ever, as long as it is in the pinset. */
+export function tellsOldStatus(tracker: PinTracker): PinTracker {
+  const pinned = new Map<string, PinInfo>();
+  return over(tracker, {
+    statusAll: async function* (filter, options) {
+      for await (const row of tracker.statusAll(filter, options)) {
+        const { key } = row.cid;
+        if (row.status === 'pinned') pinned.set(key, row);
+        yield row.status === 'remote' ? row : (pinned.get(key) ?? row);
+      }
+    },
+  });
+}
+
+/** A pin that is given up never ends. */
+export function keepsSlots(ipfs: IpfsConnector): IpfsConnector {
+  return over(ipfs, {
+    pin: async (pin, options) => {
+      try {
+        await ipfs.pin(pin, options);
+      } catch (error) {
+        if (options.signal.aborted) await new Promise(() => {});
+        throw error;
+      }
+    },
+  });
+}
+
+/** Every pin is asked for twice. */
+export function pinsTwice(ipfs: IpfsConnector): IpfsConnector {
+  return over(ipfs, {
+    pin: async (pin, options) => {
+      await Promise.all([ipfs.pin(pin, options), ipfs.pin(pin, options)]);
+    },
+  });
+}
+
+/** A root that is held alone is taken for all that is below it. */
+export function takesDirectForRecursive(ipfs: IpfsConnector): IpfsConnector {
+  return over(ipfs, {
+    pin: async (pin, options) => {
+      if ((await ipfs.pinLsCid(pin)) === 'unpinned') await ipfs.pin(pin, options);
     },
   });
 }

@@ -1,6 +1,6 @@
 /** `PinTracker.*`: the state of pins on this peer's IPFS node. Source: Go `rpc_api.go` `PinTrackerRPCAPI`. */
 import type { PinTracker } from '../../../cluster/ports.ts';
-import { type methods, nothing } from '../../../model/index.ts';
+import { Cid, type methods, nothing } from '../../../model/index.ts';
 import type { HandlersOf } from '../registry.ts';
 import { definedCid, firstOr } from './arguments.ts';
 
@@ -21,6 +21,10 @@ export function pinTrackerService(tracker: PinTracker): HandlersOf<typeof method
       definedCid(pin.cid);
       tracker.untrack(pin);
       return nothing;
+    },
+    async *Operations(args) {
+      const cid = await firstOr(args, Cid.undefined);
+      yield* tracker.operations(cid.isDefined ? cid : undefined);
     },
     PinQueueSize: () => BigInt(tracker.pinQueueSize()),
   };

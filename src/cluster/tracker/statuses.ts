@@ -1,0 +1,167 @@
+/**
+ * What the tracker says of pins: from an operation where there is one, else from the pinset and from what IPFS is known to hold.
+ * Source of statuses and their texts: Go `pintracker/stateless/stateless.go`.
+ */
+import { errorMessage } from '../../base/index.ts';
+import {
+  type Cid,
+  type OperationInfo,
+  type Pin,
+  type PinInfo,
+  type StatusFilter,
+  stateKey,
+  timeFromNanos,
+  trackerStatusBits,
+} from '../../model/index.ts';
+import type { CallOptions } from '../ports.ts';
+import { type HeldPins, isSatisfied } from './held-pins.ts';
+import type { Reconciliation } from './reconciliation.ts';
+import {
+  barePin,
+  isHere,
+  matchesFilter,
+  operationInfo,
+  operationState,
+  type RowState,
+  rowOf,
+  statusOfOperation,
+  unexpectedlyUnpinnedText,
+} from './row.ts';
+import type { TrackerDeps } from './tracker.ts';
+import type { Workers } from './workers.ts';
+
+const ipfsDownText = 'the IPFS node does not answer; work goes on when it is back';
+/** Statuses that only operations have. */
+const operationBits =
+  trackerStatusBits.pin_error |
+  trackerStatusBits.unpin_error |
+  trackerStatusBits.pinning |
+  trackerStatusBits.unpinning |
+  trackerStatusBits.unpin_queued |
+  trackerStatusBits.pin_queued;
+
+export interface StatusesDeps extends Pick<TrackerDeps, 'ipfs' | 'pinset' | 'clock' | 'identity'> {
+  readonly held: HeldPins;
+  readonly workers: Workers;
+  readonly reconciliation: Reconciliation;
+}
+
+export class Statuses {
+  readonly #deps: StatusesDeps;
+
+  constructor(deps: StatusesDeps) {
+    this.#deps = deps;
+  }
+
+  async one(cid: Cid, options?: CallOptions): Promise<PinInfo> {
+    const key = stateKey(cid);
+    const operation = this.#operations.get(key);
+    if (operation !== undefined) return this.#row(operation.pin, operationState(operation, this.#pauseText));
+    const pin = this.#deps.pinset.get(cid);
+    if (pin === undefined) return this.#row(barePin(cid), { status: 'unpinned', timestamp: this.#nowTime() });
+    return this.#row(pin, this.#stateElsewhere(pin) ?? (await this.#stateByAsking(pin, options)));
+  }
+
+  /** In state-key order. */
+  async *all(filter: StatusFilter, options: CallOptions = {}): AsyncGenerator<PinInfo, void> {
+    const keys = [...this.#operations.all()].map((operation) => operation.key).sort();
+    let at = 0;
+    // Operations on pins that have left the pinset have no other place in the order than their key.
+    const operationsBelow = function* (this: Statuses, key: string | undefined): Generator<PinInfo, void> {
+      for (; at < keys.length && (key === undefined || (keys[at] ?? '') < key); at += 1) {
+        const info = this.ofOperation(keys[at] ?? '', filter);
+        if (info !== undefined) yield info;
+      }
+    }.bind(this);
+    const isOperationsOnly = filter !== 0 && (filter & ~operationBits) === 0 && !this.#isBehind;
+    if (!isOperationsOnly) {
+      const { signal } = options;
+      for await (const page of this.#deps.pinset.pages(signal === undefined ? {} : { signal })) {
+        for (const pin of page) {
+          const key = stateKey(pin.cid);
+          yield* operationsBelow(key);
+          if (keys[at] === key) at += 1;
+          const operation = this.#operations.get(key);
+          const state = operation !== undefined ? operationState(operation, this.#pauseText) : this.#stateByIndex(pin);
+          if (matchesFilter(state.status, filter)) yield this.#row(operation?.pin ?? pin, state);
+        }
+      }
+    }
+    yield* operationsBelow(undefined);
+  }
+
+  /** Unfinished work, of one CID or all, as it is now; as many rows as there are operations at most. */
+  operations(cid?: Cid): OperationInfo[] {
+    const { identity, workers } = this.#deps;
+    const key = cid === undefined ? undefined : stateKey(cid);
+    if (key !== undefined && this.#operations.get(key) === undefined) return [];
+    const now = workers.now();
+    const listed = this.#operations.listed().filter(({ operation }) => key === undefined || operation.key === key);
+    return listed.map((operation) => operationInfo(identity(), operation, this.#pauseText, now));
+  }
+
+  /** The row of an operation; `undefined` when there is none, or the filter leaves it out. */
+  ofOperation(key: string, filter: StatusFilter): PinInfo | undefined {
+    const operation = this.#operations.get(key);
+    if (operation === undefined || !matchesFilter(statusOfOperation(operation), filter)) return undefined;
+    return this.#row(operation.pin, operationState(operation, this.#pauseText));
+  }
+
+  get #operations(): Workers['operations'] {
+    return this.#deps.workers.operations;
+  }
+
+  get #self(): string {
+    return this.#deps.identity().peer;
+  }
+
+  /** There may be work that no operation stands for. */
+  get #isBehind(): boolean {
+    return this.#deps.reconciliation.isBehind;
+  }
+
+  get #pauseText(): string {
+    return this.#deps.ipfs.isUp() ? '' : ipfsDownText;
+  }
+
+  #row(pin: Pin, state: RowState): PinInfo {
+    return rowOf(this.#deps.identity(), pin, state);
+  }
+
+  /** The state of a pin that IPFS has nothing to do with here. */
+  #stateElsewhere(pin: Pin): RowState | undefined {
+    if (pin.type === 'meta-pin') return { status: 'sharded', timestamp: pin.timestamp };
+    return isHere(pin, this.#self) ? undefined : { status: 'remote', timestamp: pin.timestamp };
+  }
+
+  /** From what is known, without asking IPFS. */
+  #stateByIndex(pin: Pin): RowState {
+    const elsewhere = this.#stateElsewhere(pin);
+    if (elsewhere !== undefined) return elsewhere;
+    if (!this.#deps.ipfs.isUp()) return { status: 'cluster_error', timestamp: pin.timestamp, error: ipfsDownText };
+    if (this.#deps.held.listed !== undefined && isSatisfied(pin, this.#deps.held.listed))
+      return { status: 'pinned', timestamp: pin.timestamp };
+    return this.#missingState(pin);
+  }
+
+  async #stateByAsking(pin: Pin, options?: CallOptions): Promise<RowState> {
+    try {
+      const held = await this.#deps.ipfs.pinLsCid(pin, options);
+      const isPinned = held === 'recursive' || (held === 'direct' && pin.maxDepth === 0);
+      this.#deps.held.note(pin.cid, isPinned ? held : 'none');
+      return isPinned ? { status: 'pinned', timestamp: pin.timestamp } : this.#missingState(pin);
+    } catch (error) {
+      return { status: 'cluster_error', timestamp: pin.timestamp, error: errorMessage(error) };
+    }
+  }
+
+  /** Queued when reconciliation is going to find it, else an unexpected loss. */
+  #missingState(pin: Pin): RowState {
+    if (this.#isBehind) return { status: 'pin_queued', timestamp: pin.timestamp };
+    return { status: 'unexpectedly_unpinned', timestamp: pin.timestamp, error: unexpectedlyUnpinnedText };
+  }
+
+  #nowTime(): ReturnType<typeof timeFromNanos> {
+    return timeFromNanos(this.#deps.clock.wallNanos());
+  }
+}

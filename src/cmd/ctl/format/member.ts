@@ -1,0 +1,31 @@
+import { printable } from '../../../base/index.ts';
+import { type MemberState, memberStateJson, memberStatesJson, type Time, timeToNanos } from '../../../model/index.ts';
+import type { Form } from '../command.ts';
+import { relativeTime } from './relative-time.ts';
+
+/** One member: what it is, and what it has. */
+export const memberForm: Form<MemberState> = {
+  json: memberStateJson,
+  text: (member) => `${memberText(member)}\n`,
+};
+
+/** All members, with since when each is alive, missing or gone. */
+export function membersForm(now: Time): Form<readonly MemberState[]> {
+  return {
+    json: { print: memberStatesJson.print, parse: (text) => memberStatesJson.parse(text) ?? [] },
+    text: (members) =>
+      members
+        .map((member) => {
+          const since =
+            member.since === null ? '' : ` | Since: ${relativeTime(timeToNanos(member.since), timeToNanos(now))}`;
+          return `${memberText(member)}${since}\n`;
+        })
+        .join(''),
+  };
+}
+
+function memberText({ peer, peername, state, cordon, pins }: MemberState): string {
+  // Of one that is missing or gone, what it was told last is worth a word.
+  const told = cordon === 'none' || ['cordoned', 'draining', 'drained'].includes(state) ? '' : ` (${cordon})`;
+  return `${peer} | ${printable(peername)} | ${state.toUpperCase()}${told} | Pins: ${pins}`;
+}

@@ -1,0 +1,86 @@
+/** What a member is told to hold. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { MemberState, PeerId } from '../../../model/index.ts';
+import { readPeerId } from '../arguments.ts';
+import { type Command, type CommandContext, LocalFailure, type OptionValues } from '../command.ts';
+import { memberForm } from '../format/member.ts';
+
+/** ETIME, as of other waits. */
+const exitTimedOut = 62;
+
+export const peersCordon: Command = {
+  words: ['peers', 'cordon'],
+  summary: 'Give a member no new pins',
+  usage: '<peer id>',
+  argumentsMin: 1,
+  details: 'It keeps what it has, also over restarts, until "peers uncordon".',
+  run: async (context, [text = '']) => {
+    const peer = readPeerId(text);
+    await context.client.cordon(peer, 'cordoned');
+    context.print(memberForm, await stateOf(context, peer));
+  },
+};
+
+export const peersDrain: Command = {
+  words: ['peers', 'drain'],
+  summary: 'Give a member no new pins, and move what it has to others',
+  usage: '<peer id>',
+  argumentsMin: 1,
+  details:
+    'A pin leaves the member only when enough others hold it. That goes on by itself, also over restarts, until "peers uncordon"; ' +
+    '"health peers" tells how many pins are left. A drained member can be stopped, or removed with "peers rm". ' +
+    'Pins that are on all members stay.',
+  options: [
+    { names: ['wait', 'w'], kind: 'boolean', summary: 'Return when it has no pins any more' },
+    {
+      names: ['wait-timeout', 'wt'],
+      kind: 'duration',
+      summary: 'How long to wait, such as 30s; for ever if not given',
+    },
+  ],
+  run: async (context, [text = ''], options) => {
+    const peer = readPeerId(text);
+    await context.client.cordon(peer, 'draining');
+    const state = options.flag('wait') ? await drained(context, peer, options) : await stateOf(context, peer);
+    context.print(memberForm, state);
+  },
+};
+
+export const peersUncordon: Command = {
+  words: ['peers', 'uncordon'],
+  summary: 'Let a member get pins again, after "peers cordon" or "peers drain"',
+  usage: '<peer id>',
+  argumentsMin: 1,
+  run: async (context, [text = '']) => {
+    const peer = readPeerId(text);
+    await context.client.cordon(peer, 'none');
+    context.print(memberForm, await stateOf(context, peer));
+  },
+};
+
+/** Looks until the member is drained; tells on stderr whenever the number of its pins has changed. */
+async function drained(context: CommandContext, peer: PeerId, options: OptionValues): Promise<MemberState> {
+  const { client, io } = context;
+  const limitMs = options.duration('wait-timeout');
+  const signal = limitMs > 0 ? AbortSignal.timeout(limitMs) : undefined;
+  let told: number | undefined;
+  for (;;) {
+    const state = (await client.memberStates()).find((member) => member.peer === peer);
+    if (state === undefined) throw new LocalFailure('waiting', `${peer} is no member any more`);
+    if (state.state === 'drained') return state;
+    if (state.pins !== told) io.stderr(`${state.pins} ${state.pins === 1 ? 'pin' : 'pins'} still allocated\n`);
+    told = state.pins;
+    if (signal?.aborted === true) {
+      throw new LocalFailure('waiting', `${state.pins} pins are still allocated to ${peer}`, exitTimedOut);
+    }
+    await delay(io.statusDelayMs);
+  }
+}
+
+async function stateOf({ client, io }: CommandContext, peer: PeerId): Promise<MemberState> {
+  // What the member says of itself gets a moment to arrive.
+  await delay(io.statusDelayMs);
+  const state = (await client.memberStates()).find((member) => member.peer === peer);
+  if (state === undefined) throw new LocalFailure('looking at the members', `${peer} is no member any more`);
+  return state;
+}

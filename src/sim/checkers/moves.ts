@@ -1,0 +1,142 @@
+/**
+ * What healing does to pins, held against what the peer that does it has heard of the others: a pin moves when it has fewer holders than
+ * its minimum and not otherwise, whoever comes and goes within the grace period stays a holder, and no pin loses its last copy.
+ *
+ * A healer decides by what it knew a little while ago. So nothing is demanded of members that it may have seen as lost or emptied then.
+ */
+import type { Clock } from '../../base/index.ts';
+import type { Consensus, PeerMonitor } from '../../cluster/ports.ts';
+import type { PeerId, Pin } from '../../model/index.ts';
+import { expect } from '../finding.ts';
+import { over } from '../over.ts';
+
+/** Between two looks of the checker, and a bit. */
+const sampleMs = 600;
+/** How old a view may be by which holders are added. */
+const addedViewMs = 3000;
+/** The same, of holders that are dropped: others are asked before. */
+const droppedViewMs = 13_000;
+
+export interface MovesRules {
+  readonly graceMs: number;
+  readonly nowMs: () => number;
+  /** Whether the node of the peer holds it. */
+  readonly holds: (peer: PeerId, key: string) => boolean;
+  /** When its node last lost it, in virtual milliseconds; `undefined`: never. */
+  readonly lostMs: (peer: PeerId, key: string) => number | undefined;
+  /** It is being removed, and its pins are moved before. */
+  readonly isBeingRemoved: (peer: PeerId) => boolean;
+}
+
+/** What a writer knows by. */
+export interface Knowledge {
+  readonly monitor: PeerMonitor;
+  readonly clock: Clock;
+}
+
+/** What one life has seen of another peer, in virtual milliseconds. */
+interface Sight {
+  /** When it may last have counted as lost; and as one that is to be emptied, or is no member. */
+  goneMs: number;
+  leavingMs: number;
+}
+
+/** By peer, of one life. */
+type Sights = Map<PeerId, Sight>;
+
+export class MovesChecker {
+  readonly #rules: MovesRules;
+  readonly #sights = new WeakMap<PeerMonitor, Sights>();
+  /** Writes of healing that were begun. */
+  begun = 0;
+
+  constructor(rules: MovesRules) {
+    this.#rules = rules;
+  }
+
+  /** To be called every 500 ms, for each peer that is up. */
+  sample({ monitor, clock }: Knowledge, members: readonly PeerId[], peers: readonly PeerId[]): void {
+    const nowMs = this.#rules.nowMs();
+    const isNew = !this.#sights.has(monitor);
+    const sights: Sights = this.#sights.get(monitor) ?? new Map();
+    this.#sights.set(monitor, sights);
+    for (const peer of peers) {
+      const sight = sights.get(peer) ?? { goneMs: -Infinity, leavingMs: -Infinity };
+      sights.set(peer, sight);
+      const cordon = monitor.latestOf('cordon', peer)?.value ?? 'none';
+      if (isNew || this.#mayBeGone(monitor, clock, peer)) sight.goneMs = nowMs;
+      if (isNew || cordon !== 'none' || !members.includes(peer)) sight.leavingMs = nowMs;
+    }
+  }
+
+  #mayBeGone(monitor: PeerMonitor, clock: Clock, peer: PeerId): boolean {
+    const ping = monitor.latestOf('ping', peer);
+    if (ping === undefined) return true;
+    const missingMs = Number(clock.wallNanos() - ping.expire) / 1e6;
+    return missingMs >= this.#rules.graceMs - sampleMs;
+  }
+
+  /** Looks at the writes of one life. `knowledge` is asked when it writes; `guard` runs what may fail. */
+  watch(
+    self: PeerId,
+    consensus: Consensus,
+    knowledge: () => Knowledge | undefined,
+    guard: (act: () => void) => void,
+  ): Consensus {
+    return over(consensus, {
+      logPin: (pin, options) => {
+        const known = knowledge();
+        const before = options?.onlyIf ?? consensus.pinset().get(pin.cid);
+        if (known !== undefined && before?.name === pin.name) guard(() => this.#check(self, before, pin, known));
+        return consensus.logPin(pin, options);
+      },
+    });
+  }
+
+  #check(self: PeerId, before: Pin, after: Pin, { monitor }: Knowledge): void {
+    this.begun++;
+    const { isBeingRemoved } = this.#rules;
+    const sights = this.#sights.get(monitor);
+    const holders = before.allocations ?? [];
+    const next = after.allocations ?? [];
+    const what = (): string => `${self} moves ${after.name} from ${holders} to ${next}`;
+    const hasStayed = (peer: PeerId, viewMs: number): boolean => {
+      const { goneMs = Infinity, leavingMs = Infinity } = sights?.get(peer) ?? {};
+      const sinceMs = this.#rules.nowMs() - viewMs;
+      return peer === self || (goneMs < sinceMs && leavingMs < sinceMs && !isBeingRemoved(peer));
+    };
+    const added = next.filter((peer) => !holders.includes(peer));
+    const counted = holders.filter((peer) => hasStayed(peer, addedViewMs) && this.#isNotLeaving(sights, peer));
+    const isNeeded = added.length === 0 || counted.length < after.replicationFactorMin;
+    expect(isNeeded, 'moves are needed', () => `${what()}, and ${counted.length} of its holders have stayed`);
+    const dropped = holders.filter((peer) => !next.includes(peer) && this.#isNotLeaving(sights, peer));
+    const wrong = dropped.find((peer) => hasStayed(peer, droppedViewMs));
+    const isFull = next.length >= after.replicationFactorMax;
+    expect(wrong === undefined || isFull, 'moves are needed', () => `${what()}, though ${wrong} has stayed`);
+    this.#checkCopies(self, sights, before, next, what);
+  }
+
+  /** Also of ourselves: we may have been told to hold nothing. */
+  #isNotLeaving(sights: Sights | undefined, peer: PeerId): boolean {
+    const { leavingMs = Infinity } = sights?.get(peer) ?? {};
+    return leavingMs < this.#rules.nowMs() - droppedViewMs;
+  }
+
+  #checkCopies(
+    self: PeerId,
+    sights: Sights | undefined,
+    { cid, allocations }: Pin,
+    next: readonly PeerId[],
+    what: () => string,
+  ): void {
+    const { holds, lostMs, nowMs, isBeingRemoved } = this.#rules;
+    const sinceMs = nowMs() - droppedViewMs;
+    const hasLately = (peer: PeerId): boolean => holds(peer, cid.key) || (lostMs(peer, cid.key) ?? -1) >= sinceMs;
+    // Whoever counted as lost is given up.
+    const isHere = (peer: PeerId): boolean => peer === self || (sights?.get(peer)?.goneMs ?? Infinity) < sinceMs;
+    const dropped = (allocations ?? []).filter(
+      (peer) => !next.includes(peer) && isHere(peer) && !isBeingRemoved(peer) && holds(peer, cid.key),
+    );
+    expect(dropped.length === 0 || next.some(hasLately), 'last copy', () => `${what()}: only ${dropped} has it`);
+  }
+}
