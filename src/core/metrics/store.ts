@@ -16,7 +16,7 @@ export interface MetricStoreOptions {
   readonly peersMax?: number;
   /** Metric names per peer; further ones are refused. Default 64. */
   readonly namesPerPeerMax?: number;
-  /** Characters of a value; metrics with longer ones are refused. Default 16,384: a ping with all addresses of a node has fewer. */
+  /** Characters of a value; metrics with longer ones are refused. Default 65,536: a ping with all addresses of a node has far fewer. */
   readonly valueLengthMax?: number;
   /** Alerts kept; the oldest go first. Default 1,000, as the reference. */
   readonly alertsMax?: number;
@@ -43,7 +43,7 @@ export class MetricStore {
   constructor(options: MetricStoreOptions = {}) {
     this.#peersMax = options.peersMax ?? 10_000;
     this.#namesPerPeerMax = options.namesPerPeerMax ?? 64;
-    this.#valueLengthMax = options.valueLengthMax ?? 16_384;
+    this.#valueLengthMax = options.valueLengthMax ?? 65_536;
     this.#alertsMax = options.alertsMax ?? 1000;
     this.#checksPerAlert = options.checksPerAlert ?? 300;
   }
