@@ -24,6 +24,7 @@ export {
 } from './errors.ts';
 export { type FlagForm, rewriteGoArguments } from './go-arguments.ts';
 export type { Startable } from './lifecycle.ts';
+export { limitedLogger } from './limited-logger.ts';
 export { LogLimit } from './log-limit.ts';
 export { type LogFields, type Logger, silentLogger } from './logger.ts';
 export { pause } from './pause.ts';

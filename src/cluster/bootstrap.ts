@@ -50,8 +50,10 @@ export async function bootstrap(
       } catch (error) {
         if (signal.aborted) return;
         const line = `bootstrap to ${address} failed: ${errorMessage(error)}`;
-        if (!told.has(line)) logger.error(line);
-        told.add(line);
+        // Ports and times differ from try to try.
+        const cause = line.replace(/[0-9]+/g, '#');
+        if (!told.has(cause)) logger.error(line);
+        told.add(cause);
       }
     }
     await pause(clock, retryMs, signal);

@@ -3,8 +3,15 @@ import { type TestContext, test } from 'node:test';
 import { settle } from '../../test/support/fake-clock.ts';
 import { type ClusterNode, MemoryCluster } from '../../test/support/memory-cluster.ts';
 import { cidNumber, pinOf } from '../../test/support/pins.ts';
-import type { Logger } from '../base/index.ts';
-import { type CordonMode, defaultPinOptions, type PeerId, type Pin, type PinOptions } from '../model/index.ts';
+import { type Logger, SeededRandom } from '../base/index.ts';
+import {
+  type CordonMode,
+  cordonModes,
+  defaultPinOptions,
+  type PeerId,
+  type Pin,
+  type PinOptions,
+} from '../model/index.ts';
 import { AllocationWriter } from './allocation-writer.ts';
 import { Mover } from './mover.ts';
 import type { PeerOptions } from './peer.ts';
@@ -216,7 +223,7 @@ test('a drained peer ends with no allocation, and nobody lets go before enough o
     if (n < 10) await allocated(cluster, n, 2, 2, [[a, b, c][n % 3], d]);
     else await allocated(cluster, n, 1, 3, [a, d]);
   }
-  await settle();
+  await cluster.clock.advance(1000);
   const gate = Promise.withResolvers<void>();
   for (const id of [a, b, c]) of(id).ipfs.onAct = (act) => (act === 'pin' ? gate.promise : undefined);
   of(d).ipfs.onAct = (act, cid) => {
@@ -472,6 +479,64 @@ test('healing tells that it begins and what it came to, and a cause at most once
     moved.reduce((sum, text) => sum + Number(text), 0),
     200,
   );
+});
+
+test('the share of Go peers, which heal by rules of their own, is taken care of by the others', async (t) => {
+  const { cluster, ids, holders } = await started(t, 5);
+  const [a, b, c, d, e] = ids as [PeerId, PeerId, PeerId, PeerId, PeerId];
+  for (const id of [b, c, d]) cluster.foreign.add(id);
+  for (let n = 0; n < 20; n += 1) await allocated(cluster, n, 2, 2, [b, e]);
+  await settle();
+  const by = cluster.writes.length;
+  cluster.cut(e);
+  await cluster.clock.advance(lostMs + 60_000);
+  for (let n = 0; n < 20; n += 1) assert.equal(holders(n).includes(e), false);
+  const moves = cluster.writes.slice(by);
+  for (let n = 0; n < 20; n += 1) assert.ok(moves.some((write) => write.pin.cid.equals(cidNumber(n))));
+  assert.ok(moves.filter((write) => write.by === a).length > 0);
+});
+
+test('whoever comes, goes, is drained and freed: in the end every pin is where its allocations say, within its bounds', async (t) => {
+  const seed = Number(process.env.SEED ?? 1);
+  t.diagnostic(`SEED=${seed}`);
+  const random = new SeededRandom(seed);
+  const { cluster, ids, of, pin, holders } = await started(t, 5, { stateSyncIntervalMs: 120_000 });
+  const some = (): PeerId => ids[random.integer(ids.length)] ?? assert.fail();
+  for (let n = 0; n < 30; n += 1) {
+    const min = 1 + random.integer(3);
+    await cluster.node(0).peer.pin(cidNumber(n), asked(factors(min, min + random.integer(2))));
+  }
+  const away = new Set<PeerId>();
+  for (let event = 0; event < 40; event += 1) {
+    const peer = some();
+    const kind = random.integer(5);
+    if (kind === 0 && away.size < 2) {
+      away.add(peer);
+      cluster.cut(peer);
+    } else if (kind === 1) {
+      away.delete(peer);
+      cluster.join(peer);
+    } else if (kind <= 3) {
+      const mode = cordonModes[random.integer(3)] ?? 'none';
+      await cluster
+        .node(0)
+        .peer.cordonPeer(peer, mode)
+        .catch(() => {});
+    } else of(peer).ipfs.setUp(!of(peer).ipfs.isUp());
+    await cluster.clock.advance(20_000 + random.integer(400_000));
+  }
+  for (const id of ids) {
+    cluster.join(id);
+    of(id).ipfs.setUp(true);
+    await of(id).peer.cordon('none');
+  }
+  await cluster.clock.advance(3_600_000);
+  for (let n = 0; n < 30; n += 1) {
+    const { replicationFactorMin: min, replicationFactorMax: max } = pin(n);
+    const held = ids.filter((id) => of(id).ipfs.held.has(cidNumber(n).toString()));
+    assert.deepEqual(held, [...holders(n)].sort(), `pin ${n}`);
+    assert.ok(held.length >= min && held.length <= max, `pin ${n}: ${held.length} of ${min}/${max}`);
+  }
 });
 
 test('a healer that is at work ends with its peer', async () => {

@@ -134,8 +134,10 @@ export class Healer {
       if (decision.kind !== 'write') return;
       if (!(await this.#deps.writer.write(pin, decision.allocations, { signal }))) continue;
       result.moved += 1;
-      const others = (pin.allocations ?? []).filter((holder) => view.standings.get(holder) === 'stays');
-      if (others.length === 0) result.alone += 1;
+      const isElsewhere = pin.allocations?.some((holder) =>
+        ['stays', 'leaves'].includes(view.standings.get(holder) ?? ''),
+      );
+      if (isElsewhere !== true) result.alone += 1;
       return;
     }
     result.short += 1;

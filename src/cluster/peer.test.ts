@@ -420,7 +420,7 @@ test('Peer: recovers one and all on every peer, past failures', async (t) => {
   const cluster = await started(t, 3);
   const { peer } = cluster.node(0);
   for (let n = 0; n < 5; n += 1) await peer.pin(cidNumber(n), asked());
-  await settle();
+  await cluster.clock.advance(1000);
   for (const node of cluster.nodes) node.ipfs.held.clear();
   const info = await peer.recover(cidNumber(0));
   assert.deepEqual(statuses(info), ['pinning', 'pinning', 'pinning']);
@@ -428,7 +428,7 @@ test('Peer: recovers one and all on every peer, past failures', async (t) => {
   const recovered = await collect(peer.recoverAll());
   assert.equal(recovered.length, 4);
   assert.deepEqual(statuses(recovered[0] as GlobalPinInfo).sort(), ['cluster_error', 'pinning', 'pinning']);
-  await settle();
+  await cluster.clock.advance(1000);
   assert.equal(cluster.node(1).ipfs.held.size, 5);
 });
 

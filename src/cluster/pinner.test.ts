@@ -6,6 +6,7 @@ import { FakeClock } from '../../test/support/fake-clock.ts';
 import { MemoryIpfs } from '../../test/support/memory-ipfs.ts';
 import { MemoryPinset } from '../../test/support/memory-pinset.ts';
 import { cidNumber, pinOf } from '../../test/support/pins.ts';
+import { readExchanges } from '../../test/support/rest-vectors.ts';
 import { OperatingError, silentLogger } from '../base/index.ts';
 import { type Cid, type Metric, type PeerId, type Pin, timeFromNanos } from '../model/index.ts';
 import { Allocator } from './allocator.ts';
@@ -176,15 +177,20 @@ test('Pinner: thousands of shards go with bounded writes in flight', async () =>
   assert.equal(at.pinset.count(), 0);
 });
 
-test('Pinner: shards and their lists are not unpinned by themselves', async () => {
+test('Pinner: what sharded content is made of is refused in the words of the reference', async () => {
   const at = world();
-  at.pinset.add(clusterDag, ...shards);
-  await assert.rejects(at.pinner.unpin(first), {
-    message: 'cannot unpin a shard directly. Unpin content root CID instead',
-  });
-  await assert.rejects(at.pinner.unpin(dag), {
-    message: 'cannot unpin a Cluster DAG directly. Unpin content root CID instead',
-  });
+  at.pinset.add(meta, clusterDag, ...shards);
+  const acts: Readonly<Record<string, () => Promise<unknown>>> = {
+    'unpin-shard-directly': () => at.pinner.unpin(first),
+    'unpin-clusterdag-directly': () => at.pinner.unpin(dag),
+    'pin-shard-as-data': () => at.pinner.pin(pinOf(first)),
+    'pin-update-from-meta': () => at.pinner.pin(pinOf(bystander, { pinUpdate: root })),
+  };
+  const exchanges = await readExchanges('shards');
+  for (const [name, act] of Object.entries(acts)) {
+    const body = exchanges.find((exchange) => exchange.name === name)?.response.body ?? '';
+    await assert.rejects(act, { message: (JSON.parse(body) as { message: string }).message }, name);
+  }
   assert.deepEqual(at.writes, []);
 });
 

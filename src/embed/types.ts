@@ -186,7 +186,7 @@ export interface Doors {
  *
  * **Errors** are `OperatingError`s; `code` tells what, and `outcome` of a failed write whether it can still happen:
  * `consensus/no-leader` and `consensus/timeout` while there is no majority, `cluster/not-pinned`, `cluster/bad-pin`,
- * `cluster/refused-pin`, `allocate/…` when too few peers can take a pin, `embed/bad-argument` for arguments that are none.
+ * `cluster/refused-pin`, `cluster/no-member`, `cluster/cannot-cordon`, `allocate/…` when too few peers can take a pin, `embed/bad-argument` for arguments that are none.
  */
 export interface Cluster extends AsyncDisposable {
   readonly id: PeerId;

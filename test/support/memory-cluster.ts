@@ -67,6 +67,8 @@ export class MemoryCluster {
   readonly writes: { readonly by: PeerId; readonly kind: 'pin' | 'unpin'; readonly pin: Pin }[] = [];
   /** Runs before each write has its place in the log. */
   onWrite: (by: PeerId, pin: Pin) => Promise<void> | void = () => {};
+  /** Peers of the other program, as others see them. */
+  readonly foreign: Set<PeerId> = new Set();
   /** Peers that nobody trusts. */
   readonly untrusted: Set<PeerId> = new Set();
   /** Of peers that are made from now on. */
@@ -211,7 +213,7 @@ export class MemoryCluster {
         clock: this.clock,
         random,
         logger: this.logger,
-        answersInOrder: () => true,
+        answersInOrder: (other) => !this.foreign.has(other),
         ...(this.addressFile && { addressFile: this.addressFile }),
         ...(this.cordonFile && { cordonFile: this.cordonFile }),
       },

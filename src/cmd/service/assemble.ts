@@ -8,7 +8,15 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { privateKeyToProtobuf } from '@libp2p/crypto/keys';
-import { errorCode, errorMessage, hexDecode, OperatingError, SeededRandom, version } from '../../base/index.ts';
+import {
+  errorCode,
+  errorMessage,
+  hexDecode,
+  limitedLogger,
+  OperatingError,
+  SeededRandom,
+  version,
+} from '../../base/index.ts';
 import { createPeer, createPinTracker, leaderOf, openPinset, type Peer } from '../../cluster/index.ts';
 import type { Informer, IpfsConnector, PinTracker } from '../../cluster/ports.ts';
 import { bindProxy } from '../../http/proxy/index.ts';
@@ -47,7 +55,9 @@ export async function assemble(options: AssembleOptions): Promise<AssembledPeer>
 }
 
 async function build(options: AssembleOptions, undo: ReturnType<typeof createUndo>): Promise<AssembledPeer> {
-  const { config, identity, folder, bootstrap, log, observer } = options;
+  const { config, identity, folder, bootstrap, observer } = options;
+  // Whatever goes wrong again and again in any part has one line a minute.
+  const log = limitedLogger(options.log, clock);
   const self = identity.id;
   const random = new SeededRandom(randomBytes(4).readUInt32LE());
   const failed = Promise.withResolvers<Error>();

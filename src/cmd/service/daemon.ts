@@ -90,9 +90,9 @@ async function whenThereIsRoom(
       return await start();
     } catch (error) {
       if (!fullCodes.includes(errorCode(error))) throw error;
-      const line = `this peer starts when its disk has room: ${errorMessage(error)}`;
-      if (line !== told) log.error(line);
-      told = line;
+      // The text may name a file or a size that changes with every try.
+      if (errorCode(error) !== told) log.error(`this peer starts when its disk has room: ${errorMessage(error)}`);
+      told = errorCode(error);
     }
     const pause = new AbortController();
     const slept = setTimeout(delayMs, 'slept', { signal: pause.signal }).catch(() => 'slept');

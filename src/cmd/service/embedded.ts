@@ -1,5 +1,5 @@
 /** The embedded IPFS node: its code is loaded only by a peer that is configured to have one. */
-import { errorMessage, type Logger } from '../../base/index.ts';
+import { errorCode, errorMessage, type Logger } from '../../base/index.ts';
 import { formatSocketAddress } from '../../http/kit/index.ts';
 import type { IpfsNode } from '../../ipfs-node/index.ts';
 import type { EmbeddedIpfsConfig } from '../../model/config/index.ts';
@@ -49,22 +49,24 @@ export async function startEmbeddedNode(
 /** Keeps the configured neighbours connected, and collects garbage when the repo is nearly full. Until stopped. */
 async function takeCare(node: IpfsNode, config: EmbeddedIpfsConfig, log: Logger, signal: AbortSignal): Promise<void> {
   const told = new Set<string>();
-  const warnOnce = (line: string): void => {
-    if (!told.has(line) && !signal.aborted) log.warn(line);
-    told.add(line);
+  /** Of each cause, whatever its text says this time. */
+  const warnOnce = (what: string, error: unknown): void => {
+    const cause = `${what} ${errorCode(error)}`;
+    if (!told.has(cause) && !signal.aborted) log.warn(`${what}: ${errorMessage(error)}`);
+    told.add(cause);
   };
   while (!signal.aborted) {
     const connected = new Set(node.swarm.peers().map(({ peerId }) => peerId));
     for (const address of config.swarmPeers) {
       if (connected.has(peerIdOfMultiaddr(address) ?? '')) continue;
       await node.swarm.connect(address, { signal }).catch((error: unknown) => {
-        warnOnce(`cannot connect to the IPFS node at ${address}: ${errorMessage(error)}`);
+        warnOnce(`cannot connect to the IPFS node at ${address}`, error);
       });
     }
     const { repoSizeBytes, storageMaxBytes } = node.repoStat();
     if (config.gcWatermark > 0 && repoSizeBytes > storageMaxBytes * config.gcWatermark) {
       await collectGarbage(node, log, signal).catch((error: unknown) => {
-        warnOnce(`garbage collection failed: ${errorMessage(error)}`);
+        warnOnce('garbage collection failed', error);
       });
     }
     await pause(careIntervalMs, signal);

@@ -9,6 +9,7 @@ export {
   readIdentity,
   writeIdentity,
 } from './identity.ts';
+export { makeTemporaryFolder } from './leftovers.ts';
 export { type LoadedConfig, type LoadedPeer, type LoadOptions, loadConfig, loadPeer, writeConfig } from './load.ts';
 export { type FolderLock, lockFolder, lockFolderToRead } from './lock.ts';
 export { peerstoreOf, readPeerstore, writePeerstore } from './peerstore.ts';

@@ -10,13 +10,13 @@
  * That database is beside `cluster.lock`, or, when it cannot be written there because the disk is full, among the temporary files:
  * the lock is the same.
  */
-import { access, constants, mkdir, mkdtemp, readlink, rm, symlink } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { access, constants, mkdir, readlink, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 import { errorCode, errorMessage, type OperatingError } from '../../base/index.ts';
 import { badFile, locked } from './errors.ts';
 import { makeFolder, type PeerFolder } from './folder.ts';
+import { makeTemporaryFolder, removeLeftovers } from './leftovers.ts';
 
 /** Held until it is released or the process ends. */
 export interface FolderLock {
@@ -27,8 +27,17 @@ export interface FolderLock {
 /** Files locked by this process from elsewhere: the system sees no two owners in one process. */
 const lockedHere = new Set<string>();
 
-/** Makes the folder if need be. Throws `config/locked`, or `config/bad-file` when the folder cannot be written. */
+/**
+ * Makes the folder if need be, and removes what killed processes have left behind. Throws `config/locked`, or `config/bad-file` when the
+ * folder cannot be written.
+ */
 export async function lockFolder(folder: PeerFolder): Promise<FolderLock> {
+  const lock = await obtainLock(folder);
+  await removeLeftovers(folder.path);
+  return lock;
+}
+
+async function obtainLock(folder: PeerFolder): Promise<FolderLock> {
   await makeFolder(folder.path);
   if (lockedHere.has(folder.lockFile)) throw locked(folder.path);
   if (await isReadOnly(folder.path)) throw badFile(folder.path, 'cannot be locked: it is on a read-only file system');
@@ -75,7 +84,7 @@ async function lockFromElsewhere(folder: PeerFolder): Promise<FolderLock> {
   };
   lockedHere.add(folder.lockFile);
   try {
-    place = await mkdtemp(join(tmpdir(), 'ipfs-cluster-lock-'));
+    place = await makeTemporaryFolder('lock');
     const lock = await openLock(folder, place, folder.lockFile);
     return { release: () => lock.release().then(remove) };
   } catch (error) {

@@ -274,9 +274,8 @@ class RaftConsensus implements Consensus {
             this.#deps.onFailure(error instanceof Error ? error : new Error(errorMessage(error)));
             return;
           }
-          const text = errorMessage(error);
-          if (text !== told) logger.warn('the disk still fails', { error: text });
-          told = text;
+          if (errorCode(error) !== told) logger.warn('the disk still fails', { error: errorMessage(error) });
+          told = errorCode(error);
         }
       }
     } finally {

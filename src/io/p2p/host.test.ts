@@ -119,6 +119,23 @@ async function silentServers(count: number): Promise<SilentServers> {
   return { ports: await Promise.all(ports), reached, end };
 }
 
+test('dial_peer_timeout: a peer that takes a connection and says nothing is given up after it', async (t) => {
+  const servers = await silentServers(1);
+  t.after(servers.end);
+  const silent = `/ip4/127.0.0.1/tcp/${servers.ports[0]}/p2p/12D3KooWBCJm4uy27rCNUQPwtsC3Wtc3M9YTP4i9c7fLFfC3ZYWT`;
+  const hasty = await startHost({ dialTimeoutMs: 500 });
+  const patient = await startHost({ dialTimeoutMs: 3_600_000 });
+  let isWaiting = true;
+  const waiting = patient.connect(silent).catch(() => {
+    isWaiting = false;
+  });
+  await servers.reached;
+  await assert.rejects(hasty.connect(silent), { code: 'p2p/unreachable', message: /no answer in time/ });
+  assert.equal(isWaiting, true);
+  servers.end();
+  await waiting;
+});
+
 test('Host tries an address that is named first, however many stale ones it knows', async () => {
   const [a, b] = await Promise.all([startHost(), startHost()]);
   const { ports, end } = await silentServers(32);

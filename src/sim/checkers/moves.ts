@@ -32,6 +32,7 @@ export interface MovesRules {
 export interface Knowledge {
   readonly monitor: PeerMonitor;
   readonly clock: Clock;
+  readonly members: readonly PeerId[];
 }
 
 /** What one life has seen of another peer, in virtual milliseconds. */
@@ -55,7 +56,7 @@ export class MovesChecker {
   }
 
   /** To be called every 500 ms, for each peer that is up. */
-  sample({ monitor, clock }: Knowledge, members: readonly PeerId[], peers: readonly PeerId[]): void {
+  sample({ monitor, clock, members }: Knowledge, peers: readonly PeerId[]): void {
     const nowMs = this.#rules.nowMs();
     const isNew = !this.#sights.has(monitor);
     const sights: Sights = this.#sights.get(monitor) ?? new Map();
@@ -93,9 +94,10 @@ export class MovesChecker {
     });
   }
 
-  #check(self: PeerId, before: Pin, after: Pin, { monitor }: Knowledge): void {
+  #check(self: PeerId, before: Pin, after: Pin, { monitor, members }: Knowledge): void {
     this.begun++;
-    const { isBeingRemoved } = this.#rules;
+    // Whoever is no member is given up.
+    const isBeingRemoved = (peer: PeerId): boolean => !members.includes(peer) || this.#rules.isBeingRemoved(peer);
     const sights = this.#sights.get(monitor);
     const holders = before.allocations ?? [];
     const next = after.allocations ?? [];
@@ -113,7 +115,7 @@ export class MovesChecker {
     const wrong = dropped.find((peer) => hasStayed(peer, droppedViewMs));
     const isFull = next.length >= after.replicationFactorMax;
     expect(wrong === undefined || isFull, 'moves are needed', () => `${what()}, though ${wrong} has stayed`);
-    this.#checkCopies(self, sights, before, next, what);
+    this.#checkCopies(self, sights, before, next, isBeingRemoved, what);
   }
 
   /** Also of ourselves: we may have been told to hold nothing. */
@@ -127,9 +129,10 @@ export class MovesChecker {
     sights: Sights | undefined,
     { cid, allocations }: Pin,
     next: readonly PeerId[],
+    isBeingRemoved: (peer: PeerId) => boolean,
     what: () => string,
   ): void {
-    const { holds, lostMs, nowMs, isBeingRemoved } = this.#rules;
+    const { holds, lostMs, nowMs } = this.#rules;
     const sinceMs = nowMs() - droppedViewMs;
     const hasLately = (peer: PeerId): boolean => holds(peer, cid.key) || (lostMs(peer, cid.key) ?? -1) >= sinceMs;
     // Whoever counted as lost is given up.

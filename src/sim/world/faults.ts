@@ -7,6 +7,9 @@ import type { WorldPeer } from './peer.ts';
 import type { ArmedFault, FaultAct, Trigger } from './plan.ts';
 import type { World } from './world.ts';
 
+/** Of a world in which clocks may be as wrong as they like. */
+const slowPingMs = 5000;
+
 type TroubleIpfs = Extract<FaultAct, { kind: 'troubleIpfs' }>;
 
 export class Faults {
@@ -103,7 +106,9 @@ export class Faults {
         break;
       case 'drift': {
         const peer = this.#world.target(act.peer);
-        peer?.setClockRate(act.rate);
+        // Metrics that are good for seconds only are to outlive what a clock is wrong by.
+        const { pingMs } = this.#world.plan.options;
+        peer?.setClockRate(1 + ((act.rate - 1) * pingMs) / slowPingMs);
         this.#after(act.lengthMs, () => peer?.setClockRate(1));
         break;
       }

@@ -8,7 +8,7 @@ import type { Input, Output, Request } from '../../core/raft/index.ts';
 import { type Cid, peerIdFromBytes } from '../../model/index.ts';
 import { CallChecker } from '../checkers/calls.ts';
 import { CutOffChecker } from '../checkers/cut-off.ts';
-import { MovesChecker } from '../checkers/moves.ts';
+import { type Knowledge, MovesChecker } from '../checkers/moves.ts';
 import { PinsChecker } from '../checkers/pins.ts';
 import { RaftChecker } from '../checkers/raft-checker.ts';
 import { ResourceChecker } from '../checkers/resources.ts';
@@ -184,7 +184,7 @@ export class World {
           this.moves.watch(
             peer.id,
             consensus,
-            () => peer.life,
+            () => peer.life && knowledgeOf(peer.life),
             (act) => this.judge(act),
           ),
         watchRpc: (peer, rpc) => this.calls.watch(peer.id, rpc, (act) => this.judge(act)),
@@ -443,18 +443,9 @@ export class World {
     for (const { id, life } of this.peers) {
       if (life === undefined) continue;
       this.judge(() => this.resources.look(id, life, this.calls.openCalls(id)));
-      this.#sampleMoves(life);
+      this.moves.sample(knowledgeOf(life), this.#ids);
     }
     this.scheduler.after(resourcesMs, () => this.#lookAtResources());
-  }
-
-  #sampleMoves(life: Life): void {
-    const members =
-      life
-        .raft()
-        ?.status()
-        .configuration.servers.map(({ id }) => id) ?? [];
-    this.moves.sample(life, members, this.#ids);
   }
 
   #started(): readonly WorldPeer[] {
@@ -552,6 +543,11 @@ function configOf(
     snapshotThreshold,
     leaderLeaseTimeoutMs: leaseTimeoutMs,
   };
+}
+
+function knowledgeOf({ monitor, clock, raft }: Life): Knowledge {
+  const { servers = [] } = raft()?.status().configuration ?? {};
+  return { monitor, clock, members: servers.map(({ id }) => id) };
 }
 
 function tableRow({ name, isUp, hasFailed, raft, disk }: WorldPeer): string {

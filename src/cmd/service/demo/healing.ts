@@ -44,9 +44,11 @@ function quick(config: ServiceConfig): ServiceConfig {
     cluster: {
       ...config.cluster,
       disableRepinning: false,
+      repinGracePeriodMs: gracePeriodMs,
       monitorPingIntervalMs: pingIntervalMs,
       stateSyncIntervalMs: 1_000,
       peerWatchIntervalMs: 1_000,
+      pubsub: { ...config.cluster.pubsub, heartbeatIntervalMs: 500 },
     },
     pubsubmon: { checkIntervalMs: 500 },
     disk: { metricTtlMs, metricType: 'freespace' },
@@ -59,6 +61,8 @@ interface Scene extends Stage {
   readonly ledger: Ledger;
   /** Whose nodes are asked. */
   living: DemoPeer[];
+  /** What has been shown so far, for the end. */
+  readonly proved: string[];
 }
 
 interface Roles {
@@ -76,12 +80,14 @@ async function play(stage: Stage): Promise<void> {
   screen.title('A cluster of five peers, each with an IPFS node of its own');
   const peers = await stage.startPeers(peerCount, quick);
   const pins: DemoPin[] = [];
+  const isLiving = (name: string): boolean => scene.living.some((peer) => peer.name === name);
   const scene: Scene = {
     ...stage,
     peers,
     pins,
-    ledger: createLedger({ peers, pins, tell: screen.line }),
+    ledger: createLedger({ peers, pins, isLiving, tell: screen.line }),
     living: [...peers],
+    proved: [],
   };
   await pinEverything(scene);
   const roles = castOf(scene, await scene.ledger.look(firstOf(peers)));
@@ -151,7 +157,10 @@ async function loseOne(scene: Scene, { lost, witness }: Roles): Promise<void> {
       ),
   );
   await screen.step('Waiting until the IPFS nodes that are left hold them', () => waitInBounds(scene, witness));
-  await screen.step('Nothing else has moved', async () => onlyChanged(scene, below));
+  await screen.step('Nothing else has moved', async () => onlyMoved(scene, below));
+  scene.proved.push(
+    `${lost.name} was lost for good with ${held.length} pins; the ${below.length} that fell below their minimum moved, no other.`,
+  );
 }
 
 /** A peer that is back soon loses nothing. */
@@ -175,7 +184,8 @@ async function letFlap(scene: Scene, { flapping, witness }: Roles): Promise<void
     await isSeen(true);
   });
   await screen.step('Waiting until its IPFS node holds its part', () => waitInBounds(scene, witness));
-  await screen.step('Nothing has moved', async () => onlyChanged(scene, []));
+  await screen.step('Nothing has moved', async () => onlyMoved(scene, []));
+  scene.proved.push(`${flapping.name} was missing for a moment; nothing moved.`);
 }
 
 /** A drained peer hands its pins over, and lets go of none before others have it. */
@@ -208,7 +218,8 @@ async function drainOne(scene: Scene, { drained, witness }: Roles): Promise<void
     () => `none had too few holders in any of ${lookCount} looks at all IPFS nodes`,
   );
   await screen.step('Waiting until all pins are within their bounds', () => waitInBounds(scene, witness));
-  await screen.step('Nothing but its pins has moved', async () => onlyChanged(scene, held));
+  await screen.step('Nothing but its pins has moved', async () => onlyMoved(scene, held));
+  scene.proved.push(`${drained.name} handed over ${held.length} pins; none of them ever had too few holders.`);
 }
 
 /** A cordoned peer keeps what it has, and gets nothing new. */
@@ -230,7 +241,8 @@ async function cordonOne(scene: Scene, { cordoned, drained, witness }: Roles): P
     const wrong = added.filter((pin) => holders(pin, held).length > 0);
     if (wrong.length > 0) throw new Error(`${namesOf(wrong)} went to ${cordoned.name} or ${drained.name}`);
   });
-  await screen.step(`${cordoned.name} keeps what it had`, async () => onlyChanged(scene, []));
+  await screen.step(`${cordoned.name} keeps what it had`, async () => onlyMoved(scene, []));
+  scene.proved.push(`${cordoned.name} was cordoned: it kept its pins and got none of ${added.length} new ones.`);
 }
 
 /** Removing the dead one clears it from all pins. */
@@ -247,6 +259,7 @@ async function removeLost(scene: Scene, { lost, witness }: Roles): Promise<void>
       limitMs,
     ),
   );
+  scene.proved.push(`${lost.name} was removed, and no pin names it any more.`);
 }
 
 async function proveAll(scene: Scene, { witness }: Roles): Promise<void> {
@@ -272,6 +285,7 @@ async function proveAll(scene: Scene, { witness }: Roles): Promise<void> {
   );
   await showTable(scene, 'What each IPFS node pins now', witness);
   screen.title('Proved');
+  for (const line of scene.proved) screen.line(`- ${line}`);
   screen.line(
     `HEALED: all of ${kept.length} pins are within their bounds, by the word of ${living.length} IPFS nodes.`,
   );
@@ -371,9 +385,9 @@ function noneBelowMinimum(pins: readonly DemoPin[], held: Held): void {
 }
 
 /** Fails when a pin has moved that is none of these, or was not to. */
-function onlyChanged({ pins, ledger }: Scene, allowed: readonly DemoPin[]): void {
+function onlyMoved({ pins, ledger }: Scene, allowed: readonly DemoPin[]): void {
   const wrong = pins
-    .filter((pin) => ledger.changed().has(pin.cid) && pin.name !== expiringName)
+    .filter((pin) => ledger.moved().has(pin.cid) && pin.name !== expiringName)
     .filter((pin) => !allowed.includes(pin));
   if (wrong.length > 0) throw new Error(`These have moved without need: ${namesOf(wrong)}`);
 }

@@ -1,8 +1,9 @@
 /** All pins of a peer, whether it runs or not. */
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { cp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { errorCode, errorMessage } from '../../../base/index.ts';
+import { makeTemporaryFolder } from '../../../io/config/index.ts';
 import { createRaftFolder, type RaftFolder } from '../../../io/store/index.ts';
 import type { Pin } from '../../../model/index.ts';
 import { attempt, Failure } from '../failure.ts';
@@ -76,7 +77,7 @@ async function open(folder: StateFolder, { isWholeLog }: SourceOptions, { tell }
 
 /** Of a folder that is locked, or on a file system that is read-only. */
 async function openCopy(path: string, openIt: (copy: RaftFolder) => Promise<OfflineState>): Promise<OfflineState> {
-  const place = await mkdtemp(join(tmpdir(), 'ipfs-cluster-state-'));
+  const place = await makeTemporaryFolder('state');
   const remove = (): Promise<void> => rm(place, { recursive: true, force: true });
   try {
     const copy = join(place, 'raft');
