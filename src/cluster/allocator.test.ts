@@ -6,6 +6,7 @@ import { type Logger, silentLogger } from '../base/index.ts';
 import { createClient } from '../client/index.ts';
 import { bindRestApi } from '../http/rest/index.ts';
 import { type AllocationExplanation, defaultPinOptions, type PinOptions, timeFromNanos } from '../model/index.ts';
+import { Allocator } from './allocator.ts';
 
 interface Line {
   readonly text: string;
@@ -106,6 +107,25 @@ test('two peers on one IPFS node count once, with a warning once a minute (R50)'
     warnings.map(({ fields }) => fields.peers),
     [`${[cluster.node(1).id, cluster.node(2).id].sort().join(', ')}`],
   );
+});
+
+test('healing adds no holder on the IPFS node of one that stays, but may on that of one that is emptied (R50)', async (t) => {
+  const { cluster } = await started(t, 4);
+  const [one, two, three, four] = cluster.nodes.map(({ id }) => id) as [string, string, string, string];
+  cluster.node(1).ipfs.identity = cluster.node(0).ipfs.identity;
+  await cluster.clock.advance(16_000);
+  const options = { allocateBy: ['freespace'], pinOnlyOnTrustedPeers: false, pinOnlyOnUntrustedPeers: false };
+  const { clock, logger } = cluster;
+  const node = cluster.node(2);
+  const deps = { consensus: cluster.consensusOf(node), monitor: node.monitor, clock, logger };
+  const allocator = new Allocator(options, deps);
+  const pin = pinOf(cidNumber(1), { replicationFactorMin: 2, replicationFactorMax: 4, allocations: [one] });
+  const choose = await allocator.chooser();
+  assert.deepEqual(choose(pin, 3, new Set([one])), [three, four].sort());
+  assert.deepEqual(choose(pin, 3, new Set([one, three, four])), [], 'nobody is left');
+  await cluster.node(0).peer.cordon('draining');
+  await cluster.clock.advance(1000);
+  assert.deepEqual((await allocator.chooser())(pin, 3, new Set([one])), [two, three, four].sort());
 });
 
 test('a cordoned peer keeps its pins and gets no new ones', async (t) => {

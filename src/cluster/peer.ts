@@ -458,12 +458,12 @@ class ClusterPeer implements Peer {
     return await verifyReplicas(pinset, view, rows, call);
   }
 
-  // ------------------------------------------------------------------------------------------------ IPFS nodes
-
   async *rebalance(options: RebalanceOptions, call: CallOptions = {}): AsyncGenerator<RebalanceEvent, void> {
     if (this.#options.followerMode && !options.isDryRun) throw followerMode();
     yield* this.#rebalancer.run(options, call);
   }
+
+  // ------------------------------------------------------------------------------------------------ IPFS nodes
 
   async repoGc(call: CallOptions = {}): Promise<GlobalRepoGc> {
     const peerMap: Record<PeerId, RepoGc> = {};
