@@ -5,25 +5,35 @@
  * It reads HTTP by hand: the peers' clients send short requests without bodies, one at a time on a connection.
  */
 import { fork } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { peerIdFromBytes } from '../src/model/index.ts';
 
 /** What the processes of a benchmark talk to. */
 export interface KuboStandIns {
   /** One for each node, `/ip4/127.0.0.1/tcp/<port>`. */
   readonly multiaddresses: readonly string[];
   readonly pid: number | undefined;
+  /** Pins of each node. One question at a time. */
+  pinCounts(): Promise<readonly number[]>;
   stop(): void;
 }
 
-/** Starts the process, with that many nodes in it. */
-export async function startKuboStandIns(count: number): Promise<KuboStandIns> {
-  const child = fork(fileURLToPath(import.meta.url), [String(count)], { stdio: 'inherit' });
+/** Starts the process, with that many nodes in it. With `held`, a file of CIDs, one a line, all of them hold these. */
+export async function startKuboStandIns(count: number, held: string = ''): Promise<KuboStandIns> {
+  const child = fork(fileURLToPath(import.meta.url), [String(count), held], { stdio: 'inherit' });
   const [ports] = (await once(child, 'message')) as [number[]];
   return {
     multiaddresses: ports.map((port) => `/ip4/127.0.0.1/tcp/${port}`),
     pid: child.pid,
+    pinCounts: async () => {
+      child.send('pins');
+      const [counts] = (await once(child, 'message')) as [number[]];
+      return counts;
+    },
     stop: () => {
       child.disconnect();
     },
@@ -32,15 +42,18 @@ export async function startKuboStandIns(count: number): Promise<KuboStandIns> {
 
 type Pins = Map<string, string>;
 
-function answerTo(path: string, pins: Pins): readonly [status: 200 | 500, body: string] {
+interface Node {
+  /** Of its own: peers that share an IPFS node count as one. */
+  readonly id: string;
+  readonly pins: Pins;
+}
+
+function answerTo(path: string, { id, pins }: Node): readonly [status: 200 | 500, body: string | Iterable<string>] {
   const [name = '', query = ''] = path.replace('/api/v0/', '').split('?');
   const arg = /(?:^|&)arg=(\w+)/.exec(query)?.[1] ?? '';
   switch (name) {
     case 'id':
-      return [
-        200,
-        '{"ID":"12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5","Addresses":["/ip4/127.0.0.1/tcp/4001"]}',
-      ];
+      return [200, `{"ID":"${id}","Addresses":["/ip4/127.0.0.1/tcp/4001"]}`];
     case 'pin/add':
       pins.set(arg, query.includes('recursive=false') ? 'direct' : 'recursive');
       return [200, `{"Pins":["${arg}"]}`];
@@ -51,8 +64,7 @@ function answerTo(path: string, pins: Pins): readonly [status: 200 | 500, body: 
       if (arg !== '') {
         return pins.get(arg) === type ? [200, line(arg, type)] : refused(`path '${arg}' is not pinned`);
       }
-      const held = [...pins].filter(([, of]) => type === 'all' || of === type);
-      return [200, held.map(([cid, of]) => line(cid, of)).join('')];
+      return [200, listed(pins, type)];
     }
     case 'repo/stat':
       return [200, '{"RepoSize":300,"StorageMax":1000000000}'];
@@ -65,6 +77,21 @@ function answerTo(path: string, pins: Pins): readonly [status: 200 | 500, body: 
   }
 }
 
+const pageLines = 1000;
+
+function* listed(pins: Pins, type: string): Iterable<string> {
+  let page = '';
+  let count = 0;
+  for (const [cid, of] of pins) {
+    if (type !== 'all' && of !== type) continue;
+    page += line(cid, of);
+    if (++count % pageLines > 0) continue;
+    yield page;
+    page = '';
+  }
+  yield page;
+}
+
 function line(cid: string, type: string): string {
   return `{"Cid":"${cid}","Type":"${type}"}\n`;
 }
@@ -73,33 +100,50 @@ function refused(message: string): readonly [500, string] {
   return [500, JSON.stringify({ Message: message, Code: 0, Type: 'error' })];
 }
 
-function serve(socket: Socket, pins: Pins): void {
+function serve(socket: Socket, node: Node): void {
   let text = '';
   socket.setNoDelay(true);
   socket.on('error', () => socket.destroy());
   socket.on('data', (bytes) => {
     text += bytes.toString('latin1');
     for (let end = text.indexOf('\r\n\r\n'); end >= 0; end = text.indexOf('\r\n\r\n')) {
-      const [status, body] = answerTo(text.slice(text.indexOf(' ') + 1, text.indexOf(' HTTP/')), pins);
+      const [status, body] = answerTo(text.slice(text.indexOf(' ') + 1, text.indexOf(' HTTP/')), node);
       text = text.slice(end + 4);
-      const length = Buffer.byteLength(body);
       const reason = status === 200 ? 'OK' : 'Internal Server Error';
-      socket.write(
-        `HTTP/1.1 ${status} ${reason}\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n${body}`,
-      );
+      const head = `HTTP/1.1 ${status} ${reason}\r\nContent-Type: application/json\r\n`;
+      if (typeof body === 'string') socket.write(`${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+      else void sendPages(socket, head, body);
     }
   });
 }
 
+async function sendPages(socket: Socket, head: string, pages: Iterable<string>): Promise<void> {
+  socket.write(`${head}Transfer-Encoding: chunked\r\n\r\n`);
+  for (const page of pages) {
+    if (socket.destroyed) return;
+    if (page === '') continue;
+    const isTaken = socket.write(`${page.length.toString(16)}\r\n${page}\r\n`);
+    if (!isTaken) await Promise.race([once(socket, 'drain'), once(socket, 'close')]);
+  }
+  socket.write('0\r\n\r\n');
+}
+
 async function listen(): Promise<Server> {
-  const pins: Pins = new Map();
-  const server = createServer((socket) => serve(socket, pins)).listen(0, '127.0.0.1');
+  const id = peerIdFromBytes(Uint8Array.of(0, 0x24, 8, 1, 0x12, 0x20, ...randomBytes(32)));
+  const node: Node = { id, pins: new Map() };
+  const server = createServer((socket) => serve(socket, node)).listen(0, '127.0.0.1');
   await once(server, 'listening');
   return server;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const servers = await Promise.all(Array.from({ length: Number(process.argv[2]) }, listen));
+  const [, , count, held = ''] = process.argv;
+  const cids = held === '' ? [] : readFileSync(held, 'utf8').trimEnd().split('\n');
+  const shared: Pins = new Map(cids.map((cid) => [cid, 'recursive']));
+  // What is held from the start is not expected to change, and not kept several times.
+  const nodes = Array.from({ length: Number(count) }, (): Pins => (held === '' ? new Map() : shared));
+  const servers = await Promise.all(nodes.map(listen));
+  process.on('message', () => process.send?.(nodes.map((pins) => pins.size)));
   process.send?.(servers.map((server) => (server.address() as AddressInfo).port));
   process.once('disconnect', () => process.exit(0));
 }

@@ -7,11 +7,13 @@
 import type { Startable } from '../base/index.ts';
 import type {
   Alert,
+  AllocationExplanation,
   Cid,
   ConnectGraph,
   CordonMode,
   GlobalPinInfo,
   GlobalRepoGc,
+  GlobalStatusRow,
   Id,
   IpfsId,
   IpfsPinInfo,
@@ -23,15 +25,19 @@ import type {
   Multiaddr,
   OperationInfo,
   PeerId,
+  PeerLabel,
   Pin,
   PinInfo,
   PinOptions,
   PinPath,
+  RebalanceEvent,
   Replication,
   RepoGc,
   RpcMethod,
   RpcStreamMethod,
   StatusFilter,
+  StatusRow,
+  StoredPin,
   Version,
 } from '../model/index.ts';
 import type { PinKind } from './pin-kinds.ts';
@@ -179,6 +185,8 @@ export interface Pinset {
   has(cid: Cid): boolean;
   /** All pins in key order, in pages, from one snapshot. */
   pages(options?: { readonly signal?: AbortSignal; readonly pageSize?: number }): AsyncIterable<readonly Pin[]>;
+  /** The same as they are stored, for lists and sweeps that need little of each. The first page is short: it comes at once. */
+  storedPages(options?: { readonly signal?: AbortSignal }): AsyncIterable<readonly StoredPin[]>;
   /**
    * The pins that expire, soonest first, in pages. Whoever has seen enough leaves the iteration: it reads no further. One that is written
    * or removed meanwhile may be left out.
@@ -306,6 +314,10 @@ export interface PinTracker extends Startable {
   status(cid: Cid, options?: CallOptions): Promise<PinInfo>;
   /** In state-key order. */
   statusAll(filter: StatusFilter, options?: CallOptions): AsyncIterable<PinInfo>;
+  /** The same in pages of rows. */
+  statusPages(filter: StatusFilter, options?: CallOptions): AsyncIterable<readonly StatusRow[]>;
+  /** Who this peer is, in statuses. */
+  label(): PeerLabel;
   recover(cid: Cid, options?: CallOptions): Promise<PinInfo>;
   /** Emits what was queued again. Goes on past failed items, waits when the queue is full. */
   recoverAll(options?: CallOptions): AsyncIterable<PinInfo>;
@@ -315,6 +327,14 @@ export interface PinTracker extends Startable {
 }
 
 // ---------------------------------------------------------------------------------------------------- the peer
+
+/** How pins are rebalanced. */
+export interface RebalanceOptions {
+  /** Tell the moves, and do nothing. */
+  readonly isDryRun: boolean;
+  /** Moves at most, which are kept in memory. */
+  readonly movesMax: number;
+}
 
 /** What the peer can do, for its doors: HTTP, proxy, RPC services, embedding. Error texts are the reference's. */
 export interface ClusterApi {
@@ -341,11 +361,14 @@ export interface ClusterApi {
   /** A finished pin object, as RPC callers send it. */
   pinObject(pin: Pin, call?: CallOptions): Promise<Pin>;
   pinPath(path: PinPath, call?: CallOptions): Promise<Pin>;
+  /** Which peers `pin` would choose now, and why; nothing is written. Throws where `pin` would before it chooses. */
+  explainAllocation(cid: Cid, options: PinOptions, call?: CallOptions): Promise<AllocationExplanation>;
   unpin(cid: Cid, call?: CallOptions): Promise<Pin>;
   unpinPath(path: string, call?: CallOptions): Promise<Pin>;
   /** Throws `cluster/not-pinned`. */
   pinGet(cid: Cid): Pin;
   pins(options?: { readonly signal?: AbortSignal }): AsyncIterable<readonly Pin[]>;
+  storedPins(options?: { readonly signal?: AbortSignal }): AsyncIterable<readonly StoredPin[]>;
   /** `pinGet` and `pins` show everything that any peer has acknowledged before; see `Consensus.readBarrier`. */
   readBarrier(call?: CallOptions): Promise<void>;
 
@@ -353,6 +376,9 @@ export interface ClusterApi {
   statusLocal(cid: Cid, call?: CallOptions): Promise<PinInfo>;
   statusAll(filter: StatusFilter, call?: CallOptions): AsyncIterable<GlobalPinInfo>;
   statusAllLocal(filter: StatusFilter, call?: CallOptions): AsyncIterable<PinInfo>;
+  /** What `statusAll` and `statusAllLocal` list, in pages. */
+  statusPages(filter: StatusFilter, call?: CallOptions): AsyncIterable<readonly GlobalStatusRow[]>;
+  statusPagesLocal(filter: StatusFilter, call?: CallOptions): AsyncIterable<readonly GlobalStatusRow[]>;
   recover(cid: Cid, call?: CallOptions): Promise<GlobalPinInfo>;
   recoverLocal(cid: Cid, call?: CallOptions): Promise<PinInfo>;
   recoverAll(call?: CallOptions): AsyncIterable<GlobalPinInfo>;
@@ -362,6 +388,13 @@ export interface ClusterApi {
   operationsLocal(cid: Cid | undefined, call?: CallOptions): AsyncIterable<OperationInfo>;
   /** Counts of replicas over the whole pinset; verified, all members list what they have pinned. */
   replication(options: { readonly isVerified: boolean }, call?: CallOptions): Promise<Replication>;
+
+  /**
+   * Moves pins so that each is spread over groups, and peers hold about equally many: each move when it is planned or has ended, and the
+   * summary at the end. Whoever stops reading, or aborts, ends it: moves under way are finished, and no more begun. Throws
+   * `cluster/rebalancing`, `cluster/minority`, `cluster/follower-mode`.
+   */
+  rebalance(options: RebalanceOptions, call?: CallOptions): AsyncIterable<RebalanceEvent>;
 
   repoGc(call?: CallOptions): Promise<GlobalRepoGc>;
   repoGcLocal(call?: CallOptions): Promise<RepoGc>;

@@ -429,7 +429,13 @@ test('PinTracker filters', async (t) => {
   b.ipfs.onAct = (_, cid) => (cid.equals(cidNumber(2)) ? refuse('never') : undefined);
   b.pin(pinOf(cidNumber(1)));
   b.pin(pinOf(cidNumber(2)));
-  b.pin(pinOf(cidNumber(3), { allocations: ['other'], replicationFactorMin: 1, replicationFactorMax: 1 }));
+  b.pin(
+    pinOf(cidNumber(3), {
+      allocations: ['12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5'],
+      replicationFactorMin: 1,
+      replicationFactorMax: 1,
+    }),
+  );
   b.pin(pinOf(cidNumber(4), { type: 'meta-pin' }));
   await settle();
   const expected = { pinned: 1, pin_error: 2, remote: 3, sharded: 4 } as const;

@@ -256,7 +256,8 @@ test('peers cordon, drain and uncordon tell the member, and show what it is', as
         statusDelayMs: 50,
       });
       assert.deepEqual([late.exit, late.stdout], [62, '']);
-      assert.equal(late.stderr, `7 pins still allocated\nerror waiting: 7 pins are still allocated to ${member}\n`);
+      const waiting = `error waiting: 7 pins still allocated to ${member}; it goes on until "peers uncordon"`;
+      assert.equal(late.stderr, `7 pins still allocated\n${waiting}\n`);
       assert.equal(
         (await run(['--host', api.host, 'peers', 'cordon', member])).stdout,
         `${member} | p | CORDONED | Pins: 7\n`,

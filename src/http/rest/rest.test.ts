@@ -7,9 +7,18 @@ import {
   recordedHeaders,
   send,
 } from '../../../test/support/rest-vectors.ts';
-import { OperatingError, silentLogger } from '../../base/index.ts';
+import { OperatingError, silentLogger, utf8Encode } from '../../base/index.ts';
 import type { ClusterApi } from '../../cluster/ports.ts';
-import { Cid, defaultPinOptions, type OperationInfo, type Pin, pinJson } from '../../model/index.ts';
+import {
+  Cid,
+  defaultPinOptions,
+  encodePin,
+  type OperationInfo,
+  type Pin,
+  pinJson,
+  StoredPin,
+  stateKey,
+} from '../../model/index.ts';
 import type { CorsOptions, HttpLimits } from '../kit/index.ts';
 import { bindRestApi, type RestApi, type RestOptions } from './index.ts';
 
@@ -198,6 +207,7 @@ describe('linearizable=true', () => {
     maxDepth: -1,
     reference: null,
     timestamp: null,
+    origins: [],
   };
   /** What this peer has not applied when it is asked comes with the barrier. */
   async function ask(path: string, failure?: Error): Promise<{ status: number; body: string; barriers: number }> {
@@ -211,8 +221,8 @@ describe('linearizable=true', () => {
         if (barriers === 0) throw new OperatingError('cluster/not-pinned', 'pin is not part of the pinset');
         return pin;
       },
-      pins: async function* () {
-        if (barriers > 0) yield [pin];
+      storedPins: async function* () {
+        if (barriers > 0) yield [new StoredPin(utf8Encode(stateKey(pin.cid)), encodePin(pin))];
       },
     };
     const api = await bindRestApi(defaults);
