@@ -9,7 +9,16 @@ import {
 } from '../../../test/support/rest-vectors.ts';
 import { OperatingError, silentLogger, utf8Encode } from '../../base/index.ts';
 import type { ClusterApi } from '../../cluster/ports.ts';
-import { Cid, defaultPinOptions, encodePin, type Pin, pinJson, StoredPin, stateKey } from '../../model/index.ts';
+import {
+  Cid,
+  defaultPinOptions,
+  encodePin,
+  type OperationInfo,
+  type Pin,
+  pinJson,
+  StoredPin,
+  stateKey,
+} from '../../model/index.ts';
 import type { CorsOptions, HttpLimits } from '../kit/index.ts';
 import { bindRestApi, type RestApi, type RestOptions } from './index.ts';
 
@@ -143,6 +152,49 @@ it('GET /health/replication counts, and counts by the word of the members when t
   assert.equal(await ask(''), expected(false));
   assert.equal(await ask('?verify=true'), expected(true));
   assert.match(await ask('?verify=yes'), /parameter verify: found \\"yes\\", expected \\"true\\" or \\"false\\"/);
+  await api.close();
+});
+
+it('GET /operations asks this peer or all, for all or one CID, and refuses what it cannot read', async () => {
+  const cid = Cid.parse('bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy');
+  const asked: string[] = [];
+  const rows = (who: string) =>
+    async function* (wanted: Cid | undefined): AsyncGenerator<OperationInfo, void> {
+      asked.push(`${who} ${wanted}`);
+      yield {
+        peer: '',
+        peername: who,
+        cid: wanted ?? null,
+        name: '',
+        type: 'pin',
+        phase: 'error',
+        cause: 'no_progress',
+        error: 'no new block',
+        since: { seconds: 1_767_225_600, nanos: 0 },
+        phaseSince: null,
+        attempts: 2,
+        nextTry: null,
+        queue: 'none',
+        position: 0,
+      };
+    };
+  const stand: Partial<ClusterApi> = { operations: rows('all'), operationsLocal: rows('own') };
+  const api = await bindRestApi(defaults);
+  // Proof: the route asks for nothing else.
+  api.serve({ cluster: stand as ClusterApi, log: silentLogger, now: () => ({ seconds: 0, nanos: 0 }) });
+  const port = /tcp\/(\d+)/.exec(api.addresses()[0] ?? '')?.[1] ?? '';
+  const ask = async (query: string): Promise<string> =>
+    await (await fetch(`http://127.0.0.1:${port}/operations${query}`)).text();
+  assert.equal(
+    await ask(`?local=true&cid=${cid}`),
+    `{"peer":"","peername":"own","cid":"${cid}","name":"","type":"pin","phase":"error","cause":"no_progress",` +
+      '"error":"no new block","since":"2026-01-01T00:00:00Z","attempts":2,"queue":"none","position":0}\n',
+  );
+  await ask('?local=false');
+  assert.deepEqual(asked, [`own ${cid}`, 'all undefined']);
+  assert.match(await ask('?cid=nonsense'), /"code":400,"message":"error decoding Cid/);
+  assert.match(await ask('?local=yes'), /parameter local: found \\"yes\\", expected \\"true\\" or \\"false\\"/);
+  assert.equal(asked.length, 2);
   await api.close();
 });
 
