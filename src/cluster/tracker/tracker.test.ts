@@ -28,6 +28,8 @@ interface Bench {
   all(filter?: number): Promise<Record<string, string>>;
 }
 
+const self = '12D3KooWJTgjVFjLfb4zSJeVWNpA7uLJYbDtUyTnrCPaTtDSWcNt';
+const other = '12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5';
 const minute = 60_000;
 
 /** Something that ends with the test, such as a `TestContext`. */
@@ -434,7 +436,7 @@ test('PinTracker filters', async (t) => {
   b.pin(pinOf(cidNumber(2)));
   b.pin(
     pinOf(cidNumber(3), {
-      allocations: ['12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5'],
+      allocations: [other],
       replicationFactorMin: 1,
       replicationFactorMax: 1,
     }),
@@ -473,6 +475,22 @@ test('PinTracker does not list again after each operation while listings fail', 
   await b.clock.advance(5000);
   await settle();
   assert.equal(b.ipfs.acts.filter((act) => act === 'list').length, 2);
+});
+
+test('ready at once, recovery behind: a start waits neither for IPFS to list its pins nor for what it finds then (R45)', async (t) => {
+  const b = await bench(t);
+  for (let n = 0; n < 50; n += 1) b.pinset.add(pinOf(cidNumber(n)));
+  b.ipfs.onList = () => new Promise(() => {});
+  await b.restart();
+  // Listed, and the newest work done, while nothing is known yet of the rest.
+  const listed = await b.all();
+  assert.deepEqual([Object.keys(listed).length, new Set(Object.values(listed))], [50, new Set(['pin_queued'])]);
+  b.pin(pinOf(cidNumber(50)));
+  await settle();
+  assert.equal(b.ipfs.held.has(cidNumber(50).toString()), true);
+  b.ipfs.onList = async () => {};
+  await b.restart();
+  assert.equal(b.ipfs.held.size, 51);
 });
 
 const hangUntilAborted = (signal: AbortSignal): Promise<void> =>
