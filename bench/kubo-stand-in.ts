@@ -5,10 +5,12 @@
  * It reads HTTP by hand: the peers' clients send short requests without bodies, one at a time on a connection.
  */
 import { fork } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { peerIdFromBytes } from '../src/model/index.ts';
 
 /** What the processes of a benchmark talk to. */
 export interface KuboStandIns {
@@ -40,15 +42,18 @@ export async function startKuboStandIns(count: number, held: string = ''): Promi
 
 type Pins = Map<string, string>;
 
-function answerTo(path: string, pins: Pins): readonly [status: 200 | 500, body: string | Iterable<string>] {
+interface Node {
+  /** Of its own: peers that share an IPFS node count as one. */
+  readonly id: string;
+  readonly pins: Pins;
+}
+
+function answerTo(path: string, { id, pins }: Node): readonly [status: 200 | 500, body: string | Iterable<string>] {
   const [name = '', query = ''] = path.replace('/api/v0/', '').split('?');
   const arg = /(?:^|&)arg=(\w+)/.exec(query)?.[1] ?? '';
   switch (name) {
     case 'id':
-      return [
-        200,
-        '{"ID":"12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5","Addresses":["/ip4/127.0.0.1/tcp/4001"]}',
-      ];
+      return [200, `{"ID":"${id}","Addresses":["/ip4/127.0.0.1/tcp/4001"]}`];
     case 'pin/add':
       pins.set(arg, query.includes('recursive=false') ? 'direct' : 'recursive');
       return [200, `{"Pins":["${arg}"]}`];
@@ -95,14 +100,14 @@ function refused(message: string): readonly [500, string] {
   return [500, JSON.stringify({ Message: message, Code: 0, Type: 'error' })];
 }
 
-function serve(socket: Socket, pins: Pins): void {
+function serve(socket: Socket, node: Node): void {
   let text = '';
   socket.setNoDelay(true);
   socket.on('error', () => socket.destroy());
   socket.on('data', (bytes) => {
     text += bytes.toString('latin1');
     for (let end = text.indexOf('\r\n\r\n'); end >= 0; end = text.indexOf('\r\n\r\n')) {
-      const [status, body] = answerTo(text.slice(text.indexOf(' ') + 1, text.indexOf(' HTTP/')), pins);
+      const [status, body] = answerTo(text.slice(text.indexOf(' ') + 1, text.indexOf(' HTTP/')), node);
       text = text.slice(end + 4);
       const reason = status === 200 ? 'OK' : 'Internal Server Error';
       const head = `HTTP/1.1 ${status} ${reason}\r\nContent-Type: application/json\r\n`;
@@ -123,8 +128,10 @@ async function sendPages(socket: Socket, head: string, pages: Iterable<string>):
   socket.write('0\r\n\r\n');
 }
 
-async function listen(pins: Pins): Promise<Server> {
-  const server = createServer((socket) => serve(socket, pins)).listen(0, '127.0.0.1');
+async function listen(): Promise<Server> {
+  const id = peerIdFromBytes(Uint8Array.of(0, 0x24, 8, 1, 0x12, 0x20, ...randomBytes(32)));
+  const node: Node = { id, pins: new Map() };
+  const server = createServer((socket) => serve(socket, node)).listen(0, '127.0.0.1');
   await once(server, 'listening');
   return server;
 }

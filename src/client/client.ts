@@ -5,7 +5,9 @@
 import { errorCode, errorMessage, utf8Encode } from '../base/index.ts';
 import {
   type Alert,
+  type AllocationExplanation,
   alertsJson,
+  allocationExplanationJson,
   apiErrorJson,
   type BandwidthByProtocol,
   bandwidthByProtocolJson,
@@ -34,7 +36,9 @@ import {
   type PinOptions,
   type PinType,
   pinJson,
+  type RebalanceEvent,
   type Replication,
+  rebalanceEventJson,
   replicationJson,
   type StatusFilter,
   textsJson,
@@ -99,6 +103,14 @@ export interface ReplicationOptions extends RequestOptions {
   readonly verify?: boolean;
 }
 
+/** How pins are rebalanced. */
+export interface RebalanceOptions extends RequestOptions {
+  /** Tell what would be moved, and move nothing. Default false. */
+  readonly dryRun?: boolean;
+  /** Moves at most. Default 1,000. */
+  readonly maxMoves?: number;
+}
+
 /** What part of the pinset to list. */
 export interface AllocationsOptions extends AllocationOptions {
   /** Default: all types. */
@@ -124,6 +136,15 @@ export interface Client {
   pin(cid: Cid, pinOptions?: Partial<PinOptions>, options?: RequestOptions): Promise<Pin>;
   /** `path` begins with `/ipfs/`, `/ipns/` or `/ipld/`. */
   pinPath(path: string, pinOptions?: Partial<PinOptions>, options?: RequestOptions): Promise<Pin>;
+  /**
+   * Which peers `pin` would choose now, and why; nothing is written. Where allocating would fail it resolves, with `error`. Go peers do
+   * not have this call: status 404.
+   */
+  explainAllocation(
+    cid: Cid,
+    pinOptions?: Partial<PinOptions>,
+    options?: RequestOptions,
+  ): Promise<AllocationExplanation>;
   unpin(cid: Cid, options?: RequestOptions): Promise<Pin>;
   unpinPath(path: string, options?: RequestOptions): Promise<Pin>;
   allocation(cid: Cid, options?: AllocationOptions): Promise<Pin>;
@@ -133,6 +154,11 @@ export interface Client {
   statusAll(options?: StatusAllOptions): AsyncIterable<GlobalPinInfo>;
   recover(cid: Cid, options?: LocalOptions): Promise<GlobalPinInfo>;
   recoverAll(options?: LocalOptions): AsyncIterable<GlobalPinInfo>;
+  /**
+   * Moves pins so that they are spread over groups and peers have equally many: each move when it is planned or has ended, then the
+   * summary. Whoever stops reading ends it: no more moves are begun. Go peers answer with status 404.
+   */
+  rebalance(options?: RebalanceOptions): AsyncIterable<RebalanceEvent>;
   repoGc(options?: LocalOptions): Promise<GlobalRepoGc>;
   connectGraph(options?: RequestOptions): Promise<ConnectGraph>;
   alerts(options?: RequestOptions): Promise<readonly Alert[]>;
@@ -148,8 +174,10 @@ export interface Client {
 /** A client for one peer, or for what the given transport reaches. */
 export function createClient(options: ClientOptions = {}): Client {
   const exchange = new Exchange(options);
+  const asked = (pinOptions: Partial<PinOptions> | undefined): string =>
+    formatPinOptions({ ...defaultPinOptions, ...pinOptions });
   const pinning = (path: string, pinOptions: Partial<PinOptions> | undefined, call?: RequestOptions): Promise<Pin> =>
-    exchange.object('POST', `${path}?${formatPinOptions({ ...defaultPinOptions, ...pinOptions })}`, pinJson, call);
+    exchange.object('POST', `${path}?${asked(pinOptions)}`, pinJson, call);
   return {
     id: (call) => exchange.object('GET', '/id', idJson, call),
     version: async (call) => (await exchange.object('GET', '/version', versionJson, call)).version,
@@ -162,6 +190,8 @@ export function createClient(options: ClientOptions = {}): Client {
     memberStates: async (call) => (await exchange.object('GET', '/health/peers', memberStatesJson, call)) ?? [],
     pin: (cid, pinOptions, call) => pinning(`/pins/${cid}`, pinOptions, call),
     pinPath: (path, pinOptions, call) => pinning(`/pins${encodePath(path)}`, pinOptions, call),
+    explainAllocation: (cid, pinOptions, call) =>
+      exchange.object('GET', `/pins/${cid}/allocation?${asked(pinOptions)}`, allocationExplanationJson, call),
     unpin: (cid, call) => exchange.object('DELETE', `/pins/${cid}`, pinJson, call),
     unpinPath: (path, call) => exchange.object('DELETE', `/pins${encodePath(path)}`, pinJson, call),
     allocation: (cid, call) => exchange.object('GET', `/allocations/${cid}${linearizable('?', call)}`, pinJson, call),
@@ -178,6 +208,10 @@ export function createClient(options: ClientOptions = {}): Client {
     },
     recover: (cid, call) => exchange.object('POST', `/pins/${cid}/recover?${local(call)}`, globalPinInfoJson, call),
     recoverAll: (call) => exchange.stream('POST', `/pins/recover?${local(call)}`, globalPinInfoJson, call),
+    rebalance: (call) => {
+      const query = `dry-run=${call?.dryRun === true}&max-moves=${call?.maxMoves ?? ''}`;
+      return exchange.stream('POST', `/rebalance?${query}`, rebalanceEventJson, call);
+    },
     repoGc: (call) => exchange.object('POST', `/ipfs/gc?${local(call)}`, globalRepoGcJson, call),
     connectGraph: (call) => exchange.object('GET', '/health/graph', connectGraphJson, call),
     alerts: async (call) => (await exchange.object('GET', '/health/alerts', alertsJson, call)) ?? [],

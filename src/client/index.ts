@@ -5,6 +5,7 @@ export {
   createClient,
   type LocalOptions,
   type OperationsOptions,
+  type RebalanceOptions,
   type ReplicationOptions,
   type RequestOptions,
   type StatusAllOptions,

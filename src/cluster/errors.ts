@@ -29,6 +29,24 @@ export function changedPin(cid: Cid): OperatingError {
   return new OperatingError('consensus/changed', `Cannot unpin "${cid}": its pin is another one by now`);
 }
 
+/** Of an informer that has been asked and has not answered; it is asked again when it has. */
+export function informerLate(seconds: number): OperatingError {
+  return new OperatingError('cluster/informer-late', `no answer for ${seconds} s, and no other question meanwhile`);
+}
+
+/** Of a second rebalance on this peer. */
+export function rebalanceRunning(): OperatingError {
+  const text =
+    'cannot rebalance: this peer is at it already, for somebody else; or moves of an earlier one are still under way';
+  return new OperatingError('cluster/rebalancing', text);
+}
+
+/** Of a peer that sees less than a majority alive. */
+export function tooFewAnswer(): OperatingError {
+  const text = 'cannot rebalance while most members do not answer: it may be this peer that is lost';
+  return new OperatingError('cluster/minority', text);
+}
+
 /** Of a peer with data that was to join `peer`. */
 export function otherCluster(peer: PeerId): OperatingError {
   const text =

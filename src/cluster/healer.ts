@@ -11,12 +11,12 @@ import { type Clock, errorCode, errorMessage, type Logger, LogLimit } from '../b
 import { decideHolders, type HealDecision, type HealRequest } from '../core/heal/index.ts';
 import { type Cid, type PeerId, type Pin, stateKey, timeToNanos } from '../model/index.ts';
 import type { AllocationWriter } from './allocation-writer.ts';
+import type { Allocator, Chooser } from './allocator.ts';
 import { HealLog } from './heal-log.ts';
 import { type HoldingDeps, holdersAmong } from './holding.ts';
 import { InFlight } from './in-flight.ts';
 import { Loop } from './loop.ts';
 import { lookIntervalMsMax, type MemberView, type MemberWatch } from './member-watch.ts';
-import type { Chooser, Pinner } from './pinner.ts';
 import type { Consensus } from './ports.ts';
 
 export interface HealerOptions {
@@ -28,7 +28,7 @@ export interface HealerOptions {
 
 export interface HealerDeps extends HoldingDeps {
   readonly consensus: Consensus;
-  readonly pinner: Pinner;
+  readonly allocator: Allocator;
   readonly watch: MemberWatch;
   readonly writer: AllocationWriter;
   readonly clock: Clock;
@@ -102,7 +102,10 @@ export class Healer {
    */
   async vacate(peer: PeerId, signal: AbortSignal): Promise<Vacated> {
     const result = { moved: 0, alone: 0, short: 0, failed: 0 };
-    const now = { view: withoutMember(await this.#deps.watch.look(), peer), choose: await this.#deps.pinner.chooser() };
+    const now = {
+      view: withoutMember(await this.#deps.watch.look(), peer),
+      choose: await this.#deps.allocator.chooser(),
+    };
     const tasks = new InFlight(inFlightMax);
     const failures = new Failures();
     for await (const page of this.#deps.consensus.pinset().pages({ signal, pageSize })) {
@@ -195,8 +198,8 @@ export class Healer {
 
   /** Once over all that is wanted, as far as it goes. */
   async #sweep(view: MemberView, signal: AbortSignal): Promise<void> {
-    const { clock, pinner } = this.#deps;
-    const sweep = new Sweep(view, await pinner.chooser(), clock.now());
+    const { clock, allocator } = this.#deps;
+    const sweep = new Sweep(view, await allocator.chooser(), clock.now());
     const tasks = new InFlight(inFlightMax);
     // What this peer has begun it ends, whoever is nearer by now.
     const isMine = this.#unfinished !== undefined;
@@ -220,11 +223,11 @@ export class Healer {
 
   /** A throttled sweep takes its time, and members come and go meanwhile. */
   async #refresh(sweep: Sweep): Promise<void> {
-    const { clock, watch, pinner } = this.#deps;
+    const { clock, watch, allocator } = this.#deps;
     if (clock.now() - sweep.lookedMs < retryMsMin) return;
     sweep.lookedMs = clock.now();
     sweep.view = await watch.look();
-    sweep.choose = await pinner.chooser();
+    sweep.choose = await allocator.chooser();
     if (!sweep.view.hasMajority) sweep.isStuck = true;
   }
 

@@ -6,6 +6,7 @@
 import { type Clock, errorMessage, type Logger } from '../base/index.ts';
 import type { CordonMode, IpfsId, PeerId } from '../model/index.ts';
 import { cordonMetric } from './cordon.ts';
+import { Informing } from './informing.ts';
 import { Loop } from './loop.ts';
 import { addressesForOthers, pingMetric } from './ping-value.ts';
 import type { CallOptions, CordonFile, Informer, IpfsConnector, PeerMonitor } from './ports.ts';
@@ -14,6 +15,8 @@ import type { TrackerIdentity } from './tracker/index.ts';
 export interface OwnMetricsOptions {
   readonly peername: string;
   readonly monitorPingIntervalMs: number;
+  /** All metrics are sent after so many beginnings and ends of pins; 0, the default: never. */
+  readonly informerTriggerInterval?: number;
 }
 
 export interface OwnMetricsDeps {
@@ -27,7 +30,6 @@ export interface OwnMetricsDeps {
 }
 
 const ipfsIdTimeoutMs = 5000;
-const informerRetryPart = 4;
 /** The word that it is free again needs no repetition, and must not run out: others would be alarmed. In years. */
 const freeYears = 10n;
 const nanosPerYear = 31_536_000_000_000_000n;
@@ -37,12 +39,21 @@ export class OwnMetrics {
   readonly #deps: OwnMetricsDeps;
   /** With the last answer of the IPFS node, kept while it is down. Made once per answer: every row of a status has it. */
   #identity: TrackerIdentity;
+  readonly #informing: Informing;
+  readonly #ping: Loop;
   #cordon: CordonMode = 'none';
 
   constructor(self: PeerId, options: OwnMetricsOptions, deps: OwnMetricsDeps) {
     this.#options = options;
     this.#deps = deps;
     this.#identity = { peer: self, peername: options.peername, ipfsId: '', ipfsAddresses: [] };
+    const isSilent = (): boolean => this.#cordon !== 'none';
+    this.#informing = new Informing({ ...deps, isSilent }, { extraEvery: options.informerTriggerInterval ?? 0 });
+    const { monitorPingIntervalMs } = options;
+    this.#ping = new Loop('ping', monitorPingIntervalMs, deps, async (signal) => {
+      await this.#sendPing({ signal });
+      return monitorPingIntervalMs;
+    });
   }
 
   get identity(): TrackerIdentity {
@@ -67,36 +78,25 @@ export class OwnMetrics {
     await this.send(call);
   }
 
-  /** Repeats everything as often as it needs to, once they are woken. */
-  loops(): Loop[] {
-    const { informers } = this.#deps;
-    const { monitorPingIntervalMs } = this.#options;
-    const ping = new Loop('ping', monitorPingIntervalMs, this.#deps, async (signal) => {
-      await this.#sendPing({ signal });
-      return monitorPingIntervalMs;
-    });
-    const measuring = informers.map(
-      (informer) =>
-        new Loop(`informer ${informer.name}`, informer.ttlMs / informerRetryPart, this.#deps, async (signal) => {
-          await this.#inform(informer, { signal });
-          return informer.ttlMs / 2;
-        }),
-    );
-    return [ping, ...measuring];
+  /** Begins to send everything as often as it needs to. */
+  wake(): void {
+    this.#ping.wake();
+    this.#informing.start();
   }
 
-  /** Publishes everything now. What an informer cannot tell is left to its loop, which tries again and reports. */
+  async stop(): Promise<void> {
+    await Promise.all([this.#ping.stop(), this.#informing.stop()]);
+  }
+
+  /** Publishes everything now. Resolves when informers have answered or had their time; what they cannot tell is left to their loops. */
   async send(call: CallOptions): Promise<void> {
     await this.#sendPing(call);
-    await Promise.all(
-      this.#deps.informers.map(async (informer) => {
-        try {
-          await this.#inform(informer, call);
-        } catch (error) {
-          this.#deps.logger.debug('informer failed', { name: informer.name, error: errorMessage(error) });
-        }
-      }),
-    );
+    await this.#informing.send(call);
+  }
+
+  /** Work on the IPFS node has begun or ended. Never waits. */
+  ipfsWorked(): void {
+    this.#informing.worked();
   }
 
   /** The IPFS node about itself, or why it does not answer. */
@@ -124,11 +124,5 @@ export class OwnMetrics {
     // First: nobody shall see this peer alive and take it for free.
     if (this.#cordon !== 'none') await monitor.publish(cordonMetric(peer, this.#cordon, expire));
     await monitor.publish(pingMetric(peer, { peername, ipfsId, ipfsAddresses }, expire));
-  }
-
-  async #inform(informer: Informer, call: CallOptions): Promise<void> {
-    for (const metric of await informer.metrics(call)) {
-      if (this.#cordon === 'none') await this.#deps.monitor.publish(metric);
-    }
   }
 }

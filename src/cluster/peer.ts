@@ -19,6 +19,7 @@ import {
 } from '../base/index.ts';
 import {
   type Alert,
+  type AllocationExplanation,
   type Cid,
   type ConnectGraph,
   type CordonMode,
@@ -41,6 +42,7 @@ import {
   type PinOptions,
   type PinPath,
   peerIdOfMultiaddr,
+  type RebalanceEvent,
   type Replication,
   type RepoGc,
   type StatusFilter,
@@ -49,8 +51,9 @@ import {
   type Version,
 } from '../model/index.ts';
 import { AllocationWriter } from './allocation-writer.ts';
+import { Allocator } from './allocator.ts';
 import { bootstrap } from './bootstrap.ts';
-import { cannotCordon, noMember, notPinned, otherCluster } from './errors.ts';
+import { cannotCordon, followerMode, noMember, notPinned, otherCluster } from './errors.ts';
 import { Expiry } from './expiry.ts';
 import { GlobalStatus } from './global-status.ts';
 import { Healer } from './healer.ts';
@@ -60,6 +63,7 @@ import { statesOfMembers } from './member-states.ts';
 import { MemberWatch } from './member-watch.ts';
 import { Members, type MembersOptions } from './members.ts';
 import { failureText, graphOfMembers, idsOfMembers, memberTimeoutMs, repoStatOfMembers } from './members-api.ts';
+import { Mover } from './mover.ts';
 import { operationsOfMembers } from './operations.ts';
 import { OwnMetrics } from './own-metrics.ts';
 import { pingMetric, pingName, pingValueOf } from './ping-value.ts';
@@ -76,8 +80,10 @@ import type {
   PeerMonitor,
   PinsetObserver,
   PinTracker,
+  RebalanceOptions,
   Rpc,
 } from './ports.ts';
+import { Rebalancer } from './rebalancer.ts';
 import { countReplicas, verifyReplicas } from './replication.ts';
 import type { TrackerIdentity } from './tracker/index.ts';
 
@@ -93,6 +99,8 @@ export interface PeerOptions extends PinnerOptions, MembersOptions {
   readonly repinGracePeriodMs: number;
   readonly repinMaxPerSecond: number;
   readonly leaveOnShutdown: boolean;
+  /** All metrics are sent after so many beginnings and ends of pins; 0, the default: never. Section `ipfs_connector.ipfshttp`. */
+  readonly informerTriggerInterval?: number;
   /** Limit of one member's garbage collection; section `ipfs_connector.ipfshttp`. */
   readonly repoGcTimeoutMs: number;
 }
@@ -135,6 +143,8 @@ export interface Peer extends ClusterApi, Startable {
   readonly observer: Pick<PinsetObserver, 'onPin' | 'onReplaced'>;
   /** Who this peer is, with the last known id of its IPFS node. For the tracker. */
   identity(): TrackerIdentity;
+  /** To be told of each beginning and end of a pin, and each end of a garbage collection. Never waits. */
+  ipfsWorked(): void;
   /** Publishes ping and all informers' metrics now. */
   sendMetrics(call?: CallOptions): Promise<void>;
 }
@@ -168,6 +178,7 @@ class ClusterPeer implements Peer {
   readonly #own: OwnMetrics;
   readonly #watch: MemberWatch;
   readonly #healer: Healer;
+  readonly #rebalancer: Rebalancer;
   readonly #expiry: Expiry;
   readonly #loops: Loop[];
   /** Publishes metrics to members that have just connected: what was published before has not reached them. */
@@ -192,13 +203,19 @@ class ClusterPeer implements Peer {
     // Whoever does not ask must not be hit by an unhandled rejection when the peer stops before it was ready.
     this.ready.catch(() => {});
     this.removed = this.#isRemoved.promise;
-    this.#pinner = new Pinner(options, deps);
+    const allocator = new Allocator(options, deps);
+    this.#pinner = new Pinner(options, { ...deps, allocator });
     this.#own = new OwnMetrics(this.self, options, deps);
     this.#watch = new MemberWatch(this.self, options, deps);
     const writer = new AllocationWriter(options.repinMaxPerSecond, deps);
     this.#healer = new Healer(options, {
       ...{ self: this.self, rpc, tracker, consensus, clock, writer },
-      ...{ pinner: this.#pinner, watch: this.#watch, logger: deps.logger },
+      ...{ allocator, watch: this.#watch, logger: deps.logger },
+    });
+    const moverDeps = { self: this.self, rpc, tracker, consensus, writer, clock, logger: deps.logger };
+    this.#rebalancer = new Rebalancer({
+      ...{ consensus, allocator, watch: this.#watch, mover: new Mover(options, moverDeps) },
+      ...{ logger: deps.logger, stopping: this.#stopping.signal },
     });
     this.#expiry = new Expiry(options, {
       ...{ self: this.self, consensus, clock, logger: deps.logger },
@@ -366,6 +383,10 @@ class ClusterPeer implements Peer {
     return await this.#pinner.pin(requestOf(await this.#deps.ipfs.resolve(path, call), options), call);
   }
 
+  async explainAllocation(cid: Cid, options: PinOptions, call: CallOptions = {}): Promise<AllocationExplanation> {
+    return await this.#pinner.explain(requestOf(cid, options), call);
+  }
+
   async unpin(cid: Cid, call: CallOptions = {}): Promise<Pin> {
     return await this.#pinner.unpin(cid, call);
   }
@@ -459,6 +480,11 @@ class ClusterPeer implements Peer {
     return await verifyReplicas(pinset, view, rows, call);
   }
 
+  async *rebalance(options: RebalanceOptions, call: CallOptions = {}): AsyncGenerator<RebalanceEvent, void> {
+    if (this.#options.followerMode && !options.isDryRun) throw followerMode();
+    yield* this.#rebalancer.run(options, call);
+  }
+
   // ------------------------------------------------------------------------------------------------ IPFS nodes
 
   async repoGc(call: CallOptions = {}): Promise<GlobalRepoGc> {
@@ -513,6 +539,10 @@ class ClusterPeer implements Peer {
     await this.#own.send(call);
   }
 
+  ipfsWorked(): void {
+    this.#own.ipfsWorked();
+  }
+
   // ------------------------------------------------------------------------------------------------ life
 
   async #becomeReady(): Promise<void> {
@@ -538,6 +568,7 @@ class ClusterPeer implements Peer {
     if (signal.aborted) return;
     await tracker.start();
     for (const loop of this.#loops) loop.wake();
+    this.#own.wake();
     this.#isReadyNow = true;
     if (!this.#options.followerMode) this.#expiry.wake();
     this.#maybeHeal();
@@ -570,6 +601,7 @@ class ClusterPeer implements Peer {
     const all = async (): Promise<void> => {
       await Promise.all([
         quietly('members', () => this.#members.stop()),
+        quietly('metrics', () => this.#own.stop()),
         quietly('healing', () => this.#healer.stop()),
         quietly('expiry', () => this.#expiry.stop()),
         ...[this.#greeting, ...this.#loops].map((loop) => quietly('loop', () => loop.stop())),
@@ -606,7 +638,7 @@ class ClusterPeer implements Peer {
       await this.#watchMembership(signal);
       return peerWatchIntervalMs;
     });
-    return [...this.#own.loops(), watch];
+    return [watch];
   }
 
   /** Moves what the peer holds, as far as it can, and tells what that came to. */

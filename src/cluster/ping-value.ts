@@ -4,11 +4,23 @@ import { pingValueJson } from '../model/index.ts';
 
 const noValue: PingValue = { peername: '', ipfsId: '', ipfsAddresses: [] };
 
+/** A metric is asked about many times until the next one arrives: with every pin, and in every row of a status. */
+const read = new WeakMap<Metric, PingValue>();
+
 /** What a peer's last ping says; empty when there is none, or when it cannot be read. */
 export function pingValueOf(metric: Metric | undefined): PingValue {
   if (metric === undefined || metric.value === '') return noValue;
+  let value = read.get(metric);
+  if (value === undefined) {
+    value = parsed(metric.value);
+    read.set(metric, value);
+  }
+  return value;
+}
+
+function parsed(text: string): PingValue {
   try {
-    return pingValueJson.parse(metric.value);
+    return pingValueJson.parse(text);
   } catch {
     // A peer that says nonsense about itself is shown without a name.
     return noValue;

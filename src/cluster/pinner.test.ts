@@ -7,8 +7,9 @@ import { MemoryIpfs } from '../../test/support/memory-ipfs.ts';
 import { MemoryPinset } from '../../test/support/memory-pinset.ts';
 import { cidNumber, pinOf } from '../../test/support/pins.ts';
 import { readExchanges } from '../../test/support/rest-vectors.ts';
-import { OperatingError } from '../base/index.ts';
+import { OperatingError, silentLogger } from '../base/index.ts';
 import { type Cid, type Metric, type PeerId, type Pin, timeFromNanos } from '../model/index.ts';
+import { Allocator } from './allocator.ts';
 import { Pinner, type PinnerOptions } from './pinner.ts';
 import type { Consensus, PeerMonitor } from './ports.ts';
 
@@ -53,20 +54,19 @@ function world(options: Partial<PinnerOptions> = {}): World {
     },
   } as Partial<Consensus> as Consensus;
   const monitor = {
-    latest: (name) => members.map((peer): Metric => ({ ...freespace, name, peer })),
+    latestOf: (name, peer) => (name === 'freespace' ? { ...freespace, peer } : undefined),
   } as Partial<PeerMonitor> as PeerMonitor;
-  const pinner = new Pinner(
-    {
-      replicationFactorMin: -1,
-      replicationFactorMax: -1,
-      allocateBy: ['freespace'],
-      pinOnlyOnTrustedPeers: false,
-      pinOnlyOnUntrustedPeers: false,
-      followerMode: false,
-      ...options,
-    },
-    { consensus, monitor, ipfs, clock },
-  );
+  const all: PinnerOptions = {
+    replicationFactorMin: -1,
+    replicationFactorMax: -1,
+    allocateBy: ['freespace'],
+    pinOnlyOnTrustedPeers: false,
+    pinOnlyOnUntrustedPeers: false,
+    followerMode: false,
+    ...options,
+  };
+  const allocator = new Allocator(all, { consensus, monitor, clock, logger: silentLogger });
+  const pinner = new Pinner(all, { consensus, allocator, ipfs, clock });
   const made: World = {
     ...{ pinner, pinset, ipfs, clock },
     writes: [],

@@ -3,40 +3,33 @@
  * Source: Go `cluster.go` `Pin`, `pin`, `Unpin`, `PinUpdate`; `allocate.go`.
  */
 import { decode as decodeDagCbor } from '@ipld/dag-cbor';
-import { bytesEqual, type Clock, errorCode, errorMessage } from '../base/index.ts';
-import { type AllocateRequest, allocate } from '../core/allocate/index.ts';
+import { bytesEqual, type Clock, errorMessage } from '../base/index.ts';
 import {
+  type AllocationExplanation,
   Cid,
   compareTimes,
   encodePin,
-  type Metric,
   type PeerId,
   type Pin,
   type Time,
   timeFromNanos,
 } from '../model/index.ts';
+import type { Allocator, AllocatorOptions, Placement } from './allocator.ts';
 import { badPin, changedPin, followerMode, notPinned, refusedPin } from './errors.ts';
 import { checkedPin, modeOfDepth } from './pin-rules.ts';
-import type { CallOptions, Consensus, IpfsConnector, PeerMonitor, WriteOptions } from './ports.ts';
+import type { CallOptions, Consensus, IpfsConnector, WriteOptions } from './ports.ts';
 
 /** Defaults and rules for the allocation of pins. */
-export interface PinnerOptions {
+export interface PinnerOptions extends AllocatorOptions {
   readonly replicationFactorMin: number;
   readonly replicationFactorMax: number;
-  /** Names of the metrics that decide on allocations, most important first. */
-  readonly allocateBy: readonly string[];
-  readonly pinOnlyOnTrustedPeers: boolean;
-  readonly pinOnlyOnUntrustedPeers: boolean;
   /** Refuses every write. */
   readonly followerMode: boolean;
 }
 
-/** Peers to add to a pin: at most `count`, the best first, none of `excluded`; fewer when there are not enough. */
-export type Chooser = (pin: Pin, count: number, excluded: ReadonlySet<PeerId>) => readonly PeerId[];
-
 export interface PinnerDeps {
   readonly consensus: Consensus;
-  readonly monitor: PeerMonitor;
+  readonly allocator: Allocator;
   readonly ipfs: IpfsConnector;
   readonly clock: Clock;
 }
@@ -58,20 +51,29 @@ export class Pinner {
   }
 
   /** The pin as it was agreed on. `avoid`: peers that must not hold it. */
-  async pin(request: Pin, call: CallOptions = {}, avoid: ReadonlySet<PeerId> = new Set()): Promise<Pin> {
-    if (this.#options.followerMode) throw followerMode();
-    if (!request.cid.isDefined) throw badPin('bad pin object');
-    if (request.pinUpdate !== null && !request.pinUpdate.equals(request.cid)) {
-      return await this.#pinUpdate(request, request.pinUpdate, call);
-    }
-    // The depth decides; a request that names only a mode has been given its depth at the door.
-    const asked = { ...request, mode: modeOfDepth(request.maxDepth) };
-    const existing = this.#pinset.get(request.cid);
-    const checked = checkedPin(asked, existing, this.#options, this.#now());
-    const allocations = await this.#allocationsFor(checked, existing, avoid);
-    const pin = { ...checked, allocations, timestamp: this.#now() };
+  async pin(request: Pin, call: CallOptions = {}, avoid: ReadonlySet<PeerId> = noPeers): Promise<Pin> {
+    const prepared = await this.#prepare(request, call);
+    const allocations = await this.#allocationsFor(prepared, avoid);
+    const pin = { ...prepared.pin, allocations, timestamp: this.#now() };
     await this.#deps.consensus.logPin(pin, call);
     return pin;
+  }
+
+  /** What `pin` would decide about the request now, and why; nothing is written. Throws where `pin` would before it decides. */
+  async explain(request: Pin, call: CallOptions): Promise<AllocationExplanation> {
+    const { pin, existing, source } = await this.#prepare(request, call);
+    const current = (source ?? existing)?.allocations ?? [];
+    const placement = { ...placementOf(pin, current, noPeers), takesOver: source !== undefined };
+    return {
+      cid: pin.cid,
+      isPinned: existing !== undefined,
+      replicationFactorMin: pin.replicationFactorMin,
+      replicationFactorMax: pin.replicationFactorMax,
+      allocateBy: this.#options.allocateBy,
+      current: existing?.allocations ?? [],
+      decidedAt: this.#deps.clock.wallNanos(),
+      ...(await this.#deps.allocator.explain(placement)),
+    };
   }
 
   /** The pin as it was. */
@@ -120,71 +122,43 @@ export class Pinner {
     return pin;
   }
 
-  /** Who can be added to pins, as of now. */
-  async chooser(): Promise<Chooser> {
-    const context = await this.#allocationContext();
-    return (pin, count, excluded) => {
-      const bounds = { replicationMin: 1, replicationMax: count };
-      try {
-        return allocate({ ...bounds, current: [], preferred: pin.userAllocations ?? [], excluded, ...context });
-      } catch (error) {
-        if (errorCode(error) === 'allocate/not-enough-peers') return [];
-        throw error;
-      }
-    };
-  }
-
-  async #allocationsFor(pin: Pin, existing: Pin | undefined, avoid: ReadonlySet<PeerId>): Promise<Pin['allocations']> {
-    if (pin.type === 'meta-pin') return pin.allocations;
-    if (pin.allocations !== null && pin.allocations.length > 0) return pin.allocations;
-    return await this.#allocate(pin, existing?.allocations ?? [], avoid);
-  }
-
-  async #allocate(pin: Pin, current: readonly PeerId[], excluded: ReadonlySet<PeerId>): Promise<readonly PeerId[]> {
-    if (pin.replicationFactorMin < 0 && pin.replicationFactorMax < 0) return [];
-    return allocate({
-      replicationMin: pin.replicationFactorMin,
-      replicationMax: pin.replicationFactorMax,
-      current,
-      preferred: pin.userAllocations ?? [],
-      excluded,
-      ...(await this.#allocationContext()),
-    });
-  }
-
-  async #allocationContext(): Promise<Pick<AllocateRequest, 'allocateBy' | 'metrics' | 'isEligible'>> {
-    const { allocateBy, pinOnlyOnTrustedPeers, pinOnlyOnUntrustedPeers } = this.#options;
-    const { consensus, monitor } = this.#deps;
-    const members = new Set(await consensus.peers());
-    const metrics = new Map<string, readonly Metric[]>(allocateBy.map((name) => [name, monitor.latest(name)]));
-    return {
-      allocateBy,
-      metrics,
-      isEligible: (peer) =>
-        members.has(peer) &&
-        (!pinOnlyOnTrustedPeers || consensus.isTrustedPeer(peer)) &&
-        (!pinOnlyOnUntrustedPeers || !consensus.isTrustedPeer(peer)),
-    };
+  /** The pin as asked for, when it may be made: all but its peers and its time is decided. */
+  async #prepare(request: Pin, call: CallOptions): Promise<Prepared> {
+    if (this.#options.followerMode) throw followerMode();
+    if (!request.cid.isDefined) throw badPin('bad pin object');
+    if (request.pinUpdate !== null && !request.pinUpdate.equals(request.cid)) {
+      return await this.#prepareUpdate(request, request.pinUpdate, call);
+    }
+    // The depth decides; a request that names only a mode has been given its depth at the door.
+    const asked = { ...request, mode: modeOfDepth(request.maxDepth) };
+    const existing = this.#pinset.get(request.cid);
+    const pin = checkedPin(asked, existing, this.#options, this.#now());
+    return { pin, existing, source: undefined };
   }
 
   /** The new CID takes over everything of the old pin but name and expiry, where the request has them. */
-  async #pinUpdate(request: Pin, from: Cid, call: CallOptions): Promise<Pin> {
-    const existing = await this.#synced(from, call);
-    if (existing.type !== 'pin') throw refusedPin('this pin type cannot be updated');
+  async #prepareUpdate(request: Pin, from: Cid, call: CallOptions): Promise<Prepared> {
+    const source = await this.#synced(from, call);
+    if (source.type !== 'pin') throw refusedPin('this pin type cannot be updated');
     const now = this.#now();
     const isExpiryAhead = request.expireAt !== null && compareTimes(request.expireAt, now) > 0;
     const pin: Pin = {
-      ...existing,
+      ...source,
       cid: request.cid,
       pinUpdate: from,
-      timestamp: now,
-      name: request.name === '' ? existing.name : request.name,
-      expireAt: isExpiryAhead ? request.expireAt : existing.expireAt,
+      name: request.name === '' ? source.name : request.name,
+      expireAt: isExpiryAhead ? request.expireAt : source.expireAt,
     };
     // What is written must hold by the same rules as any pin: the target may be of another type already.
-    checkedPin(pin, this.#pinset.get(pin.cid), this.#options, now);
-    await this.#deps.consensus.logPin(pin, call);
-    return pin;
+    const existing = this.#pinset.get(pin.cid);
+    checkedPin(pin, existing, this.#options, now);
+    return { pin, existing, source };
+  }
+
+  async #allocationsFor({ pin, existing, source }: Prepared, avoid: ReadonlySet<PeerId>): Promise<Pin['allocations']> {
+    if (source !== undefined || pin.type === 'meta-pin') return pin.allocations;
+    if (pin.allocations !== null && pin.allocations.length > 0) return pin.allocations;
+    return await this.#deps.allocator.choose(placementOf(pin, existing?.allocations ?? [], avoid));
   }
 
   /**
@@ -229,6 +203,29 @@ export class Pinner {
   #now(): Time {
     return timeFromNanos(this.#deps.clock.wallNanos());
   }
+}
+
+/** A pin that may be made. */
+interface Prepared {
+  readonly pin: Pin;
+  /** What the pinset has under its CID. */
+  readonly existing: Pin | undefined;
+  /** The pin that it updates, and whose peers it takes over. */
+  readonly source: Pin | undefined;
+}
+
+const noPeers: ReadonlySet<PeerId> = new Set();
+
+function placementOf(pin: Pin, current: readonly PeerId[], excluded: ReadonlySet<PeerId>): Placement {
+  const { cid, replicationFactorMin, replicationFactorMax, userAllocations } = pin;
+  return {
+    cid,
+    replicationMin: replicationFactorMin,
+    replicationMax: replicationFactorMax,
+    current,
+    preferred: userAllocations ?? [],
+    excluded,
+  };
 }
 
 function shardsIn(block: Uint8Array): Cid[] {

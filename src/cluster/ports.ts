@@ -7,6 +7,7 @@
 import type { Startable } from '../base/index.ts';
 import type {
   Alert,
+  AllocationExplanation,
   Cid,
   ConnectGraph,
   CordonMode,
@@ -29,6 +30,7 @@ import type {
   PinInfo,
   PinOptions,
   PinPath,
+  RebalanceEvent,
   Replication,
   RepoGc,
   RpcMethod,
@@ -326,6 +328,14 @@ export interface PinTracker extends Startable {
 
 // ---------------------------------------------------------------------------------------------------- the peer
 
+/** How pins are rebalanced. */
+export interface RebalanceOptions {
+  /** Tell the moves, and do nothing. */
+  readonly isDryRun: boolean;
+  /** Moves at most, which are kept in memory. */
+  readonly movesMax: number;
+}
+
 /** What the peer can do, for its doors: HTTP, proxy, RPC services, embedding. Error texts are the reference's. */
 export interface ClusterApi {
   readonly self: PeerId;
@@ -351,6 +361,8 @@ export interface ClusterApi {
   /** A finished pin object, as RPC callers send it. */
   pinObject(pin: Pin, call?: CallOptions): Promise<Pin>;
   pinPath(path: PinPath, call?: CallOptions): Promise<Pin>;
+  /** Which peers `pin` would choose now, and why; nothing is written. Throws where `pin` would before it chooses. */
+  explainAllocation(cid: Cid, options: PinOptions, call?: CallOptions): Promise<AllocationExplanation>;
   unpin(cid: Cid, call?: CallOptions): Promise<Pin>;
   unpinPath(path: string, call?: CallOptions): Promise<Pin>;
   /** Throws `cluster/not-pinned`. */
@@ -376,6 +388,13 @@ export interface ClusterApi {
   operationsLocal(cid: Cid | undefined, call?: CallOptions): AsyncIterable<OperationInfo>;
   /** Counts of replicas over the whole pinset; verified, all members list what they have pinned. */
   replication(options: { readonly isVerified: boolean }, call?: CallOptions): Promise<Replication>;
+
+  /**
+   * Moves pins so that each is spread over groups, and peers hold about equally many: each move when it is planned or has ended, and the
+   * summary at the end. Whoever stops reading, or aborts, ends it: moves under way are finished, and no more begun. Throws
+   * `cluster/rebalancing`, `cluster/minority`, `cluster/follower-mode`.
+   */
+  rebalance(options: RebalanceOptions, call?: CallOptions): AsyncIterable<RebalanceEvent>;
 
   repoGc(call?: CallOptions): Promise<GlobalRepoGc>;
   repoGcLocal(call?: CallOptions): Promise<RepoGc>;

@@ -13,13 +13,24 @@ import {
 } from '../model/index.ts';
 import { badArgument, notReached } from './errors.ts';
 import type { Events } from './events.ts';
-import { alertOf, cidOf, entryOf, memberOf, peerInfoOf, pinOptionsOf, statusOf, statusOfOne } from './plain.ts';
+import {
+  alertOf,
+  choiceOf,
+  cidOf,
+  entryOf,
+  memberOf,
+  peerInfoOf,
+  pinOptionsOf,
+  statusOf,
+  statusOfOne,
+} from './plain.ts';
 import type {
   CallLimits,
   CidLike,
   Cluster,
   ClusterEvents,
   Doors,
+  PinChoice,
   PinEntry,
   PinRequest,
   PinStatus,
@@ -97,6 +108,7 @@ export function clusterOf(parts: Parts): Cluster {
       return parts.ended;
     },
     pin: async (cid, request) => await pin(api(), cid, request),
+    explain: async (cid, request) => await explain(api(), cid, request),
     unpin: async (cid, limits) => await unpin(api(), cid, limits),
     get: (cid) => get(api(), cid),
     pins: (options) => pins(api, options),
@@ -125,6 +137,11 @@ async function pin(api: ClusterApi, cid: CidLike, request: PinRequest = {}): Pro
   if (path === undefined) return entryOf(await api.pin(cidOf(cid), options, call));
   const pinPath: PinPath = { ...options, path };
   return entryOf(await api.pinPath(pinPath, call));
+}
+
+async function explain(api: ClusterApi, cid: CidLike, request: PinRequest = {}): Promise<PinChoice> {
+  const call = callOf(request, pinKeys);
+  return choiceOf(await api.explainAllocation(cidOf(cid), pinOptionsOf(request), call));
 }
 
 async function unpin(api: ClusterApi, cid: CidLike, limits?: CallLimits): Promise<PinEntry> {

@@ -2,6 +2,7 @@
 import { errorMessage } from '../base/index.ts';
 import {
   type Alert,
+  type AllocationExplanation,
   Cid,
   defaultPinOptions,
   type GlobalPinInfo,
@@ -24,6 +25,7 @@ import type {
   MemberInfo,
   PeerInfo,
   PeerPinStatus,
+  PinChoice,
   PinEntry,
   PinRequest,
   PinStatus,
@@ -89,6 +91,23 @@ export function entryOf(pin: Pin): PinEntry {
     expireAt: dateOf(pin.expireAt),
     metadata: pin.metadata ?? {},
     origins: pin.origins ?? [],
+  };
+}
+
+export function choiceOf(explanation: AllocationExplanation): PinChoice {
+  const { cid, replicationFactorMin, replicationFactorMax, allocations, outcome, reason, error } = explanation;
+  const peers = (explanation.peers ?? []).map(({ peer, peername, isChosen, class: kind, reason: why }) => {
+    return [peer, { peername, isChosen, class: kind, reason: why }] as const;
+  });
+  return {
+    cid: cid.toString(),
+    replicationMin: replicationFactorMin,
+    replicationMax: replicationFactorMax,
+    allocations: allocations ?? [],
+    outcome,
+    reason,
+    error,
+    peers: Object.fromEntries(peers),
   };
 }
 

@@ -1,5 +1,14 @@
 /** A peer of a cluster as an object: what an embedding program calls, and the plain data that it gets back. */
-import type { CordonMode, MemberCondition, Multiaddr, PeerId, PinMode, TrackerStatus } from '../model/index.ts';
+import type {
+  AllocationClass,
+  AllocationOutcome,
+  CordonMode,
+  MemberCondition,
+  Multiaddr,
+  PeerId,
+  PinMode,
+  TrackerStatus,
+} from '../model/index.ts';
 
 /** A CID: its text, or any object that prints as one, such as `Cid` of this package or of `multiformats`. */
 export type CidLike = string | { readonly bytes: Uint8Array; toString(): string };
@@ -47,6 +56,35 @@ export interface PinEntry {
   readonly expireAt: Date | undefined;
   readonly metadata: Readonly<Record<string, string>>;
   readonly origins: readonly Multiaddr[];
+}
+
+/** Why a peer would hold a pin, or not. */
+export interface PeerChoice {
+  readonly peername: string;
+  /** Whether it would hold the pin. */
+  readonly isChosen: boolean;
+  /**
+   * `current`: holds the pin and counts; `priority`: could, and was asked for; `candidate`: could; `dropped`: neither counts nor can
+   * be chosen.
+   */
+  readonly class: AllocationClass;
+  /** In words. */
+  readonly reason: string;
+}
+
+/** Which peers would hold a pin, and why. */
+export interface PinChoice {
+  readonly cid: string;
+  readonly replicationMin: number;
+  readonly replicationMax: number;
+  /** Holders that stay first, then the new ones in the order of choice; empty: all, or none when there is an error. */
+  readonly allocations: readonly PeerId[];
+  readonly outcome: AllocationOutcome;
+  /** In words. */
+  readonly reason: string;
+  /** What `pin` would fail with; empty when it would not. */
+  readonly error: string;
+  readonly peers: Readonly<Record<PeerId, PeerChoice>>;
 }
 
 /** How a pin stands on one peer. */
@@ -168,6 +206,8 @@ export interface Cluster extends AsyncDisposable {
    * A path, such as `/ipfs/<cid>/file`, is resolved first.
    */
   pin(cid: CidLike, request?: PinRequest): Promise<PinEntry>;
+  /** Which peers `pin` would choose now, and why; nothing is written. Rejects where `pin` would before it chooses. Takes no paths. */
+  explain(cid: CidLike, request?: PinRequest): Promise<PinChoice>;
   /** As `pin`. Resolves with the entry as it was; rejects with `cluster/not-pinned`. */
   unpin(cid: CidLike, limits?: CallLimits): Promise<PinEntry>;
   /** The entry of a CID as this peer knows it. */

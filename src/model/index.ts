@@ -1,3 +1,10 @@
+export type {
+  AllocationClass,
+  AllocationExplanation,
+  AllocationOutcome,
+  JudgedMetric,
+  JudgedPeer,
+} from './allocation.ts';
 export { Cid } from './cid.ts';
 export type { Codec } from './codec.ts';
 export { metricCodec, rpcResponseCodec, serviceIdCodec, skipMsgpackValue } from './codecs.ts';
@@ -8,6 +15,7 @@ export {
   addedOutputJson,
   alertJson,
   alertsJson,
+  allocationExplanationJson,
   apiErrorJson,
   bandwidthByProtocolJson,
   connectGraphJson,
@@ -22,6 +30,7 @@ export {
   operationInfoJson,
   pingValueJson,
   pinJson,
+  rebalanceEventJson,
   replicationJson,
   textsJson,
   versionJson,
@@ -93,6 +102,14 @@ export {
   requestVoteResponseCodec,
   timeoutNowCodec,
 } from './raft-wire.ts';
+export type {
+  MoveReason,
+  MoveState,
+  RebalanceEvent,
+  RebalanceMove,
+  RebalanceShare,
+  RebalanceSummary,
+} from './rebalance.ts';
 export type { PeerReplicas, ReplicaCounts, Replication } from './replication.ts';
 export { type ReplyKind, type Route, type RouteId, type RouteParameter, routes } from './routes.ts';
 export { type SnapshotRecord, snapshotRecordCodec } from './snapshot-record.ts';

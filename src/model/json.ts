@@ -3,17 +3,21 @@
  * ignored; absent ones and `null` are zero values).
  */
 import { OperatingError } from '../base/index.ts';
+import type { AllocationExplanation } from './allocation.ts';
 import type { MemberState } from './member.ts';
 import type { Alert, Metric, PingValue } from './metric.ts';
 import type { OperationInfo } from './operation.ts';
 import type { ConnectGraph, Id, Version } from './peer.ts';
 import type { Pin } from './pin.ts';
+import type { RebalanceEvent } from './rebalance.ts';
 import type { Replication } from './replication.ts';
+import { allocationExplanationType } from './schema/allocation.ts';
 import { listType } from './schema/containers.ts';
 import { memberStateType } from './schema/member.ts';
 import { operationInfoType } from './schema/operation.ts';
 import { alertType, connectGraphType, idType, metricType, pingValueType, versionType } from './schema/peer.ts';
 import { pinType } from './schema/pin.ts';
+import { rebalanceEventType } from './schema/rebalance.ts';
 import { replicationType } from './schema/replication.ts';
 import { badJson, textType } from './schema/scalars.ts';
 import { globalPinInfoType, globalRepoGcType } from './schema/status.ts';
@@ -32,6 +36,10 @@ export interface Json<T> {
 
 /** A pin, also a line of `state export`. */
 export const pinJson: Json<Pin> = jsonOf(pinType);
+/** The body of `GET /pins/{hash}/allocation`. */
+export const allocationExplanationJson: Json<AllocationExplanation> = jsonOf(allocationExplanationType);
+/** A line of the answer to `POST /rebalance`. */
+export const rebalanceEventJson: Json<RebalanceEvent> = jsonOf(rebalanceEventType);
 /** The status of a pin. */
 export const globalPinInfoJson: Json<GlobalPinInfo> = jsonOf(globalPinInfoType);
 /** The body of `POST /ipfs/gc`. */

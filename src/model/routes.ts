@@ -40,10 +40,12 @@ export type RouteId =
   | 'postRecover'
   | 'postRecoverAll'
   | 'getPin'
+  | 'getPinAllocation'
   | 'postPin'
   | 'postPinPath'
   | 'deletePin'
   | 'deletePinPath'
+  | 'postRebalance'
   | 'postGc'
   | 'getGraph'
   | 'getAlerts'
@@ -140,10 +142,29 @@ export const routes: readonly Route[] = [
   row('postRecover', 'POST', '/pins/{hash}/recover', 'object', [local, ...pinOptions], 'Tries a failed pin again'),
   row('postRecoverAll', 'POST', '/pins/recover', 'stream', [local], 'Tries all failed pins again'),
   row('getPin', 'GET', '/pins/{hash}', 'object', [local, ...pinOptions], 'The status of one pin'),
+  row(
+    'getPinAllocation',
+    'GET',
+    '/pins/{hash}/allocation',
+    'object',
+    pinOptions,
+    'Which peers `POST /pins/{hash}` with the same options would choose now, and why; not in the reference',
+  ),
   row('postPin', 'POST', '/pins/{hash}', 'object', pinOptions, 'Pins a CID'),
   row('postPinPath', 'POST', `/pins/${word}/{path:.*}`, 'object', pinOptions, 'Pins what a path leads to'),
   row('deletePin', 'DELETE', '/pins/{hash}', 'object', pinOptions, 'Unpins a CID'),
   row('deletePinPath', 'DELETE', `/pins/${word}/{path:.*}`, 'object', pinOptions, 'Unpins what a path leads to'),
+  row(
+    'postRebalance',
+    'POST',
+    '/rebalance',
+    'stream',
+    [
+      { name: 'dry-run', summary: '`true`: tell what would be moved, and move nothing' },
+      { name: 'max-moves', summary: 'Moves at most, 1 to 100000; 1000 when absent' },
+    ],
+    'Moves pins so that they are spread over groups and peers have equally many; not in the reference',
+  ),
   row('postGc', 'POST', '/ipfs/gc', 'object', [local], 'Collects garbage on the IPFS nodes'),
   row(
     'getOperations',

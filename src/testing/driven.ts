@@ -27,6 +27,7 @@ export function driven(cluster: Cluster, drive: Drive): Cluster {
       return cluster.ended;
     },
     pin: (...args) => drive(() => cluster.pin(...args)),
+    explain: (...args) => drive(() => cluster.explain(...args)),
     unpin: (...args) => drive(() => cluster.unpin(...args)),
     get: (cid) => cluster.get(cid),
     pins: (...args) => each(() => cluster.pins(...args)),

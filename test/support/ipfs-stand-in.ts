@@ -1,6 +1,8 @@
 /** A few Kubo RPC endpoints over a set of pins, and the faults that a test wants. Pins at once, keeps no content. */
+import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { peerIdFromBytes } from '../../src/model/index.ts';
 
 export type Fault = (
   request: { readonly path: string; readonly query: URLSearchParams },
@@ -8,6 +10,8 @@ export type Fault = (
 ) => boolean;
 
 export class IpfsStandIn {
+  /** Of its own: peers that share an IPFS node count as one. */
+  readonly id: string = peerIdFromBytes(Uint8Array.of(0, 0x24, 8, 1, 0x12, 0x20, ...randomBytes(32)));
   readonly pins: Map<string, 'recursive' | 'direct'> = new Map<string, 'recursive' | 'direct'>();
   /** Paths asked for, such as `pin/add`. */
   readonly asked: string[] = [];
@@ -59,7 +63,7 @@ export class IpfsStandIn {
     switch (path) {
       case 'id':
         json({
-          ID: '12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5',
+          ID: this.id,
           Addresses: ['/ip4/127.0.0.1/tcp/4001', '/nonsense/1'],
         });
         return;

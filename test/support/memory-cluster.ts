@@ -74,7 +74,10 @@ export class MemoryCluster {
   /** Of peers that are made from now on. */
   addressFile: AddressFile | undefined;
   cordonFile: CordonFile | undefined;
+  /** Of peers that are made from now on. */
   logger: Logger = silentLogger;
+  /** Tag `group` of peers that are made from now on, by their position. */
+  groupOf: (position: number) => string = () => 'default';
   readonly #late: (() => void)[] = [];
   readonly #cut = new Set<PeerId>();
   readonly #subscribers = new Map<PeerId, (from: PeerId, data: Uint8Array) => void>();
@@ -177,7 +180,7 @@ export class MemoryCluster {
     const base = { self: id, ttlMs: 30_000, clock: this.clock };
     const informers: Informer[] = [
       createDiskInformer({ ...base, type: 'freespace', ipfs }),
-      createTagsInformer({ ...base, tags: { group: 'default' } }),
+      createTagsInformer({ ...base, tags: { group: this.groupOf(this.nodes.length) } }),
     ];
     peer = createPeer(
       {

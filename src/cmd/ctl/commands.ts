@@ -14,9 +14,11 @@ import { peersCordon, peersDrain, peersUncordon } from './peers/cordon.ts';
 import { memberLs, peersLs } from './peers/ls.ts';
 import { peersRm } from './peers/rm.ts';
 import { pinAdd } from './pin/add.ts';
+import { pinExplain } from './pin/explain.ts';
 import { pinLs } from './pin/ls.ts';
 import { pinRm } from './pin/rm.ts';
 import { pinUpdate } from './pin/update.ts';
+import { rebalance } from './rebalance.ts';
 import { recover, sync } from './recover.ts';
 import { status } from './status.ts';
 import { versionCommand } from './version.ts';
@@ -33,6 +35,8 @@ export const commands: readonly Command[] = [
   pinRm,
   pinUpdate,
   pinLs,
+  pinExplain,
+  rebalance,
   status,
   recover,
   sync,

@@ -23,7 +23,12 @@ import { bindProxy } from '../../http/proxy/index.ts';
 import { bindRestApi, type RestOptions } from '../../http/rest/index.ts';
 import { cordonFileOf, peerstoreOf } from '../../io/config/index.ts';
 import { createRaft, createStreamTransport } from '../../io/consensus/index.ts';
-import { createDiskInformer, createPinQueueInformer, createTagsInformer } from '../../io/inform/index.ts';
+import {
+  createDiskInformer,
+  createNumpinInformer,
+  createPinQueueInformer,
+  createTagsInformer,
+} from '../../io/inform/index.ts';
 import { createIpfsConnector } from '../../io/ipfs/index.ts';
 import { createPeerMonitor } from '../../io/monitor/index.ts';
 import { createHost } from '../../io/p2p/index.ts';
@@ -99,7 +104,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
     {},
     { streams: host.streams, clock, logger: log, isTrusted: (peer) => consensus.isTrustedPeer(peer) },
   );
-  const ipfs = createConnector(config, nodeMultiaddress, log);
+  const ipfs = createConnector(config, nodeMultiaddress, log, () => peer?.ipfsWorked());
   const storage = createRaftFolder(folder.raftFolder, {
     backupsRotate: config.raft.backupsRotate,
     logger: log.scope('raft'),
@@ -174,6 +179,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
       allocateBy: config.balanced.allocateBy,
       connectSwarmsDelayMs: config.ipfshttp.connectSwarmsDelayMs,
       repoGcTimeoutMs: config.ipfshttp.repogcTimeoutMs,
+      informerTriggerInterval: config.ipfshttp.informerTriggerInterval,
     },
     {
       host,
@@ -231,7 +237,12 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
   };
 }
 
-function createConnector(config: ServiceConfig, nodeMultiaddress: string, log: AssembleOptions['log']): IpfsConnector {
+function createConnector(
+  config: ServiceConfig,
+  nodeMultiaddress: string,
+  log: AssembleOptions['log'],
+  onWork: () => void,
+): IpfsConnector {
   const { ipfshttp, stateless } = config;
   return createIpfsConnector(
     {
@@ -243,12 +254,12 @@ function createConnector(config: ServiceConfig, nodeMultiaddress: string, log: A
       unpinDisable: ipfshttp.unpinDisable,
       concurrentPins: stateless.concurrentPins,
     },
-    { clock, logger: log.scope('ipfshttp') },
+    { clock, logger: log.scope('ipfshttp'), onWork },
   );
 }
 
 function createInformers(config: ServiceConfig, self: string, ipfs: IpfsConnector, tracker: PinTracker): Informer[] {
-  const { disk, tags, pinqueue } = config;
+  const { disk, tags, pinqueue, numpin } = config;
   const informers: Informer[] = [];
   if (disk !== undefined) {
     informers.push(createDiskInformer({ self, clock, ttlMs: disk.metricTtlMs, type: disk.metricType, ipfs }));
@@ -265,6 +276,7 @@ function createInformers(config: ServiceConfig, self: string, ipfs: IpfsConnecto
       }),
     );
   }
+  if (numpin !== undefined) informers.push(createNumpinInformer({ self, clock, ttlMs: numpin.metricTtlMs, ipfs }));
   return informers;
 }
 

@@ -28,7 +28,7 @@ test('MetricStore latest gives valid, unexpired metrics in order of peers', () =
   assert.deepEqual(store.names(), ['ping']);
 });
 
-test('MetricStore: the thousandth alert is still delivered', () => {
+test('MetricStore: the thousandth alert is still delivered (R20)', () => {
   const store = new MetricStore({ alertsMax: 10 });
   let delivered = 0;
   for (let round = 0n; round < 1000n; round += 1n) {
@@ -67,4 +67,8 @@ test('MetricStore refuses what exceeds its bounds', () => {
   assert.equal(store.record(metric('b', 'x', 9n), 0n), true);
   assert.equal(store.record(metric('c', 'x', 9n), 0n), false);
   assert.equal(store.record(metric('a', 'x', 10n), 0n), true, 'known names are renewed');
+  const long = new MetricStore({ valueLengthMax: 3 });
+  assert.equal(long.record({ ...metric('a', 'x', 9n), value: '1234' }, 0n), false);
+  assert.equal(long.record({ ...metric('a', 'x', 9n), value: '123' }, 0n), true);
+  assert.equal(long.record(metric('a', 'x'.repeat(2000), 9n), 0n), false);
 });

@@ -2,11 +2,13 @@
  * What this peer knows of all peers' metrics: the latest one per name and peer, and which of them ran out.
  *
  * Pure: the time is an argument. Bounded: a peer of the swarm cannot make it grow beyond `peersMax * namesPerPeerMax`
- * entries, whatever it sends. Source: Go `monitor/metrics/{store,checker}.go`; unlike there, alerting never ends.
+ * entries of `valueLengthMax`, whatever it sends. Source: Go `monitor/metrics/{store,checker}.go`; unlike there, alerting never ends.
  */
 import type { Alert, Metric, PeerId } from '../../model/index.ts';
 
 const NANOS_PER_SECOND = 1_000_000_000n;
+/** Characters; names are `tag:` and a word of the configuration at most. */
+const nameLengthMax = 1024;
 
 /** Bounds of a store. */
 export interface MetricStoreOptions {
@@ -14,6 +16,8 @@ export interface MetricStoreOptions {
   readonly peersMax?: number;
   /** Metric names per peer; further ones are refused. Default 64. */
   readonly namesPerPeerMax?: number;
+  /** Characters of a value; metrics with longer ones are refused. Default 65,536: a ping with all addresses of a node has far fewer. */
+  readonly valueLengthMax?: number;
   /** Alerts kept; the oldest go first. Default 1,000, as the reference. */
   readonly alertsMax?: number;
   /** Checks of an expired metric after which its alert is given again. Default 300, as Go `MaxAlertThreshold`. */
@@ -30,6 +34,7 @@ interface Entry {
 export class MetricStore {
   readonly #peersMax: number;
   readonly #namesPerPeerMax: number;
+  readonly #valueLengthMax: number;
   readonly #alertsMax: number;
   readonly #checksPerAlert: number;
   readonly #byPeer = new Map<PeerId, Map<string, Entry>>();
@@ -38,12 +43,14 @@ export class MetricStore {
   constructor(options: MetricStoreOptions = {}) {
     this.#peersMax = options.peersMax ?? 10_000;
     this.#namesPerPeerMax = options.namesPerPeerMax ?? 64;
+    this.#valueLengthMax = options.valueLengthMax ?? 65_536;
     this.#alertsMax = options.alertsMax ?? 1000;
     this.#checksPerAlert = options.checksPerAlert ?? 300;
   }
 
   /** Remembers a metric as arrived at `wallNanos`. `false`: refused because a bound is reached. */
   record(metric: Metric, wallNanos: bigint): boolean {
+    if (metric.value.length > this.#valueLengthMax || metric.name.length > nameLengthMax) return false;
     let names = this.#byPeer.get(metric.peer);
     if (names === undefined) {
       if (this.#byPeer.size >= this.#peersMax) return false;

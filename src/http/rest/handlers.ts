@@ -19,12 +19,14 @@ import {
   getAllocation,
   getAllocations,
   getPin,
+  getPinAllocation,
   getPins,
   postPin,
   postPinPath,
   postRecover,
   postRecoverAll,
 } from './pins.ts';
+import { postRebalance } from './rebalance.ts';
 import { RequestError } from './reply.ts';
 
 export type Handler = (context: Context) => Promise<unknown>;
@@ -43,10 +45,12 @@ export const handlers: Readonly<Record<RouteId, Handler>> = {
   postRecover,
   postRecoverAll,
   getPin,
+  getPinAllocation,
   postPin,
   postPinPath,
   deletePin,
   deletePinPath,
+  postRebalance,
   postGc,
   getGraph,
   getAlerts,

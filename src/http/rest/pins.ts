@@ -1,6 +1,7 @@
 /** Pins: status, pin, unpin, recover, allocations. Source: Go `api/rest/restapi.go`. */
 import { errorCode, errorMessage } from '../../base/index.ts';
 import {
+  allocationExplanationJson,
   Cid,
   type GlobalPinInfo,
   type GlobalStatusRow,
@@ -55,6 +56,13 @@ async function statusOf(context: Context, cid: Cid, isLocal: boolean): Promise<G
 export async function getPin(context: Context): Promise<unknown> {
   const { cid } = readCidAndOptions(context);
   return sendJson(context, globalPinInfoJson.print(await statusOf(context, cid, readLocal(context))));
+}
+
+/** Not in the reference. Refused with what pinning would be refused with; an allocation that fails is explained. */
+export async function getPinAllocation(context: Context): Promise<unknown> {
+  const { cid, options } = readCidAndOptions(context);
+  const explanation = await context.cluster.explainAllocation(cid, options, { signal: context.signal });
+  return sendJson(context, allocationExplanationJson.print(explanation));
 }
 
 /** Unlike in the reference, `mode=direct` is honoured here too; there only the path form does. */

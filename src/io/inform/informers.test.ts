@@ -23,7 +23,7 @@ async function made(informer: Informer): Promise<unknown[]> {
   });
 }
 
-test('disk informer: free space is never negative or huge', async () => {
+test('disk informer: free space is never negative or huge; without any, nothing is said (R22)', async () => {
   const ipfs = new SizedIpfs();
   const free = createDiskInformer({ ...base, ipfs, type: 'freespace' });
   assert.deepEqual(await made(free), [['freespace', '700', 700n, true, false]]);
@@ -31,10 +31,26 @@ test('disk informer: free space is never negative or huge', async () => {
     { repoSize: 1000, storageMax: 1000 },
     { repoSize: 2000, storageMax: 1000 },
     { repoSize: 5, storageMax: 0 },
+    { repoSize: 0, storageMax: 0 },
+    { repoSize: Number.NaN, storageMax: 1000 },
+    { repoSize: 300, storageMax: Number.NaN },
+    { repoSize: -1, storageMax: 1000 },
+    { repoSize: 300, storageMax: -1000 },
+    { repoSize: 300, storageMax: Number.POSITIVE_INFINITY },
+    { repoSize: 0.5, storageMax: 1000.5 },
+    { repoSize: 2 ** 63, storageMax: 2 ** 63 + 4096 },
+    // What no type can keep an IPFS node from.
+    { repoSize: '300' as unknown as number, storageMax: '1000' as unknown as number },
   ]) {
     ipfs.size = size;
-    assert.deepEqual(await made(free), [['freespace', '', 0n, false, false]]);
+    assert.deepEqual(await made(free), [['freespace', '', 0n, false, false]], JSON.stringify(size));
   }
+  ipfs.size = { repoSize: 0, storageMax: 2 ** 64 };
+  assert.deepEqual(await made(free), [['freespace', '9007199254740991', 2n ** 53n - 1n, true, false]]);
+  ipfs.size = { repoSize: -5, storageMax: 1 };
+  assert.deepEqual(await made(createDiskInformer({ ...base, ipfs, type: 'reposize' })), [
+    ['reposize', '', 0n, false, false],
+  ]);
   ipfs.size = { repoSize: 300, storageMax: 1000 };
   assert.deepEqual(await made(createDiskInformer({ ...base, ipfs, type: 'reposize' })), [
     ['reposize', '300', -300n, true, false],

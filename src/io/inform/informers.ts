@@ -14,10 +14,10 @@ export interface InformerBase {
   readonly clock: Clock;
 }
 
-/** Limit for IPFS to answer an informer: a hanging node must make its metrics expire, not pile up questions. */
-const ipfsTimeoutMs = 10_000;
-
-/** Free space or size of the IPFS repository, in bytes. Free space that is not above 0 makes an invalid metric. */
+/**
+ * Free space or size of the IPFS repository, in bytes. A peer without free space sends none: the metric is invalid, and so is one
+ * of an answer that makes no sense. Source: Go `informer/disk/disk.go` `GetMetrics`.
+ */
 export function createDiskInformer(
   base: InformerBase & { readonly type: 'freespace' | 'reposize'; readonly ipfs: IpfsConnector },
 ): Informer {
@@ -25,13 +25,21 @@ export function createDiskInformer(
     name: base.type,
     ttlMs: base.ttlMs,
     async metrics(options?: CallOptions): Promise<readonly Metric[]> {
-      const { repoSize, storageMax } = await base.ipfs.repoStat({ timeoutMs: ipfsTimeoutMs, ...options });
-      if (base.type === 'reposize') return [make(base, base.type, String(repoSize), { weight: -BigInt(repoSize) })];
-      const free = storageMax - repoSize;
-      if (!(free > 0)) return [make(base, base.type, '', { valid: false })];
-      return [make(base, base.type, String(free), { weight: BigInt(free) })];
+      const stat = await base.ipfs.repoStat(options);
+      const [used, most] = [bytesOf(stat.repoSize), bytesOf(stat.storageMax)];
+      const invalid = make(base, base.type, '', { valid: false });
+      if (base.type === 'reposize')
+        return [used === undefined ? invalid : make(base, base.type, `${used}`, { weight: -used })];
+      if (used === undefined || most === undefined || used >= most) return [invalid];
+      return [make(base, base.type, `${most - used}`, { weight: most - used })];
     },
   };
+}
+
+/** A number of bytes that a weight can hold; `undefined` when it is none. */
+function bytesOf(size: number): bigint | undefined {
+  if (!Number.isInteger(size) || size < 0) return undefined;
+  return BigInt(Math.min(size, Number.MAX_SAFE_INTEGER));
 }
 
 /** One metric per configured tag, such as the zone; allocation spreads over their values. */
@@ -62,7 +70,7 @@ export function createPinQueueInformer(
   };
 }
 
-/** Number of pins of the IPFS node. */
+/** Number of pins of the IPFS node. The reference has it, and never starts it: a configuration for it is ignored there. */
 export function createNumpinInformer(base: InformerBase & { readonly ipfs: IpfsConnector }): Informer {
   return {
     name: 'numpin',

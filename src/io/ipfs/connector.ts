@@ -43,6 +43,8 @@ export interface IpfsConnectorOptions {
 export interface IpfsConnectorDeps {
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Called at each beginning and end of a pin, and each end of a garbage collection; must not throw. Default: nobody cares. */
+  readonly onWork?: () => void;
 }
 
 /** Connections for status questions, listings and the probe. Acts have their own: they must not wait behind questions that hang. */
@@ -112,6 +114,8 @@ class KuboConnector implements IpfsConnector {
   }
 
   async pin(pin: Pin, { signal }: PinProgress): Promise<void> {
+    const { onWork } = this.#deps;
+    onWork?.();
     const leaveOrigins = pin.origins === null || pin.origins.length === 0 ? undefined : this.#meetOrigins(pin.origins);
     try {
       if (pin.maxDepth === 0) await this.#pinDirect(pin, signal);
@@ -120,6 +124,7 @@ class KuboConnector implements IpfsConnector {
       }
     } finally {
       leaveOrigins?.();
+      onWork?.();
     }
   }
 
@@ -170,12 +175,16 @@ class KuboConnector implements IpfsConnector {
 
   async *repoGc(options?: CallOptions): AsyncGenerator<IpfsRepoGc, void> {
     const path = 'repo/gc?stream-errors=true';
-    for await (const lines of this.#lines(path, { timeoutMs: this.#options.repoGcTimeoutMs, ...options })) {
-      for (const line of lines) {
-        const key = line.Key;
-        const hasKey = typeof key === 'object' && key !== null && '/' in key;
-        yield { key: hasKey ? cidField(path, key, '/') : null, error: textField(line, 'Error') };
+    try {
+      for await (const lines of this.#lines(path, { timeoutMs: this.#options.repoGcTimeoutMs, ...options })) {
+        for (const line of lines) {
+          const key = line.Key;
+          const hasKey = typeof key === 'object' && key !== null && '/' in key;
+          yield { key: hasKey ? cidField(path, key, '/') : null, error: textField(line, 'Error') };
+        }
       }
+    } finally {
+      this.#deps.onWork?.();
     }
   }
 
@@ -356,8 +365,10 @@ function cidField(path: string, record: object, name: string): Cid {
   }
 }
 
+/** Bytes; what is more than a double can count, as 18 exabytes for "no limit", is the most that it can. */
 function sizeField(path: string, record: Record<string, unknown>, name: string): number {
   const value = record[name];
-  if (typeof value !== 'number' || !(value >= 0)) throw badAnswer(path, `${name} is not a size`);
-  return value;
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0)
+    throw badAnswer(path, `${name} is not a size`);
+  return Math.min(value, Number.MAX_SAFE_INTEGER);
 }

@@ -73,7 +73,7 @@ test('PeerMonitor publishes, records its own and receives the others’', async 
   assert.deepEqual(monitor.names(), ['ping']);
 });
 
-test('PeerMonitor: metrics cannot be forged for another peer', async () => {
+test('PeerMonitor: metrics forged for another peer are refused (R26)', async () => {
   const { clock, wire, monitor, lines } = await bench();
   for (let i = 0; i < 20; i += 1) await wire.as(b).publish('', metricCodec.encode(metric(c, inSeconds(clock, 30))));
   assert.deepEqual(monitor.latest('ping'), []);
@@ -81,6 +81,14 @@ test('PeerMonitor: metrics cannot be forged for another peer', async () => {
   await clock.advance(61_000);
   await wire.as(b).publish('', metricCodec.encode(metric(c, inSeconds(clock, 30))));
   assert.equal(lines.length, 2);
+  // Neither does a forgery renew or end what the peer itself has said.
+  await wire.as(c).publish('', metricCodec.encode(metric(c, inSeconds(clock, 30))));
+  const forged = { value: '{"peer_name":"evil"}', valid: false };
+  await wire.as(b).publish('', metricCodec.encode(metric(c, inSeconds(clock, 900), forged)));
+  assert.deepEqual(
+    monitor.latest('ping').map(({ peer, value, expire }) => [peer, value, expire]),
+    [[c, '{}', inSeconds(clock, 30)]],
+  );
 });
 
 test('PeerMonitor reads what a Go peer has published, with the prefix of old ones and without', async () => {
@@ -117,6 +125,30 @@ test('PeerMonitor alerts once per death, again after a return, for ever', async 
     assert.equal(alerts.length, death);
   }
   assert.equal(monitor.alerts().length, 20);
+});
+
+test('PeerMonitor: the 1,000th alert is delivered, whatever listeners and members do (R20)', async () => {
+  let isHanging = false;
+  const { clock, monitor, alerts, lines } = await bench(() =>
+    isHanging ? new Promise(() => {}) : Promise.resolve([a, b]),
+  );
+  monitor.onAlert(() => {
+    throw new RangeError('a listener that fails');
+  });
+  let behind = 0;
+  monitor.onAlert(() => {
+    behind += 1;
+  });
+  for (let death = 1; death <= 1000; death += 1) {
+    isHanging = death > 10;
+    monitor.record(metric(b, inSeconds(clock, 1)));
+    // A check, and the time that members are waited for.
+    await clock.advance(20_000);
+  }
+  assert.equal(alerts.length, 1000);
+  assert.equal(behind, 1000, 'those behind a listener that fails are told as well');
+  assert.equal(monitor.alerts().length, 1000);
+  assert.ok(lines.length < 1000, 'the log has a line a minute');
 });
 
 test('PeerMonitor with members hides and forgets everyone else', async () => {

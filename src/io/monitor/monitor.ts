@@ -12,6 +12,7 @@ import {
   errorMessage,
   type Logger,
   LogLimit,
+  pause,
   utf8Encode,
 } from '../../base/index.ts';
 import type { PeerMonitor, PubSub } from '../../cluster/ports.ts';
@@ -23,6 +24,9 @@ const topic = 'monitor.metrics';
 /** Written before the metric by peers older than 0.14. */
 const legacyPrefix = utf8Encode('\t/msgpack\n');
 const checkIntervalMsDefault = 15_000;
+/** The members must be told in this time; else the last known ones serve. */
+const membersLimitMs = 5000;
+const nameLengthShown = 64;
 
 /** Settings of a monitor. */
 export interface MonitorOptions {
@@ -92,7 +96,8 @@ class PubSubMonitor implements PeerMonitor {
 
   record(metric: Metric): void {
     if (!this.#store.record(metric, this.#deps.clock.wallNanos()) && this.#logLimit.allows('full')) {
-      this.#deps.logger.warn('too many metrics, dropping new ones', { peer: metric.peer, name: metric.name });
+      const name = metric.name.slice(0, nameLengthShown);
+      this.#deps.logger.warn('too many or too long metrics, dropping new ones', { peer: metric.peer, name });
     }
     if (this.#members?.has(metric.peer) === false) void this.#lookUpMembers();
   }
@@ -146,14 +151,33 @@ class PubSubMonitor implements PeerMonitor {
     this.#cancelCheck = this.#deps.clock.after(delayMs, () => void this.#check());
   }
 
+  /** Whatever members and listeners do, the next check comes: alerts never end. */
   async #check(): Promise<void> {
-    await this.#lookUpMembers();
+    const waiting = new AbortController();
+    await Promise.race([this.#lookUpMembers(), pause(this.#deps.clock, membersLimitMs, waiting.signal)]);
+    waiting.abort();
     if (!this.#isRunning) return;
     for (const alert of this.#store.check(this.#deps.clock.wallNanos(), this.#members)) {
-      this.#deps.logger.warn('metric has expired', { name: alert.name, peer: alert.peer });
-      for (const listener of this.#alertListeners) listener(alert);
+      this.#logExpired(alert);
+      for (const listener of this.#alertListeners) this.#tell(listener, alert);
     }
     this.#scheduleCheck();
+  }
+
+  #logExpired({ name, peer }: Alert): void {
+    if (this.#logLimit.allows(`expired ${name} ${peer}`)) this.#deps.logger.warn('metric has expired', { name, peer });
+  }
+
+  #tell(listener: (alert: Alert) => void, alert: Alert): void {
+    try {
+      listener(alert);
+    } catch (error) {
+      this.#deps.logger.error('an alert could not be handled', {
+        name: alert.name,
+        peer: alert.peer,
+        error: errorMessage(error),
+      });
+    }
   }
 
   async #lookUpMembers(): Promise<void> {

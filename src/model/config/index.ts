@@ -17,6 +17,7 @@ export type {
   IpfsHttpConfig,
   IpfsProxyConfig,
   MetricsConfig,
+  NumpinInformerConfig,
   PinQueueInformerConfig,
   PubsubConfig,
   PubsubMonitorConfig,

@@ -1,6 +1,6 @@
 /**
  * Sections about metrics: who checks them, who allocates by them, who makes them. Source: Go `monitor/pubsubmon/config.go`,
- * `allocator/balanced/config.go`, `informer/{disk,pinqueue,tags}/config.go`.
+ * `allocator/balanced/config.go`, `informer/{disk,numpin,pinqueue,tags}/config.go`.
  */
 
 import type { Section } from './field.ts';
@@ -9,6 +9,7 @@ import { choiceKind, durationKind, integerKind, textListKind, textMapKind } from
 import type {
   BalancedAllocatorConfig,
   DiskInformerConfig,
+  NumpinInformerConfig,
   PinQueueInformerConfig,
   PubsubMonitorConfig,
   TagsInformerConfig,
@@ -39,6 +40,15 @@ export const diskSection: Section<DiskInformerConfig> = {
       initial: 'freespace',
       missing: 'required',
     }),
+  },
+};
+
+/** Here the informer runs when its section is there; the reference has the section, and ignores it. */
+export const numpinSection: Section<NumpinInformerConfig> = {
+  path: 'informer.numpin',
+  envPrefix: 'CLUSTER_NUMPIN',
+  fields: {
+    metricTtlMs: field('metric_ttl', durationKind, { initial: 10_000, missing: 'unset', limit: above0 }),
   },
 };
 

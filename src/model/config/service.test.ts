@@ -188,3 +188,20 @@ test('writeService masks what must not be seen', () => {
   assert.doesNotMatch(text, /0123456789abcdef|password"/);
   assert.match(text, /"secret":"XXX_hidden_XXX"/);
 });
+
+test('informer.numpin is there when its section is, and read like the others', () => {
+  const withNumpin = (section: Json): Json => {
+    const file = JSON.parse(raftFile) as { informer: Record<string, Json> }; // the file of Go has the section
+    return { ...file, informer: { ...file.informer, numpin: section } };
+  };
+  assert.equal(load(JSON.parse(raftFile)).numpin, undefined);
+  assert.deepEqual(load(withNumpin({})).numpin, { metricTtlMs: 10_000 });
+  const config = load(withNumpin({ metric_ttl: '20s' }), { CLUSTER_NUMPIN_METRICTTL: '30s' });
+  assert.deepEqual(config.numpin, { metricTtlMs: 30_000 });
+  const written = writeService(config, { form: 'file' });
+  assert.deepEqual(Object(written.informer).numpin, { metric_ttl: '30s' });
+  assert.throws(() => load(withNumpin({ metric_ttl: '0s' })), {
+    code: 'config/bad-value',
+    message: /informer.numpin.metric_ttl/,
+  });
+});

@@ -10,7 +10,14 @@ import { embeddedSection, ipfshttpSection } from './ipfs-connector.ts';
 import { ipfsproxySection } from './ipfsproxy.ts';
 import type { Json, JsonObject } from './json.ts';
 import { isJsonObject } from './json.ts';
-import { balancedSection, diskSection, pinqueueSection, pubsubmonSection, tagsSection } from './metrics.ts';
+import {
+  balancedSection,
+  diskSection,
+  numpinSection,
+  pinqueueSection,
+  pubsubmonSection,
+  tagsSection,
+} from './metrics.ts';
 import { nearest } from './nearest.ts';
 import { metricsSection, tracingSection } from './observations.ts';
 import { raftSection } from './raft.ts';
@@ -28,7 +35,7 @@ const places: Readonly<Record<string, readonly string[]>> = {
   pin_tracker: ['stateless'],
   monitor: ['pubsubmon'],
   allocator: ['balanced'],
-  informer: ['disk', 'pinqueue', 'tags'],
+  informer: ['disk', 'numpin', 'pinqueue', 'tags'],
   observations: ['metrics', 'tracing'],
   datastore: ['pebble', 'badger', 'badger3', 'leveldb'],
 };
@@ -37,7 +44,7 @@ const places: Readonly<Record<string, readonly string[]>> = {
 const allocatorWithoutSection: BalancedAllocatorConfig = { allocateBy: ['freespace'] };
 
 /** Variables of parts that have no table here: other programs, the identity, CRDT and the Go peer's databases. */
-const otherVariables = /^CLUSTER_(CREDENTIALS|ID|PRIVATEKEY|(CRDT|NUMPIN|PEBBLE|BADGER|BADGER3|LEVELDB)_[A-Z0-9_]+)$/;
+const otherVariables = /^CLUSTER_(CREDENTIALS|ID|PRIVATEKEY|(CRDT|PEBBLE|BADGER|BADGER3|LEVELDB)_[A-Z0-9_]+)$/;
 
 /** The whole file. Throws `config/bad-value`; what has no effect is told to `warn`. */
 export function readService(json: Json, warn: Warn): ServiceConfig {
@@ -66,6 +73,7 @@ export function readService(json: Json, warn: Warn): ServiceConfig {
     pubsubmon: always(pubsubmonSection),
     balanced: always(balancedSection, allocatorWithoutSection),
     disk: present(diskSection),
+    numpin: present(numpinSection),
     pinqueue: present(pinqueueSection),
     tags: present(tagsSection),
     metrics: always(metricsSection),
@@ -93,6 +101,7 @@ export function overrideService(config: ServiceConfig, environment: Environment,
     pubsubmon: always(pubsubmonSection, config.pubsubmon),
     balanced: always(balancedSection, config.balanced),
     disk: present(diskSection, config.disk),
+    numpin: present(numpinSection, config.numpin),
     pinqueue: present(pinqueueSection, config.pinqueue),
     tags: present(tagsSection, config.tags),
     metrics: always(metricsSection, config.metrics),
@@ -145,6 +154,7 @@ export function writeService(config: ServiceConfig, options: WriteOptions): Json
   add(pubsubmonSection, config.pubsubmon);
   add(balancedSection, config.balanced);
   add(diskSection, config.disk);
+  add(numpinSection, config.numpin);
   add(pinqueueSection, config.pinqueue);
   add(tagsSection, config.tags);
   add(metricsSection, config.metrics);
@@ -206,6 +216,7 @@ const knownVariables: readonly string[] = [
   ...variablesOf(pubsubmonSection),
   ...variablesOf(balancedSection),
   ...variablesOf(diskSection),
+  ...variablesOf(numpinSection),
   ...variablesOf(pinqueueSection),
   ...variablesOf(tagsSection),
   ...variablesOf(metricsSection),

@@ -186,6 +186,11 @@ export interface BalancedAllocatorConfig {
   readonly allocateBy: readonly string[];
 }
 
+/** Section `informer.numpin`. */
+export interface NumpinInformerConfig {
+  readonly metricTtlMs: number;
+}
+
 /** Section `informer.disk`. */
 export interface DiskInformerConfig {
   readonly metricTtlMs: number;
@@ -237,6 +242,7 @@ export interface ServiceConfig {
   readonly pubsubmon: PubsubMonitorConfig;
   readonly balanced: BalancedAllocatorConfig;
   readonly disk?: DiskInformerConfig | undefined;
+  readonly numpin?: NumpinInformerConfig | undefined;
   readonly pinqueue?: PinQueueInformerConfig | undefined;
   readonly tags?: TagsInformerConfig | undefined;
   readonly metrics: MetricsConfig;

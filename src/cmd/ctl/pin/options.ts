@@ -2,8 +2,16 @@
  * Options that the pin commands have in common.
  */
 import { errorMessage } from '../../../base/index.ts';
-import { parseGoDuration, parsePeerId, type Time, timeFromNanos, timeToNanos } from '../../../model/index.ts';
-import { LocalFailure, type OptionSpec } from '../command.ts';
+import {
+  type PinMode,
+  type PinOptions,
+  parseGoDuration,
+  parsePeerId,
+  type Time,
+  timeFromNanos,
+  timeToNanos,
+} from '../../../model/index.ts';
+import { LocalFailure, type OptionSpec, type OptionValues } from '../command.ts';
 
 export const nameOption: OptionSpec = { names: ['name', 'n'], kind: 'text', summary: 'A name for the pin' };
 
@@ -12,6 +20,28 @@ export const expireInOption: OptionSpec = {
   kind: 'text',
   summary: 'Unpin after this time, such as 48h',
 };
+
+/** How to pin. */
+export const pinOptions: readonly OptionSpec[] = [
+  { names: ['replication', 'r'], kind: 'integer', summary: 'Sets both replication factors', fallback: '0' },
+  {
+    names: ['replication-min', 'rmin'],
+    kind: 'integer',
+    summary: 'Fewest peers that must hold the pin; -1 is all',
+    fallback: '0',
+  },
+  {
+    names: ['replication-max', 'rmax'],
+    kind: 'integer',
+    summary: 'Most peers that hold the pin; -1 is all',
+    fallback: '0',
+  },
+  { names: ['allocations', 'allocs'], kind: 'text', summary: 'Peers to prefer, as ids with commas between' },
+  nameOption,
+  { names: ['mode'], kind: 'text', summary: 'recursive or direct', fallback: 'recursive' },
+  expireInOption,
+  { names: ['metadata'], kind: 'list', summary: 'key=value; can be given again' },
+];
 
 export const resultOptions: readonly OptionSpec[] = [
   { names: ['no-status', 'ns'], kind: 'boolean', summary: 'Print the pin instead of its status on the peers' },
@@ -25,6 +55,20 @@ export const resultOptions: readonly OptionSpec[] = [
   { names: ['wait-timeout', 'wt'], kind: 'duration', summary: 'How long to wait, such as 30s; for ever if not given' },
 ];
 
+/** The values of `pinOptions`. Throws `LocalFailure`. */
+export function readPinOptions(options: OptionValues, now: Time): Partial<PinOptions> {
+  const replication = options.integer('replication');
+  return {
+    replicationFactorMin: replication || options.integer('replication-min'),
+    replicationFactorMax: replication || options.integer('replication-max'),
+    name: options.text('name'),
+    mode: readMode(options.text('mode')),
+    userAllocations: readAllocations(options.text('allocations')),
+    expireAt: readExpiry(options.text('expire-in'), now),
+    metadata: readMetadata(options.list('metadata')),
+  };
+}
+
 /** When something expires that expires in `text`. Throws `LocalFailure`. */
 export function readExpiry(text: string, now: Time): Time | null {
   if (text === '') return null;
@@ -36,7 +80,7 @@ export function readExpiry(text: string, now: Time): Time | null {
 }
 
 /** Pairs of `key=value`, cut at the first `=`. Throws `LocalFailure`. */
-export function readMetadata(pairs: readonly string[]): Readonly<Record<string, string>> {
+function readMetadata(pairs: readonly string[]): Readonly<Record<string, string>> {
   return Object.fromEntries(
     pairs.map((pair) => {
       const at = pair.indexOf('=');
@@ -47,11 +91,17 @@ export function readMetadata(pairs: readonly string[]): Readonly<Record<string, 
 }
 
 /** Peer ids with commas between. Throws `LocalFailure`. */
-export function readAllocations(text: string): readonly string[] | null {
+function readAllocations(text: string): readonly string[] | null {
   if (text === '') return null;
   try {
     return text.split(',').map((id) => parsePeerId(id.trim()));
   } catch {
     throw new LocalFailure('decoding allocations', 'some peer IDs could not be decoded');
   }
+}
+
+/** The Go program takes every other word for recursive. Throws `LocalFailure`. */
+function readMode(text: string): PinMode {
+  if (text === 'recursive' || text === 'direct') return text;
+  throw new LocalFailure('parsing mode', `found ${JSON.stringify(text)}, expected recursive or direct`);
 }
