@@ -40,8 +40,8 @@ const pageSize = 256;
 const failedMax = 4096;
 /** Until the next try when nothing could be written: consensus has waited for a leader by then. */
 const blockedMs = 15_000;
-/** A round is followed by a pause of so many times its length at least: what is due and waits for others costs little. */
-const pauseParts = 10;
+/** Pause after a round, for each pin that is due and was left to others: to read one takes about a tenth of that. */
+const pauseMsPerPin = 0.1;
 
 /**
  * When a member may remove a pin, in wall-clock milliseconds: `turn` members are nearer. Those that were not there to see the pin expire
@@ -65,6 +65,8 @@ export class Expiry {
   /** The earliest expiry that was noticed while a round was running. */
   #noticedMs = Number.POSITIVE_INFINITY;
   #pauseEndMs = 0;
+  /** Pins that the last round has left to others, or for later. */
+  #left = 0;
   /** Nothing can be written at present. */
   #isBlocked = false;
   /** When those may be tried again whose removal failed, by CID. */
@@ -100,15 +102,14 @@ export class Expiry {
   }
 
   async #timedRound(signal: AbortSignal): Promise<number> {
-    const { clock } = this.#deps;
-    const startMs = clock.now();
     this.#armedMs = undefined;
+    this.#left = 0;
     this.#noticedMs = Number.POSITIVE_INFINITY;
     let nextMs: number | undefined;
     try {
       nextMs = await this.#round(signal);
     } finally {
-      this.#pauseEndMs = clock.now() + pauseParts * (clock.now() - startMs);
+      this.#pauseEndMs = this.#deps.clock.now() + pauseMsPerPin * this.#left;
       const latestMs = this.#wallMs() + this.#options.stateSyncIntervalMs;
       // One that fails is followed by the next after a whole interval.
       this.#armedMs = nextMs === undefined ? latestMs : Math.min(nextMs, this.#noticedMs, latestMs);
@@ -136,12 +137,16 @@ export class Expiry {
           nextMs = Math.min(nextMs, expiresMs);
           break reading;
         }
+        this.#left++;
         // Shards go with the pin that refers to them.
         if (pin.type !== 'pin' && pin.type !== 'meta-pin') continue;
         const turnMs = removalMs(expiresMs, this.#beganMs, turns.of(pin.cid), this.#options.stateSyncIntervalMs);
         const atMs = Math.max(turnMs, this.#failed.get(pin.cid.key) ?? 0);
         if (atMs > this.#wallMs()) nextMs = Math.min(nextMs, atMs);
-        else await removals.begin(() => this.#remove(pin, signal));
+        else {
+          this.#left--;
+          await removals.begin(() => this.#remove(pin, signal));
+        }
         if (isOver()) break reading;
       }
     }

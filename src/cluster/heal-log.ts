@@ -9,7 +9,7 @@ export interface SweepCounts {
   readonly dropped: number;
   readonly short: number;
   readonly left: number;
-  readonly isComplete: boolean;
+  readonly isStuck: boolean;
 }
 
 const nothingMore = { moved: 0, dropped: 0 };
@@ -49,7 +49,7 @@ export class HealLog {
   /** At the end of a sweep. */
   pause(view: MemberView, sweep: SweepCounts): void {
     if (sweep.moved + sweep.dropped > 0 && this.#episode === undefined) this.#begin(view);
-    const isWaiting = !sweep.isComplete || sweep.left > sweep.short;
+    const isWaiting = sweep.isStuck || sweep.left > sweep.short;
     const episode = this.#episode;
     if (episode !== undefined) {
       episode.moved += sweep.moved;

@@ -455,7 +455,7 @@ test('pins that nobody can take are taken by the next peer that is free', async 
 
 test('healing tells that it begins and what it came to, and a cause at most once a minute (R49)', async (t) => {
   const { lines, logger } = recorder();
-  const { cluster, ids } = await started(t, 3, { repinMaxPerSecond: 1 }, (made) => {
+  const { cluster, ids } = await started(t, 3, { repinMaxPerSecond: 1, stateSyncIntervalMs: 3_600_000 }, (made) => {
     made.logger = logger;
   });
   const [a, , c] = ids;
@@ -494,6 +494,23 @@ test('the share of Go peers, which heal by rules of their own, is taken care of 
   const moves = cluster.writes.slice(by);
   for (let n = 0; n < 20; n += 1) assert.ok(moves.some((write) => write.pin.cid.equals(cidNumber(n))));
   assert.ok(moves.filter((write) => write.by === a).length > 0);
+});
+
+test('what the nearest does not heal the next one does, an interval later', async (t) => {
+  const { cluster, ids, holders } = await started(t, 4, { stateSyncIntervalMs: 60_000 });
+  const [a, b, , d] = ids as [PeerId, PeerId, PeerId, PeerId];
+  for (let n = 0; n < 20; n += 1) await allocated(cluster, n, 2, 2, [a, d]);
+  await settle();
+  cluster.cut(d);
+  // It is alive and well, but for its way to the log.
+  cluster.onWrite = (by) => {
+    if (by === b) throw new RangeError('no way');
+  };
+  await cluster.clock.advance(lostMs);
+  const left = () => Array.from({ length: 20 }, (_, n) => n).filter((n) => holders(n).includes(d)).length;
+  assert.ok(left() > 0);
+  await cluster.clock.advance(120_000);
+  assert.equal(left(), 0);
 });
 
 test('whoever comes, goes, is drained and freed: in the end every pin is where its allocations say, within its bounds', async (t) => {

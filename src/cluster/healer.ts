@@ -55,6 +55,8 @@ const retryMsMin = 2000;
 const retryMsMax = 60_000;
 /** When all pins are looked through for it. */
 const sweepRetryMsMax = 600_000;
+/** Of those who are nearer, so many get an interval each: that more do not heal is not to be expected, and each asks holders. */
+const turnMax = 2;
 /** A pin that others write as well is tried so often within a sweep. */
 const triesMax = 3;
 
@@ -70,6 +72,8 @@ export class Healer {
   #nextMs = 0;
   #nextSweepMs = 0;
   #retryMs = retryMsMin;
+  /** How many who are nearer have had their time. */
+  #turn = 0;
 
   constructor(options: HealerOptions, deps: HealerDeps) {
     this.#options = options;
@@ -98,17 +102,24 @@ export class Healer {
    */
   async vacate(peer: PeerId, signal: AbortSignal): Promise<Vacated> {
     const result = { moved: 0, alone: 0, short: 0, failed: 0 };
-    const view = withoutMember(await this.#deps.watch.look(), peer);
-    const choose = await this.#deps.allocator.chooser();
+    const now = {
+      view: withoutMember(await this.#deps.watch.look(), peer),
+      choose: await this.#deps.allocator.chooser(),
+    };
     const tasks = new InFlight(inFlightMax);
+    const failures = new Failures();
     for await (const page of this.#deps.consensus.pinset().pages({ signal, pageSize })) {
+      if (failures.areTooMany) break;
       for (const { cid, allocations } of page) {
         if (!(allocations?.includes(peer) ?? false)) continue;
         await tasks.begin(async () => {
+          if (failures.areTooMany) return;
           try {
-            await this.#vacateOne(cid, view, choose, signal, result);
+            await this.#vacateOne(cid, now, signal, result);
+            failures.end();
           } catch (error) {
             result.failed += 1;
+            failures.add();
             this.#tell('move a pin of a peer that is removed', cid, error, signal);
           }
         });
@@ -120,8 +131,7 @@ export class Healer {
 
   async #vacateOne(
     cid: Cid,
-    view: MemberView,
-    choose: Chooser,
+    now: Present,
     signal: AbortSignal,
     result: { moved: number; alone: number; short: number },
   ): Promise<void> {
@@ -129,15 +139,16 @@ export class Healer {
       const pin = this.#deps.consensus.pinset().get(cid);
       if (pin === undefined) return;
       // Nobody else is dropped on this occasion.
-      const decision = decide({ pin, view, choose, pinned: new Set(), isSettled: false });
-      if (decision.kind === 'short' || (decision.kind === 'write' && decision.isShort)) result.short += 1;
-      if (decision.kind !== 'write') return;
+      const decision = decide(pin, now, new Set(), false);
+      if (decision.kind !== 'write') {
+        if (decision.kind === 'short') result.short += 1;
+        return;
+      }
       if (!(await this.#deps.writer.write(pin, decision.allocations, { signal }))) continue;
       result.moved += 1;
-      const isElsewhere = pin.allocations?.some((holder) =>
-        ['stays', 'leaves'].includes(view.standings.get(holder) ?? ''),
-      );
-      if (isElsewhere !== true) result.alone += 1;
+      if (decision.isShort) result.short += 1;
+      const holds = (peer: PeerId): boolean => ['stays', 'leaves'].includes(now.view.standings.get(peer) ?? '');
+      if (pin.allocations?.some(holds) !== true) result.alone += 1;
       return;
     }
     result.short += 1;
@@ -149,9 +160,12 @@ export class Healer {
     this.#log.tick();
     if (view.mark !== this.#mark) {
       this.#mark = view.mark;
+      this.#turn = 0;
+      this.#wantAll();
+    } else if (clock.now() >= this.#nextSweepMs) {
+      this.#turn = Math.min(this.#turn + 1, turnMax);
       this.#wantAll();
     }
-    if (clock.now() >= this.#nextSweepMs) this.#wantAll();
     if (clock.now() < this.#nextMs) return;
     if (!this.#isOn(view) || !view.members.includes(this.#deps.self)) {
       this.#nextMs = Number.POSITIVE_INFINITY;
@@ -183,49 +197,55 @@ export class Healer {
   }
 
   /** Once over all that is wanted, as far as it goes. */
-  async #sweep(first: MemberView, signal: AbortSignal): Promise<void> {
-    const { clock, watch, allocator } = this.#deps;
-    const sweep = new Sweep();
+  async #sweep(view: MemberView, signal: AbortSignal): Promise<void> {
+    const { clock, allocator } = this.#deps;
+    const sweep = new Sweep(view, await allocator.chooser(), clock.now());
     const tasks = new InFlight(inFlightMax);
-    let view = first;
-    let choose = await allocator.chooser();
-    let lookedMs = clock.now();
     // What this peer has begun it ends, whoever is nearer by now.
     const isMine = this.#unfinished !== undefined;
     try {
       for await (const page of this.#wanted(view, signal)) {
-        if (sweep.isStuck) break;
-        if (clock.now() - lookedMs >= retryMsMin) {
-          view = await watch.look();
-          choose = await allocator.chooser();
-          lookedMs = clock.now();
-          if (!view.hasMajority) break;
-        }
         for (const pin of page) {
-          if (!this.#mayNeed(pin, view) || !(isMine || view.healers.to(pin.cid) === this.#deps.self)) continue;
-          await tasks.begin(() => this.#heal(pin.cid, view, choose, sweep, signal));
+          await this.#refresh(sweep);
+          if (sweep.isStuck) break;
+          if (!this.#mayNeed(pin, sweep.view) || !(isMine || this.#isOurTurn(pin.cid, sweep.view))) continue;
+          await tasks.begin(() => this.#heal(pin.cid, sweep, signal));
         }
-        this.#log.goOn(view, sweep);
+        this.#log.goOn(sweep.view, sweep);
+        if (sweep.isStuck) break;
       }
-      sweep.isComplete = view.hasMajority;
     } finally {
       await tasks.ended();
     }
-    if (sweep.isStuck) sweep.isComplete = false;
     signal.throwIfAborted();
-    this.#conclude(view, sweep);
+    this.#conclude(sweep);
+  }
+
+  /** A throttled sweep takes its time, and members come and go meanwhile. */
+  async #refresh(sweep: Sweep): Promise<void> {
+    const { clock, watch, allocator } = this.#deps;
+    if (clock.now() - sweep.lookedMs < retryMsMin) return;
+    sweep.lookedMs = clock.now();
+    sweep.view = await watch.look();
+    sweep.choose = await allocator.chooser();
+    if (!sweep.view.hasMajority) sweep.isStuck = true;
+  }
+
+  /** The nearest begins; what it has not done within an interval the next one does: one may be alive and not heal. */
+  #isOurTurn(cid: Cid, { healers }: MemberView): boolean {
+    return healers.countNearer(this.#deps.self, cid) <= this.#turn;
   }
 
   /** What comes next: nothing, the unfinished ones, or all again. */
-  #conclude(view: MemberView, sweep: Sweep): void {
+  #conclude(sweep: Sweep): void {
     const { clock } = this.#deps;
     const isOverflown = sweep.left > sweep.unfinished.size;
-    if (sweep.isComplete) this.#unfinished = isOverflown ? undefined : sweep.unfinished;
-    const isDone = sweep.isComplete && sweep.left === 0;
+    if (!sweep.isStuck) this.#unfinished = isOverflown ? undefined : sweep.unfinished;
+    const isDone = !sweep.isStuck && sweep.left === 0;
     const maxMs = isOverflown ? sweepRetryMsMax : retryMsMax;
     this.#retryMs = sweep.moved + sweep.dropped > 0 ? retryMsMin : Math.min(this.#retryMs * 2, maxMs);
     this.#nextMs = isDone ? Number.POSITIVE_INFINITY : clock.now() + this.#retryMs;
-    this.#log.pause(view, sweep);
+    this.#log.pause(sweep.view, sweep);
   }
 
   async *#wanted(view: MemberView, signal: AbortSignal): AsyncGenerator<readonly Pin[], void> {
@@ -255,46 +275,53 @@ export class Healer {
     return holders.some((peer) => view.standings.get(peer) !== 'stays');
   }
 
-  async #heal(cid: Cid, view: MemberView, choose: Chooser, sweep: Sweep, signal: AbortSignal): Promise<void> {
+  async #heal(cid: Cid, sweep: Sweep, signal: AbortSignal): Promise<void> {
     if (sweep.isStuck) return;
     try {
-      const outcome = await this.#healed(cid, view, choose, sweep, signal);
-      sweep.succeeded();
+      const outcome = await this.#healed(cid, sweep, signal);
+      sweep.failures.end();
       if (outcome !== 'done') sweep.leave(cid);
       if (outcome === 'short') sweep.short += 1;
     } catch (error) {
       sweep.leave(cid);
-      sweep.failed();
+      sweep.failures.add();
+      if (sweep.failures.areTooMany) sweep.isStuck = true;
       this.#tell('move a pin', cid, error, signal);
     }
   }
 
-  async #healed(
-    cid: Cid,
-    view: MemberView,
-    choose: Chooser,
-    sweep: Sweep,
-    signal: AbortSignal,
-  ): Promise<'done' | 'short' | 'pending'> {
+  async #healed(cid: Cid, sweep: Sweep, signal: AbortSignal): Promise<'done' | 'short' | 'pending'> {
     const { consensus, writer } = this.#deps;
-    for (let tries = 0; tries < triesMax; tries += 1) {
+    let pinned: ReadonlySet<PeerId> | undefined;
+    let hasTurn = false;
+    for (let tries = 0; tries < triesMax; ) {
       const pin = consensus.pinset().get(cid);
       if (pin === undefined) return 'done';
       const isSettled = this.#isSettled(pin);
-      let decision = decide({ pin, view, choose, pinned: undefined, isSettled });
+      let decision = decide(pin, sweep, pinned, isSettled);
       if (decision.kind === 'ask') {
-        const asked = decision.peers.filter((peer) => view.lives.get(peer)?.life === 'alive');
-        const pinned = await holdersAmong(this.#deps, asked, cid, signal);
-        decision = decide({ pin, view, choose, pinned, isSettled });
+        const asked = decision.peers.filter((peer) => sweep.view.lives.get(peer)?.life === 'alive');
+        pinned = await holdersAmong(this.#deps, asked, cid, signal);
+        decision = decide(pin, sweep, pinned, isSettled);
       }
       if (decision.kind === 'fine') return 'done';
       if (decision.kind === 'short') return 'short';
       if (decision.kind !== 'write') return 'pending';
-      await writer.turn(signal);
-      if (!(await writer.write(pin, decision.allocations, { signal }))) continue;
-      if (decision.allocations.some((peer) => !pin.allocations?.includes(peer))) sweep.moved += 1;
-      else sweep.dropped += 1;
-      return decision.isShort ? 'short' : decision.isPending ? 'pending' : 'done';
+      if (!hasTurn) {
+        await writer.turn(signal);
+        hasTurn = true;
+        await this.#refresh(sweep);
+        if (sweep.isStuck) return 'pending';
+        // Much may be different by now.
+        continue;
+      }
+      if (await writer.write(pin, decision.allocations, { signal })) {
+        if (decision.allocations.some((peer) => !pin.allocations?.includes(peer))) sweep.moved += 1;
+        else sweep.dropped += 1;
+        return decision.isShort ? 'short' : decision.isPending ? 'pending' : 'done';
+      }
+      tries += 1;
+      pinned = undefined;
     }
     return 'pending';
   }
@@ -313,8 +340,36 @@ export class Healer {
   }
 }
 
-/** What one sweep has come to. */
-class Sweep {
+/** What is known when a pin is decided on. */
+interface Present {
+  readonly view: MemberView;
+  readonly choose: Chooser;
+}
+
+/** Counts what goes wrong one after the other: so many failures in a row are not of these pins. */
+class Failures {
+  #inRow = 0;
+
+  add(): void {
+    this.#inRow += 1;
+  }
+
+  end(): void {
+    if (!this.areTooMany) this.#inRow = 0;
+  }
+
+  /** From then on for good. */
+  get areTooMany(): boolean {
+    return this.#inRow >= inFlightMax;
+  }
+}
+
+/** What one sweep knows, and what it has come to. */
+class Sweep implements Present {
+  view: MemberView;
+  choose: Chooser;
+  /** When the members were looked at. */
+  lookedMs: number;
   /** Pins that got new holders. */
   moved = 0;
   /** Pins that holders were dropped of. */
@@ -324,37 +379,29 @@ class Sweep {
   /** How many are unfinished. */
   left = 0;
   /** As many of them as are remembered. */
-  readonly unfinished = new Map<string, Cid>();
-  /** From then on nothing more is begun. */
+  readonly unfinished: Map<string, Cid> = new Map();
+  readonly failures: Failures = new Failures();
+  /** Nothing more is begun. */
   isStuck = false;
-  isComplete = false;
-  #failuresInRow = 0;
+
+  constructor(view: MemberView, choose: Chooser, lookedMs: number) {
+    this.view = view;
+    this.choose = choose;
+    this.lookedMs = lookedMs;
+  }
 
   leave(cid: Cid): void {
     this.left += 1;
     if (this.unfinished.size < unfinishedMax) this.unfinished.set(stateKey(cid), cid);
   }
-
-  succeeded(): void {
-    this.#failuresInRow = 0;
-  }
-
-  /** What keeps so many writes one after the other from the log keeps all others from it. */
-  failed(): void {
-    this.#failuresInRow += 1;
-    if (this.#failuresInRow >= inFlightMax) this.isStuck = true;
-  }
 }
 
-interface Deciding {
-  readonly pin: Pin;
-  readonly view: MemberView;
-  readonly choose: Chooser;
-  readonly pinned: ReadonlySet<PeerId> | undefined;
-  readonly isSettled: boolean;
-}
-
-function decide({ pin, view, choose, pinned, isSettled }: Deciding): HealDecision {
+function decide(
+  pin: Pin,
+  { view, choose }: Present,
+  pinned: ReadonlySet<PeerId> | undefined,
+  isSettled: boolean,
+): HealDecision {
   return decideHolders({
     pin,
     standingOf: (peer) => view.standings.get(peer) ?? 'stranger',

@@ -207,14 +207,14 @@ test('connection_manager.low_water: with as many connections, members are dialle
   const w = world({ connectionManager: { lowWater: 3 } });
   w.peers = ['me', ...'abcdefgh'];
   w.isReachable = true;
-  w.connected.add('stranger');
+  for (const peer of ['a', 'stranger', 'another', 'third']) w.connected.add(peer);
   w.members.start();
   await w.clock.advance(600_000);
-  assert.equal(w.connected.size, 3, 'those that others have opened count');
+  assert.equal(w.connected.size, 6, 'the one that a member has opened counts, those of strangers do not');
   const [gone = ''] = w.dialled;
   w.connected.delete(gone);
   await w.clock.advance(120_000);
-  assert.equal(w.connected.size, 3);
+  assert.equal(w.connected.size, 6);
   await w.members.stop();
 });
 

@@ -28,7 +28,7 @@ export interface MembersDeps {
 export interface MembersOptions {
   /** Section `ipfs_connector.ipfshttp`; 0: IPFS nodes of members are not introduced to each other. */
   readonly connectSwarmsDelayMs: number;
-  /** Section `cluster`: with as many connections no further members are dialled before they are needed. Default: all are. */
+  /** Section `cluster`: with as many connections to members no others are dialled before they are needed. Default: all are. */
   readonly connectionManager?: { readonly lowWater: number };
   /** Section `cluster`: members that are dialled in any case. */
   readonly peerAddresses?: readonly Multiaddr[];
@@ -153,8 +153,8 @@ export class Members {
     }
     for (const peer of peers) this.#left.delete(peer);
     const connected = new Set(host.connectedPeers());
-    /** Open, or about to be. */
-    let connections = connected.size;
+    /** To members, open or about to be. Those of strangers must not keep members away. */
+    let connections = [...peers].filter((peer) => connected.has(peer)).length;
     for (const peer of this.#inOrderOfDialling(peers)) {
       const member = this.#memberOf(peer);
       const isConnected = connected.has(peer);

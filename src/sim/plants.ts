@@ -2,6 +2,7 @@
  * Where a test can plant a bug, to prove that a checker sees it: the engine's own decisions, and wrappers around real parts. Nothing
  * here is known to production code.
  */
+import type { PeerOptions } from '../cluster/index.ts';
 import type { Consensus, Datastore, IpfsConnector, PinTracker, PubSub, Streams } from '../cluster/ports.ts';
 import type { LogImage, LogStore, Raft, Rules } from '../core/raft/index.ts';
 import type { ReplicatedPinset } from '../io/consensus/index.ts';
@@ -28,6 +29,8 @@ export interface Plants {
   readonly streams?: (streams: Streams) => Streams;
   readonly pubsub?: (pubsub: PubSub) => PubSub;
   readonly ipfs?: (ipfs: IpfsConnector) => IpfsConnector;
+  /** How peers are set up. */
+  readonly peerOptions?: (options: PeerOptions) => PeerOptions;
   /** Once for each life. */
   readonly trackerStore?: (store: Datastore) => Datastore;
   readonly tracker?: (tracker: PinTracker, ipfs: IpfsConnector) => PinTracker;

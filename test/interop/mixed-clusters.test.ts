@@ -137,6 +137,23 @@ class MixedCluster {
     });
   }
 
+  /** Every pin is pinned by every member, as each of ours counts it: from the log, and from what all list. */
+  async allHeld(): Promise<void> {
+    for (const member of this.running.filter(({ kind }) => kind === 'ours')) {
+      for (const verify of [false, true]) {
+        await eventually(`pins held everywhere as ${member.name} counts, verified: ${verify}`, async () => {
+          const answer = await fetch(`${member.apiUrl}/health/replication?verify=${verify}`, {
+            signal: AbortSignal.timeout(limitMs),
+          });
+          const text = await answer.text();
+          const { pins, full, unanswered } = JSON.parse(text) as { pins: number; full: number; unanswered: object };
+          const isRight = pins === this.expected.size && full === pins && Object.keys(unanswered).length === 0;
+          return isRight ? { full } : `${this.expected.size} pins, but ${text}`;
+        });
+      }
+    }
+  }
+
   async peersOf(member: Member): Promise<string[]> {
     const answer = await fetch(`${member.apiUrl}/peers`, { signal: AbortSignal.timeout(limitMs) });
     const text = await answer.text();
@@ -211,6 +228,7 @@ for (const kinds of [
       await cluster.allKnow(ids);
       await cluster.writeThroughAll();
       await cluster.same();
+      await cluster.allHeld();
     });
 
     test('each leader in turn is killed and comes back', async () => {

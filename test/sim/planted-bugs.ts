@@ -5,6 +5,7 @@
 import type { Plants } from '../../src/sim/plants.ts';
 import type { Simulation } from '../../src/sim/result.ts';
 import * as engine from './bugs/engine.ts';
+import * as healing from './bugs/healing.ts';
 import * as peer from './bugs/peer.ts';
 import * as shell from './bugs/shell.ts';
 
@@ -475,6 +476,62 @@ export const plantedBugs: readonly PlantedBug[] = [
     plants: { rpc: peer.dropsConditions },
     checkers: ['conditions hold', 'linearizable', 'expired once'],
     seeds: 5,
+  },
+  {
+    name: 'who removes an expired pin does not look whether it is another one by then',
+    simulation: 'world',
+    plants: { consensus: shell.unpinsUnconditionally, judges: ['only expired', 'expired once'] },
+    checkers: ['only expired', 'expired once'],
+    seeds: 5,
+  },
+  {
+    name: 'a start forgets which pins expire',
+    simulation: 'world',
+    plants: { pinset: shell.startForgetsExpiry },
+    checkers: ['expired pins go'],
+    seeds: 40,
+  },
+  {
+    name: 'a pin is moved whatever it has become meanwhile',
+    simulation: 'world',
+    plants: { consensus: healing.movesUnconditionally },
+    checkers: ['moves undo nothing', 'applied once', 'linearizable'],
+    seeds: 60,
+  },
+  {
+    name: 'whoever is away for a moment is lost',
+    simulation: 'world',
+    plants: { peerOptions: (options) => ({ ...options, repinGracePeriodMs: 1 }) },
+    checkers: ['moves are needed'],
+    seeds: 300,
+  },
+  {
+    name: 'another holder is dropped as well',
+    simulation: 'world',
+    plants: { consensus: healing.dropsOneMore },
+    checkers: ['moves are needed', 'last copy'],
+    seeds: 100,
+  },
+  {
+    name: 'a drained peer is let go before others have what it holds',
+    simulation: 'world',
+    plants: { rpc: healing.believesHolders, tracker: healing.believesItself, judges: ['last copy'] },
+    checkers: ['last copy'],
+    seeds: 200,
+  },
+  {
+    name: 'what healing writes is not written',
+    simulation: 'world',
+    plants: { consensus: healing.writesNoMoves },
+    checkers: ['holders'],
+    seeds: 100,
+  },
+  {
+    name: 'pins of lost peers stay where they are',
+    simulation: 'world',
+    plants: { peerOptions: (options) => ({ ...options, disableRepinning: true }) },
+    checkers: ['holders'],
+    seeds: 100,
   },
   {
     name: 'a start goes on after the last batch of the state',

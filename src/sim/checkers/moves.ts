@@ -55,7 +55,7 @@ export class MovesChecker {
     this.#rules = rules;
   }
 
-  /** To be called every 500 ms, for each peer that is up. */
+  /** To be called every 500 ms, for each peer that is up, with all peers that there are. */
   sample({ monitor, clock, members }: Knowledge, peers: readonly PeerId[]): void {
     const nowMs = this.#rules.nowMs();
     const isNew = !this.#sights.has(monitor);
@@ -94,34 +94,30 @@ export class MovesChecker {
     });
   }
 
-  #check(self: PeerId, before: Pin, after: Pin, { monitor, members }: Knowledge): void {
+  #check(self: PeerId, before: Pin, after: Pin, known: Knowledge): void {
+    const { monitor, members } = known;
     this.begun++;
+    this.sample(known, before.allocations ?? []);
     // Whoever is no member is given up.
     const isBeingRemoved = (peer: PeerId): boolean => !members.includes(peer) || this.#rules.isBeingRemoved(peer);
     const sights = this.#sights.get(monitor);
     const holders = before.allocations ?? [];
     const next = after.allocations ?? [];
     const what = (): string => `${self} moves ${after.name} from ${holders} to ${next}`;
+    // Of ourselves we know that we live, and not what we may have been told to hold.
     const hasStayed = (peer: PeerId, viewMs: number): boolean => {
       const { goneMs = Infinity, leavingMs = Infinity } = sights?.get(peer) ?? {};
       const sinceMs = this.#rules.nowMs() - viewMs;
-      return peer === self || (goneMs < sinceMs && leavingMs < sinceMs && !isBeingRemoved(peer));
+      return (peer === self || goneMs < sinceMs) && leavingMs < sinceMs && !isBeingRemoved(peer);
     };
     const added = next.filter((peer) => !holders.includes(peer));
-    const counted = holders.filter((peer) => hasStayed(peer, addedViewMs) && this.#isNotLeaving(sights, peer));
+    const counted = holders.filter((peer) => hasStayed(peer, addedViewMs));
     const isNeeded = added.length === 0 || counted.length < after.replicationFactorMin;
     expect(isNeeded, 'moves are needed', () => `${what()}, and ${counted.length} of its holders have stayed`);
-    const dropped = holders.filter((peer) => !next.includes(peer) && this.#isNotLeaving(sights, peer));
-    const wrong = dropped.find((peer) => hasStayed(peer, droppedViewMs));
+    const wrong = holders.find((peer) => !next.includes(peer) && hasStayed(peer, droppedViewMs));
     const isFull = next.length >= after.replicationFactorMax;
     expect(wrong === undefined || isFull, 'moves are needed', () => `${what()}, though ${wrong} has stayed`);
     this.#checkCopies(self, sights, before, next, isBeingRemoved, what);
-  }
-
-  /** Also of ourselves: we may have been told to hold nothing. */
-  #isNotLeaving(sights: Sights | undefined, peer: PeerId): boolean {
-    const { leavingMs = Infinity } = sights?.get(peer) ?? {};
-    return leavingMs < this.#rules.nowMs() - droppedViewMs;
   }
 
   #checkCopies(

@@ -248,11 +248,11 @@ function same<T>(value: T): T {
 }
 
 /** Times are those of a configuration file, shortened where a history would not see them. */
-function optionsOf(name: string, id: PeerId, { config, shape, pins }: WorldPeerDeps): WholePeerOptions {
+function optionsOf(name: string, id: PeerId, { config, shape, pins, plants }: WorldPeerDeps): WholePeerOptions {
   return {
     id,
     raft: config,
-    peer: {
+    peer: (plants.peerOptions ?? same)({
       peername: name,
       version: '0',
       replicationFactorMin: Math.min(pins.replicationMin, pins.replicationMax),
@@ -270,7 +270,7 @@ function optionsOf(name: string, id: PeerId, { config, shape, pins }: WorldPeerD
       peerWatchIntervalMs: 1000,
       connectSwarmsDelayMs: 1000,
       repoGcTimeoutMs: 86_400_000,
-    },
+    }),
     tags: { group: 'default' },
     metricTtlMs: pins.metricTtlMs,
     metricCheckMs: pins.pingMs,

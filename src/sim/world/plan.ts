@@ -282,7 +282,7 @@ function drawHealingOptions(
   stateSyncMs: number,
 ): Pick<WorldOptions, 'stateSyncMs' | 'repins' | 'graceMs' | 'pingMs' | 'metricTtlMs' | 'repinsPerSecond'> {
   const repins = random.integer(5) < 2;
-  const graceMs = pick(random, [1000, 1000, 3000]);
+  const graceMs = pick(random, [1000, 3000, 3000]);
   const repinsPerSecond = pick(random, [1, 100]);
   if (!repins) return { stateSyncMs, repins, graceMs, pingMs: 5000, metricTtlMs: 10_000, repinsPerSecond };
   return {
@@ -297,7 +297,7 @@ function drawHealingOptions(
 
 /** Peers that are lost, fewer than half of them, and peers that are to hold nothing new, or nothing at all. */
 function drawHealing(random: SeededRandom, { voters, repins }: WorldOptions): readonly TimedFault[] {
-  const orders = times(random, random.integer(repins ? 6 : 3)).map((atMs) => ({
+  const orders = times(random, random.integer(6)).map((atMs) => ({
     atMs,
     act: {
       kind: 'cordon' as const,

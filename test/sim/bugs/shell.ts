@@ -55,6 +55,27 @@ export function readsLocally(consensus: Consensus): Consensus {
   return over(consensus, { readBarrier: async () => {}, waitForSync: async () => {} });
 }
 
+/** Whatever is there by then. */
+export function unpinsUnconditionally(consensus: Consensus): Consensus {
+  return over(consensus, {
+    logUnpin: (pin, { onlyIf: _, ...options } = {}) => consensus.logUnpin(pin, options),
+  });
+}
+
+/** Only pins that were applied in this life are found when they expire. */
+export function startForgetsExpiry(pinset: ReplicatedPinset): ReplicatedPinset {
+  const known = new Set<string>();
+  return over(pinset, {
+    apply: async (commands, index) => {
+      for (const { pin } of commands) known.add(pin.cid.key);
+      await pinset.apply(commands, index);
+    },
+    expiring: async function* (options) {
+      for await (const page of pinset.expiring(options)) yield page.filter(({ cid }) => known.has(cid.key));
+    },
+  });
+}
+
 /** Once, as one might think: it may have been lost. */
 export function retriesUnknown(consensus: Consensus): Consensus {
   const again = async (act: () => Promise<void>): Promise<void> => {

@@ -10,14 +10,27 @@ import { metrics, pin, waitFor } from './cluster-api.ts';
 import { addDirectory, addText } from './content.ts';
 import { runCtl } from './ctl.ts';
 import { createLedger, type Ledger } from './ledger.ts';
-import { askNodes, type DemoPin, factors, faults, type Held, holders, isEverywhere, readReplicas } from './replicas.ts';
+import {
+  askNodes,
+  type Counts,
+  countsOf,
+  countsText,
+  type DemoPin,
+  factors,
+  faults,
+  type Held,
+  holders,
+  isEverywhere,
+  isSameCount,
+  readReplicas,
+} from './replicas.ts';
 import { contentDirectory, type DemoPeer, formatSize, onStage, type Stage, type StageOptions } from './stage.ts';
 
 const peerCount = 5;
 /** How long anything may take that the cluster does by itself; on an idle machine all of it together takes a minute. */
 const limitMs = 60_000;
 const pingIntervalMs = 1_000;
-const gracePeriodMs = 5_000;
+const gracePeriodMs = 8_000;
 const metricTtlMs = 3_000;
 const expireIn = '20s';
 
@@ -263,7 +276,7 @@ async function removeLost(scene: Scene, { lost, witness }: Roles): Promise<void>
 }
 
 async function proveAll(scene: Scene, { witness }: Roles): Promise<void> {
-  const { screen, pins, ledger, living } = scene;
+  const { screen, program, pins, ledger, living } = scene;
   screen.title('How it ends');
   const expiring = pins.filter(({ name }) => name === expiringName);
   await screen.step(`Waiting until "${expiringName}" has expired`, () =>
@@ -282,6 +295,17 @@ async function proveAll(scene: Scene, { witness }: Roles): Promise<void> {
     'Reading every file of every pin from every IPFS node that pins it, without help from the network',
     () => readReplicas(kept, living),
     ({ fileCount, sizeBytes }) => `${fileCount} files, ${formatSize(sizeBytes)}, byte for byte equal`,
+  );
+  await screen.step(
+    'ctl health replication --verify',
+    async () => {
+      const answer = await runCtl(program, witness.apiAddress, ['--enc', 'json', 'health', 'replication', '--verify']);
+      const said = JSON.parse(answer) as Counts;
+      const counted = countsOf(kept, await askNodes(living));
+      if (!isSameCount(said, counted)) throw new Error(`It says ${countsText(said)}; there are ${countsText(counted)}`);
+      return counted;
+    },
+    (counts) => `${countsText(counts)}, as the IPFS nodes say`,
   );
   await showTable(scene, 'What each IPFS node pins now', witness);
   screen.title('Proved');

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type DemoPin, faults } from './replicas.ts';
+import { countsOf, type DemoPin, faults } from './replicas.ts';
 
 const pin = (name: string, min: number, max: number, mode: DemoPin['mode'] = 'recursive'): DemoPin => ({
   cid: `cid-${name}`,
@@ -55,3 +55,43 @@ for (const [title, changes, expected] of cases) {
     assert.deepEqual(judged(changes), expected);
   });
 }
+
+test('countsOf: each pin once', () => {
+  const held = new Map([
+    [
+      'a',
+      new Map([
+        ['cid-below', 'recursive'],
+        ['cid-at', 'recursive'],
+        ['cid-over', 'recursive'],
+        ['cid-all', 'recursive'],
+      ]),
+    ],
+    [
+      'b',
+      new Map([
+        ['cid-above', 'recursive'],
+        ['cid-over', 'recursive'],
+        ['cid-all', 'recursive'],
+      ]),
+    ],
+    [
+      'c',
+      new Map([
+        ['cid-above', 'recursive'],
+        ['cid-full', 'direct'],
+        ['cid-all', 'recursive'],
+      ]),
+    ],
+  ]);
+  const all = [
+    pin('below', 2, 3),
+    pin('at', 1, 2),
+    pin('above', 1, 3),
+    pin('full', 1, 1, 'direct'),
+    pin('over', 1, 1),
+    pin('all', -1, -1),
+  ];
+  const expected = { pins: 6, below_min: 1, at_min: 1, above_min: 1, full: 2, over_max: 1 };
+  assert.deepEqual(countsOf(all, held), expected);
+});

@@ -67,6 +67,41 @@ export function faults(pins: readonly DemoPin[], held: Held, wanted: ReadonlyMap
   return found;
 }
 
+const countNames = ['pins', 'below_min', 'at_min', 'above_min', 'full', 'over_max'] as const;
+
+/** Pins by the number of nodes that pin them; names as in `GET /health/replication`, which must count the same. */
+export type Counts = Readonly<Record<(typeof countNames)[number], number>>;
+
+export function countsOf(pins: readonly DemoPin[], held: Held): Counts {
+  const classes = pins.map((pin): keyof Counts => {
+    const count = holders(pin, held).length;
+    const [min, max] = isEverywhere(pin) ? [held.size, held.size] : [pin.min, pin.max];
+    if (count < min) return 'below_min';
+    if (count > max) return 'over_max';
+    if (count === max) return 'full';
+    return count === min ? 'at_min' : 'above_min';
+  });
+  const of = (name: keyof Counts): number => classes.filter((found) => found === name).length;
+  return {
+    pins: pins.length,
+    below_min: of('below_min'),
+    at_min: of('at_min'),
+    above_min: of('above_min'),
+    full: of('full'),
+    over_max: of('over_max'),
+  };
+}
+
+/** Whether both say the same. */
+export function isSameCount(a: Counts, b: Counts): boolean {
+  return countNames.every((name) => a[name] === b[name]);
+}
+
+/** As one line. */
+export function countsText(counts: Counts): string {
+  return countNames.map((name) => `${counts[name]} ${name.replace('_', ' ')}`).join(', ');
+}
+
 /** Reads every byte of every pin from every node that holds it, without help from the network. Throws where one differs. */
 export async function readReplicas(
   pins: readonly DemoPin[],
