@@ -15,7 +15,10 @@ export interface BenchPeer extends DemoFolder {
   readonly pid: number | undefined;
   /** Terms in which it said in its log that it leads, ascending. */
   termsLed(): Promise<readonly number[]>;
-  start(): Promise<void>;
+  /** Resolves when it says that it is ready. @returns milliseconds from the start of the process */
+  start(): Promise<number>;
+  /** Another command of its program, such as `state import`, while it does not run. */
+  run(...command: readonly string[]): Promise<void>;
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
@@ -44,6 +47,8 @@ export interface BenchClusterOptions {
   readonly goBin: string | undefined;
   /** Our program, with the arguments for Node in front of it. */
   readonly program: readonly string[];
+  /** A pinset that all peers begin with: a file that `state import` reads. Default: none. */
+  readonly pinset?: (peers: readonly DemoFolder[]) => Promise<string>;
 }
 
 /** Our program as users start it. */
@@ -56,6 +61,7 @@ const readyLine = 'IPFS Cluster is READY';
 const readyLimitMs = 30_000;
 const stopLimitMs = 10_000;
 const pollMs = 100;
+const readyPollMs = 20;
 /** Raft's line when it becomes leader, of our program and of the Go program. */
 const leaderLine = /"role":"leader","term":(\d+)|election won\. Args: +term=\D*\d*=(\d+)/g;
 /** Below this part of one processor, three peers are idle. */
@@ -100,6 +106,8 @@ export async function startCluster(options: BenchClusterOptions): Promise<BenchC
     },
   };
   try {
+    const pinset = await options.pinset?.(prepared);
+    if (pinset !== undefined) for (const peer of peers) await peer.run('state', 'import', '-f', pinset);
     await Promise.all(starters.map((peer) => peer.start()));
     await Promise.all(others.map((peer) => peer.start()));
     await cluster.quiet();
@@ -153,13 +161,22 @@ function benchPeer(peer: DemoFolder, kind: PeerKind, options: BenchClusterOption
       });
       child = running;
       closeSync(output);
-      const endMs = performance.now() + readyLimitMs;
+      const beganMs = performance.now();
       while ((await readLog()).split(readyLine).length === readyBefore) {
-        if (running.exitCode !== null || performance.now() > endMs) {
+        if (running.exitCode !== null || performance.now() > beganMs + readyLimitMs) {
           throw new Error(`${peer.name} did not get ready:\n${(await readLog()).slice(-2000)}`);
         }
-        await sleep(pollMs);
+        await sleep(readyPollMs);
       }
+      return performance.now() - beganMs;
+    },
+    run: async (...words) => {
+      const output = openSync(log, 'a');
+      const program = [...before, '--config', peer.folder, ...words];
+      const running = spawn(command ?? '', program, { stdio: ['ignore', output, output] });
+      closeSync(output);
+      const [code] = await once(running, 'exit');
+      if (code !== 0) throw new Error(`${peer.name} ended with ${code}:\n${(await readLog()).slice(-2000)}`);
     },
     stop: async (signal = 'SIGTERM') => {
       const running = child;

@@ -7,6 +7,7 @@
 import { fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { peerIdFromBytes } from '../src/model/index.ts';
@@ -16,16 +17,23 @@ export interface KuboStandIns {
   /** One for each node, `/ip4/127.0.0.1/tcp/<port>`. */
   readonly multiaddresses: readonly string[];
   readonly pid: number | undefined;
+  /** Pins of each node. One question at a time. */
+  pinCounts(): Promise<readonly number[]>;
   stop(): void;
 }
 
-/** Starts the process, with that many nodes in it. */
-export async function startKuboStandIns(count: number): Promise<KuboStandIns> {
-  const child = fork(fileURLToPath(import.meta.url), [String(count)], { stdio: 'inherit' });
+/** Starts the process, with that many nodes in it. With `held`, a file of CIDs, one a line, all of them hold these. */
+export async function startKuboStandIns(count: number, held: string = ''): Promise<KuboStandIns> {
+  const child = fork(fileURLToPath(import.meta.url), [String(count), held], { stdio: 'inherit' });
   const [ports] = (await once(child, 'message')) as [number[]];
   return {
     multiaddresses: ports.map((port) => `/ip4/127.0.0.1/tcp/${port}`),
     pid: child.pid,
+    pinCounts: async () => {
+      child.send('pins');
+      const [counts] = (await once(child, 'message')) as [number[]];
+      return counts;
+    },
     stop: () => {
       child.disconnect();
     },
@@ -40,7 +48,7 @@ interface Node {
   readonly pins: Pins;
 }
 
-function answerTo(path: string, { id, pins }: Node): readonly [status: 200 | 500, body: string] {
+function answerTo(path: string, { id, pins }: Node): readonly [status: 200 | 500, body: string | Iterable<string>] {
   const [name = '', query = ''] = path.replace('/api/v0/', '').split('?');
   const arg = /(?:^|&)arg=(\w+)/.exec(query)?.[1] ?? '';
   switch (name) {
@@ -56,8 +64,7 @@ function answerTo(path: string, { id, pins }: Node): readonly [status: 200 | 500
       if (arg !== '') {
         return pins.get(arg) === type ? [200, line(arg, type)] : refused(`path '${arg}' is not pinned`);
       }
-      const held = [...pins].filter(([, of]) => type === 'all' || of === type);
-      return [200, held.map(([cid, of]) => line(cid, of)).join('')];
+      return [200, listed(pins, type)];
     }
     case 'repo/stat':
       return [200, '{"RepoSize":300,"StorageMax":1000000000}'];
@@ -68,6 +75,21 @@ function answerTo(path: string, { id, pins }: Node): readonly [status: 200 | 500
     default:
       return [200, '{"Strings":[]}'];
   }
+}
+
+const pageLines = 1000;
+
+function* listed(pins: Pins, type: string): Iterable<string> {
+  let page = '';
+  let count = 0;
+  for (const [cid, of] of pins) {
+    if (type !== 'all' && of !== type) continue;
+    page += line(cid, of);
+    if (++count % pageLines > 0) continue;
+    yield page;
+    page = '';
+  }
+  yield page;
 }
 
 function line(cid: string, type: string): string {
@@ -87,13 +109,23 @@ function serve(socket: Socket, node: Node): void {
     for (let end = text.indexOf('\r\n\r\n'); end >= 0; end = text.indexOf('\r\n\r\n')) {
       const [status, body] = answerTo(text.slice(text.indexOf(' ') + 1, text.indexOf(' HTTP/')), node);
       text = text.slice(end + 4);
-      const length = Buffer.byteLength(body);
       const reason = status === 200 ? 'OK' : 'Internal Server Error';
-      socket.write(
-        `HTTP/1.1 ${status} ${reason}\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n${body}`,
-      );
+      const head = `HTTP/1.1 ${status} ${reason}\r\nContent-Type: application/json\r\n`;
+      if (typeof body === 'string') socket.write(`${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+      else void sendPages(socket, head, body);
     }
   });
+}
+
+async function sendPages(socket: Socket, head: string, pages: Iterable<string>): Promise<void> {
+  socket.write(`${head}Transfer-Encoding: chunked\r\n\r\n`);
+  for (const page of pages) {
+    if (socket.destroyed) return;
+    if (page === '') continue;
+    const isTaken = socket.write(`${page.length.toString(16)}\r\n${page}\r\n`);
+    if (!isTaken) await Promise.race([once(socket, 'drain'), once(socket, 'close')]);
+  }
+  socket.write('0\r\n\r\n');
 }
 
 async function listen(): Promise<Server> {
@@ -105,7 +137,13 @@ async function listen(): Promise<Server> {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const servers = await Promise.all(Array.from({ length: Number(process.argv[2]) }, listen));
+  const [, , count, held = ''] = process.argv;
+  const cids = held === '' ? [] : readFileSync(held, 'utf8').trimEnd().split('\n');
+  const shared: Pins = new Map(cids.map((cid) => [cid, 'recursive']));
+  // What is held from the start is not expected to change, and not kept several times.
+  const nodes = Array.from({ length: Number(count) }, (): Pins => (held === '' ? new Map() : shared));
+  const servers = await Promise.all(nodes.map(listen));
+  process.on('message', () => process.send?.(nodes.map((pins) => pins.size)));
   process.send?.(servers.map((server) => (server.address() as AddressInfo).port));
   process.once('disconnect', () => process.exit(0));
 }

@@ -57,6 +57,31 @@ export function base32UpperDecode(text: string): Uint8Array {
   return base32Decode(lower);
 }
 
+/** The same from the letters' ASCII codes. Throws `OperatingError` `base/bad-base32`. */
+export function base32UpperDecodeBytes(letters: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array((letters.length * 5) >> 3);
+  let bits = 0;
+  let accumulator = 0;
+  let length = 0;
+  for (let i = 0; i < letters.length; i++) {
+    const code = letters[i] ?? 0;
+    // Of small letters, and what is less than any digit, there is none.
+    const value = code < 0x60 && code > 0x31 ? (values[code | 0x20] ?? -1) : -1;
+    if (value < 0) {
+      throw new OperatingError(
+        'base/bad-base32',
+        `Cannot decode upper-case base32 text: byte ${code} at position ${i}`,
+      );
+    }
+    accumulator = ((accumulator << 5) | value) & 0xfff;
+    bits += 5;
+    if (bits < 8) continue;
+    bits -= 8;
+    bytes[length++] = (accumulator >>> bits) & 0xff;
+  }
+  return bytes;
+}
+
 /** Eight letters at a time: a text that grows by single letters is garbage of many times its length. */
 function encodeWith(alphabet: Uint8Array, bytes: Uint8Array): string {
   const letter = (value: number): number => alphabet[value & 31] as number; // 32 letters

@@ -3,26 +3,35 @@
  * Source: Go `cluster.go` `globalPinInfoCid`, `globalPinInfoStream`; unlike there, nothing that grows with the pinset
  * is collected, and a failed peer is shown on the pins allocated to it only.
  */
-import { type Clock, errorCode } from '../base/index.ts';
+import { type Clock, compareBytes, errorCode, OperatingError, utf8Decode, utf8Encode } from '../base/index.ts';
 import {
   type Cid,
+  cidOfStateKey,
   type GlobalPinInfo,
+  type GlobalStatusRow,
   methods,
   nothing,
   type PeerId,
+  type PeerLabel,
+  type PeerStatus,
   type Pin,
+  type PinHeader,
   type PinInfo,
   type PinInfoShort,
+  type RemoteStatusRow,
+  readStatusRows,
+  type StatusBlock,
   type StatusFilter,
+  stateKey,
   type TrackerStatus,
   timeFromNanos,
 } from '../model/index.ts';
 import { failureText, memberTimeoutMs } from './members-api.ts';
-import { type FailedEntry, globalPinInfo, mergeStatus, shortInfo } from './merge-status.ts';
-import { PeerRows } from './peer-rows.ts';
+import { isEverywhereOr, mergeStatus, type StatusSource } from './merge-status.ts';
+import { PeerPages } from './peer-pages.ts';
 import { pingName, pingValueOf } from './ping-value.ts';
 import type { CallOptions, Consensus, PeerMonitor, PinTracker, Rpc } from './ports.ts';
-import { barePin, isHere } from './tracker/row.ts';
+import { barePin, isHere, isOfOperations } from './tracker/row.ts';
 
 export interface GlobalStatusDeps {
   readonly self: PeerId;
@@ -37,6 +46,8 @@ export interface GlobalStatusDeps {
   readonly followerMode: boolean;
 }
 
+/** Rows of a peer that does not list in order that are held at once. */
+const collectedMax = 500_000;
 /** Pins recovered by several peers are joined up to this many; further ones are reported as they come. */
 const recoveredJoinedMax = 10_000;
 /** A member that recovers waits for room in its queue, which may take as long as a stalled pin does. */
@@ -44,7 +55,6 @@ const recoverSilenceMs = 180_000;
 
 export class GlobalStatus {
   readonly #deps: GlobalStatusDeps;
-  readonly #failedEntry: FailedEntry = (peer, failure) => this.#entry(peer, 'cluster_error', failure);
 
   constructor(deps: GlobalStatusDeps) {
     this.#deps = deps;
@@ -76,28 +86,27 @@ export class GlobalStatus {
   }
 
   /** In state-key order; a peer that is silent for 15 s is given up. */
-  async *all(filter: StatusFilter, call: CallOptions): AsyncGenerator<GlobalPinInfo, void> {
-    yield* mergeStatus(await this.rows(filter, call), this.#failedEntry);
+  async *pages(filter: StatusFilter, call: CallOptions): AsyncGenerator<readonly GlobalStatusRow[], void> {
+    const { consensus } = this.#deps;
+    const pinOf = (key: Uint8Array): PinHeader => {
+      const cid = cidOfStateKey(utf8Decode(key));
+      return consensus.pinset().get(cid) ?? barePin(cid);
+    };
+    const failedEntry = (peer: PeerId, failure: string): PeerStatus => [
+      this.#label(peer),
+      this.#entry(peer, 'cluster_error', failure),
+    ];
+    yield* mergeStatus(await this.sources(filter, call), { filter, pinOf, failedEntry });
   }
 
-  /** What each member lists, asked from now on; for the caller to close. A peer that is silent for 15 s has failed. */
-  async rows(filter: StatusFilter, call: CallOptions): Promise<readonly PeerRows[]> {
-    const { consensus, self, followerMode, rpc, tracker, clock, answersInOrder } = this.#deps;
+  /**
+   * What each member lists, asked from now on; for the caller to close. A peer that is silent for 15 s has failed. This one lists
+   * more than what is asked for, where that describes the pins of the others.
+   */
+  async sources(filter: StatusFilter, call: CallOptions): Promise<readonly StatusSource[]> {
+    const { consensus, self, followerMode } = this.#deps;
     const members = followerMode ? [self] : await consensus.peers();
-    return members.map((peer) => {
-      const isLocal = peer === self;
-      return new PeerRows({
-        peer,
-        isOrdered: isLocal || answersInOrder(peer),
-        silenceMs: call.timeoutMs ?? memberTimeoutMs,
-        clock,
-        signal: call.signal,
-        open: (signal) =>
-          isLocal
-            ? tracker.statusAll(filter, { signal })
-            : rpc.stream(peer, methods.PinTracker.StatusAll, [filter], { signal }),
-      });
-    });
+    return members.map((peer) => this.#source(peer, filter, call));
   }
 
   /** What each member has queued again; one member after the other. */
@@ -107,45 +116,56 @@ export class GlobalStatus {
     const joined = new Map<string, PinInfo[]>();
     const failed: [PeerId, PinInfoShort][] = [];
     for (const peer of members) {
-      const rows = new PeerRows({
+      const rows = new PeerPages({
         peer,
-        // Taken as they come: a pin appears once per peer, in no particular order.
-        isOrdered: true,
         silenceMs: recoverSilenceMs,
         clock,
         signal: call.signal,
         open: (signal) =>
-          peer === self
-            ? tracker.recoverAll({ signal })
-            : rpc.stream(peer, methods.Cluster.RecoverAllLocal, [nothing], { signal }),
+          inPages(
+            peer === self
+              ? tracker.recoverAll({ signal })
+              : rpc.stream(peer, methods.Cluster.RecoverAllLocal, [nothing], { signal }),
+          ),
       });
       try {
-        for (await rows.advance(); rows.row !== undefined; await rows.advance()) {
+        for (await rows.load(); rows.row !== undefined; await rows.load()) {
           const { row } = rows;
+          rows.advance();
           const known = joined.get(row.cid.key);
           if (known !== undefined) known.push(row);
           else joined.set(row.cid.key, [row]);
           if (joined.size < recoveredJoinedMax) continue;
-          yield* this.#joinedInfos(joined, []);
+          yield* joinedInfos(joined, []);
           joined.clear();
         }
       } finally {
         await rows.close();
       }
       call.signal?.throwIfAborted();
-      if (rows.failure !== '' && !rows.isUnauthorized) failed.push([peer, this.#failedEntry(peer, rows.failure)]);
+      if (rows.failure === '' || rows.isUnauthorized) continue;
+      failed.push([peer, this.#entry(peer, 'cluster_error', rows.failure)]);
     }
-    yield* this.#joinedInfos(joined, failed);
+    yield* joinedInfos(joined, failed);
   }
 
-  *#joinedInfos(
-    joined: ReadonlyMap<string, readonly PinInfo[]>,
-    failed: readonly (readonly [PeerId, PinInfoShort])[],
-  ): Generator<GlobalPinInfo, void> {
-    for (const rows of joined.values()) {
-      const global = globalPinInfo(rows, failed);
-      if (global !== undefined) yield global;
-    }
+  #source(peer: PeerId, filter: StatusFilter, call: CallOptions): StatusSource {
+    const { self, rpc, tracker, clock, answersInOrder } = this.#deps;
+    const source: { label: PeerLabel } = { label: peer === self ? tracker.label() : this.#label(peer) };
+    const open = (signal: AbortSignal, onHeard: () => void): AsyncIterable<readonly RemoteStatusRow[]> => {
+      // Of ours all rows are wanted: they describe the pins. But not where a walk over the pinset can be spared.
+      if (peer === self) return tracker.statusPages(isOfOperations(filter) ? filter : 0, { signal });
+      if (answersInOrder(peer))
+        return blocksOf(source, rpc.stream(peer, methods.PinTracker.StatusBlocks, [filter], { signal }));
+      return collected(source, rpc.stream(peer, methods.PinTracker.StatusAll, [filter], { signal }), onHeard);
+    };
+    const silenceMs = call.timeoutMs ?? memberTimeoutMs;
+    return Object.assign(source, { rows: new PeerPages({ peer, silenceMs, clock, signal: call.signal, open }) });
+  }
+
+  #label(peer: PeerId): PeerLabel {
+    const { peername, ipfsId: ipfsPeerId, ipfsAddresses } = pingValueOf(this.#deps.monitor.latestOf(pingName, peer));
+    return { peer, peername, ipfsPeerId, ipfsAddresses };
   }
 
   /** `undefined`: the peer does not let us ask. */
@@ -177,6 +197,79 @@ export class GlobalStatus {
       priorityPin: false,
     };
   }
+}
+
+/** The pages of a peer of ours. */
+async function* blocksOf(
+  source: { label: PeerLabel },
+  blocks: AsyncIterable<StatusBlock>,
+): AsyncGenerator<readonly RemoteStatusRow[], void> {
+  let isFirst = true;
+  for await (const { rows, ...label } of blocks) {
+    // It is the same in every block.
+    if (isFirst) source.label = { ...source.label, ...label };
+    isFirst = false;
+    if (rows !== null) yield readStatusRows(rows);
+  }
+}
+
+/** A Go peer keeps its pins in an unordered map: its rows are collected and sorted first, up to a bound. */
+async function* collected(
+  source: { label: PeerLabel },
+  infos: AsyncIterable<PinInfo>,
+  onHeard: () => void,
+): AsyncGenerator<readonly RemoteStatusRow[], void> {
+  const rows: RemoteStatusRow[] = [];
+  for await (const info of infos) {
+    onHeard();
+    if (rows.length === 0) source.label = labelOf(info);
+    rows.push(rowOfInfo(info));
+    if (rows.length <= collectedMax) continue;
+    const text = `peer lists more than ${collectedMax} pins, and not in order`;
+    throw new OperatingError('cluster/too-many-rows', text);
+  }
+  yield rows.sort((a, b) => compareBytes(a.key, b.key));
+}
+
+function labelOf({ peer, peername, ipfsPeerId, ipfsAddresses }: PinInfo): PeerLabel {
+  return { peer, peername, ipfsPeerId, ipfsAddresses };
+}
+
+function rowOfInfo(info: PinInfo): RemoteStatusRow {
+  const { cid, name, allocations, origins, created, metadata } = info;
+  const { status, timestamp, error, attemptCount, priorityPin } = info;
+  const pin: PinHeader = { cid, name, allocations, origins, timestamp: created, metadata };
+  return { key: utf8Encode(stateKey(cid)), status, timestamp, error, attemptCount, priorityPin, pin };
+}
+
+async function* inPages<T>(items: AsyncIterable<T>): AsyncGenerator<readonly T[], void> {
+  for await (const item of items) yield [item];
+}
+
+function* joinedInfos(
+  joined: ReadonlyMap<string, readonly PinInfo[]>,
+  failed: readonly (readonly [PeerId, PinInfoShort])[],
+): Generator<GlobalPinInfo, void> {
+  for (const rows of joined.values()) {
+    const header = rows.findLast((row) => row.status !== 'cluster_error') ?? rows.at(-1);
+    if (header === undefined) continue;
+    const { cid, name, allocations, origins, created, metadata } = header;
+    const peerMap: Record<PeerId, PinInfoShort> = {};
+    for (const row of rows) peerMap[row.peer] = shortInfo(row);
+    for (const [peer, entry] of failed) if (isAllocated(header, peer)) peerMap[peer] = entry;
+    yield { cid, name, allocations, origins, created, metadata, peerMap };
+  }
+}
+
+/** A row's part that belongs to the peer. */
+function shortInfo(row: PinInfo): PinInfoShort {
+  const { peername, ipfsPeerId, ipfsAddresses, status, timestamp, error, attemptCount, priorityPin } = row;
+  return { peername, ipfsPeerId, ipfsAddresses, status, timestamp, error, attemptCount, priorityPin };
+}
+
+/** No allocations mean every peer, except for meta pins, which no peer holds. */
+function isAllocated({ status, allocations }: PinInfo, peer: PeerId): boolean {
+  return status !== 'sharded' && isEverywhereOr(peer, allocations);
 }
 
 /** Allocations that left the cluster. They are not asked: that would only cost the time limit. */

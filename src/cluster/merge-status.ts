@@ -1,71 +1,107 @@
-/** The statuses of all peers as one row per pin, in state-key order, holding one row of each peer at a time. */
-import type { GlobalPinInfo, PeerId, PinInfo, PinInfoShort } from '../model/index.ts';
-import { endKey, type PeerRows } from './peer-rows.ts';
+/** The statuses of all peers as one row per pin, in state-key order, holding one page of each peer at a time. */
+import { bytesEqual, compareBytes } from '../base/index.ts';
+import {
+  type GlobalStatusRow,
+  type PeerId,
+  type PeerLabel,
+  type PeerStatus,
+  type Pin,
+  type PinHeader,
+  type RemoteStatusRow,
+  type StatusFilter,
+  statusMatches,
+} from '../model/index.ts';
+import type { PeerPages } from './peer-pages.ts';
 
-/** Makes the entry of a peer that has failed. */
-export type FailedEntry = (peer: PeerId, failure: string) => PinInfoShort;
+/** What one peer lists. */
+export interface StatusSource {
+  /** Who it is, from its last page on. */
+  label: PeerLabel;
+  /** In state-key order. */
+  readonly rows: PeerPages<RemoteStatusRow>;
+}
+
+export interface MergeOptions {
+  readonly filter: StatusFilter;
+  /** Describes a pin of which no row does. */
+  readonly pinOf: (key: Uint8Array) => PinHeader;
+  /** The entry of a peer that has failed. */
+  readonly failedEntry: (peer: PeerId, failure: string) => PeerStatus;
+}
 
 /**
- * Merges. A failed peer gets a `cluster_error` entry on the pins allocated to it, and on no others.
- * The rows are closed at the end, also when the consumer leaves early.
+ * Merges sources, which come in ascending order of their peers. A failed peer gets a `cluster_error` entry on the pins
+ * allocated to it, and on no others. The sources are closed at the end, also when the consumer leaves early.
  */
 export async function* mergeStatus(
-  peers: readonly PeerRows[],
-  failedEntry: FailedEntry,
-): AsyncGenerator<GlobalPinInfo, void> {
+  sources: readonly StatusSource[],
+  options: MergeOptions,
+): AsyncGenerator<readonly GlobalStatusRow[], void> {
+  const failed = new Map<StatusSource, PeerStatus>();
   try {
-    await Promise.all(peers.map((peer) => peer.advance()));
+    let page: GlobalStatusRow[] = [];
     for (;;) {
-      const key = lowestKey(peers);
-      if (key === endKey) return;
-      const heads = peers.filter((peer) => peer.key === key);
-      const rows = heads.flatMap((peer) => (peer.row === undefined ? [] : [peer.row]));
-      const failed = peers.filter((peer) => peer.failure !== '' && !peer.isUnauthorized);
-      const global = globalPinInfo(
-        rows,
-        failed.map((peer) => [peer.peer, failedEntry(peer.peer, peer.failure)] as const),
-      );
-      if (global !== undefined) yield global;
-      // The usual case, all peers being at the same pin, waits for all of them at once.
-      await Promise.all(heads.map((peer) => peer.advance()));
+      if (sources.some(({ rows }) => rows.mustLoad)) {
+        // What is known goes out before anyone is waited for.
+        if (page.length > 0) yield page;
+        page = [];
+        await Promise.all(sources.map(({ rows }) => rows.load()));
+        for (const source of sources) {
+          const { peer, failure, isUnauthorized } = source.rows;
+          if (failure === '' || isUnauthorized || failed.has(source)) continue;
+          failed.set(source, options.failedEntry(peer, failure));
+        }
+      }
+      const key = lowestKey(sources);
+      if (key === undefined) break;
+      const row = takeRow(key, sources, failed, options);
+      if (row !== undefined) page.push(row);
     }
+    if (page.length > 0) yield page;
   } finally {
-    await Promise.all(peers.map((peer) => peer.close()));
+    await Promise.all(sources.map(({ rows }) => rows.close()));
   }
 }
 
-/**
- * One pin's rows joined. What describes the pin comes from the last row that is no error; `failed` peers are added where
- * the pin is allocated to them. `undefined` without rows.
- */
-export function globalPinInfo(
-  rows: readonly PinInfo[],
-  failed: readonly (readonly [PeerId, PinInfoShort])[] = [],
-): GlobalPinInfo | undefined {
-  const header = rows.findLast((row) => row.status !== 'cluster_error') ?? rows.at(-1);
-  if (header === undefined) return undefined;
-  const { cid, name, allocations, origins, created, metadata } = header;
-  const peerMap: Record<PeerId, PinInfoShort> = {};
-  for (const row of rows) peerMap[row.peer] = shortInfo(row);
-  for (const [peer, entry] of failed) if (isAllocated(header, peer)) peerMap[peer] = entry;
-  return { cid, name, allocations, origins, created, metadata, peerMap };
+function lowestKey(sources: readonly StatusSource[]): Uint8Array | undefined {
+  let lowest: Uint8Array | undefined;
+  for (const { rows } of sources) {
+    const key = rows.row?.key;
+    if (key !== undefined && (lowest === undefined || compareBytes(key, lowest) < 0)) lowest = key;
+  }
+  return lowest;
 }
 
-/** A row's part that belongs to the peer. */
-export function shortInfo(row: PinInfo): PinInfoShort {
-  const { peername, ipfsPeerId, ipfsAddresses, status, timestamp, error, attemptCount, priorityPin } = row;
-  return { peername, ipfsPeerId, ipfsAddresses, status, timestamp, error, attemptCount, priorityPin };
+/** Moves all sources that are at the key on. @returns `undefined` when none of them has a status that is wanted */
+function takeRow(
+  key: Uint8Array,
+  sources: readonly StatusSource[],
+  failed: ReadonlyMap<StatusSource, PeerStatus>,
+  { filter, pinOf }: MergeOptions,
+): GlobalStatusRow | undefined {
+  let pin: PinHeader | undefined;
+  let isSharded = false;
+  const peers: PeerStatus[] = [];
+  for (const source of sources) {
+    const { row } = source.rows;
+    if (row === undefined || !(row.key === key || bytesEqual(row.key, key))) continue;
+    source.rows.advance();
+    pin ??= row.pin;
+    isSharded ||= row.status === 'sharded';
+    if (statusMatches(row.status, filter)) peers.push([source.label, row]);
+  }
+  if (peers.length === 0) return undefined;
+  pin ??= pinOf(key);
+  if (failed.size === 0 || isSharded) return { pin, peers };
+  for (const [{ rows }, entry] of failed) if (isEverywhereOr(rows.peer, pin.allocations)) peers.push(entry);
+  return { pin, peers: peers.sort(byPeer) };
 }
 
-/** No allocations mean every peer, except for meta pins, which no peer holds. */
-function isAllocated(row: PinInfo, peer: PeerId): boolean {
-  if (row.status === 'sharded') return false;
-  const { allocations } = row;
+/** No allocations mean every peer. */
+export function isEverywhereOr(peer: PeerId, allocations: Pin['allocations']): boolean {
   return allocations === null || allocations.length === 0 || allocations.includes(peer);
 }
 
-function lowestKey(peers: readonly PeerRows[]): string {
-  let lowest = endKey;
-  for (const { key } of peers) if (key < lowest) lowest = key;
-  return lowest;
+function byPeer([{ peer: a }]: PeerStatus, [{ peer: b }]: PeerStatus): number {
+  return a < b ? -1 : 1;
 }

@@ -58,8 +58,11 @@ export async function* operationsOfMembers(
         call.signal?.throwIfAborted();
         continue;
       }
-      yield next.row;
-      next.goOn();
+      try {
+        yield next.row;
+      } finally {
+        next.goOn();
+      }
     }
   } finally {
     abort.abort();

@@ -14,6 +14,7 @@ import {
   type PinOptions,
   stateKey,
   timeFromNanos,
+  trackerStatusBits,
 } from '../model/index.ts';
 import type { PeerOptions } from './peer.ts';
 
@@ -164,7 +165,7 @@ test('status of all: a hung peer costs its deadline only', async (t) => {
   await settle();
   const hung = cluster.node(1).id;
   cluster.onCall = (to, method, signal) =>
-    to === hung && method === 'PinTracker.StatusAll'
+    to === hung && method === 'PinTracker.StatusBlocks'
       ? new Promise((_, reject) => signal?.addEventListener('abort', () => reject(new OperatingError('x/y', 'gone'))))
       : undefined;
   const all = collect(peer.statusAll(0));
@@ -175,6 +176,36 @@ test('status of all: a hung peer costs its deadline only', async (t) => {
   const infos = await all;
   assert.equal(infos.length, 20);
   for (const info of infos) assert.equal(info.peerMap[hung]?.error, 'no answer within 15s');
+});
+
+test('status of all: Go peers are asked in their way, and ours in theirs, with one result', async (t) => {
+  const cluster = await started(t, 3);
+  const { peer } = cluster.node(0);
+  const [a, b] = [cluster.node(0).id, cluster.node(1).id];
+  for (let n = 0; n < 10; n += 1)
+    await peer.pin(cidNumber(n), asked({ name: `n ${n}`, origins: [], metadata: { n: String(n) } }));
+  await peer.pinObject(pinOf(cidNumber(10), { ...factors(1, 2), allocations: [a, b], name: 'two' }));
+  await cluster.clock.advance(1000);
+  // Refused by the tracker's node: rows with an error, a time and attempts.
+  cluster.node(1).ipfs.onAct = () => {
+    throw new OperatingError('ipfs/full', 'no space left');
+  };
+  await peer.pin(cidNumber(11), asked());
+  await peer.unpin(cidNumber(0));
+  await cluster.clock.advance(1000);
+  const seen: unknown[] = [];
+  for (const answersInOrder of [true, false]) {
+    for (const id of cluster.members) if (!answersInOrder) cluster.foreign.add(id);
+    for (const filter of [0, trackerStatusBits.pinned, trackerStatusBits.pin_error | trackerStatusBits.unpin_error]) {
+      seen.push(await collect(peer.statusAll(filter)));
+    }
+  }
+  assert.deepEqual(cluster.calls.filter((call) => /Status(All|Blocks)$/.test(call)).length, 12);
+  assert.deepEqual(seen.slice(0, 3), seen.slice(3));
+  const [all, pinned, failed] = seen as GlobalPinInfo[][];
+  assert.deepEqual([all?.length, pinned?.length, failed?.length], [12, 11, 2]);
+  const unpinning = all?.find(({ cid }) => cid.equals(cidNumber(0)));
+  assert.deepEqual([unpinning?.name, Object.keys(unpinning?.peerMap ?? {})], ['n 0', [b]]);
 });
 
 test('status of one: a silent peer costs its limit, a former member nothing', async (t) => {

@@ -25,6 +25,8 @@ import {
   type CordonMode,
   type GlobalPinInfo,
   type GlobalRepoGc,
+  type GlobalStatusRow,
+  globalPinInfoOf,
   type Id,
   type IpfsRepoGc,
   type IpfsRepoStat,
@@ -44,6 +46,7 @@ import {
   type Replication,
   type RepoGc,
   type StatusFilter,
+  type StoredPin,
   trackerStatusBits,
   type Version,
 } from '../model/index.ts';
@@ -400,6 +403,10 @@ class ClusterPeer implements Peer {
     return this.#deps.consensus.pinset().pages(options);
   }
 
+  storedPins(options: { readonly signal?: AbortSignal } = {}): AsyncIterable<readonly StoredPin[]> {
+    return this.#deps.consensus.pinset().storedPages(options);
+  }
+
   async readBarrier(call: CallOptions = {}): Promise<void> {
     await this.#deps.consensus.readBarrier(call);
   }
@@ -412,8 +419,23 @@ class ClusterPeer implements Peer {
     return await this.#deps.tracker.status(cid, call);
   }
 
-  statusAll(filter: StatusFilter, call: CallOptions = {}): AsyncIterable<GlobalPinInfo> {
-    return this.#status.all(filter, call);
+  async *statusAll(filter: StatusFilter, call: CallOptions = {}): AsyncGenerator<GlobalPinInfo, void> {
+    for await (const page of this.statusPages(filter, call)) for (const row of page) yield globalPinInfoOf(row);
+  }
+
+  statusPages(filter: StatusFilter, call: CallOptions = {}): AsyncIterable<readonly GlobalStatusRow[]> {
+    return this.#status.pages(filter, call);
+  }
+
+  async *statusPagesLocal(
+    filter: StatusFilter,
+    call: CallOptions = {},
+  ): AsyncGenerator<readonly GlobalStatusRow[], void> {
+    const { tracker } = this.#deps;
+    const label = tracker.label();
+    for await (const page of tracker.statusPages(filter, call)) {
+      yield page.map((row) => ({ pin: row.pin, peers: [[label, row]] }));
+    }
   }
 
   statusAllLocal(filter: StatusFilter, call: CallOptions = {}): AsyncIterable<PinInfo> {
@@ -454,7 +476,7 @@ class ClusterPeer implements Peer {
     const view = { members: await consensus.peers(), isAlive: (peer: PeerId) => alive.has(peer) };
     const pinset = consensus.pinset();
     if (!isVerified) return await countReplicas(pinset, view, call);
-    const rows = await this.#status.rows(trackerStatusBits.pinned | trackerStatusBits.cluster_error, call);
+    const rows = await this.#status.sources(trackerStatusBits.pinned | trackerStatusBits.cluster_error, call);
     return await verifyReplicas(pinset, view, rows, call);
   }
 

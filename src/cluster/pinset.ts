@@ -25,6 +25,7 @@ import {
   encodePin,
   type Pin,
   type RaftCommand,
+  StoredPin,
   stateKey,
   storedExpirySeconds,
   storedSeconds,
@@ -186,6 +187,20 @@ class StoredPinset implements PinsetState {
       const pins: Pin[] = [];
       for (const [key, value] of entries) {
         const pin = this.#decode(value, () => cidOfPinKey(namespace, key));
+        if (pin !== undefined) pins.push(pin);
+      }
+      if (pins.length > 0) yield pins;
+    }
+  }
+
+  async *storedPages(
+    options: { readonly signal?: AbortSignal } = {},
+  ): AsyncGenerator<readonly StoredPin[], void, undefined> {
+    const { namespace } = this.#progress;
+    for await (const entries of this.#store.scan(pinKeys[namespace], options)) {
+      const pins: StoredPin[] = [];
+      for (const [key, value] of entries) {
+        const pin = this.#readable(() => new StoredPin(stateKeyOfPinKey(namespace, key), value));
         if (pin !== undefined) pins.push(pin);
       }
       if (pins.length > 0) yield pins;
@@ -439,8 +454,12 @@ class StoredPinset implements PinsetState {
   }
 
   #decode(value: Uint8Array, cidOf: () => Cid): Pin | undefined {
+    return this.#readable(() => decodePin(value, cidOf()));
+  }
+
+  #readable<T>(read: () => T): T | undefined {
     try {
-      return decodePin(value, cidOf());
+      return read();
     } catch (error) {
       this.#log.error('skipped a pin of the state that cannot be read', { error: errorMessage(error) });
       return undefined;

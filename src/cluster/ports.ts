@@ -13,6 +13,7 @@ import type {
   CordonMode,
   GlobalPinInfo,
   GlobalRepoGc,
+  GlobalStatusRow,
   Id,
   IpfsId,
   IpfsPinInfo,
@@ -24,6 +25,7 @@ import type {
   Multiaddr,
   OperationInfo,
   PeerId,
+  PeerLabel,
   Pin,
   PinInfo,
   PinOptions,
@@ -34,6 +36,8 @@ import type {
   RpcMethod,
   RpcStreamMethod,
   StatusFilter,
+  StatusRow,
+  StoredPin,
   Version,
 } from '../model/index.ts';
 import type { PinKind } from './pin-kinds.ts';
@@ -181,6 +185,8 @@ export interface Pinset {
   has(cid: Cid): boolean;
   /** All pins in key order, in pages, from one snapshot. */
   pages(options?: { readonly signal?: AbortSignal; readonly pageSize?: number }): AsyncIterable<readonly Pin[]>;
+  /** The same as they are stored, for lists and sweeps that need little of each. The first page is short: it comes at once. */
+  storedPages(options?: { readonly signal?: AbortSignal }): AsyncIterable<readonly StoredPin[]>;
   /**
    * The pins that expire, soonest first, in pages. Whoever has seen enough leaves the iteration: it reads no further. One that is written
    * or removed meanwhile may be left out.
@@ -308,6 +314,10 @@ export interface PinTracker extends Startable {
   status(cid: Cid, options?: CallOptions): Promise<PinInfo>;
   /** In state-key order. */
   statusAll(filter: StatusFilter, options?: CallOptions): AsyncIterable<PinInfo>;
+  /** The same in pages of rows. */
+  statusPages(filter: StatusFilter, options?: CallOptions): AsyncIterable<readonly StatusRow[]>;
+  /** Who this peer is, in statuses. */
+  label(): PeerLabel;
   recover(cid: Cid, options?: CallOptions): Promise<PinInfo>;
   /** Emits what was queued again. Goes on past failed items, waits when the queue is full. */
   recoverAll(options?: CallOptions): AsyncIterable<PinInfo>;
@@ -358,6 +368,7 @@ export interface ClusterApi {
   /** Throws `cluster/not-pinned`. */
   pinGet(cid: Cid): Pin;
   pins(options?: { readonly signal?: AbortSignal }): AsyncIterable<readonly Pin[]>;
+  storedPins(options?: { readonly signal?: AbortSignal }): AsyncIterable<readonly StoredPin[]>;
   /** `pinGet` and `pins` show everything that any peer has acknowledged before; see `Consensus.readBarrier`. */
   readBarrier(call?: CallOptions): Promise<void>;
 
@@ -365,6 +376,9 @@ export interface ClusterApi {
   statusLocal(cid: Cid, call?: CallOptions): Promise<PinInfo>;
   statusAll(filter: StatusFilter, call?: CallOptions): AsyncIterable<GlobalPinInfo>;
   statusAllLocal(filter: StatusFilter, call?: CallOptions): AsyncIterable<PinInfo>;
+  /** What `statusAll` and `statusAllLocal` list, in pages. */
+  statusPages(filter: StatusFilter, call?: CallOptions): AsyncIterable<readonly GlobalStatusRow[]>;
+  statusPagesLocal(filter: StatusFilter, call?: CallOptions): AsyncIterable<readonly GlobalStatusRow[]>;
   recover(cid: Cid, call?: CallOptions): Promise<GlobalPinInfo>;
   recoverLocal(cid: Cid, call?: CallOptions): Promise<PinInfo>;
   recoverAll(call?: CallOptions): AsyncIterable<GlobalPinInfo>;

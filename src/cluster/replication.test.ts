@@ -2,24 +2,24 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { cidNumber, pinOf } from '../../test/support/pins.ts';
-import { SeededRandom, silentLogger, utf8Encode } from '../base/index.ts';
+import { compareBytes, SeededRandom, silentLogger, utf8Encode } from '../base/index.ts';
 import {
   type PeerId,
   type Pin,
-  type PinInfo,
   peerIdFromBytes,
   type RaftCommand,
+  type RemoteStatusRow,
   type Replication,
   stateKey,
   type TrackerStatus,
 } from '../model/index.ts';
 import { createMemoryDatastore } from './memory-datastore.ts';
-import { PeerRows } from './peer-rows.ts';
+import type { StatusSource } from './merge-status.ts';
+import { PeerPages } from './peer-pages.ts';
 import { KindCounting, KindCounts } from './pin-kinds.ts';
 import { openPinset, type PinsetState } from './pinset.ts';
 import type { Datastore, Pinset } from './ports.ts';
 import { countReplicas, type HolderView, verifyReplicas } from './replication.ts';
-import { barePin, rowOf } from './tracker/row.ts';
 
 const deps = { log: silentLogger, observer: { onPin: () => {}, onUnpin: () => {}, onReplaced: () => {} } };
 /** Identity multihashes: any bytes name a peer. */
@@ -209,6 +209,7 @@ test('more kinds of pins than are kept are counted pin by pin', async () => {
     has: (cid) => pinset.has(cid),
     count: () => pinset.count(),
     pages: (options) => pinset.pages(options),
+    storedPages: (options) => pinset.storedPages(options),
     expiring: (options) => pinset.expiring(options),
     kinds: async () => (counts.isFull ? undefined : counts),
   };
@@ -255,25 +256,18 @@ test('verified counts are of what the members themselves list as pinned', async 
     [c]: [],
   };
   const clock = new FakeClock();
-  const rows = Object.entries(listed).map(
-    ([peer, statuses]) =>
-      new PeerRows({
-        peer,
-        isOrdered: peer !== b,
-        silenceMs: 1000,
-        clock,
-        open: async function* (): AsyncGenerator<PinInfo> {
-          const infos = statuses.map(([n, status]) =>
-            rowOf({ peer, peername: '', ipfsId: '', ipfsAddresses: [] }, barePin(cidNumber(n)), {
-              status,
-              timestamp: null,
-            }),
-          );
-          yield* peer === b ? infos.reverse() : infos.sort((x, y) => (stateKey(x.cid) < stateKey(y.cid) ? -1 : 1));
-          if (peer === c) throw new TypeError('gone');
-        },
-      }),
-  );
+  const rows = Object.entries(listed).map(([peer, statuses]): StatusSource => {
+    const open = async function* (): AsyncGenerator<RemoteStatusRow[]> {
+      const keys = statuses.map(([n, status]): RemoteStatusRow => {
+        const key = utf8Encode(stateKey(cidNumber(n)));
+        return { key, status, timestamp: null, error: '', attemptCount: 0, priorityPin: false, pin: undefined };
+      });
+      for (const row of keys.sort((x, y) => compareBytes(x.key, y.key))) yield [row];
+      if (peer === c) throw new TypeError('gone');
+    };
+    const label = { peer, peername: '', ipfsPeerId: '', ipfsAddresses: [] };
+    return { label, rows: new PeerPages({ peer, silenceMs: 1000, clock, open }) };
+  });
   const { allocated, everywhere, peers: of, ...rest } = await verifyReplicas(pinset, view, rows, {});
   assert.deepEqual(allocated, { ...none, pins: 2, belowMin: 1, full: 1 });
   assert.deepEqual(everywhere, { ...none, pins: 1, belowMin: 1 });

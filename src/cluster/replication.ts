@@ -2,6 +2,7 @@
  * How many pins have as many replicas as they should, of all pins. From the counters of kinds, so that it takes a few thousand steps
  * however many pins there are; where there are too many kinds, and where the members' own word is asked for, from all pins.
  */
+import { bytesEqual, compareBytes, utf8Encode } from '../base/index.ts';
 import {
   type PeerId,
   type PeerReplicas,
@@ -10,7 +11,7 @@ import {
   type Replication,
   stateKey,
 } from '../model/index.ts';
-import type { PeerRows } from './peer-rows.ts';
+import type { StatusSource } from './merge-status.ts';
 import { kindOf, type PinKind } from './pin-kinds.ts';
 import type { CallOptions, Pinset } from './ports.ts';
 
@@ -44,19 +45,19 @@ export async function countReplicas(pinset: Pinset, view: HolderView, call: Call
 export async function verifyReplicas(
   pinset: Pinset,
   view: HolderView,
-  peers: readonly PeerRows[],
+  peers: readonly StatusSource[],
   call: CallOptions,
 ): Promise<Replication> {
   const tally = new Tally(view);
   try {
-    await Promise.all(peers.map((peer) => peer.advance()));
+    await Promise.all(peers.map(({ rows }) => rows.load()));
     for await (const pins of pinset.pages(call)) for (const pin of pins) await tally.addVerified(pin, peers);
   } finally {
-    await Promise.all(peers.map((peer) => peer.close()));
+    await Promise.all(peers.map(({ rows }) => rows.close()));
   }
   const unanswered: Record<PeerId, string> = Object.fromEntries(tally.unsure);
-  for (const { peer, failure } of peers) if (failure !== '') unanswered[peer] = failure;
-  const asked = new Set(peers.map(({ peer }) => peer));
+  for (const { peer, failure } of peers.map(({ rows }) => rows)) if (failure !== '') unanswered[peer] = failure;
+  const asked = new Set(peers.map(({ rows }) => rows.peer));
   for (const member of view.members) if (!asked.has(member)) unanswered[member] = 'it was not asked';
   return { ...tally.result(), isVerified: true, unanswered };
 }
@@ -103,17 +104,20 @@ class Tally {
   }
 
   /** Moves the peers on to the pin. */
-  async addVerified(pin: Pin, peers: readonly PeerRows[]): Promise<void> {
-    const key = stateKey(pin.cid);
+  async addVerified(pin: Pin, peers: readonly StatusSource[]): Promise<void> {
+    const key = utf8Encode(stateKey(pin.cid));
     let replicas = 0;
-    for (const peer of peers) {
-      while (peer.key < key) await peer.advance();
-      if (peer.key !== key || peer.row === undefined) continue;
-      const { status, error } = peer.row;
-      if (status === 'cluster_error') this.unsure.set(peer.peer, error);
+    for (const { rows } of peers) {
+      while (rows.row !== undefined && compareBytes(rows.row.key, key) < 0) {
+        rows.advance();
+        if (rows.mustLoad) await rows.load();
+      }
+      if (rows.row === undefined || !bytesEqual(rows.row.key, key)) continue;
+      const { status, error } = rows.row;
+      if (status === 'cluster_error') this.unsure.set(rows.peer, error);
       if (status !== 'pinned') continue;
       replicas++;
-      this.#of(peer.peer).pinned++;
+      this.#of(rows.peer).pinned++;
     }
     this.add(kindOf(pin), 1, replicas);
   }

@@ -66,6 +66,7 @@ export type {
 export type { ConnectGraph, Id, IpfsId, Multiaddr, PeerId, Version } from './peer.ts';
 export { parsePeerId, peerIdFromBytes, peerIdToBytes } from './peer-id.ts';
 export { type Pin, type PinMode, type PinOptions, type PinPath, type PinType, pinTypeBits } from './pin.ts';
+export { PinLines } from './pin-lines.ts';
 export { defaultPinOptions, formatPinOptions, parsePinOptions, pinOptionsParameters } from './pin-options-query.ts';
 export { cidOfStateKey, decodePin, encodePin, stateKey, storedExpirySeconds, storedSeconds } from './pin-protobuf.ts';
 export { formatQuery, parseQuery, type Query } from './query.ts';
@@ -122,11 +123,22 @@ export {
   ipfsPinStatuses,
   type PinInfo,
   type PinInfoShort,
+  type RemoteStatusRow,
   type RepoGc,
   type StatusFilter,
+  type StatusRow,
   type TrackerStatus,
   trackerStatusBits,
   trackerStatusGroups,
 } from './status.ts';
+export { readStatusRows, type StatusBlock, StatusRowWriter } from './status-block.ts';
+export {
+  type GlobalStatusRow,
+  globalPinInfoOf,
+  type PeerLabel,
+  type PeerStatus,
+  StatusLines,
+} from './status-lines.ts';
+export { type PinHeader, type PinPlacement, StoredPin } from './stored-pin.ts';
 export { compareTimes, formatTime, parseTime, type Time, timeFromNanos, timeToNanos } from './time.ts';
 export type { AddedOutput, ApiError, Bandwidth, BandwidthByProtocol, NodeWithMeta } from './transfer.ts';

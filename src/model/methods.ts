@@ -24,6 +24,7 @@ import {
   ipfsRepoStatType,
   pinInfoType,
   repoGcType,
+  statusBlockType,
 } from './schema/status.ts';
 import { bandwidthByProtocolType, nodeWithMetaType } from './schema/transfer.ts';
 import { codecOf, type WireType } from './schema/type.ts';
@@ -37,6 +38,7 @@ import type {
   RepoGc,
   StatusFilter,
 } from './status.ts';
+import type { StatusBlock } from './status-block.ts';
 import type { BandwidthByProtocol, NodeWithMeta } from './transfer.ts';
 
 /** open: any peer of the swarm; trusted: peers that this peer trusts; closed: calls from inside the process only. */
@@ -135,6 +137,8 @@ export const methods: {
   readonly PinTracker: {
     readonly Status: RpcMethod<Cid, PinInfo>;
     readonly StatusAll: RpcStreamMethod<StatusFilter, PinInfo>;
+    /** Ours only: the same in state-key order, at a tenth of the cost. */
+    readonly StatusBlocks: RpcStreamMethod<StatusFilter, StatusBlock>;
     readonly Recover: RpcMethod<Cid, PinInfo>;
     readonly RecoverAll: RpcStreamMethod<Nothing, PinInfo>;
     readonly Track: RpcMethod<Pin, Nothing>;
@@ -204,6 +208,7 @@ export const methods: {
   PinTracker: {
     Status: pinTracker.unary('Status', 'trusted', cidType, pinInfoType),
     StatusAll: pinTracker.stream('StatusAll', 'trusted', intType, pinInfoType),
+    StatusBlocks: pinTracker.stream('StatusBlocks', 'trusted', intType, statusBlockType),
     Recover: pinTracker.unary('Recover', 'trusted', cidType, pinInfoType),
     RecoverAll: pinTracker.stream('RecoverAll', 'closed', empty, pinInfoType),
     Track: pinTracker.unary('Track', 'closed', pinType, empty),

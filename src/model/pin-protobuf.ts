@@ -27,7 +27,8 @@ import type { Time } from './time.ts';
 
 /** A pin's value is refused beyond this; metadata is what can make it long. */
 const pinBytesMax = 16_777_216;
-const typeNames: readonly PinType[] = ['bad', 'pin', 'meta-pin', 'clusterdag-pin', 'shard-pin'];
+/** By stored value. */
+export const storedPinTypes: readonly PinType[] = ['bad', 'pin', 'meta-pin', 'clusterdag-pin', 'shard-pin'];
 const varintWire = 0;
 const bytesWire = 2;
 
@@ -53,7 +54,7 @@ export function cidOfStateKey(key: string): Cid {
 export function encodePin(pin: Pin): Uint8Array {
   const allocations = (pin.allocations ?? []).map(peerIdToBytes);
   const options = new OptionParts(pin);
-  const type = Math.max(typeNames.indexOf(pin.type), 0);
+  const type = Math.max(storedPinTypes.indexOf(pin.type), 0);
   const depth = zigzag(pin.maxDepth);
   const seconds = storedSeconds(pin.timestamp);
   const size =
@@ -176,7 +177,8 @@ function zigzag(value: number): number {
   return value < 0 ? -value * 2 - 1 : value * 2;
 }
 
-function unzigzag(value: number): number {
+/** A signed number from its stored form. */
+export function unzigzag(value: number): number {
   return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
 }
 
@@ -233,7 +235,7 @@ function readPin(source: ProtobufSource, cid: Cid | undefined): Pin {
   while (source.next()) {
     if (source.is(1, bytesWire))
       stored = cid === undefined ? (lenientCid(source.view()) ?? Cid.undefined) : source.skipTo(cid);
-    else if (source.is(2, varintWire)) type = typeNames[source.number()] ?? 'bad';
+    else if (source.is(2, varintWire)) type = storedPinTypes[source.number()] ?? 'bad';
     else if (source.is(3, bytesWire)) allocations.push(peerIdFromBytes(source.view()));
     else if (source.is(4, varintWire)) maxDepth = unzigzag(source.number());
     else if (source.is(5, bytesWire)) reference = lenientCid(source.view());

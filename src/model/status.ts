@@ -4,6 +4,7 @@
  */
 import type { Cid } from './cid.ts';
 import type { Multiaddr, PeerId } from './peer.ts';
+import type { PinHeader } from './stored-pin.ts';
 import type { Time } from './time.ts';
 
 /** Bit values of Go's `TrackerStatus`. A filter is the union of bits; 0 (`undefined`) matches everything. */
@@ -52,6 +53,24 @@ export interface PinInfo extends PinInfoShort {
   readonly origins: readonly Multiaddr[] | null;
   readonly created: Time | null;
   readonly metadata: Readonly<Record<string, string>> | null;
+}
+
+/** The state of one pin on one peer as long lists pass it on: nothing is in it that is the same for all pins of the peer. */
+export interface StatusRow {
+  /** State key of the pin. */
+  readonly key: Uint8Array;
+  readonly status: TrackerStatus;
+  /** `undefined`: that of the pin. */
+  readonly timestamp: Time | null | undefined;
+  readonly error: string;
+  readonly attemptCount: number;
+  readonly priorityPin: boolean;
+  readonly pin: PinHeader;
+}
+
+/** What another peer says: the pin is absent when it is in the pinset, which everyone has. */
+export interface RemoteStatusRow extends Omit<StatusRow, 'pin'> {
+  readonly pin: PinHeader | undefined;
 }
 
 /** The state of one pin on all peers; keys of `peerMap` are peer ids. */

@@ -158,6 +158,7 @@ export class MemoryCluster {
         priorityPinMaxAgeMs: 86_400_000,
         priorityPinMaxRetries: 5,
         reconcileIntervalMs: 720_000,
+        recordGroupMs: 0,
       },
       {
         ipfs,

@@ -1,6 +1,7 @@
 /** The `Pinset` port over a map. */
+import { utf8Encode } from '../../src/base/index.ts';
 import type { Pinset } from '../../src/cluster/ports.ts';
-import { type Cid, compareTimes, type Pin, stateKey } from '../../src/model/index.ts';
+import { type Cid, compareTimes, encodePin, type Pin, StoredPin, stateKey } from '../../src/model/index.ts';
 
 export class MemoryPinset implements Pinset {
   readonly #pins = new Map<string, Pin>();
@@ -19,6 +20,12 @@ export class MemoryPinset implements Pinset {
 
   has(cid: Cid): boolean {
     return this.#pins.has(stateKey(cid));
+  }
+
+  async *storedPages(options: { readonly signal?: AbortSignal } = {}): AsyncGenerator<StoredPin[], void> {
+    for await (const page of this.pages(options)) {
+      yield page.map((pin) => new StoredPin(utf8Encode(stateKey(pin.cid)), encodePin(pin)));
+    }
   }
 
   count(): number {

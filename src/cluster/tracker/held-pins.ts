@@ -1,7 +1,7 @@
 /** What the IPFS node is known to hold: its last listing, and what operations have done since. */
 import type { Random } from '../../base/index.ts';
 import { type Held, HeldIndex } from '../../core/track/index.ts';
-import type { Cid, Pin } from '../../model/index.ts';
+import type { Cid, PinPlacement } from '../../model/index.ts';
 import type { IpfsConnector } from '../ports.ts';
 
 export class HeldPins {
@@ -44,7 +44,7 @@ export class HeldPins {
 }
 
 /** Whether what is held is what the pin asks for: a recursive pin holds a direct one too. */
-export function isSatisfied(pin: Pin, index: HeldIndex): boolean {
+export function isSatisfied(pin: PinPlacement, index: HeldIndex): boolean {
   const held = index.get(pin.cid.bytes);
   return held === 'recursive' || (held === 'direct' && pin.maxDepth === 0);
 }

@@ -36,8 +36,9 @@ export class Reconciliation {
   readonly #stopping = new AbortController();
   /** Something may be undone that no operation stands for. */
   #isDirty = true;
-  /** A reconciliation that started for this reason has not passed all pins yet. */
-  #isCatchingUp = false;
+  /** The number of the last one that began for this reason, until it or a later one has passed all pins; 0: there is none. */
+  #behindNumber = 0;
+  #startedCount = 0;
   /** The last one failed: the next one waits for its delay, or for IPFS to come up again. */
   #isBackingOff = false;
   /** The interval has passed while none could run. */
@@ -47,7 +48,7 @@ export class Reconciliation {
   #refusedMore = 0;
   #isStarted = false;
   #pass: Promise<void> | undefined;
-  #passLock: Promise<void> = Promise.resolve();
+  #listing: Promise<void> = Promise.resolve();
   #retryMs = retryMinMs;
   #cancelTimer: Cancel | undefined;
 
@@ -59,7 +60,7 @@ export class Reconciliation {
 
   /** There may be work that no operation stands for. */
   get isBehind(): boolean {
-    return this.#isDirty || this.#isCatchingUp;
+    return this.#isDirty || this.#behindNumber > 0;
   }
 
   /** Pins that wait to be found because the window was full. */
@@ -99,18 +100,31 @@ export class Reconciliation {
     if ((this.#isDirty || this.#isDue) && !this.#isBackingOff) this.#begin();
   }
 
-  /** One at a time; yields the keys of what it queued. */
+  /**
+   * Yields the keys of what it queued. Several may go at once, so that a reader who stops reading holds up nobody else; only their listings
+   * wait for each other.
+   */
   async *run(signal: AbortSignal): AsyncGenerator<string, void> {
-    const before = this.#passLock;
+    const before = this.#listing;
     let release: () => void = () => {};
-    this.#passLock = new Promise((resolve) => {
+    this.#listing = new Promise((resolve) => {
       release = resolve;
     });
+    await before;
+    const number = ++this.#startedCount;
+    this.#refused.clear();
+    this.#refusedMore = 0;
+    if (this.#isDirty) this.#behindNumber = number;
+    this.#isDirty = false;
+    this.#isDue = false;
+    let isComplete = false;
     try {
-      await before;
-      yield* this.#compare(signal);
+      const held = await this.#deps.held.list(this.#deps.ipfs, signal).finally(release);
+      yield* this.#walk(held, signal);
+      isComplete = true;
+      if (number >= this.#behindNumber) this.#behindNumber = 0;
     } finally {
-      release();
+      if (!isComplete) this.#isDirty = true;
     }
   }
 
@@ -150,22 +164,6 @@ export class Reconciliation {
       this.#isBackingOff = false;
       this.#begin();
     });
-  }
-
-  async *#compare(signal: AbortSignal): AsyncGenerator<string, void> {
-    this.#refused.clear();
-    this.#refusedMore = 0;
-    this.#isCatchingUp ||= this.#isDirty;
-    this.#isDirty = false;
-    this.#isDue = false;
-    let isComplete = false;
-    try {
-      yield* this.#walk(await this.#deps.held.list(this.#deps.ipfs, signal), signal);
-      isComplete = true;
-      this.#isCatchingUp = false;
-    } finally {
-      if (!isComplete) this.#isDirty = true;
-    }
   }
 
   /** Merges the pinset with the record of own pins, both in key order. */

@@ -6,8 +6,11 @@ import {
   type OperationInfo,
   type PeerId,
   type Pin,
+  type PinHeader,
   type PinInfo,
+  type PinPlacement,
   type StatusFilter,
+  type StatusRow,
   type Time,
   type TrackerStatus,
   timeFromNanos,
@@ -31,10 +34,19 @@ export interface RowState {
   readonly isPriority?: boolean;
 }
 
+/** Statuses that only operations have. */
+const operationBits =
+  trackerStatusBits.pin_error |
+  trackerStatusBits.unpin_error |
+  trackerStatusBits.pinning |
+  trackerStatusBits.unpinning |
+  trackerStatusBits.unpin_queued |
+  trackerStatusBits.pin_queued;
+
 /** Text of the reference for what is missing on the IPFS node and not being worked on. */
 export const unexpectedlyUnpinnedText = 'the item should be pinned but it is not';
 
-export function rowOf(identity: TrackerIdentity, pin: Pin, state: RowState): PinInfo {
+export function rowOf(identity: TrackerIdentity, pin: PinHeader, state: RowState): PinInfo {
   return {
     cid: pin.cid,
     name: pin.name,
@@ -52,6 +64,12 @@ export function rowOf(identity: TrackerIdentity, pin: Pin, state: RowState): Pin
     attemptCount: state.attemptCount ?? 0,
     priorityPin: state.isPriority ?? false,
   };
+}
+
+/** A row of a list as a status of its own. */
+export function infoOf(identity: TrackerIdentity, row: StatusRow): PinInfo {
+  const { timestamp = row.pin.timestamp, priorityPin: isPriority } = row;
+  return rowOf(identity, row.pin, { ...row, timestamp, isPriority });
 }
 
 /** The state of an operation; `pauseText` is why queued ones do not start, empty when they do. */
@@ -103,8 +121,13 @@ export function matchesFilter(status: TrackerStatus, filter: StatusFilter): bool
   return filter === 0 || (trackerStatusBits[status] & filter) !== 0;
 }
 
+/** Whether only operations can have the wanted statuses. */
+export function isOfOperations(filter: StatusFilter): boolean {
+  return filter !== 0 && (filter & ~operationBits) === 0;
+}
+
 /** Whether the pin is to be held by this peer. */
-export function isHere(pin: Pin, self: PeerId): boolean {
+export function isHere(pin: Omit<PinPlacement, 'cid' | 'maxDepth'>, self: PeerId): boolean {
   if (pin.type === 'meta-pin') return false;
   if (pin.replicationFactorMin < 0 && pin.replicationFactorMax < 0) return true;
   return pin.allocations?.includes(self) ?? false;

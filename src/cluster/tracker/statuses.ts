@@ -8,17 +8,20 @@ import {
   type OperationInfo,
   type Pin,
   type PinInfo,
+  type PinPlacement,
   type StatusFilter,
+  type StatusRow,
   stateKey,
   timeFromNanos,
-  trackerStatusBits,
 } from '../../model/index.ts';
 import type { CallOptions } from '../ports.ts';
 import { type HeldPins, isSatisfied } from './held-pins.ts';
 import type { Reconciliation } from './reconciliation.ts';
 import {
   barePin,
+  infoOf,
   isHere,
+  isOfOperations,
   matchesFilter,
   operationInfo,
   operationState,
@@ -27,18 +30,13 @@ import {
   statusOfOperation,
   unexpectedlyUnpinnedText,
 } from './row.ts';
+import { statusPages } from './status-pages.ts';
 import type { TrackerDeps } from './tracker.ts';
 import type { Workers } from './workers.ts';
 
 const ipfsDownText = 'the IPFS node does not answer; work goes on when it is back';
-/** Statuses that only operations have. */
-const operationBits =
-  trackerStatusBits.pin_error |
-  trackerStatusBits.unpin_error |
-  trackerStatusBits.pinning |
-  trackerStatusBits.unpinning |
-  trackerStatusBits.unpin_queued |
-  trackerStatusBits.pin_queued;
+/** What the state of a pin depends on. */
+type StatusPin = PinPlacement & Pick<Pin, 'timestamp'>;
 
 export interface StatusesDeps extends Pick<TrackerDeps, 'ipfs' | 'pinset' | 'clock' | 'identity'> {
   readonly held: HeldPins;
@@ -64,30 +62,24 @@ export class Statuses {
 
   /** In state-key order. */
   async *all(filter: StatusFilter, options: CallOptions = {}): AsyncGenerator<PinInfo, void> {
-    const keys = [...this.#operations.all()].map((operation) => operation.key).sort();
-    let at = 0;
-    // Operations on pins that have left the pinset have no other place in the order than their key.
-    const operationsBelow = function* (this: Statuses, key: string | undefined): Generator<PinInfo, void> {
-      for (; at < keys.length && (key === undefined || (keys[at] ?? '') < key); at += 1) {
-        const info = this.ofOperation(keys[at] ?? '', filter);
-        if (info !== undefined) yield info;
-      }
-    }.bind(this);
-    const isOperationsOnly = filter !== 0 && (filter & ~operationBits) === 0 && !this.#isBehind;
-    if (!isOperationsOnly) {
-      const { signal } = options;
-      for await (const page of this.#deps.pinset.pages(signal === undefined ? {} : { signal })) {
-        for (const pin of page) {
-          const key = stateKey(pin.cid);
-          yield* operationsBelow(key);
-          if (keys[at] === key) at += 1;
-          const operation = this.#operations.get(key);
-          const state = operation !== undefined ? operationState(operation, this.#pauseText) : this.#stateByIndex(pin);
-          if (matchesFilter(state.status, filter)) yield this.#row(operation?.pin ?? pin, state);
-        }
-      }
+    for await (const page of this.pages(filter, options)) {
+      for (const row of page) yield infoOf(this.#deps.identity(), row);
     }
-    yield* operationsBelow(undefined);
+  }
+
+  /** The same in pages of rows. */
+  pages(filter: StatusFilter, { signal }: CallOptions = {}): AsyncIterable<readonly StatusRow[]> {
+    const isOperationsOnly = isOfOperations(filter) && !this.#isBehind;
+    return statusPages(filter, {
+      pages: isOperationsOnly ? undefined : this.#deps.pinset.storedPages(signal === undefined ? {} : { signal }),
+      operations: this.#operations,
+      pauseText: () => this.#pauseText,
+      // The time is that of the pin, which the row has.
+      stateOf: (pin) => {
+        const { status, error = '' } = this.#stateByIndex(pin);
+        return { status, error };
+      },
+    });
   }
 
   /** Unfinished work, of one CID or all, as it is now; as many rows as there are operations at most. */
@@ -129,13 +121,13 @@ export class Statuses {
   }
 
   /** The state of a pin that IPFS has nothing to do with here. */
-  #stateElsewhere(pin: Pin): RowState | undefined {
+  #stateElsewhere(pin: StatusPin): RowState | undefined {
     if (pin.type === 'meta-pin') return { status: 'sharded', timestamp: pin.timestamp };
     return isHere(pin, this.#self) ? undefined : { status: 'remote', timestamp: pin.timestamp };
   }
 
   /** From what is known, without asking IPFS. */
-  #stateByIndex(pin: Pin): RowState {
+  #stateByIndex(pin: StatusPin): RowState {
     const elsewhere = this.#stateElsewhere(pin);
     if (elsewhere !== undefined) return elsewhere;
     if (!this.#deps.ipfs.isUp()) return { status: 'cluster_error', timestamp: pin.timestamp, error: ipfsDownText };
@@ -156,7 +148,7 @@ export class Statuses {
   }
 
   /** Queued when reconciliation is going to find it, else an unexpected loss. */
-  #missingState(pin: Pin): RowState {
+  #missingState(pin: StatusPin): RowState {
     if (this.#isBehind) return { status: 'pin_queued', timestamp: pin.timestamp };
     return { status: 'unexpectedly_unpinned', timestamp: pin.timestamp, error: unexpectedlyUnpinnedText };
   }

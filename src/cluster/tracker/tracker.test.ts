@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
+import fc from 'fast-check';
 import { collect } from '../../../test/support/collect.ts';
 import { FakeClock, settle } from '../../../test/support/fake-clock.ts';
 import { MemoryIpfs } from '../../../test/support/memory-ipfs.ts';
@@ -26,7 +27,12 @@ interface Bench {
 
 const minute = 60_000;
 
-async function bench(t: TestContext, options: { readonly isUp?: boolean; readonly maxPinQueueSize?: number } = {}) {
+/** Something that ends with the test, such as a `TestContext`. */
+interface Ending {
+  after(act: () => Promise<unknown>): void;
+}
+
+async function bench(t: Ending, options: { readonly isUp?: boolean; readonly maxPinQueueSize?: number } = {}) {
   const ipfs = new MemoryIpfs();
   const pinset = new MemoryPinset();
   const clock = new FakeClock();
@@ -240,7 +246,7 @@ test('PinTracker records what is agreed on together by one write, before it pins
   assert.ok(batches.length <= 2, `${batches}`);
 });
 
-test('PinTracker rests while IPFS is down, says so, and resumes by itself', async (t) => {
+test('PinTracker rests while IPFS is down, says nothing false meanwhile, and resumes by itself (R6)', async (t) => {
   const b = await bench(t, { isUp: false });
   b.pin(pinOf(cidNumber(1)));
   b.pinset.add(pinOf(cidNumber(2)));
@@ -275,7 +281,7 @@ test('PinTracker: an attempt cut off by the loss of IPFS does not count as a fai
   assert.equal((await statusOf(b, 1)).status, 'pinned');
 });
 
-test('PinTracker: a full window drops nothing', async (t) => {
+test('PinTracker: a full queue drops nothing and goes on when there is room (R8)', async (t) => {
   const b = await bench(t, { maxPinQueueSize: 10 });
   let isOpen = false;
   b.ipfs.onAct = () => (isOpen ? undefined : new Promise((resolve) => setImmediate(resolve)));
@@ -292,7 +298,7 @@ test('PinTracker: a full window drops nothing', async (t) => {
   assert.equal(b.ipfs.held.size, 0);
 });
 
-test('PinTracker: a start-up backlog of pin and unpin of one CID does the last intent, once', async (t) => {
+test('PinTracker: a start-up backlog of pin and unpin of one CID does the last intent, once (R10)', async (t) => {
   const b = await bench(t, { isUp: false });
   const pin = pinOf(cidNumber(1));
   b.pin(pin);
@@ -306,7 +312,7 @@ test('PinTracker: a start-up backlog of pin and unpin of one CID does the last i
   );
 });
 
-test('PinTracker: an unpin aborts the running pin and goes after it', async (t) => {
+test('PinTracker: an unpin aborts the running pin and goes after it: cancelled operations free their slots (R4)', async (t) => {
   const b = await bench(t);
   b.ipfs.onAct = (act, _cid, signal) =>
     act === 'unpin'
@@ -386,7 +392,7 @@ test('PinTracker recovers one', async (t) => {
   assert.equal((await b.tracker.recover(cidNumber(9))).status, 'unpinned');
 });
 
-test('PinTracker recoverAll goes on past failed items', async (t) => {
+test('PinTracker recoverAll goes on past failed items (R7)', async (t) => {
   const b = await bench(t);
   b.ipfs.onAct = (_, cid) => (cid.equals(cidNumber(2)) ? refuse('never') : undefined);
   for (let n = 1; n <= 5; n += 1) b.pin(pinOf(cidNumber(n)));
@@ -423,7 +429,13 @@ test('PinTracker filters', async (t) => {
   b.ipfs.onAct = (_, cid) => (cid.equals(cidNumber(2)) ? refuse('never') : undefined);
   b.pin(pinOf(cidNumber(1)));
   b.pin(pinOf(cidNumber(2)));
-  b.pin(pinOf(cidNumber(3), { allocations: ['other'], replicationFactorMin: 1, replicationFactorMax: 1 }));
+  b.pin(
+    pinOf(cidNumber(3), {
+      allocations: ['12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5'],
+      replicationFactorMin: 1,
+      replicationFactorMax: 1,
+    }),
+  );
   b.pin(pinOf(cidNumber(4), { type: 'meta-pin' }));
   await settle();
   const expected = { pinned: 1, pin_error: 2, remote: 3, sharded: 4 } as const;
@@ -458,4 +470,287 @@ test('PinTracker does not list again after each operation while listings fail', 
   await b.clock.advance(5000);
   await settle();
   assert.equal(b.ipfs.acts.filter((act) => act === 'list').length, 2);
+});
+
+const hangUntilAborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+
+test('PinTracker: cancelled operations free their slots, as many as there are (R4)', async (t) => {
+  const b = await bench(t);
+  b.ipfs.onAct = (act, cid, signal) =>
+    act === 'pin' && !cid.equals(cidNumber(100)) ? hangUntilAborted(signal) : undefined;
+  const hanging = Array.from({ length: 10 }, (_, n) => pinOf(cidNumber(n)));
+  for (const pin of hanging) b.pin(pin);
+  b.pin(pinOf(cidNumber(100)));
+  await settle();
+  assert.equal(b.ipfs.pinningCount, 3);
+  assert.equal((await statusOf(b, 100)).status, 'pin_queued');
+  for (const pin of hanging) b.unpin(pin);
+  await settle();
+  assert.deepEqual(await b.all(), { [cidNumber(100).toString()]: 'pinned' });
+  assert.equal(b.ipfs.pinningCount, 0);
+  assert.deepEqual(b.tracker.operations(), []);
+});
+
+for (const way of ['recover', 'recover all', 'repin', 'reallocate'] as const) {
+  test(`PinTracker: a failed pin reaches pinned by ${way}, with a fresh status (R5)`, async (t) => {
+    const b = await bench(t);
+    const here = { allocations: ['self'], replicationFactorMin: 1, replicationFactorMax: 1 };
+    const pin = pinOf(cidNumber(1), here);
+    b.ipfs.onAct = () => refuse('no such block');
+    b.pin(pin);
+    await settle();
+    assert.deepEqual((await statusOf(b, 1)).error, 'no such block');
+    if (way === 'reallocate') {
+      b.pin({ ...pin, allocations: ['other'] });
+      await settle();
+      const { status, error, attemptCount } = await statusOf(b, 1);
+      assert.deepEqual([status, error, attemptCount], ['unpin_error', 'no such block', 1]);
+    }
+    const going = Promise.withResolvers<void>();
+    b.ipfs.onAct = () => going.promise;
+    if (way === 'recover') await b.tracker.recover(cidNumber(1));
+    else if (way === 'recover all') await collect(b.tracker.recoverAll());
+    else b.pin({ ...pin, name: 'again' });
+    await settle();
+    const during = await statusOf(b, 1);
+    assert.deepEqual([during.status, during.error], ['pinning', '']);
+    assert.deepEqual(
+      b.tracker.operations().map(({ cause, phase }) => [cause, phase]),
+      [['none', 'running']],
+    );
+    going.resolve();
+    await settle();
+    const { status, error, attemptCount } = await statusOf(b, 1);
+    assert.deepEqual([status, error, attemptCount], ['pinned', '', 0]);
+  });
+}
+
+test('PinTracker: a restart without IPFS says of no pin that it is there, and of none that it is lost (R6)', async (t) => {
+  const b = await bench(t);
+  const pins = [1, 2, 3].map((n) => pinOf(cidNumber(n)));
+  for (const pin of pins) b.pin(pin);
+  await settle();
+  b.ipfs.setUp(false);
+  await b.restart();
+  const says = async (): Promise<string[]> => [...new Set(Object.values(await b.all()))];
+  assert.deepEqual(await says(), ['cluster_error']);
+  // The node comes back without one of the pins; until it was listed nobody can tell.
+  b.ipfs.held.delete(cidNumber(2).toString());
+  const listing = Promise.withResolvers<void>();
+  b.ipfs.onList = () => listing.promise;
+  b.ipfs.setUp(true);
+  await settle();
+  assert.deepEqual(await says(), ['pin_queued']);
+  listing.resolve();
+  await settle();
+  assert.deepEqual(await says(), ['pinned']);
+  assert.deepEqual(b.ipfs.acts.filter((act) => act.startsWith('pin ')).length, 4, 'only the lost one again');
+});
+
+test('PinTracker: a node that dies of one pin is not asked for it without a pause, and its other pins go on (R6)', async (t) => {
+  const b = await bench(t);
+  b.ipfs.onAct = (_, cid) => {
+    if (!cid.equals(cidNumber(1))) return;
+    b.ipfs.setUp(false);
+    return Promise.reject(new OperatingError('ipfs/unreachable', 'connection lost'));
+  };
+  b.pin(pinOf(cidNumber(1)));
+  await settle();
+  for (let round = 0; round < 10; round += 1) {
+    b.ipfs.setUp(true);
+    await settle();
+  }
+  assert.equal(b.ipfs.acts.filter((act) => act === `pin ${cidNumber(1)}`).length, 4);
+  const [operation] = b.tracker.operations();
+  assert.deepEqual([operation?.phase, operation?.cause, operation?.error], ['error', 'unreachable', 'connection lost']);
+  b.pin(pinOf(cidNumber(2)));
+  await settle();
+  assert.equal((await statusOf(b, 2)).status, 'pinned');
+});
+
+test('PinTracker recoverAll that nobody reads on, or that is given up, holds up nothing and leaks nothing (R7)', async (t) => {
+  const b = await bench(t, { maxPinQueueSize: 4 });
+  for (let n = 0; n < 3; n += 1) b.pin(pinOf(cidNumber(n)));
+  await settle();
+  b.ipfs.held.clear();
+  const stalled = b.tracker.recoverAll()[Symbol.asyncIterator]();
+  await stalled.next();
+  await b.clock.advance(25 * minute);
+  assert.equal(b.ipfs.held.size, 3, 'the reconciliation of the interval has found the rest');
+  await stalled.return?.();
+
+  const timers = b.clock.pendingCount;
+  b.ipfs.onAct = (_, cid, signal) => (cid.equals(cidNumber(0)) ? undefined : hangUntilAborted(signal));
+  b.ipfs.held.clear();
+  const leaving = new AbortController();
+  const waiting = collect(b.tracker.recoverAll({ signal: leaving.signal }));
+  for (let n = 3; n < 20; n += 1) b.pin(pinOf(cidNumber(n)));
+  await settle();
+  leaving.abort();
+  await assert.rejects(waiting, { name: 'AbortError' });
+  assert.ok(b.clock.pendingCount <= timers + 1, 'no timer is left over');
+});
+
+test('PinTracker: removed pins stay gone, whatever had become of them (R9)', async (t) => {
+  const b = await bench(t, { maxPinQueueSize: 4 });
+  const [pinned, failing, running, queued] = [1, 2, 3, 4].map((n) => pinOf(cidNumber(n)));
+  assert.ok(pinned && failing && running && queued);
+  b.pin(pinned);
+  await settle();
+  b.ipfs.onAct = (act, cid, signal) => {
+    if (act === 'unpin') return;
+    return cid.equals(failing.cid) ? refuse('no') : hangUntilAborted(signal);
+  };
+  b.pin(failing);
+  await settle();
+  for (const pin of [running, ...[5, 6, 7, 8].map((n) => pinOf(cidNumber(n))), queued]) b.pin(pin);
+  await settle();
+  const gone = [pinned, failing, running, queued];
+  for (const pin of gone) b.unpin(pin);
+  await settle();
+  b.ipfs.onAct = () => {};
+  await b.clock.advance(30 * minute);
+  await b.restart();
+  await collect(b.tracker.recoverAll());
+  for (const pin of gone) await b.tracker.recover(pin.cid);
+  await b.clock.advance(30 * minute);
+  for (const pin of gone) {
+    assert.equal(b.ipfs.held.has(pin.cid.toString()), false);
+    assert.equal((await b.tracker.status(pin.cid)).status, 'unpinned');
+  }
+  assert.equal(b.ipfs.held.size, 4, 'the others are there');
+});
+
+test('PinTracker honours depths: a direct pin becomes recursive, also when a crash comes in between', async (t) => {
+  const b = await bench(t);
+  const direct = pinOf(cidNumber(1), { maxDepth: 0, mode: 'direct' });
+  b.pin(direct);
+  await settle();
+  assert.equal(b.ipfs.held.get(cidNumber(1).toString()), 'direct');
+  b.ipfs.onAct = (_, _cid, signal) => hangUntilAborted(signal);
+  b.pin(pinOf(cidNumber(1)));
+  await settle();
+  assert.deepEqual(await b.all(), { [cidNumber(1).toString()]: 'pinning' });
+  b.ipfs.onAct = () => {};
+  await b.restart();
+  assert.equal(b.ipfs.held.get(cidNumber(1).toString()), 'recursive');
+  assert.deepEqual(await b.all(), { [cidNumber(1).toString()]: 'pinned' });
+  b.ipfs.held.set(cidNumber(1).toString(), 'direct');
+  assert.equal((await statusOf(b, 1)).status, 'unexpectedly_unpinned', 'direct is less than what is wanted');
+});
+
+test('PinTracker shows unfinished work with its place, and why nothing starts while IPFS is down', async (t) => {
+  const b = await bench(t, { isUp: false });
+  const old = { timestamp: { seconds: 1, nanos: 0 } };
+  b.pin(pinOf(cidNumber(1), old));
+  b.pin(pinOf(cidNumber(2), { ...old, name: 'two' }));
+  const [first, second] = b.tracker.operations();
+  assert.deepEqual([first?.queue, first?.position, second?.position, second?.name], ['normal', 1, 2, 'two']);
+  assert.deepEqual([first?.cause, first?.phase, first?.nextTry], ['unreachable', 'queued', null]);
+  assert.match(first?.error ?? '', /IPFS node does not answer/);
+  assert.deepEqual(
+    b.tracker.operations(cidNumber(2)).map(({ cid, type }) => [cid?.equals(cidNumber(2)), type]),
+    [[true, 'pin']],
+  );
+  assert.deepEqual(b.tracker.operations(cidNumber(3)), []);
+});
+
+test('PinTracker: after any history IPFS holds what the pinset says and what others have pinned, and nothing is left to do (R4-R10)', async () => {
+  const cids = 6;
+  const foreign = [3, 50].map((n) => cidNumber(n));
+  const act = fc.oneof(
+    {
+      weight: 6,
+      arbitrary: fc.record({ kind: fc.constantFrom('pin', 'direct', 'away', 'unpin'), n: fc.nat(cids - 1) }),
+    },
+    {
+      weight: 3,
+      arbitrary: fc.record({ kind: fc.constantFrom('refuse', 'hang', 'vanish', 'heal', 'lose'), n: fc.nat(cids - 1) }),
+    },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        kind: fc.constantFrom('down', 'up', 'restart', 'replace', 'recover', 'later', 'settle'),
+        n: fc.nat(90),
+      }),
+    },
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(act, { maxLength: 60 }), async (acts) => {
+      const ends: (() => Promise<unknown>)[] = [];
+      const b = await bench({ after: (end) => void ends.push(end) }, { maxPinQueueSize: 3 });
+      for (const cid of foreign) b.ipfs.held.set(cid.toString(), 'recursive');
+      const faults = new Map<string, string>();
+      b.ipfs.onAct = (_, cid, signal) => {
+        const fault = faults.get(cid.toString());
+        if (fault === 'refuse') return refuse('no');
+        if (fault === 'vanish') {
+          b.ipfs.setUp(false);
+          return Promise.reject(new OperatingError('ipfs/unreachable', 'connection lost'));
+        }
+        if (fault !== 'hang') return;
+        return new Promise((_, reject) => {
+          const stalled = new OperatingError('ipfs/stalled', 'no new block');
+          const cancel = b.clock.after(2 * minute, () => reject(stalled));
+          signal.addEventListener('abort', () => {
+            cancel();
+            reject(signal.reason);
+          });
+        });
+      };
+      const pinHere = (n: number, maxDepth: number): Pin =>
+        pinOf(cidNumber(n), {
+          maxDepth,
+          mode: maxDepth === 0 ? 'direct' : 'recursive',
+          allocations: ['self'],
+          replicationFactorMin: 1,
+          replicationFactorMax: 1,
+        });
+      for (const { kind, n } of acts) {
+        const cid = cidNumber(n);
+        const present = b.pinset.get(cid);
+        // What others have pinned under a CID is theirs as long as the cluster never wants it here.
+        const isForeign = foreign.some((other) => other.equals(cid));
+        if (kind === 'pin' && !isForeign) b.pin(pinHere(n, -1));
+        else if (kind === 'direct' && !isForeign && present?.mode !== 'recursive') b.pin(pinHere(n, 0));
+        else if (kind === 'away') b.pin({ ...pinHere(n, present?.maxDepth ?? -1), allocations: ['other'] });
+        else if (kind === 'unpin' && present !== undefined) b.unpin(present);
+        else if (['refuse', 'hang', 'vanish'].includes(kind)) faults.set(cid.toString(), kind);
+        else if (kind === 'heal') faults.delete(cid.toString());
+        else if (kind === 'lose' && !isForeign) b.ipfs.held.delete(cid.toString());
+        else if (kind === 'down' || kind === 'up') b.ipfs.setUp(kind === 'up');
+        else if (kind === 'restart') await b.restart();
+        else if (kind === 'recover') void collect(b.tracker.recoverAll()).catch(() => {});
+        else if (kind === 'later') await b.clock.advance(n * 1000);
+        else if (kind === 'settle') await settle();
+        else if (kind === 'replace') {
+          for (let at = 0; at < cids; at += 1) {
+            const isWanted = (n >> at) % 2 === 1;
+            if (foreign.some((other) => other.equals(cidNumber(at)))) continue;
+            if (isWanted) b.pinset.add(pinHere(at, -1));
+            else b.pinset.remove(cidNumber(at));
+          }
+          b.tracker.pinsetReplaced();
+        }
+      }
+      faults.clear();
+      b.ipfs.setUp(true);
+      await b.clock.advance(40 * minute);
+      const expected = new Map<string, string>(foreign.map((cid) => [cid.toString(), 'held']));
+      for (let n = 0; n < cids; n += 1) {
+        const pin = b.pinset.get(cidNumber(n));
+        if (pin?.allocations?.includes('self') === true) expected.set(pin.cid.toString(), 'held');
+        if (pin?.maxDepth === -1 && pin.allocations?.includes('self') === true) {
+          assert.equal(b.ipfs.held.get(pin.cid.toString()), 'recursive');
+        }
+      }
+      assert.deepEqual([...b.ipfs.held.keys()].sort(), [...expected.keys()].sort());
+      assert.deepEqual(b.tracker.operations(), []);
+      assert.equal(b.tracker.pinQueueSize(), 0);
+      for (const status of Object.values(await b.all())) assert.ok(['pinned', 'remote'].includes(status), status);
+      for (const end of ends) await end();
+    }),
+    { numRuns: 60 },
+  );
 });

@@ -11,9 +11,11 @@ import { type Cancel, type Clock, errorMessage, type Logger, LogLimit, type Rand
 import {
   type Cid,
   type OperationInfo,
+  type PeerLabel,
   type Pin,
   type PinInfo,
   type StatusFilter,
+  type StatusRow,
   stateKey,
 } from '../../model/index.ts';
 import type { CallOptions, Datastore, IpfsConnector, Pinset, PinTracker } from '../ports.ts';
@@ -165,6 +167,15 @@ class Tracker implements PinTracker {
 
   statusAll(filter: StatusFilter, options?: CallOptions): AsyncIterable<PinInfo> {
     return this.#statuses.all(filter, options);
+  }
+
+  statusPages(filter: StatusFilter, options?: CallOptions): AsyncIterable<readonly StatusRow[]> {
+    return this.#statuses.pages(filter, options);
+  }
+
+  label(): PeerLabel {
+    const { peer, peername, ipfsId: ipfsPeerId, ipfsAddresses } = this.#deps.identity();
+    return { peer, peername, ipfsPeerId, ipfsAddresses };
   }
 
   async recover(cid: Cid, options?: CallOptions): Promise<PinInfo> {

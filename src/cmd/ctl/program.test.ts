@@ -256,7 +256,8 @@ test('peers cordon, drain and uncordon tell the member, and show what it is', as
         statusDelayMs: 50,
       });
       assert.deepEqual([late.exit, late.stdout], [62, '']);
-      assert.equal(late.stderr, `7 pins still allocated\nerror waiting: 7 pins are still allocated to ${member}\n`);
+      const waiting = `error waiting: 7 pins still allocated to ${member}; it goes on until "peers uncordon"`;
+      assert.equal(late.stderr, `7 pins still allocated\n${waiting}\n`);
       assert.equal(
         (await run(['--host', api.host, 'peers', 'cordon', member])).stdout,
         `${member} | p | CORDONED | Pins: 7\n`,
@@ -509,4 +510,45 @@ test('relative times and sizes are those of go-humanize', () => {
     [82_854_982n, '83 MB'],
   ];
   for (const [bytes, text] of sizes) assert.equal(bytesText(bytes), text);
+});
+
+test('operations: a readable line for each, and for peers that cannot tell', async () => {
+  const peers = [
+    '12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5',
+    '12D3KooWJTgjVFjLfb4zSJeVWNpA7uLJYbDtUyTnrCPaTtDSWcNt',
+  ];
+  const rows = [
+    {
+      peer: peers[0],
+      peername: 'one',
+      cid,
+      name: 'n',
+      type: 'pin',
+      phase: 'error',
+      cause: 'full',
+      error: 'no space left',
+    },
+    { peer: peers[1], cid, type: 'unpin', phase: 'queued', cause: 'none', queue: 'unpin', position: 3 },
+    { peer: peers[0], peername: 'three', cid: null, cause: 'cluster_error', error: 'it is a Go peer' },
+  ];
+  const [first] = rows;
+  Object.assign(first ?? {}, { since: '2023-11-14T22:03:20Z', next_try: '2023-11-14T22:13:40Z', attempts: 4 });
+  await withApi(
+    (_method, path) => (path.startsWith('/operations?') ? { body: rows.map((row) => JSON.stringify(row)) } : undefined),
+    async (api) => {
+      const ran = await run(['--host', api.host, 'operations', '--local', cid]);
+      assert.equal(ran.stderr, '');
+      assert.equal(
+        ran.stdout,
+        `> one                  : PIN ERROR     | ${cid} n | Since: 10 minutes ago | Attempts: 4 | Next try: 19 seconds from now | full: no space left\n` +
+          `> ${peers[1]} : UNPIN QUEUED  | ${cid} | Attempts: 0 | Queue: unpin 3\n` +
+          '> three                : it is a Go peer\n',
+      );
+      assert.equal(api.requests[0], `GET /operations?local=true&cid=${cid}`);
+      const json = await run(['--host', api.host, '--enc', 'json', 'operations']);
+      assert.match(json.stdout, /"cause": "full",\n/);
+      assert.equal(api.requests[1], 'GET /operations?local=false');
+      assert.match((await run(['--host', api.host, 'operations', 'nonsense'])).stderr, /parsing cid/);
+    },
+  );
 });

@@ -134,6 +134,10 @@ export class OperationTable {
     return this.activeCount < this.#options.windowMax;
   }
 
+  get isEmpty(): boolean {
+    return this.#slots.size === 0;
+  }
+
   get failedCount(): number {
     return this.#failed.size;
   }

@@ -13,8 +13,8 @@ const writeChunkLength = 64 * 1024;
 /** One streamed answer. */
 export interface LineStreamOptions {
   readonly response: ServerResponse;
-  /** Finished JSON texts, without line ends, one by one or in pages. */
-  readonly lines: AsyncIterable<string | readonly string[]>;
+  /** Finished JSON texts without line ends, or the bytes of finished lines, as many as one write should have. */
+  readonly lines: AsyncIterable<string | Uint8Array>;
   /** Headers of every form of the answer. */
   readonly headers: Readonly<Record<string, string | string[]>>;
   /** Status and body of an answer that failed before the first item. */
@@ -35,7 +35,7 @@ export async function sendLines(options: LineStreamOptions): Promise<void> {
       if (item.length === 0) continue;
       if (!response.headersSent) response.writeHead(200, withTrailer);
       if (typeof item === 'string') writer.add(item);
-      else for (const line of item) writer.add(line);
+      else writer.addBytes(item);
       if (!(await writer.hasRoom())) return;
     }
   } catch (error) {
@@ -60,6 +60,7 @@ export async function sendLines(options: LineStreamOptions): Promise<void> {
 
 interface LineWriter {
   add(line: string): void;
+  addBytes(lines: Uint8Array): void;
   flush(): void;
   /** Resolves when more may be added; false when the client is gone. */
   hasRoom(): Promise<boolean> | boolean;
@@ -87,6 +88,10 @@ function createLineWriter(response: ServerResponse): LineWriter {
         scheduled = true;
         setImmediate(flushLater);
       }
+    },
+    addBytes: (lines) => {
+      flush();
+      if (!response.destroyed) response.write(lines);
     },
     hasRoom: () => {
       if (response.destroyed) return false;

@@ -4,8 +4,10 @@ import {
   allocationExplanationJson,
   Cid,
   type GlobalPinInfo,
+  type GlobalStatusRow,
   globalPinInfoJson,
   type PinInfo,
+  PinLines,
   type PinOptions,
   parsePinOptions,
   parsePinTypeFilter,
@@ -13,9 +15,10 @@ import {
   pinJson,
   pinTypeBits,
   type StatusFilter,
+  StatusLines,
 } from '../../model/index.ts';
 import type { Context } from './context.ts';
-import { RequestError, readFlag, sendItems, sendJson, sendPages } from './reply.ts';
+import { RequestError, readFlag, sendChunks, sendItems, sendJson } from './reply.ts';
 
 /** `GET /pins`: of all peers or this one, filtered by status, or just the given CIDs. */
 export function getPins(context: Context): Promise<unknown> {
@@ -25,9 +28,20 @@ export function getPins(context: Context): Promise<unknown> {
     return sendItems(context, statusOfEach(context, cids.split(',').map(readCid), isLocal), globalPinInfoJson.print);
   const filter = readStatusFilter(context.query.get('filter'));
   const call = { signal: context.signal };
-  return isLocal
-    ? sendItems(context, context.cluster.statusAllLocal(filter, call), printLocal)
-    : sendItems(context, context.cluster.statusAll(filter, call), globalPinInfoJson.print);
+  const { cluster } = context;
+  const pages = isLocal ? cluster.statusPagesLocal(filter, call) : cluster.statusPages(filter, call);
+  return sendChunks(context, printStatuses(pages));
+}
+
+async function* printStatuses(pages: AsyncIterable<readonly GlobalStatusRow[]>): AsyncIterable<Uint8Array> {
+  const lines = new StatusLines();
+  for await (const page of pages) {
+    for (const row of page) {
+      lines.add(row);
+      if (lines.isFull) yield lines.take();
+    }
+    yield lines.take();
+  }
 }
 
 async function* statusOfEach(context: Context, cids: readonly Cid[], isLocal: boolean): AsyncIterable<GlobalPinInfo> {
@@ -92,13 +106,19 @@ export function postRecoverAll(context: Context): Promise<unknown> {
 
 export function getAllocations(context: Context): Promise<unknown> {
   const types = readTypeFilter(context.query.get('filter'));
-  return sendPages(context, printPages(context, types, readFlag(context, 'linearizable')));
+  return sendChunks(context, printPins(context, types, readFlag(context, 'linearizable')));
 }
 
-async function* printPages(context: Context, types: number, isLinearizable: boolean): AsyncIterable<readonly string[]> {
+async function* printPins(context: Context, types: number, isLinearizable: boolean): AsyncIterable<Uint8Array> {
   if (isLinearizable) await confirm(context);
-  for await (const page of context.cluster.pins({ signal: context.signal })) {
-    yield page.filter((pin) => (types & pinTypeBits[pin.type]) !== 0).map(pinJson.print);
+  const lines = new PinLines();
+  for await (const page of context.cluster.storedPins({ signal: context.signal })) {
+    for (const pin of page) {
+      if ((types & pinTypeBits[pin.type]) === 0) continue;
+      lines.add(pin);
+      if (lines.isFull) yield lines.take();
+    }
+    yield lines.take();
   }
 }
 

@@ -73,8 +73,8 @@ function end(context: Context, status: number, body: string): void {
   response.end(body);
 }
 
-/** A list of lines, in pages. */
-export function sendPages(context: Context, lines: AsyncIterable<readonly string[]>): Promise<void> {
+/** A list whose lines were put together already. */
+export function sendChunks(context: Context, lines: AsyncIterable<Uint8Array>): Promise<void> {
   return sendLines({ response: context.response, headers: context.headers, lines, failed: errorAnswer });
 }
 

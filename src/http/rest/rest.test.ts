@@ -7,9 +7,18 @@ import {
   recordedHeaders,
   send,
 } from '../../../test/support/rest-vectors.ts';
-import { OperatingError, silentLogger } from '../../base/index.ts';
+import { OperatingError, silentLogger, utf8Encode } from '../../base/index.ts';
 import type { ClusterApi } from '../../cluster/ports.ts';
-import { Cid, defaultPinOptions, type Pin, pinJson } from '../../model/index.ts';
+import {
+  Cid,
+  defaultPinOptions,
+  encodePin,
+  type OperationInfo,
+  type Pin,
+  pinJson,
+  StoredPin,
+  stateKey,
+} from '../../model/index.ts';
 import type { CorsOptions, HttpLimits } from '../kit/index.ts';
 import { bindRestApi, type RestApi, type RestOptions } from './index.ts';
 
@@ -146,6 +155,49 @@ it('GET /health/replication counts, and counts by the word of the members when t
   await api.close();
 });
 
+it('GET /operations asks this peer or all, for all or one CID, and refuses what it cannot read', async () => {
+  const cid = Cid.parse('bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy');
+  const asked: string[] = [];
+  const rows = (who: string) =>
+    async function* (wanted: Cid | undefined): AsyncGenerator<OperationInfo, void> {
+      asked.push(`${who} ${wanted}`);
+      yield {
+        peer: '',
+        peername: who,
+        cid: wanted ?? null,
+        name: '',
+        type: 'pin',
+        phase: 'error',
+        cause: 'no_progress',
+        error: 'no new block',
+        since: { seconds: 1_767_225_600, nanos: 0 },
+        phaseSince: null,
+        attempts: 2,
+        nextTry: null,
+        queue: 'none',
+        position: 0,
+      };
+    };
+  const stand: Partial<ClusterApi> = { operations: rows('all'), operationsLocal: rows('own') };
+  const api = await bindRestApi(defaults);
+  // Proof: the route asks for nothing else.
+  api.serve({ cluster: stand as ClusterApi, log: silentLogger, now: () => ({ seconds: 0, nanos: 0 }) });
+  const port = /tcp\/(\d+)/.exec(api.addresses()[0] ?? '')?.[1] ?? '';
+  const ask = async (query: string): Promise<string> =>
+    await (await fetch(`http://127.0.0.1:${port}/operations${query}`)).text();
+  assert.equal(
+    await ask(`?local=true&cid=${cid}`),
+    `{"peer":"","peername":"own","cid":"${cid}","name":"","type":"pin","phase":"error","cause":"no_progress",` +
+      '"error":"no new block","since":"2026-01-01T00:00:00Z","attempts":2,"queue":"none","position":0}\n',
+  );
+  await ask('?local=false');
+  assert.deepEqual(asked, [`own ${cid}`, 'all undefined']);
+  assert.match(await ask('?cid=nonsense'), /"code":400,"message":"error decoding Cid/);
+  assert.match(await ask('?local=yes'), /parameter local: found \\"yes\\", expected \\"true\\" or \\"false\\"/);
+  assert.equal(asked.length, 2);
+  await api.close();
+});
+
 describe('linearizable=true', () => {
   const pin: Pin = {
     ...defaultPinOptions,
@@ -155,6 +207,7 @@ describe('linearizable=true', () => {
     maxDepth: -1,
     reference: null,
     timestamp: null,
+    origins: [],
   };
   /** What this peer has not applied when it is asked comes with the barrier. */
   async function ask(path: string, failure?: Error): Promise<{ status: number; body: string; barriers: number }> {
@@ -168,8 +221,8 @@ describe('linearizable=true', () => {
         if (barriers === 0) throw new OperatingError('cluster/not-pinned', 'pin is not part of the pinset');
         return pin;
       },
-      pins: async function* () {
-        if (barriers > 0) yield [pin];
+      storedPins: async function* () {
+        if (barriers > 0) yield [new StoredPin(utf8Encode(stateKey(pin.cid)), encodePin(pin))];
       },
     };
     const api = await bindRestApi(defaults);

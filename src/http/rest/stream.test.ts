@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { test } from 'node:test';
-import { OperatingError, silentLogger } from '../../base/index.ts';
+import { OperatingError, silentLogger, utf8Encode } from '../../base/index.ts';
 import type { ClusterApi } from '../../cluster/ports.ts';
-import { Cid, type Pin } from '../../model/index.ts';
+import { Cid, encodePin, type Pin, StoredPin, stateKey } from '../../model/index.ts';
 import { bindRestApi } from './index.ts';
 
 const pin: Pin = {
@@ -26,6 +26,7 @@ const pin: Pin = {
   pinUpdate: null,
   origins: [],
 };
+const stored = new StoredPin(utf8Encode(stateKey(pin.cid)), encodePin(pin));
 const pageSize = 100;
 
 interface Source {
@@ -39,18 +40,18 @@ interface Source {
 function source(total: number, failure?: Error): Source {
   const { promise: ended, resolve } = Promise.withResolvers<void>();
   const state = { count: 0 };
-  async function* pins(): AsyncIterable<readonly Pin[]> {
+  async function* storedPins(): AsyncIterable<readonly StoredPin[]> {
     try {
       while (state.count < total) {
         state.count += pageSize;
-        yield Array.from({ length: pageSize }, () => pin);
+        yield Array.from({ length: pageSize }, () => stored);
       }
       if (failure !== undefined) throw failure;
     } finally {
       resolve();
     }
   }
-  return Object.assign(state, { ended, cluster: { pins } as Partial<ClusterApi> as ClusterApi });
+  return Object.assign(state, { ended, cluster: { storedPins } as Partial<ClusterApi> as ClusterApi });
 }
 
 async function get(
@@ -88,7 +89,7 @@ async function get(
   }
 }
 
-test('sendPages: 100,000 pins pass without being collected, and the trailer is empty', async () => {
+test('GET /allocations: 100,000 pins pass without being collected, and the trailer is empty', async () => {
   const total = 100_000;
   const { cluster } = source(total);
   await get(cluster, async (response) => {
@@ -109,7 +110,7 @@ test('sendPages: 100,000 pins pass without being collected, and the trailer is e
   });
 });
 
-test('sendPages: a client that does not read stops the source', async () => {
+test('GET /allocations: a client that does not read stops the source', async () => {
   const held = source(Number.POSITIVE_INFINITY);
   await get(held.cluster, async (response, sent) => {
     response.pause();
@@ -127,7 +128,7 @@ test('sendPages: a client that does not read stops the source', async () => {
   });
 });
 
-test('sendPages: a failure after the first item is told in the trailer', async () => {
+test('GET /allocations: a failure after the first item is told in the trailer', async () => {
   const { cluster } = source(pageSize, new OperatingError('test/lost', 'the rest is\nlost'));
   await get(cluster, async (response) => {
     assert.equal(response.statusCode, 200);

@@ -1,6 +1,6 @@
 /** A pinset that others can hold before there is one, and while it is opened anew: empty until consensus has started. */
 import type { Pinset } from '../../cluster/ports.ts';
-import type { Cid, Pin } from '../../model/index.ts';
+import type { Cid, Pin, StoredPin } from '../../model/index.ts';
 import { isStateDamage, reopening, stopped } from './errors.ts';
 
 type PageOptions = Parameters<Pinset['pages']>[0];
@@ -45,6 +45,10 @@ export class LatePinset implements Pinset {
     return this.#paged((pinset) => pinset.pages(options));
   }
 
+  storedPages(options?: PageOptions): AsyncGenerator<readonly StoredPin[], void, undefined> {
+    return this.#paged((pinset) => pinset.storedPages(options));
+  }
+
   expiring(options?: PageOptions): AsyncGenerator<readonly Pin[], void, undefined> {
     return this.#paged((pinset) => pinset.expiring(options));
   }
@@ -62,9 +66,9 @@ export class LatePinset implements Pinset {
     }
   }
 
-  async *#paged(
-    pagesOf: (pinset: Pinset) => AsyncIterable<readonly Pin[]>,
-  ): AsyncGenerator<readonly Pin[], void, undefined> {
+  async *#paged<T>(
+    pagesOf: (pinset: Pinset) => AsyncIterable<readonly T[]>,
+  ): AsyncGenerator<readonly T[], void, undefined> {
     const pinset = this.#now();
     try {
       if (pinset !== undefined) yield* pagesOf(pinset);

@@ -87,6 +87,21 @@ test('IpfsConnector updates a pin when the old one is here, else pins as usual',
   assert.equal(ipfs.asked.at(-1), 'pin/update');
 });
 
+test('IpfsConnector pins as usual what the node does not want to update', async (t) => {
+  const { ipfs, connector } = await connected(t);
+  const [from, to] = [cidNumber(1), cidNumber(2)];
+  ipfs.pins.set(from.toString(), 'recursive');
+  ipfs.fault = ({ path }, response) => {
+    if (path !== 'pin/update') return false;
+    response.statusCode = 500;
+    response.end('{"Message":"pin update: not today","Code":0,"Type":"error"}');
+    return true;
+  };
+  await connector.pin(pinOf(to, { pinUpdate: from }), { signal });
+  assert.deepEqual(ipfs.asked, ['id', 'pin/ls', 'pin/update', 'pin/add']);
+  assert.equal(ipfs.pins.get(to.toString()), 'recursive');
+});
+
 test('IpfsConnector ends a pin that repeats the same progress, and says so', async (t) => {
   const { ipfs, connector } = await connected(t, { pinTimeoutMs: 60 });
   const talkers: NodeJS.Timeout[] = [];

@@ -254,7 +254,8 @@ class KuboConnector implements IpfsConnector {
       await this.#act(path, this.#options.pinTimeoutMs, signal);
       return true;
     } catch (error) {
-      if (errorCode(error) !== 'ipfs/timeout') throw error;
+      // Whatever it refuses, an ordinary pin may still do; without a node, or with nobody who waits, there is no use in one.
+      if (['ipfs/unreachable', 'ipfs/aborted'].includes(errorCode(error))) throw error;
       return false;
     }
   }

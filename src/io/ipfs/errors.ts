@@ -13,7 +13,7 @@ export function ipfsFailure(
 
 /** How operating systems, Kubo and our own node say that there is no room. */
 const fullPattern =
-  /no space left|quota exceeded|disk full|not enough (disk )?space|storage (limit|max)\w* (reached|exceeded)/i;
+  /no space left|quota exceeded|disk (is )?full|not enough (disk )?space|storage (limit|max)\w* (reached|exceeded)/i;
 
 /** The node answered with an error of its own; `kuboMessage` is its text. */
 export class KuboError extends OperatingError {
@@ -55,8 +55,8 @@ export function unreachable(url: string, cause: unknown): OperatingError {
 
 /** What came over the connection that is no HTTP, or more of it than anyone should send. */
 export function isBadHttp(error: unknown): boolean {
-  const code = errorCode(error);
-  return code.startsWith('HPE_') || ['UND_ERR_HEADERS_OVERFLOW', 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH'].includes(code);
+  const isUnparsable = error instanceof Error && error.name === 'HTTPParserError';
+  return isUnparsable || ['UND_ERR_HEADERS_OVERFLOW', 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH'].includes(errorCode(error));
 }
 
 /** No answer, or no more of it, in the time given. */

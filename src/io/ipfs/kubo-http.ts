@@ -7,7 +7,7 @@ import { type Cancel, type Clock, errorCode, errorMessage } from '../../base/ind
 import { formatGoDuration } from '../../model/index.ts';
 import type { Endpoint } from './endpoint.ts';
 import { aborted, badAnswer, failureOfBody, isBadHttp, KuboError, timedOut, unreachable } from './errors.ts';
-import { ndjson } from './ndjson.ts';
+import { asRecord, ndjson } from './ndjson.ts';
 import { ShortAnswer } from './short-answer.ts';
 
 /** Bodies of errors and of single answers. A cut answer is refused, not shortened. */
@@ -247,12 +247,4 @@ async function failureOf(path: string, answer: Dispatcher.ResponseData): Promise
     if (text.length > 64 * 1024) break;
   }
   return failureOfBody(path, answer.statusCode, text);
-}
-
-function asRecord(path: string, value: unknown): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw badAnswer(path, `not an object: ${JSON.stringify(value).slice(0, 200)}`);
-  }
-  // An object of JSON has string keys and unknown values.
-  return value as Record<string, unknown>;
 }

@@ -37,3 +37,12 @@ function parseAll(path: string, lines: readonly string[]): unknown[] {
   }
   return values;
 }
+
+/** A value of JSON that has to be an object. **Errors**: `ipfs/bad-answer`. */
+export function asRecord(path: string, value: unknown): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw badAnswer(path, `not an object: ${JSON.stringify(value).slice(0, 200)}`);
+  }
+  // An object of JSON has string keys and unknown values.
+  return value as Record<string, unknown>;
+}

@@ -4,6 +4,7 @@
  */
 import type { Dispatcher } from 'undici';
 import { badAnswer, failureOfBody, KuboError } from './errors.ts';
+import { asRecord } from './ndjson.ts';
 
 /** Such answers are short; a longer one is not read on. */
 const textLengthMax = 1024 * 1024;
@@ -85,12 +86,27 @@ export class ShortAnswer implements Dispatcher.DispatchHandler {
       const line = this.#text.slice(0, end).trim();
       this.#text = this.#text.slice(end + 1);
       if (line === '') continue;
-      try {
-        this.#deps.onLine(JSON.parse(line));
-      } catch (error) {
-        this.abort(badAnswer(this.#deps.path, `not JSON: ${line.slice(0, 200)}`, error));
-        return;
-      }
+      const record = this.#recordOf(line);
+      if (record === undefined) return;
+      this.#deps.onLine(record);
+    }
+  }
+
+  /** `undefined`: it is none, and the request has ended with that. */
+  #recordOf(line: string): Record<string, unknown> | undefined {
+    let value: unknown;
+    try {
+      value = JSON.parse(line);
+    } catch (error) {
+      this.abort(badAnswer(this.#deps.path, `not JSON: ${line.slice(0, 200)}`, error));
+      return undefined;
+    }
+    try {
+      return asRecord(this.#deps.path, value);
+    } catch (error) {
+      // `asRecord` fails with an operating error and nothing else.
+      this.abort(error as Error);
+      return undefined;
     }
   }
 

@@ -12,9 +12,7 @@ const checksumBytes = 4;
 export function checkedDatastore(store: Datastore, folder: string): Datastore {
   const read = (key: Uint8Array, stored: Uint8Array): Uint8Array => {
     const value = stored.subarray(checksumBytes);
-    const isRight =
-      stored.length >= checksumBytes &&
-      new DataView(stored.buffer, stored.byteOffset).getUint32(0) === crc32(value, crc32(key));
+    const isRight = stored.length >= checksumBytes && checksumAt(stored) === crc32(value, crc32(key));
     if (!isRight) throw damaged(folder, key);
     return value;
   };
@@ -31,6 +29,12 @@ export function checkedDatastore(store: Datastore, folder: string): Datastore {
     },
     close: () => store.close(),
   };
+}
+
+function checksumAt(stored: Uint8Array): number {
+  // The length was checked.
+  const [a = 0, b = 0, c = 0, d = 0] = [stored[0], stored[1], stored[2], stored[3]];
+  return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
 }
 
 function withChecksum(op: DatastoreOp): DatastoreOp {

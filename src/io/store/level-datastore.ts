@@ -7,6 +7,8 @@ import { type Files, type OpenFile, systemFiles } from './files.ts';
 import { type Level, levelError, openLevel } from './level.ts';
 
 const pageSizeDefault = 1000;
+/** The first page is shorter: what reads it can begin at once. */
+const firstPageSize = 64;
 /** Bytes that one page may hold; a page of pins is far below. LevelDB's own default of 16 KiB would cut pages short. */
 const pageBytesMax = 1 << 20;
 
@@ -119,10 +121,14 @@ class LevelDatastore implements Datastore {
       highWaterMarkBytes: pageBytesMax,
     });
     try {
+      let next = iterator.nextv(Math.min(firstPageSize, pageSize));
       for (;;) {
-        const page = await iterator.nextv(pageSize);
+        const page = await next;
         if (page.length === 0) return;
         signal?.throwIfAborted();
+        // Read while the page is worked on. Its failure is that of the next turn, if there is one.
+        next = iterator.nextv(pageSize);
+        next.catch(() => {});
         yield page;
         signal?.throwIfAborted();
       }

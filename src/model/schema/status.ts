@@ -15,10 +15,12 @@ import {
   type TrackerStatus,
   trackerStatusBits,
 } from '../status.ts';
-import { field, listType, presentMapType, structType } from './containers.ts';
+import type { StatusBlock } from '../status-block.ts';
+import { field, listType, presentMapType, structType, wireField, wireStructType } from './containers.ts';
 import { metadataType, multiaddrsType, peerIdsType } from './pin.ts';
 import {
   boolType,
+  bytesType,
   cidType,
   enumType,
   intType,
@@ -28,7 +30,7 @@ import {
   timeType,
   uintType,
 } from './scalars.ts';
-import type { Type } from './type.ts';
+import type { Type, WireType } from './type.ts';
 
 /** Keys that one gc run may report: about 4 million, 160 MB of them would be refused by the size limit anyway. */
 const gcKeysMax = 4_194_304;
@@ -97,6 +99,15 @@ const pinned = field<IpfsPinInfo>();
 export const ipfsPinInfoType: Type<IpfsPinInfo> = structType<IpfsPinInfo>([
   pinned('cid', 'c', 'Cid', cidType),
   pinned('status', 't', 'Type', ipfsPinStatusType),
+]);
+
+const block = wireField<StatusBlock>();
+
+export const statusBlockType: WireType<StatusBlock> = wireStructType<StatusBlock>([
+  block('peername', 'pn?', textType),
+  block('ipfsPeerId', 'i?', peerIdType),
+  block('ipfsAddresses', 'ia?', multiaddrsType),
+  block('rows', 'r?', bytesType),
 ]);
 
 const freed = field<IpfsRepoGc>();

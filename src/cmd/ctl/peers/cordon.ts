@@ -68,10 +68,11 @@ async function drained(context: CommandContext, peer: PeerId, options: OptionVal
     const state = (await client.memberStates()).find((member) => member.peer === peer);
     if (state === undefined) throw new LocalFailure('waiting', `${peer} is no member any more`);
     if (state.state === 'drained') return state;
-    if (state.pins !== told) io.stderr(`${state.pins} ${state.pins === 1 ? 'pin' : 'pins'} still allocated\n`);
+    const left = `${state.pins} ${state.pins === 1 ? 'pin' : 'pins'} still allocated`;
+    if (state.pins !== told) io.stderr(`${left}\n`);
     told = state.pins;
     if (signal?.aborted === true) {
-      throw new LocalFailure('waiting', `${state.pins} pins are still allocated to ${peer}`, exitTimedOut);
+      throw new LocalFailure('waiting', `${left} to ${peer}; it goes on until "peers uncordon"`, exitTimedOut);
     }
     await delay(io.statusDelayMs);
   }

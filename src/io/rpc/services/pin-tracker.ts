@@ -1,14 +1,28 @@
 /** `PinTracker.*`: the state of pins on this peer's IPFS node. Source: Go `rpc_api.go` `PinTrackerRPCAPI`. */
 import type { PinTracker } from '../../../cluster/ports.ts';
-import { Cid, type methods, nothing } from '../../../model/index.ts';
+import { Cid, type methods, nothing, StatusRowWriter } from '../../../model/index.ts';
 import type { HandlersOf } from '../registry.ts';
 import { definedCid, firstOr } from './arguments.ts';
+
+/** Rows of a block; with them and its head it fits into one frame of bulk. */
+const blockBytes = 31 * 1024;
 
 export function pinTrackerService(tracker: PinTracker): HandlersOf<typeof methods.PinTracker> {
   return {
     Status: (cid, call) => tracker.status(definedCid(cid), { signal: call.signal }),
     async *StatusAll(args, call) {
       yield* tracker.statusAll(await firstOr(args, 0), { signal: call.signal });
+    },
+    async *StatusBlocks(args, call) {
+      const { peer: _, ...label } = tracker.label();
+      const writer = new StatusRowWriter();
+      for await (const page of tracker.statusPages(await firstOr(args, 0), { signal: call.signal })) {
+        for (const row of page) {
+          writer.add(row);
+          if (writer.sizeBytes >= blockBytes) yield { ...label, rows: writer.take() };
+        }
+        if (writer.sizeBytes > 0) yield { ...label, rows: writer.take() };
+      }
     },
     Recover: (cid, call) => tracker.recover(definedCid(cid), { signal: call.signal }),
     RecoverAll: (_, call) => tracker.recoverAll({ signal: call.signal }),

@@ -1,0 +1,68 @@
+/** The statuses of all pins on this peer, by walking along the pinset with the operations beside it, both in key order. */
+import { compareBytes, utf8Decode, utf8Encode } from '../../base/index.ts';
+import type { OperationTable } from '../../core/track/index.ts';
+import type { PinHeader, StatusFilter, StatusRow, StoredPin } from '../../model/index.ts';
+import { matchesFilter, operationState, type RowState } from './row.ts';
+
+export interface StatusPagesDeps {
+  /** Absent: nothing but operations can have the wanted statuses. */
+  readonly pages: AsyncIterable<readonly StoredPin[]> | undefined;
+  readonly operations: OperationTable;
+  /** Why queued operations do not start, empty when they do. */
+  readonly pauseText: () => string;
+  /** The state of a pin without an operation. */
+  readonly stateOf: (pin: StoredPin) => Pick<RowState, 'status' | 'error'>;
+}
+
+/** Holds one page at a time, and the keys of the operations that there were at the beginning. */
+export async function* statusPages(
+  filter: StatusFilter,
+  { pages, operations, pauseText, stateOf }: StatusPagesDeps,
+): AsyncGenerator<readonly StatusRow[], void> {
+  const begun = [...operations.all()].map(({ key }) => key).sort();
+  let at = 0;
+  let rows: StatusRow[] = [];
+  const add = (row: StatusRow | undefined): void => {
+    if (row !== undefined && matchesFilter(row.status, filter)) rows.push(row);
+  };
+  const operationRow = (text: string, pin?: StoredPin): StatusRow | undefined => {
+    const operation = operations.get(text);
+    if (operation === undefined) return undefined;
+    return rowOfState(pin?.key ?? utf8Encode(text), pin ?? operation.pin, operationState(operation, pauseText()));
+  };
+  /** Operations on pins that have left the pinset have no other place in the order than their key. */
+  const addBelow = (key: Uint8Array | undefined): void => {
+    for (let text = begun[at]; text !== undefined; text = begun[++at]) {
+      const order = key === undefined ? -1 : compareBytes(utf8Encode(text), key);
+      if (order > 0) return;
+      // That of the pin itself is looked up below.
+      if (order < 0) add(operationRow(text));
+    }
+  };
+  for await (const page of pages ?? []) {
+    for (const pin of page) {
+      if (at < begun.length) addBelow(pin.key);
+      const row = operations.isEmpty ? undefined : operationRow(utf8Decode(pin.key), pin);
+      add(row ?? rowOfState(pin.key, pin, stateOf(pin)));
+    }
+    if (rows.length > 0) yield rows;
+    rows = [];
+  }
+  addBelow(undefined);
+  if (rows.length > 0) yield rows;
+}
+
+/** @param state without a time it has that of the pin */
+function rowOfState(
+  key: Uint8Array,
+  pin: PinHeader,
+  {
+    status,
+    timestamp,
+    error = '',
+    attemptCount = 0,
+    isPriority = false,
+  }: Omit<RowState, 'timestamp'> & Partial<RowState>,
+): StatusRow {
+  return { key, status, timestamp, error, attemptCount, priorityPin: isPriority, pin };
+}
