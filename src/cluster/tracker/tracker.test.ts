@@ -6,14 +6,11 @@ import { FakeClock, settle } from '../../../test/support/fake-clock.ts';
 import { MemoryIpfs } from '../../../test/support/memory-ipfs.ts';
 import { MemoryPinset } from '../../../test/support/memory-pinset.ts';
 import { cidNumber, pinOf } from '../../../test/support/pins.ts';
-import { peerIds } from '../../../test/support/raft-cluster.ts';
 import { OperatingError, SeededRandom, silentLogger } from '../../base/index.ts';
 import { type Pin, type PinInfo, stateKey, trackerStatusBits } from '../../model/index.ts';
 import { createMemoryDatastore } from '../memory-datastore.ts';
 import type { Datastore, PinTracker } from '../ports.ts';
 import { createPinTracker } from './tracker.ts';
-
-const [self = '', other = ''] = peerIds(2);
 
 interface Bench {
   readonly ipfs: MemoryIpfs;
