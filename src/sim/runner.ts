@@ -40,7 +40,11 @@ const floors: Readonly<Record<Simulation, Readonly<Record<string, number>>>> = {
     diskFailures: 280,
     replacements: 60,
     troubles: 1000,
-    rows: 60_000,
+    rows: 40_000,
+    moved: 200,
+    losses: 100,
+    orders: 500,
+    expired: 600,
   },
 };
 

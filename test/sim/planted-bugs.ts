@@ -473,16 +473,16 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a conditional write becomes an unconditional one on its way to the leader',
     simulation: 'world',
-    plants: { rpc: peer.dropsConditions },
+    plants: { rpc: peer.dropsConditions, judges: ['conditions hold', 'linearizable', 'expired once'] },
     checkers: ['conditions hold', 'linearizable', 'expired once'],
-    seeds: 5,
+    seeds: 20,
   },
   {
     name: 'who removes an expired pin does not look whether it is another one by then',
     simulation: 'world',
     plants: { consensus: shell.unpinsUnconditionally, judges: ['only expired', 'expired once'] },
     checkers: ['only expired', 'expired once'],
-    seeds: 5,
+    seeds: 100,
   },
   {
     name: 'a start forgets which pins expire',

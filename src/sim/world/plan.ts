@@ -227,6 +227,7 @@ export function drawWorld(seed: number): WorldPlan {
       ...drawStrangers(random.derive('strangers'), options.voters + 1),
       ...drawSpoil(random.derive('spoil'), options.voters),
       ...drawHealing(random.derive('healing'), options),
+      ...drawHardDrain(random.derive('hard drain'), options),
       ...drawLeftBehind(random.derive('left behind'), options),
     ],
     armed: times(random.derive('armed'), isStorm ? 8 : 2).map((atMs) => drawArmed(faults, atMs)),
@@ -312,6 +313,22 @@ function drawHealing(random: SeededRandom, { voters, repins }: WorldOptions): re
     act: { kind: 'lose' as const, peer: random.integer(voters) },
   }));
   return [...orders, ...lost];
+}
+
+/** In a third of worlds a peer is drained while those that take over from it cannot pin, or not soon. */
+function drawHardDrain(random: SeededRandom, { voters }: WorldOptions): readonly TimedFault[] {
+  if (random.integer(3) > 0) return [];
+  const drained = random.integer(voters);
+  const atMs = 5500 + random.integer(1500);
+  const others = Array.from({ length: voters + 1 }, (_, peer) => peer).filter((peer) => peer !== drained);
+  const trouble = pick(random, ['slow', 'hanging', 'failing', 'full'] as const);
+  return [
+    ...others.map((peer) => ({
+      atMs: atMs - 50,
+      act: { kind: 'troubleIpfs' as const, peer, trouble, lengthMs: 3000 + random.integer(3000) },
+    })),
+    { atMs, act: { kind: 'cordon', peer: drained, mode: 'draining', via: drained } },
+  ];
 }
 
 function drawTroubles(random: SeededRandom, peers: number): readonly TimedFault[] {
