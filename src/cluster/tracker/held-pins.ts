@@ -48,6 +48,7 @@ export class HeldPins {
 }
 
 /** Whether what is held is what the pin asks for: a recursive pin holds a direct one too. */
-export function isSatisfied({ maxDepth }: PinPlacement, held: Held): boolean {
-  return held === 'recursive' || (held === 'direct' && maxDepth === 0);
+export function isSatisfied(pin: PinPlacement, held: Held): boolean {
+  // The depth of a pin as stored is decoded when it is asked for: seldom, in this order.
+  return held === 'recursive' || (held === 'direct' && pin.maxDepth === 0);
 }

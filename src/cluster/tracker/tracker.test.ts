@@ -6,11 +6,14 @@ import { FakeClock, settle } from '../../../test/support/fake-clock.ts';
 import { MemoryIpfs } from '../../../test/support/memory-ipfs.ts';
 import { MemoryPinset } from '../../../test/support/memory-pinset.ts';
 import { cidNumber, pinOf } from '../../../test/support/pins.ts';
+import { peerIds } from '../../../test/support/raft-cluster.ts';
 import { OperatingError, SeededRandom, silentLogger } from '../../base/index.ts';
 import { type Pin, type PinInfo, stateKey, trackerStatusBits } from '../../model/index.ts';
 import { createMemoryDatastore } from '../memory-datastore.ts';
 import type { Datastore, PinTracker } from '../ports.ts';
 import { createPinTracker } from './tracker.ts';
+
+const [self = '', other = ''] = peerIds(2);
 
 interface Bench {
   readonly ipfs: MemoryIpfs;
@@ -26,8 +29,6 @@ interface Bench {
 }
 
 const minute = 60_000;
-const self = '12D3KooWEkC8vTbFeHqnAmQoBtpnnaTc6jXQvwfF2s7Gm9tt1Ajm';
-const other = '12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5';
 
 /** Something that ends with the test, such as a `TestContext`. */
 interface Ending {
@@ -472,6 +473,22 @@ test('PinTracker does not list again after each operation while listings fail', 
   await b.clock.advance(5000);
   await settle();
   assert.equal(b.ipfs.acts.filter((act) => act === 'list').length, 2);
+});
+
+test('ready at once, recovery behind: a start waits neither for IPFS to list its pins nor for what it finds then (R45)', async (t) => {
+  const b = await bench(t);
+  for (let n = 0; n < 50; n += 1) b.pinset.add(pinOf(cidNumber(n)));
+  b.ipfs.onList = () => new Promise(() => {});
+  await b.restart();
+  // Listed, and the newest work done, while nothing is known yet of the rest.
+  const listed = await b.all();
+  assert.deepEqual([Object.keys(listed).length, new Set(Object.values(listed))], [50, new Set(['pin_queued'])]);
+  b.pin(pinOf(cidNumber(50)));
+  await settle();
+  assert.equal(b.ipfs.held.has(cidNumber(50).toString()), true);
+  b.ipfs.onList = async () => {};
+  await b.restart();
+  assert.equal(b.ipfs.held.size, 51);
 });
 
 const hangUntilAborted = (signal: AbortSignal): Promise<void> =>

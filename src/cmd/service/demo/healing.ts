@@ -241,6 +241,7 @@ async function cordonOne(scene: Scene, { cordoned, drained, witness }: Roles): P
   screen.title(`${cordoned.name} is cordoned`);
   ledger.begin();
   await operate(scene, witness, ['peers', 'cordon', cordoned.id]);
+  await explainNew(scene, witness, [cordoned, drained]);
   const count = pins.length;
   await screen.step('Pinning three more texts', async () => {
     for (const [i, spread] of [...spreads.slice(0, 1), { min: 1, max: 3 }, { min: 2, max: 2 }].entries()) {
@@ -256,6 +257,29 @@ async function cordonOne(scene: Scene, { cordoned, drained, witness }: Roles): P
   });
   await screen.step(`${cordoned.name} keeps what it had`, async () => onlyMoved(scene, []));
   scene.proved.push(`${cordoned.name} was cordoned: it kept its pins and got none of ${added.length} new ones.`);
+}
+
+/** Why each peer would get a new pin or not; these do not. */
+async function explainNew(scene: Scene, { ipfsUrl, apiAddress }: DemoPeer, barred: readonly DemoPeer[]): Promise<void> {
+  const { screen, program, peers } = scene;
+  const cid = await addText(ipfsUrl, 'A text that is not pinned\n');
+  const judged = await screen.step('ctl pin explain -r 2, of a new text', async () => {
+    const answer = await runCtl(program, apiAddress, ['--enc', 'json', 'pin', 'explain', '-r', '2', cid]);
+    return (JSON.parse(answer) as { readonly peers: readonly JudgedPeer[] }).peers;
+  });
+  const nameOf = (id: string): string => peers.find((peer) => peer.id === id)?.name ?? id;
+  for (const { peer, chosen, reason } of judged) {
+    screen.line(`  ${nameOf(peer)}: ${chosen ? 'yes' : 'no'}; ${reason}`);
+    if (chosen && barred.some(({ id }) => id === peer))
+      throw new Error(`${nameOf(peer)} is chosen although it is not to be`);
+  }
+}
+
+/** As `GET /pins/{cid}/allocation` tells it. */
+interface JudgedPeer {
+  readonly peer: string;
+  readonly chosen: boolean;
+  readonly reason: string;
 }
 
 /** Removing the dead one clears it from all pins. */
