@@ -19,7 +19,7 @@ import { parseArgs } from 'node:util';
 import { Cid, type Pin, pinJson } from '../src/model/index.ts';
 import { type BenchCluster, type BenchPeer, ourProgram, type PeerKind, sleep, startCluster } from './clusters.ts';
 import { type KuboStandIns, startKuboStandIns } from './kubo-stand-in.ts';
-import { residentMb } from './processes.ts';
+import { anonymousMb, residentMb } from './processes.ts';
 import { type Figure, report } from './report.ts';
 
 const { values: options } = parseArgs({
@@ -109,8 +109,8 @@ async function large(count: number): Promise<void> {
   await reportResident(`${count} pins, started`, cluster);
   const [peer, , other] = cluster.peers as readonly [BenchPeer, BenchPeer, BenchPeer];
   for (const [name, path] of lists) {
-    const before = await residentMb(peer.pid);
-    const watch = watchResident(peer);
+    const before = await anonymousMb(peer.pid);
+    const watch = watchMemory(peer);
     const result = await list(cluster, path, count);
     reportList(`${count} pins, ${name}`, result);
     report({ name: `${count} pins, ${name}, memory rise while listed`, value: (await watch()) - before, unit: 'MB' });
@@ -289,13 +289,15 @@ function reportList(name: string, result: ListResult, go?: ListResult): void {
 async function reportResident(name: string, cluster: BenchCluster | undefined): Promise<void> {
   const residents = await Promise.all((cluster?.peers ?? []).map(({ pid }) => residentMb(pid)));
   report({ name: `${name}, RSS of the largest peer`, value: Math.max(...residents), unit: 'MB' });
+  const anonymous = await Promise.all((cluster?.peers ?? []).map(({ pid }) => anonymousMb(pid)));
+  report({ name: `${name}, of these without mapped files`, value: Math.max(...anonymous), unit: 'MB' });
 }
 
 /** @returns what ends the watch and tells the most. */
-function watchResident(peer: BenchPeer): () => Promise<number> {
+function watchMemory(peer: BenchPeer): () => Promise<number> {
   let most = 0;
   const look = async (): Promise<void> => {
-    most = Math.max(most, await residentMb(peer.pid));
+    most = Math.max(most, await anonymousMb(peer.pid));
   };
   const timer = setInterval(look, 100);
   return async () => {
