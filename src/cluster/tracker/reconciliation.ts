@@ -6,9 +6,9 @@
  * something had to be refused, and when asked. Pins that IPFS lacks are queued; so is the removal of what the cluster has put
  * here and wants here no more. What others have pinned is never touched.
  */
-import { type Cancel, errorMessage, LogLimit } from '../../base/index.ts';
+import { type Cancel, errorMessage, LogLimit, utf8Decode } from '../../base/index.ts';
 import type { HeldIndex, Operation, OperationKind } from '../../core/track/index.ts';
-import { type Cid, cidOfStateKey, stateKey } from '../../model/index.ts';
+import { type Cid, cidOfStateKey } from '../../model/index.ts';
 import { type HeldPins, isSatisfied } from './held-pins.ts';
 import { KeyCursor } from './key-cursor.ts';
 import type { OwnedPins } from './owned-pins.ts';
@@ -172,9 +172,9 @@ export class Reconciliation {
     let adoptedCount = 0;
     try {
       await owned.load();
-      for await (const page of this.#deps.pinset.pages({ signal })) {
+      for await (const page of this.#deps.pinset.storedPages({ signal })) {
         for (const pin of page) {
-          const key = stateKey(pin.cid);
+          const key = utf8Decode(pin.key);
           while (owned.key !== undefined && owned.key < key) {
             yield* this.#settleOwned(owned.key, held, signal);
             owned.advance();

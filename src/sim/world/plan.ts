@@ -186,7 +186,7 @@ export const driftMax = 1.4;
 
 /** Faults and operations happen in this time. */
 export const faultyMs = 10_000;
-const operationsMax = 110;
+const operationsMax = 90;
 export const keys = 6;
 /** Pins under these keys may expire, and clients do not unpin them: who does has found them expired. */
 const expiringFrom = 4;
