@@ -25,6 +25,8 @@ export interface BenchPeer extends DemoFolder {
 export interface BenchCluster {
   readonly name: string;
   readonly peers: readonly BenchPeer[];
+  /** When the first processes were started, of `performance.now()`. */
+  readonly beganMs: number;
   /** Who has most recently become leader. */
   leader(): Promise<BenchPeer>;
   /** Elections won so far, by all peers. */
@@ -87,9 +89,13 @@ export async function startCluster(options: BenchClusterOptions): Promise<BenchC
   const [first] = kinds;
   const starters = peers.filter(({ kind }) => kind === first);
   const others = peers.filter(({ kind }) => kind !== first);
+  let beganMs = 0;
   const cluster: BenchCluster = {
     name,
     peers,
+    get beganMs() {
+      return beganMs;
+    },
     leader: () => latestLeader(peers),
     elections: async () => (await Promise.all(peers.map((peer) => peer.termsLed()))).flat().length,
     cpu: async () => (await Promise.all(peers.map(({ pid }) => cpuSeconds(pid)))).reduce((sum, n) => sum + n, 0),
@@ -107,7 +113,8 @@ export async function startCluster(options: BenchClusterOptions): Promise<BenchC
   };
   try {
     const pinset = await options.pinset?.(prepared);
-    if (pinset !== undefined) for (const peer of peers) await peer.run('state', 'import', '-f', pinset);
+    if (pinset !== undefined) await Promise.all(peers.map((peer) => peer.run('state', 'import', '-f', pinset)));
+    beganMs = performance.now();
     await Promise.all(starters.map((peer) => peer.start()));
     await Promise.all(others.map((peer) => peer.start()));
     await cluster.quiet();

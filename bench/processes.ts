@@ -7,6 +7,15 @@ export async function residentMb(pid: number | undefined): Promise<number> {
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1024;
 }
 
+/**
+ * The same without the pages of mapped files: LevelDB maps its tables, so that a walk over all pins makes them resident for as
+ * long as the system has no other use for the memory.
+ */
+export async function anonymousMb(pid: number | undefined): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return Number(/RssAnon:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1024;
+}
+
 /** User and system time so far; Linux counts in hundredths of a second. */
 export async function cpuSeconds(pid: number | undefined): Promise<number> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8');

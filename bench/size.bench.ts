@@ -19,7 +19,7 @@ import { parseArgs } from 'node:util';
 import { Cid, type Pin, pinJson } from '../src/model/index.ts';
 import { type BenchCluster, type BenchPeer, ourProgram, type PeerKind, sleep, startCluster } from './clusters.ts';
 import { type KuboStandIns, startKuboStandIns } from './kubo-stand-in.ts';
-import { residentMb } from './processes.ts';
+import { anonymousMb, residentMb } from './processes.ts';
 import { type Figure, report } from './report.ts';
 
 const { values: options } = parseArgs({
@@ -57,11 +57,10 @@ async function compare(count: number): Promise<void> {
   for (const kind of names) {
     const standIns = await startKuboStandIns(3);
     stops.push(() => standIns.stop());
-    const began = performance.now();
     const cluster = await start(kind, standIns, async () => file);
     clusters.set(kind, cluster);
     await allPinned(standIns, count);
-    seconds.set(kind, (performance.now() - began) / 1000);
+    seconds.set(kind, (performance.now() - cluster.beganMs) / 1000);
     await cluster.quiet();
   }
   const figure = (kind: PeerKind, value: Omit<Figure, 'ratio' | 'of'>, ofGo: number | undefined): void =>
@@ -99,22 +98,32 @@ async function allPinned(standIns: KuboStandIns, count: number): Promise<void> {
 async function large(count: number): Promise<void> {
   const empty = await startEmpty();
   const held = join(folder, 'held');
+  await writeLines(held, count, (n) => pinNumber(n, []).cid.toString());
   const standIns = await startKuboStandIns(3, held);
   stops.push(() => standIns.stop());
   const cluster = await start('ours', standIns, async (ids) => {
     const pairs = [0, 1, 2].map((i) => [ids[i] ?? '', ids[(i + 1) % 3] ?? ''].sort());
-    return await writePinset(count, (i) => pairs[i % 3] ?? [], held);
+    return await writePinset(count, (i) => pairs[i % 3] ?? []);
   });
   await cluster.quiet();
   await reportResident(`${count} pins, started`, cluster);
   const [peer, , other] = cluster.peers as readonly [BenchPeer, BenchPeer, BenchPeer];
   for (const [name, path] of lists) {
-    const before = await residentMb(peer.pid);
-    const watch = watchResident(peer);
+    const before = await anonymousMb(peer.pid);
+    const watch = watchMemory(peer);
     const result = await list(cluster, path, count);
     reportList(`${count} pins, ${name}`, result);
     report({ name: `${count} pins, ${name}, memory rise while listed`, value: (await watch()) - before, unit: 'MB' });
   }
+  await hang(cluster, other, count);
+  await restart(cluster, peer, count);
+  await idle(cluster, empty, count);
+  await vanish(cluster, peer, count);
+  await together(cluster, count);
+}
+
+/** Lists for several callers at once. */
+async function together(cluster: BenchCluster, count: number): Promise<void> {
   const alone = await list(cluster, '/allocations', count);
   const began = performance.now();
   await Promise.all(Array.from({ length: 5 }, () => list(cluster, '/allocations', count)));
@@ -127,10 +136,6 @@ async function large(count: number): Promise<void> {
     ratio,
     of: 'five times one',
   });
-  await vanish(cluster, peer, count);
-  await hang(cluster, other, count);
-  await idle(cluster, empty, count);
-  await restart(cluster, peer, count);
 }
 
 /** For the comparison of what peers use that have nothing to do. */
@@ -284,13 +289,15 @@ function reportList(name: string, result: ListResult, go?: ListResult): void {
 async function reportResident(name: string, cluster: BenchCluster | undefined): Promise<void> {
   const residents = await Promise.all((cluster?.peers ?? []).map(({ pid }) => residentMb(pid)));
   report({ name: `${name}, RSS of the largest peer`, value: Math.max(...residents), unit: 'MB' });
+  const anonymous = await Promise.all((cluster?.peers ?? []).map(({ pid }) => anonymousMb(pid)));
+  report({ name: `${name}, of these without mapped files`, value: Math.max(...anonymous), unit: 'MB' });
 }
 
 /** @returns what ends the watch and tells the most. */
-function watchResident(peer: BenchPeer): () => Promise<number> {
+function watchMemory(peer: BenchPeer): () => Promise<number> {
   let most = 0;
   const look = async (): Promise<void> => {
-    most = Math.max(most, await residentMb(peer.pid));
+    most = Math.max(most, await anonymousMb(peer.pid));
   };
   const timer = setInterval(look, 100);
   return async () => {
@@ -327,24 +334,21 @@ async function start(
   return cluster;
 }
 
-/** A file of so many pins, everywhere or allocated, and with `held` one of their CIDs. @returns its path */
-async function writePinset(
-  count: number,
-  allocationsOf: (i: number) => readonly string[],
-  held?: string,
-): Promise<string> {
+/** A file of so many pins, everywhere or allocated. @returns its path */
+async function writePinset(count: number, allocationsOf: (i: number) => readonly string[]): Promise<string> {
   const path = join(folder, `${count}.json`);
-  const outputs = [createWriteStream(path), ...(held === undefined ? [] : [createWriteStream(held)])];
-  for (let at = 0; at < count; at += 1000) {
-    const pins = Array.from({ length: Math.min(1000, count - at) }, (_, i) => pinNumber(at + i, allocationsOf(at + i)));
-    const texts = [pins.map(pinJson.print).join('\n'), pins.map(({ cid }) => cid.toString()).join('\n')];
-    for (const [i, output] of outputs.entries()) if (!output.write(`${texts[i]}\n`)) await once(output, 'drain');
-  }
-  for (const output of outputs) {
-    output.end();
-    await once(output, 'close');
-  }
+  await writeLines(path, count, (n) => pinJson.print(pinNumber(n, allocationsOf(n))));
   return path;
+}
+
+async function writeLines(path: string, count: number, lineOf: (n: number) => string): Promise<void> {
+  const output = createWriteStream(path);
+  for (let at = 0; at < count; at += 1000) {
+    const lines = Array.from({ length: Math.min(1000, count - at) }, (_, i) => `${lineOf(at + i)}\n`);
+    if (!output.write(lines.join(''))) await once(output, 'drain');
+  }
+  output.end();
+  await once(output, 'close');
 }
 
 function pinNumber(n: number, allocations: readonly string[]): Pin {

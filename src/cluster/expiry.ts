@@ -79,7 +79,8 @@ export class Expiry {
     this.#loop = new Loop('expiry of pins', options.stateSyncIntervalMs, deps, (signal) => this.#timedRound(signal));
     this.observer = {
       onPin: ({ expireAt }) => {
-        if (expireAt !== null) this.#notice(expireAt.seconds * 1000);
+        // The epoch means never, too.
+        if (expireAt !== null && expireAt.seconds > 0) this.#notice(expireAt.seconds * 1000);
       },
       onReplaced: () => this.#notice(Number.NEGATIVE_INFINITY),
     };
@@ -111,8 +112,9 @@ export class Expiry {
     } finally {
       this.#pauseEndMs = this.#deps.clock.now() + pauseMsPerPin * this.#left;
       const latestMs = this.#wallMs() + this.#options.stateSyncIntervalMs;
-      // One that fails is followed by the next after a whole interval.
-      this.#armedMs = nextMs === undefined ? latestMs : Math.min(nextMs, this.#noticedMs, latestMs);
+      // One that fails is followed by the next after a whole interval, unless something has happened meanwhile.
+      this.#armedMs = Math.min(nextMs ?? latestMs, this.#noticedMs, latestMs);
+      this.#loop.startIn(this.#delayTo(this.#armedMs));
     }
     return this.#delayTo(this.#armedMs);
   }

@@ -247,6 +247,23 @@ test('a drained peer ends with no allocation, and nobody lets go before enough o
   }
 });
 
+test('a new holder that has lost the pin, and does not know it, is told to get it', async (t) => {
+  const { cluster, ids, holders, of } = await started(t, 3);
+  const [a, b, c] = ids;
+  await allocated(cluster, 0, 2, 2, [a, c]);
+  await cluster.clock.advance(1000);
+  of(b).ipfs.onAct = async (act, cid) => {
+    // Somebody else takes it off the node once.
+    if (act !== 'pin') return;
+    of(b).ipfs.onAct = () => {};
+    cluster.clock.after(1, () => of(b).ipfs.held.delete(cid.toString()));
+  };
+  await cluster.node(0).peer.cordonPeer(c ?? '', 'draining');
+  await cluster.clock.advance(60_000);
+  assert.deepEqual(holders(0), [a, b]);
+  assert.equal(of(b).ipfs.held.size, 1);
+});
+
 test('draining works although repinning is disabled, and moves nothing else', async (t) => {
   const { cluster, ids, holders, written } = await started(t, 5, { disableRepinning: true });
   const [a, b, c, d, e] = ids;

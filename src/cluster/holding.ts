@@ -1,6 +1,6 @@
 /** Whether members hold a pin, by their own word. */
 import type { Clock } from '../base/index.ts';
-import { type Cid, methods, type PeerId, type TrackerStatus } from '../model/index.ts';
+import { type Cid, methods, type PeerId, type PinInfo, type TrackerStatus } from '../model/index.ts';
 import { Deadline } from './deadline.ts';
 import type { PinTracker, Rpc } from './ports.ts';
 
@@ -14,20 +14,25 @@ export interface HoldingDeps {
 /** A member that does not answer in time does not hold the pin: nobody else is dropped for it. */
 const statusTimeoutMs = 10_000;
 
-/** The status of the pin on that member; `undefined`: it does not say. */
+/**
+ * The status of the pin on that member; `undefined`: it does not say. One that neither holds it nor works on it is told to: a Go peer would
+ * not look before its next `pin_recover_interval`, and it comes to that when it was told to let go of the pin just before.
+ */
 export async function statusOn(
-  deps: HoldingDeps,
+  { self, rpc, tracker, clock }: HoldingDeps,
   peer: PeerId,
   cid: Cid,
   signal: AbortSignal,
 ): Promise<TrackerStatus | undefined> {
-  const { self, rpc, tracker, clock } = deps;
   const deadline = new Deadline(clock, statusTimeoutMs, signal);
   const call = { signal: deadline.signal, timeoutMs: statusTimeoutMs };
+  const ask = (act: 'Status' | 'Recover'): Promise<PinInfo> => {
+    if (peer !== self) return rpc.call(peer, methods.PinTracker[act], cid, call);
+    return act === 'Status' ? tracker.status(cid, call) : tracker.recover(cid, call);
+  };
   try {
-    const info =
-      peer === self ? await tracker.status(cid, call) : await rpc.call(peer, methods.PinTracker.Status, cid, call);
-    return info.status;
+    const { status } = await ask('Status');
+    return status === 'unexpectedly_unpinned' ? (await ask('Recover')).status : status;
   } catch {
     // Why it does not say is not ours to tell: its status shows it.
     return undefined;

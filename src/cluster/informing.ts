@@ -22,10 +22,10 @@ export interface InformingDeps {
 
 /** At least so long an informer may take, whatever the lifetime of its metric. */
 const questionMsMin = 10_000;
-/** Part of the lifetime of a metric after which it is renewed. */
-const renewalPart = 2;
-/** Part of the lifetime between two questions at least, and after one that failed. */
+/** Part of the lifetime of a metric that passes before the next try after a failure. */
 const retryPart = 4;
+/** The same between two questions at least. */
+const restPart = 20;
 /** Between two extra rounds: with many short pins, each would ask the IPFS node for its size otherwise. */
 const extraRoundMs = 1000;
 const idleMs = 3_600_000;
@@ -54,7 +54,8 @@ export class Informing {
         const beganMs = deps.clock.now();
         await question.publish({ signal });
         const tookMs = deps.clock.now() - beganMs;
-        return Math.max(ttlMs / renewalPart - tookMs, ttlMs / retryPart);
+        // Half of the lifetime, less what an equally slow answer needs of it.
+        return Math.max((ttlMs - tookMs) / 2, ttlMs / restPart);
       });
     });
     this.#extra = new Loop('metrics after work', extraRoundMs, deps, async (signal) => {

@@ -154,7 +154,7 @@ test('mergeStatus gives out what it has before it waits for a peer', async () =>
   assert.equal(value?.length, 1);
 });
 
-test('mergeStatus ends all peers’ answers when the reader leaves', async () => {
+test('a vanished client ends the work: mergeStatus ends all peers’ answers when the reader leaves (R29)', async () => {
   let ended = 0;
   const onEnd = (): void => {
     ended += 1;

@@ -134,7 +134,7 @@ test('Peer: a pin update takes over everything but what the request names', asyn
   assert.equal(peer.pinGet(cidNumber(1)).name, 'old', 'the source stays');
 });
 
-test('status of all: one failing peer marks only the CIDs allocated to it', async (t) => {
+test('status of all: one failing peer marks only the CIDs allocated to it (R29)', async (t) => {
   const cluster = await started(t, 3);
   const { peer } = cluster.node(0);
   const dead = cluster.node(2).id;
@@ -158,7 +158,7 @@ test('status of all: one failing peer marks only the CIDs allocated to it', asyn
   );
 });
 
-test('status of all: a hung peer costs its deadline only', async (t) => {
+test('a slow peer is bounded: in a status of all a hung one costs its deadline only (R29)', async (t) => {
   const cluster = await started(t, 3);
   const { peer } = cluster.node(0);
   for (let n = 0; n < 20; n += 1) await peer.pin(cidNumber(n), asked());

@@ -168,6 +168,7 @@ function timeOf(date: Date): Time {
   return timeFromNanos(BigInt(date.getTime()) * 1_000_000n);
 }
 
+/** The epoch means that there is none, as in what is stored. */
 function dateOf(time: Time | null): Date | undefined {
-  return time === null ? undefined : new Date(Number(timeToNanos(time) / 1_000_000n));
+  return time === null || time.seconds <= 0 ? undefined : new Date(Number(timeToNanos(time) / 1_000_000n));
 }

@@ -5,7 +5,16 @@
  * state key; then these parts, each behind its length: the time (text, empty for Go's zero time), the error, the number of
  * attempts (text), the pin as it is stored. Lengths are varints.
  */
-import { noBytes, OperatingError, utf8Decode, utf8Encode, varintRead, varintSize, varintWrite } from '../base/index.ts';
+import {
+  copyBytes,
+  noBytes,
+  OperatingError,
+  utf8Decode,
+  utf8Encode,
+  varintRead,
+  varintSize,
+  varintWrite,
+} from '../base/index.ts';
 import { defaultPinOptions } from './pin-options-query.ts';
 import { encodePin } from './pin-protobuf.ts';
 import { type RemoteStatusRow, type StatusRow, type TrackerStatus, trackerStatusBits } from './status.ts';
@@ -37,8 +46,7 @@ export class StatusRowWriter {
 
   /** The rows added since the last time. */
   take(): Uint8Array {
-    const rows = this.#bytes.subarray(0, this.#length);
-    this.#bytes = new Uint8Array(this.#bytes.length);
+    const rows = copyBytes(this.#bytes.subarray(0, this.#length));
     this.#length = 0;
     return rows;
   }

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
-import type { RaftConfig } from '../../src/model/config/index.ts';
+import type { RaftConfig, ServiceConfig } from '../../src/model/config/index.ts';
 import { IpfsStandIn } from '../support/ipfs-stand-in.ts';
 import { type Outcome, pin, pinset, unpin } from '../support/member-api.ts';
 import {
@@ -27,6 +27,8 @@ const skip =
 if (skip !== false) console.warn(skip);
 
 const limitMs = 40_000;
+/** A Go peer removes expired pins no sooner. */
+const goSyncMs = 2000;
 /** A Go peer says that it has not heard of the leader for too long. One of ours says nothing. */
 const goTimedOut = /heartbeat timeout reached/;
 /** Each of the three is elected once within a few deaths; so many never happen. */
@@ -56,6 +58,10 @@ class MixedCluster {
       ipfsAddress: ipfs[i]?.multiaddress ?? '',
       isJoining: i > 0,
       raft,
+      change: (config: ServiceConfig) => ({
+        ...config,
+        cluster: { ...config.cluster, stateSyncIntervalMs: goSyncMs },
+      }),
     }));
     return new MixedCluster(folder, ipfs, await createMembers(folder, plans));
   }
@@ -87,6 +93,20 @@ class MixedCluster {
       });
       this.expected.delete(cid);
     }
+  }
+
+  /** Pins a few for a short time, and the last one of them again for ever. */
+  async writeExpiring({ apiUrl, name }: Member): Promise<void> {
+    const ask = async (cid: string, query: string): Promise<void> => {
+      const signal = AbortSignal.timeout(limitMs);
+      const answer = await fetch(`${apiUrl}/pins/${cid}?${query}`, { method: 'POST', signal });
+      assert.ok(answer.ok, await answer.text());
+    };
+    const cids = Array.from({ length: 5 }, () => cidNumber(this.#written++).toString());
+    for (const cid of cids) await ask(cid, 'name=short&expire-in=3s');
+    const last = cids.at(-1) ?? '';
+    await ask(last, 'name=again');
+    this.expected.set(last, `again by ${name}`);
   }
 
   async writeThroughAll(count?: number): Promise<void> {
@@ -271,6 +291,29 @@ for (const kinds of [
       await cluster.writeThroughAll(1);
       await ours.start();
       await cluster.write(ours, 1);
+      await cluster.same();
+    });
+
+    test('pins expire, whoever leads and whoever is nearest, and one that is pinned again stays', async () => {
+      const ours = cluster.members.filter((member) => member.kind === 'ours');
+      const [one] = ours;
+      const go = cluster.members.find((member) => member.kind === 'go');
+      assert.ok(one !== undefined && go !== undefined);
+      await cluster.makeLead(one);
+      for (const member of cluster.members) await cluster.writeExpiring(member);
+      await cluster.writeThroughAll(1);
+      await cluster.same();
+      // What Go peers themselves write under a Go leader takes the expiry of whatever came before.
+      await cluster.makeLead(go);
+      for (const member of ours) {
+        await cluster.writeExpiring(member);
+        await cluster.write(member, 1);
+      }
+      await cluster.same();
+      await cluster.write(one, 1);
+      await cluster.writeThroughAll(1);
+      // Go peers have looked for expired pins by then.
+      await setTimeout(2 * goSyncMs);
       await cluster.same();
     });
 

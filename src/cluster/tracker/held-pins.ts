@@ -25,8 +25,13 @@ export class HeldPins {
     this.#next?.set(cid.bytes, held);
   }
 
+  /** By all that is known now; `none` before the node was listed. */
+  get(cid: Cid): Held {
+    return this.#listed?.get(cid.bytes) ?? 'none';
+  }
+
   /** Lists the node. One at a time. */
-  async list(ipfs: IpfsConnector, signal: AbortSignal): Promise<HeldIndex> {
+  async list(ipfs: IpfsConnector, signal: AbortSignal): Promise<void> {
     const next = new HeldIndex(this.#random);
     this.#next = next;
     try {
@@ -39,12 +44,11 @@ export class HeldPins {
       this.#next = undefined;
     }
     this.#listed = next;
-    return next;
   }
 }
 
 /** Whether what is held is what the pin asks for: a recursive pin holds a direct one too. */
-export function isSatisfied(pin: PinPlacement, index: HeldIndex): boolean {
-  const held = index.get(pin.cid.bytes);
+export function isSatisfied(pin: PinPlacement, held: Held): boolean {
+  // The depth of a pin as stored is decoded when it is asked for: seldom, in this order.
   return held === 'recursive' || (held === 'direct' && pin.maxDepth === 0);
 }

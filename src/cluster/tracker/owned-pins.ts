@@ -15,7 +15,7 @@ import type { Datastore, DatastoreOp } from '../ports.ts';
 
 const pageSize = 1000;
 /** A pin waits for its record at most this long behind the one before; alone it does not wait. */
-const groupDefaultMs = 20;
+const groupDefaultMs = 100;
 /** Records that are written without waiting for more. */
 const groupMax = 1000;
 
@@ -24,7 +24,7 @@ export interface OwnedPinsDeps {
   readonly store: Datastore;
   readonly clock: Clock;
   readonly onError: (error: unknown) => void;
-  /** Least time between the beginnings of two writes. Default 20 ms. */
+  /** Least time between the beginnings of two writes. Default 100 ms. */
   readonly groupMs?: number | undefined;
 }
 

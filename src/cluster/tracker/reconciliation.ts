@@ -6,9 +6,9 @@
  * something had to be refused, and when asked. Pins that IPFS lacks are queued; so is the removal of what the cluster has put
  * here and wants here no more. What others have pinned is never touched.
  */
-import { type Cancel, errorMessage, LogLimit } from '../../base/index.ts';
-import type { HeldIndex, Operation, OperationKind } from '../../core/track/index.ts';
-import { type Cid, cidOfStateKey, stateKey } from '../../model/index.ts';
+import { type Cancel, errorMessage, LogLimit, utf8Decode } from '../../base/index.ts';
+import type { Operation, OperationKind } from '../../core/track/index.ts';
+import { type Cid, cidOfStateKey } from '../../model/index.ts';
 import { type HeldPins, isSatisfied } from './held-pins.ts';
 import { KeyCursor } from './key-cursor.ts';
 import type { OwnedPins } from './owned-pins.ts';
@@ -119,8 +119,8 @@ export class Reconciliation {
     this.#isDue = false;
     let isComplete = false;
     try {
-      const held = await this.#deps.held.list(this.#deps.ipfs, signal).finally(release);
-      yield* this.#walk(held, signal);
+      await this.#deps.held.list(this.#deps.ipfs, signal).finally(release);
+      yield* this.#walk(signal);
       isComplete = true;
       if (number >= this.#behindNumber) this.#behindNumber = 0;
     } finally {
@@ -166,28 +166,32 @@ export class Reconciliation {
     });
   }
 
-  /** Merges the pinset with the record of own pins, both in key order. */
-  async *#walk(held: HeldIndex, signal: AbortSignal): AsyncGenerator<string, void> {
+  /**
+   * Merges the pinset with the record of own pins, both in key order. Both may be old by the time they are read: what is done about a
+   * pin is decided by what is known then.
+   */
+  async *#walk(signal: AbortSignal): AsyncGenerator<string, void> {
     const owned = new KeyCursor(this.#deps.owned.pages(signal));
+    const { held } = this.#deps;
     let adoptedCount = 0;
     try {
       await owned.load();
-      for await (const page of this.#deps.pinset.pages({ signal })) {
+      for await (const page of this.#deps.pinset.storedPages({ signal })) {
         for (const pin of page) {
-          const key = stateKey(pin.cid);
+          const key = utf8Decode(pin.key);
           while (owned.key !== undefined && owned.key < key) {
-            yield* this.#settleOwned(owned.key, held, signal);
+            yield* this.#settleOwned(owned.key, signal);
             owned.advance();
             if (owned.mustLoad) await owned.load();
           }
           const isOwned = owned.key === key;
-          if (isOwned && !isHere(pin, this.#self)) yield* this.#settleOwned(key, held, signal);
+          if (isOwned && !isHere(pin, this.#self)) yield* this.#settleOwned(key, signal);
           if (isOwned) owned.advance();
           if (owned.mustLoad) await owned.load();
           if (!isHere(pin, this.#self)) continue;
           if (this.#deps.workers.operations.get(key)?.kind === 'unpin') this.#keep(pin.cid, key);
-          else if (!isSatisfied(pin, held)) yield* this.#settleMissing(pin.cid, key, held, signal);
-          else if (!isOwned && this.#deps.pinset.has(pin.cid)) {
+          else if (!isSatisfied(pin, held.get(pin.cid))) yield* this.#settleMissing(pin.cid, key, signal);
+          else if (!isOwned && this.#isStillHere(pin.cid)) {
             void this.#deps.owned.add(key);
             adoptedCount += 1;
             if (adoptedCount % adoptedPerFlush === 0) await this.#deps.owned.flushed();
@@ -195,7 +199,7 @@ export class Reconciliation {
         }
       }
       while (owned.key !== undefined) {
-        yield* this.#settleOwned(owned.key, held, signal);
+        yield* this.#settleOwned(owned.key, signal);
         owned.advance();
         if (owned.mustLoad) await owned.load();
       }
@@ -204,9 +208,15 @@ export class Reconciliation {
     }
   }
 
+  /** The page that it is known from may be old. */
+  #isStillHere(cid: Cid): boolean {
+    const pin = this.#deps.pinset.get(cid);
+    return pin !== undefined && isHere(pin, this.#self);
+  }
+
   /** Queues a pin that IPFS lacks, unless it is being worked on or has left the pinset meanwhile. */
-  async *#settleMissing(cid: Cid, key: string, held: HeldIndex, signal: AbortSignal): AsyncGenerator<string, void> {
-    const { workers, pinset } = this.#deps;
+  async *#settleMissing(cid: Cid, key: string, signal: AbortSignal): AsyncGenerator<string, void> {
+    const { workers, pinset, held } = this.#deps;
     const operation = workers.operations.get(key);
     if (operation !== undefined) {
       this.#renew(key, operation);
@@ -214,7 +224,7 @@ export class Reconciliation {
     }
     await workers.waitForRoom(signal);
     const pin = pinset.get(cid);
-    if (pin === undefined || !isHere(pin, this.#self) || isSatisfied(pin, held)) return;
+    if (pin === undefined || !isHere(pin, this.#self) || isSatisfied(pin, held.get(pin.cid))) return;
     if (workers.operations.get(key) === undefined && workers.want('pin', key, pin)) yield key;
   }
 
@@ -238,8 +248,8 @@ export class Reconciliation {
   }
 
   /** Queues the removal of what the cluster has put here and wants here no more. */
-  async *#settleOwned(key: string, held: HeldIndex, signal: AbortSignal): AsyncGenerator<string, void> {
-    const { workers, pinset, owned } = this.#deps;
+  async *#settleOwned(key: string, signal: AbortSignal): AsyncGenerator<string, void> {
+    const { workers, pinset, owned, held } = this.#deps;
     const operation = workers.operations.get(key);
     if (operation !== undefined) {
       this.#giveUp(key, operation);
@@ -249,7 +259,7 @@ export class Reconciliation {
     const cid = cidOfStateKey(key);
     const pin = pinset.get(cid);
     if ((pin !== undefined && isHere(pin, this.#self)) || workers.operations.get(key) !== undefined) return;
-    if (held.get(cid.bytes) === 'none') owned.remove(key);
+    if (held.get(cid) === 'none') owned.remove(key);
     else if (workers.want('unpin', key, pin ?? barePin(cid))) yield key;
   }
 

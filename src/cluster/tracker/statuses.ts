@@ -131,15 +131,14 @@ export class Statuses {
     const elsewhere = this.#stateElsewhere(pin);
     if (elsewhere !== undefined) return elsewhere;
     if (!this.#deps.ipfs.isUp()) return { status: 'cluster_error', timestamp: pin.timestamp, error: ipfsDownText };
-    if (this.#deps.held.listed !== undefined && isSatisfied(pin, this.#deps.held.listed))
-      return { status: 'pinned', timestamp: pin.timestamp };
+    if (isSatisfied(pin, this.#deps.held.get(pin.cid))) return { status: 'pinned', timestamp: pin.timestamp };
     return this.#missingState(pin);
   }
 
   async #stateByAsking(pin: Pin, options?: CallOptions): Promise<RowState> {
     try {
       const held = await this.#deps.ipfs.pinLsCid(pin, options);
-      const isPinned = held === 'recursive' || (held === 'direct' && pin.maxDepth === 0);
+      const isPinned = (held === 'recursive' || held === 'direct') && isSatisfied(pin, held);
       this.#deps.held.note(pin.cid, isPinned ? held : 'none');
       return isPinned ? { status: 'pinned', timestamp: pin.timestamp } : this.#missingState(pin);
     } catch (error) {

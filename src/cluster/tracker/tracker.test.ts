@@ -55,7 +55,7 @@ async function bench(t: Ending, options: { readonly isUp?: boolean; readonly max
         clock,
         random: new SeededRandom(5),
         logger: silentLogger,
-        identity: () => ({ peer: 'self', peername: 'name', ipfsId: 'ipfs', ipfsAddresses: [] }),
+        identity: () => ({ peer: self, peername: 'name', ipfsId: 'ipfs', ipfsAddresses: [] }),
       },
     );
   const made: Bench = {
@@ -106,7 +106,7 @@ test('PinTracker pins and unpins, and never calls IPFS inside of track', async (
   await settle();
   assert.deepEqual(b.ipfs.acts, ['list', `pin ${cidNumber(1)}`]);
   const info = await statusOf(b, 1);
-  assert.deepEqual([info.status, info.name, info.peer, info.peername], ['pinned', 'one', 'self', 'name']);
+  assert.deepEqual([info.status, info.name, info.peer, info.peername], ['pinned', 'one', self, 'name']);
   b.unpin(pin);
   await settle();
   assert.equal(b.ipfs.held.size, 0);
@@ -172,7 +172,7 @@ test('PinTracker never unpins what the cluster did not pin', async (t) => {
   const b = await bench(t);
   b.ipfs.held.set(cidNumber(1).toString(), 'recursive');
   b.ipfs.held.set(cidNumber(2).toString(), 'recursive');
-  const elsewhere = { allocations: ['other'], replicationFactorMin: 1, replicationFactorMax: 1 };
+  const elsewhere = { allocations: [other], replicationFactorMin: 1, replicationFactorMax: 1 };
   b.pin(pinOf(cidNumber(1), elsewhere));
   b.unpin(pinOf(cidNumber(1), elsewhere));
   await b.restart();
@@ -182,11 +182,11 @@ test('PinTracker never unpins what the cluster did not pin', async (t) => {
 
 test('PinTracker unpins what has moved to other peers', async (t) => {
   const b = await bench(t);
-  const here = { allocations: ['self'], replicationFactorMin: 1, replicationFactorMax: 1 };
+  const here = { allocations: [self], replicationFactorMin: 1, replicationFactorMax: 1 };
   b.pin(pinOf(cidNumber(1), here));
   await settle();
   assert.equal(b.ipfs.held.size, 1);
-  b.pin(pinOf(cidNumber(1), { ...here, allocations: ['other'] }));
+  b.pin(pinOf(cidNumber(1), { ...here, allocations: [other] }));
   await settle();
   assert.equal(b.ipfs.held.size, 0);
   assert.equal((await statusOf(b, 1)).status, 'remote');
@@ -194,11 +194,11 @@ test('PinTracker unpins what has moved to other peers', async (t) => {
 
 test('PinTracker does not unpin what has moved to other peers before its pin began', async (t) => {
   const b = await bench(t, { isUp: false });
-  const here = { allocations: ['self'], replicationFactorMin: 1, replicationFactorMax: 1 };
+  const here = { allocations: [self], replicationFactorMin: 1, replicationFactorMax: 1 };
   b.ipfs.held.set(cidNumber(1).toString(), 'recursive');
   b.pin(pinOf(cidNumber(1), here));
   await settle();
-  b.pin(pinOf(cidNumber(1), { ...here, allocations: ['other'] }));
+  b.pin(pinOf(cidNumber(1), { ...here, allocations: [other] }));
   b.ipfs.setUp(true);
   await settle();
   await b.restart();
@@ -208,7 +208,7 @@ test('PinTracker does not unpin what has moved to other peers before its pin beg
 
 test('PinTracker unpins what has moved to other peers after its pin was begun, wanted again, and was to be removed', async (t) => {
   const b = await bench(t);
-  const here = pinOf(cidNumber(1), { allocations: ['self'], replicationFactorMin: 1, replicationFactorMax: 1 });
+  const here = pinOf(cidNumber(1), { allocations: [self], replicationFactorMin: 1, replicationFactorMax: 1 });
   const going = Promise.withResolvers<void>();
   b.ipfs.onAct = () => going.promise;
   b.pin(here);
@@ -220,7 +220,7 @@ test('PinTracker unpins what has moved to other peers after its pin was begun, w
   b.unpin(here);
   await settle();
   b.ipfs.onAct = () => {};
-  b.pin({ ...here, allocations: ['other'] });
+  b.pin({ ...here, allocations: [other] });
   await b.clock.advance(minute);
   await settle();
   assert.equal(b.ipfs.held.size, 0);
@@ -431,7 +431,7 @@ test('PinTracker filters', async (t) => {
   b.pin(pinOf(cidNumber(2)));
   b.pin(
     pinOf(cidNumber(3), {
-      allocations: ['12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5'],
+      allocations: [other],
       replicationFactorMin: 1,
       replicationFactorMax: 1,
     }),
@@ -472,6 +472,22 @@ test('PinTracker does not list again after each operation while listings fail', 
   assert.equal(b.ipfs.acts.filter((act) => act === 'list').length, 2);
 });
 
+test('ready at once, recovery behind: a start waits neither for IPFS to list its pins nor for what it finds then (R45)', async (t) => {
+  const b = await bench(t);
+  for (let n = 0; n < 50; n += 1) b.pinset.add(pinOf(cidNumber(n)));
+  b.ipfs.onList = () => new Promise(() => {});
+  await b.restart();
+  // Listed, and the newest work done, while nothing is known yet of the rest.
+  const listed = await b.all();
+  assert.deepEqual([Object.keys(listed).length, new Set(Object.values(listed))], [50, new Set(['pin_queued'])]);
+  b.pin(pinOf(cidNumber(50)));
+  await settle();
+  assert.equal(b.ipfs.held.has(cidNumber(50).toString()), true);
+  b.ipfs.onList = async () => {};
+  await b.restart();
+  assert.equal(b.ipfs.held.size, 51);
+});
+
 const hangUntilAborted = (signal: AbortSignal): Promise<void> =>
   new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
 
@@ -495,14 +511,14 @@ test('PinTracker: cancelled operations free their slots, as many as there are (R
 for (const way of ['recover', 'recover all', 'repin', 'reallocate'] as const) {
   test(`PinTracker: a failed pin reaches pinned by ${way}, with a fresh status (R5)`, async (t) => {
     const b = await bench(t);
-    const here = { allocations: ['self'], replicationFactorMin: 1, replicationFactorMax: 1 };
+    const here = { allocations: [self], replicationFactorMin: 1, replicationFactorMax: 1 };
     const pin = pinOf(cidNumber(1), here);
     b.ipfs.onAct = () => refuse('no such block');
     b.pin(pin);
     await settle();
     assert.deepEqual((await statusOf(b, 1)).error, 'no such block');
     if (way === 'reallocate') {
-      b.pin({ ...pin, allocations: ['other'] });
+      b.pin({ ...pin, allocations: [other] });
       await settle();
       const { status, error, attemptCount } = await statusOf(b, 1);
       assert.deepEqual([status, error, attemptCount], ['unpin_error', 'no such block', 1]);
@@ -703,7 +719,7 @@ test('PinTracker: after any history IPFS holds what the pinset says and what oth
         pinOf(cidNumber(n), {
           maxDepth,
           mode: maxDepth === 0 ? 'direct' : 'recursive',
-          allocations: ['self'],
+          allocations: [self],
           replicationFactorMin: 1,
           replicationFactorMax: 1,
         });
@@ -711,10 +727,10 @@ test('PinTracker: after any history IPFS holds what the pinset says and what oth
         const cid = cidNumber(n);
         const present = b.pinset.get(cid);
         // What others have pinned under a CID is theirs as long as the cluster never wants it here.
-        const isForeign = foreign.some((other) => other.equals(cid));
+        const isForeign = foreign.some((theirs) => theirs.equals(cid));
         if (kind === 'pin' && !isForeign) b.pin(pinHere(n, -1));
         else if (kind === 'direct' && !isForeign && present?.mode !== 'recursive') b.pin(pinHere(n, 0));
-        else if (kind === 'away') b.pin({ ...pinHere(n, present?.maxDepth ?? -1), allocations: ['other'] });
+        else if (kind === 'away') b.pin({ ...pinHere(n, present?.maxDepth ?? -1), allocations: [other] });
         else if (kind === 'unpin' && present !== undefined) b.unpin(present);
         else if (['refuse', 'hang', 'vanish'].includes(kind)) faults.set(cid.toString(), kind);
         else if (kind === 'heal') faults.delete(cid.toString());
@@ -727,7 +743,7 @@ test('PinTracker: after any history IPFS holds what the pinset says and what oth
         else if (kind === 'replace') {
           for (let at = 0; at < cids; at += 1) {
             const isWanted = (n >> at) % 2 === 1;
-            if (foreign.some((other) => other.equals(cidNumber(at)))) continue;
+            if (foreign.some((theirs) => theirs.equals(cidNumber(at)))) continue;
             if (isWanted) b.pinset.add(pinHere(at, -1));
             else b.pinset.remove(cidNumber(at));
           }
@@ -740,8 +756,8 @@ test('PinTracker: after any history IPFS holds what the pinset says and what oth
       const expected = new Map<string, string>(foreign.map((cid) => [cid.toString(), 'held']));
       for (let n = 0; n < cids; n += 1) {
         const pin = b.pinset.get(cidNumber(n));
-        if (pin?.allocations?.includes('self') === true) expected.set(pin.cid.toString(), 'held');
-        if (pin?.maxDepth === -1 && pin.allocations?.includes('self') === true) {
+        if (pin?.allocations?.includes(self) === true) expected.set(pin.cid.toString(), 'held');
+        if (pin?.maxDepth === -1 && pin.allocations?.includes(self) === true) {
           assert.equal(b.ipfs.held.get(pin.cid.toString()), 'recursive');
         }
       }

@@ -40,7 +40,7 @@ export interface TrackerOptions {
   readonly reconcileIntervalMs: number;
   /** Delay after a first failure; default 5 s. Doubles up to `reconcileIntervalMs`. */
   readonly retryDelayMinMs?: number;
-  /** Least time between two writes of what is pinned here; default 20 ms. A pin alone does not wait. */
+  /** Least time between two writes of what is pinned here; default 100 ms. A pin alone does not wait. */
   readonly recordGroupMs?: number;
 }
 

@@ -218,8 +218,19 @@ threePeers('under a Go leader the pinset is compared by whoever is asked', async
   const handlers = cluster.rpcHandlers.get(leader.id);
   handlers?.delete('RaftLeader.Propose');
   handlers?.delete('RaftLeader.Read');
-  handlers?.set('Consensus.LogPin', (pin: Pin) => leader.consensus.logPin(pin));
-  handlers?.set('Consensus.LogUnpin', (pin: Pin) => leader.consensus.logUnpin(pin));
+  const expiries: Pin['expireAt'][] = [];
+  const asGo = (log: (pin: Pin) => Promise<void>) => (pin: Pin) => {
+    expiries.push(pin.expireAt);
+    return log(pin);
+  };
+  handlers?.set(
+    'Consensus.LogPin',
+    asGo((pin) => leader.consensus.logPin(pin)),
+  );
+  handlers?.set(
+    'Consensus.LogUnpin',
+    asGo((pin) => leader.consensus.logUnpin(pin)),
+  );
   const old = pinNumber(1, 'old');
   const pin = pinNumber(1, 'new');
   await assert.rejects(cluster.until(follower.consensus.logPin(pin, { onlyIf: old })), {
@@ -233,6 +244,12 @@ threePeers('under a Go leader the pinset is compared by whoever is asked', async
   await cluster.untilTrue(() => follower.consensus.pinset().get(pin.cid)?.name === 'new');
   await cluster.until(follower.consensus.logUnpin(pin, { onlyIf: pin }));
   assert.deepEqual(leader.seen, ['pin old', 'pin new', `unpin ${pin.cid}`]);
+  // Nor does a Go leader let anything take the expiry of another pin, when it is told each time that there is none.
+  const soon = { seconds: 4_000_000_000, nanos: 0 };
+  await cluster.until(follower.consensus.logPin({ ...pin, expireAt: soon }));
+  await cluster.until(follower.consensus.logUnpin({ ...pin, expireAt: soon }));
+  const never = { seconds: 0, nanos: 0 };
+  assert.deepEqual(expiries, [never, never, soon, never]);
 });
 
 threePeers('the minority side refuses writes in bounded time and goes on reading', async (cluster) => {

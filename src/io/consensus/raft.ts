@@ -372,7 +372,9 @@ class RaftConsensus implements Consensus {
   }
 
   logUnpin(pin: Pin, options?: WriteOptions): Promise<void> {
-    return this.#write((writes) => writes.log({ type: 'unpin', pin }, options));
+    // A Go leader's entries take what they lack from the entry before them (`model/raft-command.ts`): the next pin would have expired.
+    const gone = { ...pin, expireAt: null };
+    return this.#write((writes) => writes.log({ type: 'unpin', pin: gone }, options));
   }
 
   addPeer(peer: PeerId, options?: CallOptions): Promise<void> {

@@ -39,11 +39,14 @@ import {
   type RaftCommand,
   raftCommandCodec,
   raftLeaderMethods,
+  type Time,
 } from '../../model/index.ts';
 import type { Answer, RaftDriver } from './driver.ts';
 import { asUnknown, changed, givenUp, noLeaderInTime, notCommittedInTime, refusal } from './errors.ts';
 import { isMember } from './membership.ts';
 import { isStoredAs } from './pins-at-log-end.ts';
+
+const epoch: Time = { seconds: 0, nanos: 0 };
 
 /** Larger commands would hold up everyone's log. */
 const commandBytesMax = 1 << 20;
@@ -368,9 +371,9 @@ export class Writes {
     if (onlyIf !== undefined && !(await this.#isAsExpected(write))) {
       return { outcome: 'refused', error: changed(command, pinset.get(command.pin.cid)) };
     }
-    const method = write.command.type === 'pin' ? methods.Consensus.LogPin : methods.Consensus.LogUnpin;
+    const method = command.type === 'pin' ? methods.Consensus.LogPin : methods.Consensus.LogUnpin;
     try {
-      await rpc.call(leader, method, write.command.pin, this.#callOptions(write));
+      await rpc.call(leader, method, forGoLeader(command.pin), this.#callOptions(write));
       return { outcome: 'applied', index: undefined };
     } catch (error) {
       return failedTry(error);
@@ -458,6 +461,14 @@ function isEffective(pinset: Pinset, { type, pin }: RaftCommand): boolean {
   const present = pinset.get(pin.cid);
   if (type !== 'pin') return present === undefined;
   return isStoredAs(present, pin);
+}
+
+/**
+ * A Go leader leaves out what is empty, and then Go peers take it from the entry before (`model/raft-command.ts`). A pin that never expires
+ * would go with one that does. The epoch is not left out, and means never as well (Go `api/types.go` `Pin.ExpiredAt`).
+ */
+function forGoLeader(pin: Pin): Pin {
+  return pin.expireAt === null ? { ...pin, expireAt: epoch } : pin;
 }
 
 /** `undefined`: it is under way. */

@@ -1,5 +1,5 @@
 /** Bytes of JSON lines, gathered for few and large writes. */
-import { utf8Encode } from '../../base/index.ts';
+import { copyBytes, utf8Encode } from '../../base/index.ts';
 import { jsonText } from './json-text.ts';
 
 /** Beyond what a chunk is to hold: nearly every line fits, so that the memory need not grow. */
@@ -26,8 +26,8 @@ export class LineBuffer {
 
   /** What was gathered, never to be changed again; may be empty. */
   take(): Uint8Array {
-    const taken = this.#bytes.subarray(0, this.#length);
-    if (this.#length > 0) this.#bytes = new Uint8Array(this.#chunkBytes + slackBytes);
+    // Copied, which costs less than new memory: that is cleared first, and mostly more than is needed.
+    const taken = copyBytes(this.#bytes.subarray(0, this.#length));
     this.#length = 0;
     return taken;
   }

@@ -6,29 +6,43 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ServiceConfig } from '../../../model/config/index.ts';
-import { metrics, pin, waitFor } from './cluster-api.ts';
-import { addDirectory, addText } from './content.ts';
+import { metrics, waitFor } from './cluster-api.ts';
+import { addText } from './content.ts';
 import { runCtl } from './ctl.ts';
-import { createLedger, type Ledger } from './ledger.ts';
+import { createLedger } from './ledger.ts';
 import {
   askNodes,
   type Counts,
   countsOf,
   countsText,
   type DemoPin,
-  factors,
-  faults,
-  type Held,
   holders,
   isEverywhere,
   isSameCount,
   readReplicas,
 } from './replicas.ts';
+import {
+  castOf,
+  currentPins,
+  expiringName,
+  firstOf,
+  isBelowWithout,
+  limitMs,
+  namesOf,
+  noneBelowMinimum,
+  onlyMoved,
+  operate,
+  pinDirectory,
+  pinText,
+  type Roles,
+  type Scene,
+  showTable,
+  waitForFreshMetrics,
+  waitInBounds,
+} from './scene.ts';
 import { contentDirectory, type DemoPeer, formatSize, onStage, type Stage, type StageOptions } from './stage.ts';
 
 const peerCount = 5;
-/** How long anything may take that the cluster does by itself; on an idle machine all of it together takes a minute. */
-const limitMs = 60_000;
 const pingIntervalMs = 1_000;
 const gracePeriodMs = 8_000;
 const metricTtlMs = 3_000;
@@ -66,26 +80,6 @@ function quick(config: ServiceConfig): ServiceConfig {
     pubsubmon: { checkIntervalMs: 500 },
     disk: { metricTtlMs, metricType: 'freespace' },
   };
-}
-
-interface Scene extends Stage {
-  readonly peers: readonly DemoPeer[];
-  readonly pins: DemoPin[];
-  readonly ledger: Ledger;
-  /** Whose nodes are asked. */
-  living: DemoPeer[];
-  /** What has been shown so far, for the end. */
-  readonly proved: string[];
-}
-
-interface Roles {
-  /** Killed, never started again. */
-  readonly lost: DemoPeer;
-  readonly drained: DemoPeer;
-  readonly flapping: DemoPeer;
-  readonly cordoned: DemoPeer;
-  /** Nothing happens to it; it is asked for everything. */
-  readonly witness: DemoPeer;
 }
 
 async function play(stage: Stage): Promise<void> {
@@ -127,16 +121,23 @@ async function pinEverything(scene: Scene): Promise<void> {
     if (directory === undefined) throw new Error(`"${root}" has too few folders to show this`);
     return directory;
   };
+  /** Name of the pin whose peers the user chooses. */
+  let placed = '';
   await screen.step(
     `Pinning the folders of ${root}, and two texts`,
     async () => {
       for (let round = 0; round < rounds; round++) {
         for (const spread of spreads) await pinDirectory(scene, take(), spread);
         // So that the next ones go where there is more space left now.
-        await waitForFreshMetrics(first);
+        await waitForFreshMetrics(scene, first);
       }
       await pinDirectory(scene, take(), { min: -1, max: -1 });
-      await pinDirectory(scene, take(), { min: 2, max: 2 }, { 'user-allocations': `${second.id},${third.id}` });
+      placed = await pinDirectory(
+        scene,
+        take(),
+        { min: 2, max: 2 },
+        { 'user-allocations': `${second.id},${third.id}` },
+      );
       await pinText(scene, 'direct', { min: 2, max: 2 }, { mode: 'direct' });
       await pinText(scene, expiringName, { min: 1, max: 2 }, { 'expire-in': expireIn });
     },
@@ -145,6 +146,11 @@ async function pinEverything(scene: Scene): Promise<void> {
   await screen.step('Waiting until they are where they are to be, by what each IPFS node says', () =>
     waitInBounds(scene, first),
   );
+  const wished = [second.name, third.name];
+  await screen.step(`Where ${wished.join(' and ')} were asked for, they hold it`, async () => {
+    const held = holders(firstOf(pins.filter(({ name }) => name === placed)), await askNodes(peers));
+    if (held.join() !== wished.join()) throw new Error(`${placed} is held by ${held.join(' and ')}`);
+  });
 }
 
 /** A peer is lost: what falls below its minimum moves, and nothing else. */
@@ -241,6 +247,7 @@ async function cordonOne(scene: Scene, { cordoned, drained, witness }: Roles): P
   screen.title(`${cordoned.name} is cordoned`);
   ledger.begin();
   await operate(scene, witness, ['peers', 'cordon', cordoned.id]);
+  await explainNew(scene, witness, [cordoned, drained]);
   const count = pins.length;
   await screen.step('Pinning three more texts', async () => {
     for (const [i, spread] of [...spreads.slice(0, 1), { min: 1, max: 3 }, { min: 2, max: 2 }].entries()) {
@@ -256,6 +263,29 @@ async function cordonOne(scene: Scene, { cordoned, drained, witness }: Roles): P
   });
   await screen.step(`${cordoned.name} keeps what it had`, async () => onlyMoved(scene, []));
   scene.proved.push(`${cordoned.name} was cordoned: it kept its pins and got none of ${added.length} new ones.`);
+}
+
+/** Why each peer would get a new pin or not; these do not. */
+async function explainNew(scene: Scene, { ipfsUrl, apiAddress }: DemoPeer, barred: readonly DemoPeer[]): Promise<void> {
+  const { screen, program, peers } = scene;
+  const cid = await addText(ipfsUrl, 'A text that is not pinned\n');
+  const judged = await screen.step('ctl pin explain -r 2, of a new text', async () => {
+    const answer = await runCtl(program, apiAddress, ['--enc', 'json', 'pin', 'explain', '-r', '2', cid]);
+    return (JSON.parse(answer) as { readonly peers: readonly JudgedPeer[] }).peers;
+  });
+  const nameOf = (id: string): string => peers.find((peer) => peer.id === id)?.name ?? id;
+  for (const { peer, chosen, reason } of judged) {
+    screen.line(`  ${nameOf(peer)}: ${chosen ? 'yes' : 'no'}; ${reason}`);
+    if (chosen && barred.some(({ id }) => id === peer))
+      throw new Error(`${nameOf(peer)} is chosen although it is not to be`);
+  }
+}
+
+/** As `GET /pins/{cid}/allocation` tells it. */
+interface JudgedPeer {
+  readonly peer: string;
+  readonly chosen: boolean;
+  readonly reason: string;
 }
 
 /** Removing the dead one clears it from all pins. */
@@ -313,144 +343,4 @@ async function proveAll(scene: Scene, { witness }: Roles): Promise<void> {
   screen.line(
     `HEALED: all of ${kept.length} pins are within their bounds, by the word of ${living.length} IPFS nodes.`,
   );
-}
-
-// ------------------------------------------------------------------------------------------------ what the acts do
-
-const expiringName = 'expiring';
-
-interface Spread {
-  readonly min: number;
-  readonly max: number;
-}
-
-/** Adds it through another node each time, as users do. */
-function adder({ pins, living }: Scene): DemoPeer {
-  return firstOf(living.slice(pins.length % living.length));
-}
-
-async function pinDirectory(
-  scene: Scene,
-  directory: string,
-  { min, max }: Spread,
-  options: Readonly<Record<string, string>> = {},
-): Promise<void> {
-  const peer = adder(scene);
-  const { root: cid, name, files } = await addDirectory(peer.ipfsUrl, directory);
-  await pin(peer.apiUrl, cid, name, { 'replication-min': String(min), 'replication-max': String(max), ...options });
-  scene.pins.push({ cid, name, min, max, mode: 'recursive', files });
-}
-
-async function pinText(
-  scene: Scene,
-  name: string,
-  { min, max }: Spread,
-  options: { readonly mode?: DemoPin['mode']; readonly 'expire-in'?: string } = {},
-): Promise<void> {
-  const peer = adder(scene);
-  const text = `The text of the pin "${name}"\n`;
-  const cid = await addText(peer.ipfsUrl, text);
-  await pin(peer.apiUrl, cid, name, { 'replication-min': String(min), 'replication-max': String(max), ...options });
-  const files = [{ path: '', bytes: Buffer.from(text) }];
-  scene.pins.push({ cid, name, min, max, mode: options.mode ?? 'recursive', files });
-}
-
-/** Until every peer has told anew how much space it has. */
-async function waitForFreshMetrics({ apiUrl }: DemoPeer): Promise<void> {
-  const before = await metrics(apiUrl, 'freespace');
-  await waitFor(
-    () => metrics(apiUrl, 'freespace'),
-    (now) => now.size === peerCount && [...now].every(([peer, expire]) => expire > (before.get(peer) ?? 0)),
-    (now) => `${now.size} peers tell their free space`,
-    limitMs,
-  );
-}
-
-/** Who plays what: the one whose loss costs most is lost; the other parts go to those that hold most. */
-function castOf({ peers, pins }: Scene, wanted: ReadonlyMap<string, readonly string[]>): Roles {
-  const held = (peer: DemoPeer): number => pins.filter(({ cid }) => wanted.get(cid)?.includes(peer.name)).length;
-  const cost = (peer: DemoPeer): number => pins.filter((pin) => isBelowWithout(pin, wanted, peer)).length;
-  const lost = firstOf(peers.toSorted((a, b) => cost(b) - cost(a)));
-  const [drained, flapping, cordoned, witness] = peers
-    .filter((peer) => peer !== lost)
-    .sort((a, b) => held(b) - held(a));
-  if (drained === undefined || flapping === undefined || cordoned === undefined || witness === undefined) {
-    throw new Error('Five peers are needed');
-  }
-  return { lost, drained, flapping, cordoned, witness };
-}
-
-function isBelowWithout(pin: DemoPin, wanted: ReadonlyMap<string, readonly string[]>, peer: DemoPeer): boolean {
-  const names = wanted.get(pin.cid) ?? [];
-  return names.includes(peer.name) && names.length - 1 < pin.min;
-}
-
-/** Without the one that has expired, once it is gone. */
-function currentPins({ pins }: Scene, wanted: ReadonlyMap<string, readonly string[]>): DemoPin[] {
-  return pins.filter(({ name, cid }) => name !== expiringName || wanted.has(cid));
-}
-
-async function waitInBounds(scene: Scene, witness: DemoPeer): Promise<void> {
-  await waitFor(
-    async () => {
-      const held = await askNodes(scene.living);
-      const wanted = await scene.ledger.look(witness);
-      return faults(currentPins(scene, wanted), held, wanted);
-    },
-    (found) => found.length === 0,
-    (found) => found.join('; '),
-    limitMs,
-  );
-}
-
-function noneBelowMinimum(pins: readonly DemoPin[], held: Held): void {
-  const below = pins.filter((pin) => !isEverywhere(pin) && holders(pin, held).length < pin.min);
-  if (below.length > 0) throw new Error(`Too few IPFS nodes pin ${namesOf(below)}`);
-}
-
-/** Fails when a pin has moved that is none of these, or was not to. */
-function onlyMoved({ pins, ledger }: Scene, allowed: readonly DemoPin[]): void {
-  const wrong = pins
-    .filter((pin) => ledger.moved().has(pin.cid) && pin.name !== expiringName)
-    .filter((pin) => !allowed.includes(pin));
-  if (wrong.length > 0) throw new Error(`These have moved without need: ${namesOf(wrong)}`);
-}
-
-/** The command, shown with the peer's name, and run with its id. */
-async function operate({ screen, program, peers }: Scene, through: DemoPeer, words: readonly string[]): Promise<void> {
-  const shown = words.map((word) => peers.find(({ id }) => id === word)?.name ?? word);
-  await screen.step(`ctl ${shown.join(' ')}`, () => runCtl(program, through.apiAddress, words));
-}
-
-async function showTable(scene: Scene, title: string, witness: DemoPeer): Promise<void> {
-  const { screen, peers, living, ledger } = scene;
-  const wanted = await ledger.look(witness);
-  const held = await askNodes(living);
-  screen.title(title);
-  screen.table(
-    ['pin', 'wanted', ...peers.map(({ name }) => name), 'nodes'],
-    currentPins(scene, wanted).map((pin) => [
-      pin.name,
-      factors(pin),
-      ...peers.map((peer) => mark(pin, held.get(peer.name))),
-      String(holders(pin, held).length),
-    ]),
-  );
-}
-
-function mark(pin: DemoPin, held: ReadonlyMap<string, string> | undefined): string {
-  if (held === undefined) return '†';
-  const mode = held.get(pin.cid);
-  if (mode === undefined) return '';
-  return mode === 'recursive' ? '●' : mode;
-}
-
-function namesOf(pins: readonly DemoPin[]): string {
-  return pins.length === 0 ? 'none' : pins.map(({ name }) => name).join(', ');
-}
-
-function firstOf<T>(all: readonly T[]): T {
-  const [first] = all;
-  if (first === undefined) throw new Error('Nobody is there');
-  return first;
 }

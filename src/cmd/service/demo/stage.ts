@@ -1,5 +1,5 @@
 /** What every demo stands on: peers in processes of their own below one folder, a screen, and an end that leaves nothing. */
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -101,9 +101,9 @@ export async function onStage(options: StageOptions, play: (stage: Stage) => Pro
   }
 }
 
-/** The program is `<package>/bin/<name>.cjs`. */
+/** The program is `<package>/bin/<name>.cjs`; npm starts it by a link elsewhere. */
 export function packageFolder(program: Program): string {
-  return dirname(dirname(resolve(program[0])));
+  return dirname(dirname(realpathSync(program[0])));
 }
 
 /** Real content: this project's own sources; what the published package holds where they are not. */

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { after, test } from 'node:test';
 import { cidNumber, pinOf } from '../../../../test/support/pins.ts';
-import { errorMessage, silentLogger } from '../../../base/index.ts';
+import { errorMessage, silentLogger, utf8Encode } from '../../../base/index.ts';
 import { openPinset } from '../../../cluster/index.ts';
 import { pinKey } from '../../../cluster/pinset-keys.ts';
 import type { ClusterApi, DatastoreOp } from '../../../cluster/ports.ts';
@@ -15,7 +15,15 @@ import { bindRestApi } from '../../../http/rest/index.ts';
 import { lockFolder, peerFolder } from '../../../io/config/index.ts';
 import { createRaftFolder, type RaftFolder } from '../../../io/store/index.ts';
 import type { ServiceConfig } from '../../../model/config/index.ts';
-import { type Pin, pinJson, type RaftCommand, raftCommandCodec, stateKey } from '../../../model/index.ts';
+import {
+  encodePin,
+  type Pin,
+  pinJson,
+  type RaftCommand,
+  raftCommandCodec,
+  StoredPin,
+  stateKey,
+} from '../../../model/index.ts';
 import { prepareFolders } from '../demo/setup.ts';
 import { cleanupState } from './cleanup.ts';
 import { digestState } from './digest.ts';
@@ -296,8 +304,8 @@ async function whileRunning(
     restapi.basic_auth_credentials = { user: 'secret' };
     await writeFile(join(peer.path, 'service.json'), JSON.stringify(config));
     const cluster: Partial<ClusterApi> = {
-      pins: async function* () {
-        yield pins;
+      storedPins: async function* () {
+        yield pins.map((pin) => new StoredPin(utf8Encode(stateKey(pin.cid)), encodePin(pin)));
         if (failure !== undefined) throw failure;
       },
     };
