@@ -191,6 +191,12 @@ export class Recovery {
       return isMet || this.#world.scheduler.now > limitMs;
     });
     cancel();
+    // They were part of a quorum after all: a member that leaves may have proposed so only now.
+    if (!isMet && this.#world.lost.size > 0) {
+      this.#findLost();
+      await this.#demand(what, isDone);
+      return;
+    }
     expect(
       isMet,
       'progress',
