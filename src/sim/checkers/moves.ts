@@ -133,7 +133,8 @@ export class MovesChecker {
     const { holds, lostMs, nowMs } = this.#rules;
     // What others had when they were asked they may have lost since.
     const sinceMs = nowMs() - droppedViewMs;
-    const hadIt = (peer: PeerId): boolean => holds(peer, key) || (lostMs(peer, key) ?? -1) >= sinceMs;
+    const hadIt = (peer: PeerId): boolean =>
+      holds(peer, key) || (lostMs(peer, key) ?? Number.NEGATIVE_INFINITY) >= sinceMs;
     const dropped = leavers.filter((peer) => holds(peer, key));
     expect(dropped.length === 0 || next.some(hadIt), 'last copy', () => `${what()}: only ${dropped} has it`);
   }
