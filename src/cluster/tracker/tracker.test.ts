@@ -25,6 +25,8 @@ interface Bench {
   all(filter?: number): Promise<Record<string, string>>;
 }
 
+const self = '12D3KooWJTgjVFjLfb4zSJeVWNpA7uLJYbDtUyTnrCPaTtDSWcNt';
+const other = '12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5';
 const minute = 60_000;
 
 /** Something that ends with the test, such as a `TestContext`. */
