@@ -646,6 +646,33 @@ test('Mover: leaves alone what others have changed, and goes on with what was ha
   assert.deepEqual([holders(0), holders(1), ends.length], [[b], [c], 3]);
 });
 
+test('Mover: the old holder stays when others have taken the pin off the new one, or ask for both', async (t) => {
+  const { cluster, ids, holders, of, pin } = await started(t, 3);
+  const [a, b, c] = ids as [PeerId, PeerId, PeerId];
+  await allocated(cluster, 0, 1, 1, [a]);
+  await allocated(cluster, 1, 1, 1, [a]);
+  await settle();
+  const meanwhile = [
+    { cid: cidNumber(0), holders: [a], min: 1 },
+    { cid: cidNumber(1), holders: [a, c], min: 2 },
+  ];
+  cluster.onWrite = (_, { cid, allocations }) => {
+    const at = meanwhile.findIndex((change) => change.cid.equals(cid));
+    const change = meanwhile[at];
+    // Just before the old holder is dropped.
+    if (change === undefined || allocations?.includes(a) === true) return;
+    meanwhile.splice(at, 1);
+    const present = cluster.node(0).pinset.get(cid) ?? assert.fail();
+    const factors = { replicationFactorMin: change.min, replicationFactorMax: change.min };
+    cluster.agree('pin', { ...present, ...factors, allocations: change.holders, name: 'by the user' });
+  };
+  const moves = [0, 1].map((n) => ({ cid: cidNumber(n), from: a, to: c }));
+  const moved = moverOf(cluster, of(b)).run(moves, never);
+  await cluster.clock.advance(20_000);
+  assert.deepEqual(await moved, { moved: 0, skipped: 2, failed: 0 });
+  assert.deepEqual([holders(0), holders(1), pin(0).name, pin(1).name], [[a], [a, c], 'by the user', 'by the user']);
+});
+
 test('Mover: a few moves at a time, read as they are begun', async (t) => {
   const { cluster, ids, of } = await started(t, 3);
   const [a, b, c] = ids as [PeerId, PeerId, PeerId];

@@ -98,11 +98,16 @@ export class Mover {
     const isBegun = await this.#change(move, signal, (holders) => (holders.includes(to) ? holders : [...holders, to]));
     if (!isBegun) return 'skipped';
     if (await this.#arrives(move, signal)) {
-      const isMoved = await this.#change(move, signal, (holders) => holders.filter((peer) => peer !== from));
+      // Others may have taken the pin off the new holder meanwhile, or want more holders.
+      const isMoved = await this.#change(move, signal, (holders, min) =>
+        holders.includes(to) && holders.length > min ? holders.filter((peer) => peer !== from) : undefined,
+      );
       return isMoved ? 'moved' : 'skipped';
     }
     signal.throwIfAborted();
-    await this.#change(move, signal, (holders) => holders.filter((peer) => peer !== to));
+    await this.#change(move, signal, (holders, min) =>
+      holders.length > min ? holders.filter((peer) => peer !== to) : undefined,
+    );
     if (this.#logLimit.allows('late')) {
       this.#deps.logger.warn('a pin stays where it was: its new holder did not get it in time', {
         cid: cid.toString(),
@@ -139,14 +144,14 @@ export class Mover {
   async #change(
     { cid, from }: Move,
     signal: AbortSignal,
-    changed: (holders: readonly PeerId[]) => readonly PeerId[] | undefined,
+    changed: (holders: readonly PeerId[], min: number) => readonly PeerId[] | undefined,
     isRenewal = false,
   ): Promise<boolean> {
     const { consensus, writer } = this.#deps;
     for (let tries = 0; tries < triesMax; tries += 1) {
       const pin: Pin | undefined = consensus.pinset().get(cid);
       const before = pin?.allocations ?? [];
-      const after = changed(before);
+      const after = changed(before, pin?.replicationFactorMin ?? 0);
       if (pin === undefined || !before.includes(from) || after === undefined) return false;
       if (after.length === before.length && !isRenewal) return true;
       await writer.turn(signal);
