@@ -699,6 +699,24 @@ test('Mover: the old holder stays when others have taken the pin off the new one
   assert.deepEqual([holders(0), holders(1), pin(0).name, pin(1).name], [[a], [a, c], 'by the user', 'by the user']);
 });
 
+test('Mover: two moves of one pin to one peer leave it as many holders as it had', async (t) => {
+  const { cluster, ids, holders, of } = await started(t, 4);
+  const [a, b, c, d] = ids as [PeerId, PeerId, PeerId, PeerId];
+  await allocated(cluster, 0, 1, 2, [a, b]);
+  await settle();
+  const moves = [a, b].map((from) => [{ cid: cidNumber(0), from, to: c }]);
+  const [first = [], second = []] = moves;
+  const both = [moverOf(cluster, of(d)).run(first, never), moverOf(cluster, of(a)).run(second, never)];
+  await cluster.clock.advance(20_000);
+  const counts = await Promise.all(both);
+  assert.equal(
+    counts.reduce((sum, { moved }) => sum + moved, 0),
+    1,
+  );
+  assert.equal(holders(0).length, 2);
+  assert.ok(holders(0).includes(c));
+});
+
 test('Mover: a few moves at a time, read as they are begun', async (t) => {
   const { cluster, ids, of } = await started(t, 3);
   const [a, b, c] = ids as [PeerId, PeerId, PeerId];
