@@ -117,12 +117,10 @@ export class MovesChecker {
     const wrong = holders.find((peer) => !next.includes(peer) && hasStayed(peer, droppedViewMs));
     const isFull = next.length >= after.replicationFactorMax;
     expect(wrong === undefined || isFull, 'moves are needed', () => `${what()}, though ${wrong} has stayed`);
-    this.#checkCopies(self, sights, before, next, isBeingRemoved, what);
+    this.#checkCopies(before, next, isBeingRemoved, what);
   }
 
   #checkCopies(
-    self: PeerId,
-    sights: Sights | undefined,
     { cid, allocations }: Pin,
     next: readonly PeerId[],
     isBeingRemoved: (peer: PeerId) => boolean,
@@ -131,10 +129,8 @@ export class MovesChecker {
     const { holds, lostMs, nowMs } = this.#rules;
     const sinceMs = nowMs() - droppedViewMs;
     const hasLately = (peer: PeerId): boolean => holds(peer, cid.key) || (lostMs(peer, cid.key) ?? -1) >= sinceMs;
-    // Whoever counted as lost is given up.
-    const isHere = (peer: PeerId): boolean => peer === self || (sights?.get(peer)?.goneMs ?? Infinity) < sinceMs;
     const dropped = (allocations ?? []).filter(
-      (peer) => !next.includes(peer) && isHere(peer) && !isBeingRemoved(peer) && holds(peer, cid.key),
+      (peer) => !next.includes(peer) && !isBeingRemoved(peer) && holds(peer, cid.key),
     );
     expect(dropped.length === 0 || next.some(hasLately), 'last copy', () => `${what()}: only ${dropped} has it`);
   }
