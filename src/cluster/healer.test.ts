@@ -155,6 +155,31 @@ test('replicas are within min..max again after the peer is back (R19)', async (t
   }
 });
 
+test('a lost holder that has the last copy still has it when it comes back before the new ones have got it', async (t) => {
+  const { cluster, ids, holders, of } = await started(t, 4);
+  const [a, b, c, d] = ids as [PeerId, PeerId, PeerId, PeerId];
+  await allocated(cluster, 0, 1, 1, [a]);
+  await settle();
+  assert.equal(copies(cluster, 0), 1);
+  // Nobody else has the content: it cannot be fetched while its only holder is away.
+  let isThere = false;
+  for (const id of [b, c, d]) {
+    of(id).ipfs.onAct = (act) => {
+      if (act === 'pin' && !isThere) throw new Error('cannot be found');
+    };
+  }
+  cluster.cut(a);
+  await cluster.clock.advance(lostMs);
+  const [next = ''] = holders(0).filter((peer) => peer !== a);
+  assert.notEqual(next, '', 'somebody else is to get it');
+  cluster.join(a);
+  await cluster.clock.advance(60_000);
+  assert.deepEqual([copies(cluster, 0), of(a).ipfs.held.size], [1, 1], 'it keeps what only it has');
+  isThere = true;
+  await cluster.clock.advance(1_200_000);
+  assert.deepEqual([copies(cluster, 0), holders(0).length], [1, 1]);
+});
+
 test('too many replicas are trimmed once enough of the others hold the pin, the last chosen first (R19)', async (t) => {
   const { cluster, ids, holders, of } = await started(t, 4, { stateSyncIntervalMs: 60_000 });
   const [a, b, c] = ids;
@@ -392,7 +417,8 @@ test('a move never undoes what a user has written meanwhile', async (t) => {
       .node(0)
       .peer.pinObject(pinOf(cidNumber(0), { ...factors(2, 2), allocations: [b ?? '', d ?? ''], name: 'newer' }));
   };
-  await cluster.clock.advance(lostMs + 60_000);
+  // Whoever the user has given it did not have it yet when it was asked: the lost one goes when others have it and the pin has settled.
+  await cluster.clock.advance(lostMs + 600_000);
   assert.equal(isDone, true);
   assert.equal(pin(0).name, 'newer');
   assert.equal(holders(0).includes(b ?? ''), true);
@@ -644,6 +670,51 @@ test('Mover: leaves alone what others have changed, and goes on with what was ha
   await cluster.clock.advance(20_000);
   assert.deepEqual(await moved, { moved: 1, skipped: 2, failed: 0 });
   assert.deepEqual([holders(0), holders(1), ends.length], [[b], [c], 3]);
+});
+
+test('Mover: the old holder stays when others have taken the pin off the new one, or ask for both', async (t) => {
+  const { cluster, ids, holders, of, pin } = await started(t, 3);
+  const [a, b, c] = ids as [PeerId, PeerId, PeerId];
+  await allocated(cluster, 0, 1, 1, [a]);
+  await allocated(cluster, 1, 1, 1, [a]);
+  await settle();
+  const meanwhile = [
+    { cid: cidNumber(0), holders: [a], min: 1 },
+    { cid: cidNumber(1), holders: [a, c], min: 2 },
+  ];
+  cluster.onWrite = (_, { cid, allocations }) => {
+    const at = meanwhile.findIndex((change) => change.cid.equals(cid));
+    const change = meanwhile[at];
+    // Just before the old holder is dropped.
+    if (change === undefined || allocations?.includes(a) === true) return;
+    meanwhile.splice(at, 1);
+    const present = cluster.node(0).pinset.get(cid) ?? assert.fail();
+    const factors = { replicationFactorMin: change.min, replicationFactorMax: change.min };
+    cluster.agree('pin', { ...present, ...factors, allocations: change.holders, name: 'by the user' });
+  };
+  const moves = [0, 1].map((n) => ({ cid: cidNumber(n), from: a, to: c }));
+  const moved = moverOf(cluster, of(b)).run(moves, never);
+  await cluster.clock.advance(20_000);
+  assert.deepEqual(await moved, { moved: 0, skipped: 2, failed: 0 });
+  assert.deepEqual([holders(0), holders(1), pin(0).name, pin(1).name], [[a], [a, c], 'by the user', 'by the user']);
+});
+
+test('Mover: two moves of one pin to one peer leave it as many holders as it had', async (t) => {
+  const { cluster, ids, holders, of } = await started(t, 4);
+  const [a, b, c, d] = ids as [PeerId, PeerId, PeerId, PeerId];
+  await allocated(cluster, 0, 1, 2, [a, b]);
+  await settle();
+  const moves = [a, b].map((from) => [{ cid: cidNumber(0), from, to: c }]);
+  const [first = [], second = []] = moves;
+  const both = [moverOf(cluster, of(d)).run(first, never), moverOf(cluster, of(a)).run(second, never)];
+  await cluster.clock.advance(20_000);
+  const counts = await Promise.all(both);
+  assert.equal(
+    counts.reduce((sum, { moved }) => sum + moved, 0),
+    1,
+  );
+  assert.equal(holders(0).length, 2);
+  assert.ok(holders(0).includes(c));
 });
 
 test('Mover: a few moves at a time, read as they are begun', async (t) => {

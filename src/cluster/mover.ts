@@ -95,14 +95,26 @@ export class Mover {
 
   async #move(move: Move, signal: AbortSignal): Promise<Outcome> {
     const { cid, from, to } = move;
-    const isBegun = await this.#change(move, signal, (holders) => (holders.includes(to) ? holders : [...holders, to]));
+    /** So many hold it afterwards too. */
+    let least = 0;
+    const isBegun = await this.#change(move, signal, (holders, pin) => {
+      least = Math.min(holders.length, pin.replicationFactorMax);
+      return holders.includes(to) ? holders : [...holders, to];
+    });
     if (!isBegun) return 'skipped';
+    const isOneTooMany = (holders: readonly PeerId[], pin: Pin): boolean =>
+      holders.length > Math.max(least, pin.replicationFactorMin);
     if (await this.#arrives(move, signal)) {
-      const isMoved = await this.#change(move, signal, (holders) => holders.filter((peer) => peer !== from));
+      // Others may have taken the pin off the new holder meanwhile, or want more holders.
+      const isMoved = await this.#change(move, signal, (holders, pin) =>
+        holders.includes(to) && isOneTooMany(holders, pin) ? holders.filter((peer) => peer !== from) : undefined,
+      );
       return isMoved ? 'moved' : 'skipped';
     }
     signal.throwIfAborted();
-    await this.#change(move, signal, (holders) => holders.filter((peer) => peer !== to));
+    await this.#change(move, signal, (holders, pin) =>
+      isOneTooMany(holders, pin) ? holders.filter((peer) => peer !== to) : undefined,
+    );
     if (this.#logLimit.allows('late')) {
       this.#deps.logger.warn('a pin stays where it was: its new holder did not get it in time', {
         cid: cid.toString(),
@@ -139,15 +151,16 @@ export class Mover {
   async #change(
     { cid, from }: Move,
     signal: AbortSignal,
-    changed: (holders: readonly PeerId[]) => readonly PeerId[] | undefined,
+    changed: (holders: readonly PeerId[], pin: Pin) => readonly PeerId[] | undefined,
     isRenewal = false,
   ): Promise<boolean> {
     const { consensus, writer } = this.#deps;
     for (let tries = 0; tries < triesMax; tries += 1) {
       const pin: Pin | undefined = consensus.pinset().get(cid);
       const before = pin?.allocations ?? [];
-      const after = changed(before);
-      if (pin === undefined || !before.includes(from) || after === undefined) return false;
+      if (pin === undefined || !before.includes(from)) return false;
+      const after = changed(before, pin);
+      if (after === undefined) return false;
       if (after.length === before.length && !isRenewal) return true;
       await writer.turn(signal);
       if (await writer.write(pin, after, { signal })) return true;

@@ -127,3 +127,16 @@ test('no living holder is dropped before the minimum of the others hold the pin,
     }),
   );
 });
+
+test('no holder that may come back is dropped before another one holds the pin', () => {
+  fc.assert(
+    fc.property(world, fc.boolean(), (of, isAsked) => {
+      const decision = decided(of, of.holders, isAsked ? of.pinned : undefined);
+      if (decision.kind !== 'write') return;
+      const dropped = of.holders.filter((peer) => !decision.allocations.includes(peer));
+      if (count(of, dropped, 'gone') === 0) return;
+      const holding = decision.allocations.filter((peer) => of.pinned.includes(peer) && of.holders.includes(peer));
+      assert.ok(isAsked && holding.length > 0, JSON.stringify({ of, decision }));
+    }),
+  );
+});

@@ -50,8 +50,16 @@ const cases: readonly (readonly [what: string, of: Case, expected: string])[] = 
   ['a meta pin stays', { holders: null, factors: [2, 2], type: 'meta-pin' }, 'fine'],
   ['a pin without factors stays', { holders: ['x1'], factors: [0, 0] }, 'fine'],
 
-  ['a lost holder is replaced', { holders: ['s1', 'g1'], factors: [2, 2] }, 's1 n1'],
-  ['and the pin filled to its maximum, as by an allocation', { holders: ['s1', 'g1'], factors: [2, 3] }, 's1 n1 n2'],
+  ['a lost holder may have the last copy', { holders: ['s1', 'g1'], factors: [2, 2] }, 'ask s1'],
+  ['it is replaced by who holds it', { holders: ['s1', 'g1'], factors: [2, 2], pinned: ['s1'] }, 's1 n1'],
+  ['else only followed', { holders: ['s1', 'g1'], factors: [2, 2], pinned: [] }, 's1 n1 g1 pending'],
+  ['and dropped later', { holders: ['s1', 'n1', 'g1'], factors: [2, 2], pinned: ['n1'] }, 's1 n1'],
+  ['not before', { holders: ['s1', 'n1', 'g1'], factors: [2, 2], pinned: [] }, 'wait'],
+  [
+    'and the pin filled to its maximum, as by an allocation',
+    { holders: ['s1', 'g1'], factors: [2, 3], pinned: ['s1'] },
+    's1 n1 n2',
+  ],
   [
     'a lost one keeps its place as long as there is room',
     { holders: ['g1', 's1'], factors: [2, 3], free: ['n1'] },
@@ -65,7 +73,7 @@ const cases: readonly (readonly [what: string, of: Case, expected: string])[] = 
   ],
   ['with nobody to add nothing is written', { holders: ['s1', 'g1'], factors: [2, 2], free: [] }, 'short'],
   ['nor when all holders are lost', { holders: ['g1', 'g2'], factors: [1, 2], free: [] }, 'short'],
-  ['all lost: new ones', { holders: ['g1', 'g2'], factors: [1, 2] }, 'n1 n2'],
+  ['all lost: new ones beside them', { holders: ['g1', 'g2'], factors: [1, 2] }, 'n1 n2 g1 g2 pending'],
   ['a pin that nobody holds gets holders', { holders: [], factors: [1, 2] }, 'n1 n2'],
 
   ['a stranger is replaced', { holders: ['s1', 'x1'], factors: [2, 2] }, 's1 n1'],
@@ -81,7 +89,7 @@ const cases: readonly (readonly [what: string, of: Case, expected: string])[] = 
   ['one that leaves stays while nobody can follow', { holders: ['s1', 'l1'], factors: [2, 2], free: [] }, 'short'],
   ['strangers go while another waits', { holders: ['s1', 'l1', 'x1'], factors: [1, 2], pinned: [] }, 's1 l1 pending'],
   ['two leave at once', { holders: ['l1', 'l2'], factors: [2, 2] }, 'n1 n2 l1 l2 pending'],
-  ['one leaves, another is lost', { holders: ['l1', 'g1'], factors: [2, 2] }, 'n1 n2 l1 pending'],
+  ['one leaves, another is lost', { holders: ['l1', 'g1'], factors: [2, 2] }, 'n1 n2 l1 g1 pending'],
 
   ['too many: asked who holds it', { holders: ['s1', 's2', 's3'], factors: [1, 2] }, 'ask s1 s2 s3'],
   ['the last chosen goes', { holders: ['s1', 's2', 's3'], factors: [1, 2], pinned: ['s1', 's2', 's3'] }, 's1 s2'],
@@ -91,7 +99,14 @@ const cases: readonly (readonly [what: string, of: Case, expected: string])[] = 
     's1 s3',
   ],
   ['nobody goes before the minimum holds it', { holders: ['s1', 's2', 's3'], factors: [2, 2], pinned: ['s3'] }, 'wait'],
-  ['lost ones go first, without a question', { holders: ['s1', 'g1', 's2'], factors: [1, 2] }, 's1 s2'],
+  ['of lost ones too', { holders: ['s1', 'g1', 's2'], factors: [1, 2] }, 'ask s1 s2'],
+  ['lost ones go first', { holders: ['s1', 'g1', 's2'], factors: [1, 2], pinned: ['s2'] }, 's1 s2'],
+  ['but not before anybody holds it', { holders: ['s1', 'g1', 's2'], factors: [1, 2], pinned: [] }, 'wait'],
+  [
+    'one that is back and holds it stays in place of one that does not',
+    { holders: ['n1', 's1'], factors: [1, 1], pinned: ['s1'] },
+    's1',
+  ],
   ['a move under way is left alone', { holders: ['s1', 's2', 's3'], factors: [1, 2], isSettled: false }, 'wait'],
   [
     'one that leaves does not wait for that',
@@ -110,7 +125,7 @@ test('decideHolders trusts a bad choice with nothing: no holder twice, not more 
     pin: { type: 'pin', allocations: ['s1', 'g1'], replicationFactorMin: 2, replicationFactorMax: 2 },
     standingOf,
     choose: () => ['s1', 'g1', 'n1', 'n2'],
-    pinned: undefined,
+    pinned: new Set(['s1']),
     isSettled: true,
   });
   assert.deepEqual(decision, { kind: 'write', allocations: ['s1', 'n1'], isShort: false, isPending: false });

@@ -4,6 +4,7 @@
  *
  * Only a pin that has fewer holders than its minimum gets new ones; nothing is topped up from the minimum to the maximum. Nobody who
  * holds the content is dropped before at least the minimum of the others have reported that they hold it too: made first, then broken.
+ * A lost holder is dropped as soon as one other has: until then it may have the last copy, which it would remove when it comes back.
  * Source: Go `cluster.go` `repinFromPeer`, `vacatePeer`, which clear the allocations and allocate anew instead.
  */
 import type { PeerId, Pin } from '../../model/index.ts';
@@ -64,7 +65,7 @@ function holdersOf({ pin, standingOf }: HealRequest): Holders {
 }
 
 /** Below the minimum: others are added. */
-function withMore({ pin, choose }: HealRequest, { all, stays, leaves, gone }: Holders): HealDecision {
+function withMore({ pin, choose, pinned }: HealRequest, { all, stays, leaves, gone }: Holders): HealDecision {
   const excluded = new Set(all);
   const wanted = pin.replicationFactorMax - stays.length;
   const added = choose(wanted, excluded)
@@ -72,34 +73,44 @@ function withMore({ pin, choose }: HealRequest, { all, stays, leaves, gone }: Ho
     .slice(0, wanted);
   const count = stays.length + added.length;
   const isShort = count < pin.replicationFactorMin;
+  const room = pin.replicationFactorMax - count;
+  const mayDrop = !isShort && gone.length > room;
+  if (mayDrop && stays.length > 0 && pinned === undefined) return { kind: 'ask', peers: stays };
   // Whoever may come back is worth its place as long as there is one, and more so while there are too few.
-  const kept = isShort ? gone : gone.slice(0, pin.replicationFactorMax - count);
+  const kept = mayDrop && isHeldBy(stays, pinned) ? gone.slice(0, room) : gone;
   const allocations = [...stays, ...added, ...leaves, ...kept];
   // Nobody is taken off the list of a pin for nobody: it tells where the content was.
   if (allocations.length === 0 || isSame(allocations, all)) return { kind: 'short' };
-  return { kind: 'write', allocations, isShort, isPending: leaves.length > 0 };
+  return { kind: 'write', allocations, isShort, isPending: leaves.length > 0 || (!isShort && kept.length > room) };
 }
 
-/** At least the minimum: strangers are dropped, then those that leave, then those above the maximum. */
+/** At least the minimum: strangers are dropped, then those that leave and lost ones, then those above the maximum. */
 function withFewer(request: HealRequest, holders: Holders): HealDecision {
   const { pin, pinned, isSettled } = request;
   const { all, stays, leaves, gone } = holders;
   const max = isSettled ? pin.replicationFactorMax : all.length;
-  const keptGone = gone.slice(0, Math.max(0, max - stays.length));
+  const room = Math.max(0, max - stays.length);
+  const keptGone = isHeldBy(stays, pinned) ? gone.slice(0, room) : gone;
   const write = (allocations: readonly PeerId[], isPending: boolean): HealDecision =>
     isSame(allocations, all)
       ? { kind: isPending ? 'wait' : 'fine' }
       : { kind: 'write', allocations, isShort: false, isPending };
 
-  const isMoving = !isSettled && stays.length + keptGone.length > pin.replicationFactorMax;
-  if (leaves.length === 0 && stays.length <= max) return write([...stays, ...keptGone], isMoving);
-  if (pinned === undefined) return { kind: 'ask', peers: stays };
+  const isAbove = (count: number): boolean => count + keptGone.length > pin.replicationFactorMax;
+  const hasTooMany = leaves.length > 0 || stays.length > max;
+  const mustAsk = hasTooMany || gone.length > room;
+  if (mustAsk && pinned === undefined) return { kind: 'ask', peers: stays };
+  if (!hasTooMany || pinned === undefined) return write([...stays, ...keptGone], isAbove(stays.length));
   const holding = stays.filter((peer) => pinned.has(peer));
   if (holding.length < pin.replicationFactorMin) return write([...stays, ...leaves, ...keptGone], true);
   // The last chosen go first, but never one that holds the pin before one that does not.
   const ranked = [...holding, ...stays.filter((peer) => !pinned.has(peer))];
   const kept = new Set(ranked.slice(0, max));
-  return write([...stays.filter((peer) => kept.has(peer)), ...keptGone], isMoving);
+  return write([...stays.filter((peer) => kept.has(peer)), ...keptGone], isAbove(kept.size));
+}
+
+function isHeldBy(peers: readonly PeerId[], pinned: ReadonlySet<PeerId> | undefined): boolean {
+  return pinned !== undefined && peers.some((peer) => pinned.has(peer));
 }
 
 function isSame(a: readonly PeerId[], b: readonly PeerId[]): boolean {

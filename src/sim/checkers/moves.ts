@@ -16,8 +16,6 @@ const sampleMs = 600;
 const addedViewMs = 3000;
 /** The same, of holders that are dropped: others are asked before. */
 const droppedViewMs = 13_000;
-/** And of those that have said that they are to be emptied. */
-const drainedViewMs = 5000;
 
 export interface MovesRules {
   readonly graceMs: number;
@@ -119,23 +117,23 @@ export class MovesChecker {
     const wrong = holders.find((peer) => !next.includes(peer) && hasStayed(peer, droppedViewMs));
     const isFull = next.length >= after.replicationFactorMax;
     expect(wrong === undefined || isFull, 'moves are needed', () => `${what()}, though ${wrong} has stayed`);
-    // Whoever counted as lost is given up; less so who is drained, for that order outlives it.
-    const isHere = (peer: PeerId): boolean => {
-      const isDrained = monitor.latestOf('cordon', peer)?.value === 'draining';
-      const sinceMs = this.#rules.nowMs() - (isDrained ? drainedViewMs : droppedViewMs);
-      return !isBeingRemoved(peer) && (peer === self || (sights?.get(peer)?.goneMs ?? Infinity) < sinceMs);
-    };
-    const leavers = holders.filter((peer) => !next.includes(peer) && isHere(peer));
-    this.#checkCopies(before.cid.key, leavers, next, what);
+    this.#checkCopies(before, next, isBeingRemoved, what);
   }
 
-  #checkCopies(key: string, leavers: readonly PeerId[], next: readonly PeerId[], what: () => string): void {
+  #checkCopies(
+    { cid, allocations }: Pin,
+    next: readonly PeerId[],
+    isBeingRemoved: (peer: PeerId) => boolean,
+    what: () => string,
+  ): void {
     const { holds, lostMs, nowMs } = this.#rules;
     // What others had when they were asked they may have lost since.
     const sinceMs = nowMs() - droppedViewMs;
     const hadIt = (peer: PeerId): boolean =>
-      holds(peer, key) || (lostMs(peer, key) ?? Number.NEGATIVE_INFINITY) >= sinceMs;
-    const dropped = leavers.filter((peer) => holds(peer, key));
+      holds(peer, cid.key) || (lostMs(peer, cid.key) ?? Number.NEGATIVE_INFINITY) >= sinceMs;
+    const dropped = (allocations ?? []).filter(
+      (peer) => !next.includes(peer) && !isBeingRemoved(peer) && holds(peer, cid.key),
+    );
     expect(dropped.length === 0 || next.some(hadIt), 'last copy', () => `${what()}: only ${dropped} has it`);
   }
 }
