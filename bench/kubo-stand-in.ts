@@ -128,9 +128,9 @@ async function sendPages(socket: Socket, head: string, pages: Iterable<string>):
   socket.write('0\r\n\r\n');
 }
 
-async function listen(): Promise<Server> {
+async function listen(pins: Pins): Promise<Server> {
   const id = peerIdFromBytes(Uint8Array.of(0, 0x24, 8, 1, 0x12, 0x20, ...randomBytes(32)));
-  const node: Node = { id, pins: new Map() };
+  const node: Node = { id, pins };
   const server = createServer((socket) => serve(socket, node)).listen(0, '127.0.0.1');
   await once(server, 'listening');
   return server;
@@ -142,7 +142,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const shared: Pins = new Map(cids.map((cid) => [cid, 'recursive']));
   // What is held from the start is not expected to change, and not kept several times.
   const nodes = Array.from({ length: Number(count) }, (): Pins => (held === '' ? new Map() : shared));
-  const servers = await Promise.all(nodes.map(listen));
+  const servers = await Promise.all(nodes.map((pins) => listen(pins)));
   process.on('message', () => process.send?.(nodes.map((pins) => pins.size)));
   process.send?.(servers.map((server) => (server.address() as AddressInfo).port));
   process.once('disconnect', () => process.exit(0));
