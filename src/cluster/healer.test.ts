@@ -556,6 +556,19 @@ test('what the nearest does not heal the next one does, an interval later', asyn
   assert.equal(left(), 0);
 });
 
+test('one peer of five that heals takes care of all pins in the end', async (t) => {
+  const { cluster, ids, holders } = await started(t, 5, { stateSyncIntervalMs: 60_000 }, (made) => {
+    made.optionsOf = (position) => ({ disableRepinning: position !== 0 });
+  });
+  const [a, b, , , e] = ids;
+  for (let n = 0; n < 60; n += 1) await allocated(cluster, n, 2, 2, [n % 2 === 0 ? a : b, e]);
+  await settle();
+  cluster.cut(e ?? '');
+  // All that may be nearer get an interval each.
+  await cluster.clock.advance(lostMs + 4 * 60_000 + 20_000);
+  for (let n = 0; n < 60; n += 1) assert.equal(holders(n).includes(e ?? ''), false, `pin ${n}`);
+});
+
 test('whoever comes, goes, is drained and freed: in the end every pin is where its allocations say, within its bounds', async (t) => {
   const seed = Number(process.env.SEED ?? 1);
   t.diagnostic(`SEED=${seed}`);

@@ -55,8 +55,6 @@ const retryMsMin = 2000;
 const retryMsMax = 60_000;
 /** When all pins are looked through for it. */
 const sweepRetryMsMax = 600_000;
-/** Of those who are nearer, so many get an interval each: that more do not heal is not to be expected, and each asks holders. */
-const turnMax = 2;
 /** A pin that others write as well is tried so often within a sweep. */
 const triesMax = 3;
 
@@ -163,7 +161,7 @@ export class Healer {
       this.#turn = 0;
       this.#wantAll();
     } else if (clock.now() >= this.#nextSweepMs) {
-      this.#turn = Math.min(this.#turn + 1, turnMax);
+      this.#turn = Math.min(this.#turn + 1, view.healers.count);
       this.#wantAll();
     }
     if (clock.now() < this.#nextMs) return;
@@ -231,7 +229,10 @@ export class Healer {
     if (!sweep.view.hasMajority) sweep.isStuck = true;
   }
 
-  /** The nearest begins; what it has not done within an interval the next one does: one may be alive and not heal. */
+  /**
+   * The nearest begins; what it has not done within an interval the next one does, and so on until all have had their turn: whether one
+   * that is alive heals is not known, and it may be that this peer alone does.
+   */
   #isOurTurn(cid: Cid, { healers }: MemberView): boolean {
     return healers.countNearer(this.#deps.self, cid) <= this.#turn;
   }
