@@ -3,7 +3,7 @@ import { type TestContext, test } from 'node:test';
 import { settle } from '../../test/support/fake-clock.ts';
 import { type ClusterNode, MemoryCluster } from '../../test/support/memory-cluster.ts';
 import { cidNumber, pinOf } from '../../test/support/pins.ts';
-import { type Logger, SeededRandom } from '../base/index.ts';
+import { type Logger, SeededRandom, silentLogger } from '../base/index.ts';
 import {
   type CordonMode,
   cordonModes,
@@ -13,6 +13,7 @@ import {
   type PinOptions,
 } from '../model/index.ts';
 import { AllocationWriter } from './allocation-writer.ts';
+import { MemberWatch } from './member-watch.ts';
 import { Mover } from './mover.ts';
 import type { PeerOptions } from './peer.ts';
 
@@ -629,13 +630,23 @@ test('a healer that is at work ends with its peer', async () => {
 
 // ---------------------------------------------------------------------------------------------------- moves
 
-function moverOf(cluster: MemoryCluster, node: ClusterNode, options: { readonly deadlineMs?: number } = {}): Mover {
+interface MoverTestOptions {
+  readonly deadlineMs?: number;
+  readonly logger?: Logger;
+}
+
+function moverOf(cluster: MemoryCluster, node: ClusterNode, options: MoverTestOptions = {}): Mover {
   const { clock } = cluster;
   const consensus = cluster.consensusOf(node);
   const writer = new AllocationWriter(100, { consensus, clock });
-  const { logger } = recorder();
-  const deps = { self: node.id, rpc: cluster.rpcOf(node), tracker: node.tracker, consensus, writer, clock, logger };
-  return new Mover({ stateSyncIntervalMs: 60_000, ...options }, deps);
+  const { logger = silentLogger, ...rest } = options;
+  const watch = new MemberWatch(
+    node.id,
+    { repinGracePeriodMs: graceMs, pinOnlyOnTrustedPeers: false, pinOnlyOnUntrustedPeers: false },
+    { consensus, monitor: node.monitor, clock, answersInOrder: () => true },
+  );
+  const holding = { self: node.id, rpc: cluster.rpcOf(node), tracker: node.tracker };
+  return new Mover({ stateSyncIntervalMs: 60_000, ...rest }, { ...holding, consensus, watch, writer, clock, logger });
 }
 
 const never = new AbortController().signal;
@@ -710,6 +721,51 @@ test('Mover: the old holder stays when others have taken the pin off the new one
   await cluster.clock.advance(20_000);
   assert.deepEqual(await moved, { moved: 0, skipped: 2, failed: 0 });
   assert.deepEqual([holders(0), holders(1), pin(0).name, pin(1).name], [[a], [a, c], 'by the user', 'by the user']);
+});
+
+for (const how of ['lost', 'cordoned', 'draining', 'removed'] as const) {
+  test(`Mover: gives up when the new holder is ${how}, and begins no more moves to it`, async (t) => {
+    const { cluster, ids, holders, of, written } = await started(t, 5);
+    const [a, b, c] = ids as [PeerId, PeerId, PeerId];
+    for (const n of [0, 1]) await allocated(cluster, n, 1, 1, [a]);
+    await settle();
+    of(c).ipfs.onAct = (act) => (act === 'pin' ? new Promise(() => {}) : undefined);
+    const { lines, logger } = recorder();
+    const gate = Promise.withResolvers<void>();
+    async function* moves() {
+      yield { cid: cidNumber(0), from: a, to: c };
+      await gate.promise;
+      yield { cid: cidNumber(1), from: a, to: c };
+    }
+    const moved = moverOf(cluster, of(b), { logger }).run(moves(), never);
+    await cluster.clock.advance(5000);
+    assert.deepEqual(holders(0), [a, c]);
+    if (how === 'lost') cluster.cut(c);
+    else if (how === 'removed') cluster.members = ids.filter((id) => id !== c);
+    else await cluster.node(0).peer.cordonPeer(c, how);
+    await cluster.clock.advance(how === 'lost' ? lostMs + 30_000 : 30_000);
+    assert.deepEqual(holders(0), [a]);
+    written();
+    gate.resolve();
+    await cluster.clock.advance(30_000);
+    assert.deepEqual(await moved, { moved: 0, skipped: 2, failed: 0 });
+    assert.deepEqual([holders(1), written(), lines], [[a], [], []]);
+  });
+}
+
+test('Mover: a move that is overtaken while it waits is skipped without a word', async (t) => {
+  const { cluster, ids, holders, of } = await started(t, 4);
+  const [a, b, c, d] = ids as [PeerId, PeerId, PeerId, PeerId];
+  await allocated(cluster, 0, 1, 1, [a]);
+  await settle();
+  of(c).ipfs.onAct = (act) => (act === 'pin' ? new Promise(() => {}) : undefined);
+  const { lines, logger } = recorder();
+  const moved = moverOf(cluster, of(b), { logger }).run([{ cid: cidNumber(0), from: a, to: c }], never);
+  await cluster.clock.advance(5000);
+  await allocated(cluster, 0, 1, 1, [d]);
+  await cluster.clock.advance(60_000);
+  assert.deepEqual(await moved, { moved: 0, skipped: 1, failed: 0 });
+  assert.deepEqual([holders(0), lines], [[d], []]);
 });
 
 test('Mover: two moves of one pin to one peer leave it as many holders as it had', async (t) => {

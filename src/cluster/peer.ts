@@ -212,9 +212,10 @@ class ClusterPeer implements Peer {
       ...{ self: this.self, rpc, tracker, consensus, clock, writer },
       ...{ allocator, watch: this.#watch, logger: deps.logger },
     });
-    const moverDeps = { self: this.self, rpc, tracker, consensus, writer, clock, logger: deps.logger };
+    const watch = this.#watch;
+    const moverDeps = { self: this.self, rpc, tracker, consensus, watch, writer, clock, logger: deps.logger };
     this.#rebalancer = new Rebalancer({
-      ...{ consensus, allocator, watch: this.#watch, mover: new Mover(options, moverDeps) },
+      ...{ consensus, allocator, watch, mover: new Mover(options, moverDeps) },
       ...{ logger: deps.logger, stopping: this.#stopping.signal },
     });
     this.#expiry = new Expiry(options, {
