@@ -393,6 +393,26 @@ test('a removed peer leaves no allocation behind, and what cannot be placed is t
   );
 });
 
+for (const [count, told] of [
+  [16, /^pins of the removed peer stay below their minimum \{.*"pins":16\}$/],
+  [300, /^pins of the removed peer stay below their minimum, and an unknown number more: too many failed in a row \{/],
+] as const) {
+  test(`a removal whose ${count} pins cannot be written says what it knows of them`, async (t) => {
+    const { lines, logger } = recorder();
+    const { cluster, ids } = await started(t, 3, {}, (made) => {
+      made.logger = logger;
+    });
+    const [a, , c] = ids;
+    for (let n = 0; n < count; n += 1) await allocated(cluster, n, 2, 2, [a, c]);
+    cluster.isWritable = false;
+    lines.length = 0;
+    await cluster.node(0).peer.peerRemove(c ?? '');
+    const short = lines.filter((line) => line.includes('stay below their minimum'));
+    assert.equal(short.length, 1);
+    assert.match(short[0] ?? '', told);
+  });
+}
+
 test('a peer is removed though its pins cannot be moved when repinning is disabled, which is told', async (t) => {
   const { lines, logger } = recorder();
   const { cluster, ids, holders } = await started(t, 3, { disableRepinning: true }, (made) => {

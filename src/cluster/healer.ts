@@ -43,6 +43,8 @@ export interface Vacated {
   /** Pins that have fewer holders than their minimum. */
   readonly short: number;
   readonly failed: number;
+  /** So many failed in a row that the rest was not looked at. */
+  readonly isCut: boolean;
 }
 
 /** Pins at work at once. They wait for answers and for the log, which take many together. */
@@ -99,7 +101,7 @@ export class Healer {
    * speed, for somebody waits.
    */
   async vacate(peer: PeerId, signal: AbortSignal): Promise<Vacated> {
-    const result = { moved: 0, alone: 0, short: 0, failed: 0 };
+    const result = { moved: 0, alone: 0, short: 0, failed: 0, isCut: false };
     const now = {
       view: withoutMember(await this.#deps.watch.look(), peer),
       choose: await this.#deps.allocator.chooser(),
@@ -107,11 +109,14 @@ export class Healer {
     const tasks = new InFlight(inFlightMax);
     const failures = new Failures();
     for await (const page of this.#deps.consensus.pinset().pages({ signal, pageSize })) {
-      if (failures.areTooMany) break;
+      if (result.isCut) break;
       for (const { cid, allocations } of page) {
         if (!(allocations?.includes(peer) ?? false)) continue;
         await tasks.begin(async () => {
-          if (failures.areTooMany) return;
+          if (failures.areTooMany) {
+            result.isCut = true;
+            return;
+          }
           try {
             await this.#vacateOne(cid, now, signal, result);
             failures.end();
