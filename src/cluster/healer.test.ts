@@ -351,6 +351,37 @@ test('what a peer was told outlives it, and a file that cannot be written change
   assert.deepEqual(await told(), ['draining', 'none', 'draining']);
 });
 
+test('of orders that come at once the last one holds, in the file too', async (t) => {
+  let saved: CordonMode = 'none';
+  const saves: { readonly mode: CordonMode; readonly gate: PromiseWithResolvers<void> }[] = [];
+  const { cluster } = await started(t, 1, {}, (made) => {
+    made.cordonFile = {
+      read: async () => saved,
+      save: async (mode) => {
+        const gate = Promise.withResolvers<void>();
+        saves.push({ mode, gate });
+        await gate.promise;
+        saved = mode;
+      },
+    };
+  });
+  const { peer } = cluster.node(0);
+  const orders = [peer.cordon('draining'), peer.cordon('cordoned'), peer.cordon('none')];
+  const failed = assert.rejects(orders[1] ?? Promise.resolve(), /no space left/);
+  // Whichever is saved last is what the file has: those that are begun end the wrong way round.
+  for (let turn = 0; turn < 4; turn += 1) {
+    await settle();
+    for (const { mode, gate } of saves.splice(0).reverse()) {
+      if (mode === 'cordoned') gate.reject(new RangeError('no space left'));
+      else gate.resolve();
+      await settle();
+    }
+  }
+  await cluster.clock.advance(1000);
+  await Promise.all([orders[0], failed, orders[2]]);
+  assert.deepEqual([saved, (await peer.memberStates())[0]?.cordon], ['none', 'none']);
+});
+
 test('cordoning is refused for who is no member, and for a peer that knows nothing of it', async (t) => {
   const { cluster, ids } = await started(t, 2);
   const { peer } = cluster.node(0);
