@@ -819,6 +819,26 @@ test('Mover: a move that is overtaken while it waits is skipped without a word',
   assert.deepEqual([holders(0), lines], [[d], []]);
 });
 
+test('Mover: a user who writes the same holders with other factors keeps them', async (t) => {
+  const { cluster, ids, holders, of, pin } = await started(t, 3);
+  const [a, b, c] = ids as [PeerId, PeerId, PeerId];
+  for (const n of [0, 1]) await allocated(cluster, n, 1, 1, [a]);
+  await settle();
+  const gate = Promise.withResolvers<void>();
+  of(c).ipfs.onAct = (act) => (act === 'pin' ? gate.promise : undefined);
+  const moves = [0, 1].map((n) => ({ cid: cidNumber(n), from: a, to: c }));
+  const moved = moverOf(cluster, of(b)).run(moves, never);
+  await cluster.clock.advance(5000);
+  assert.deepEqual(holders(0), [a, c]);
+  await allocated(cluster, 0, 1, 2, [a, c]);
+  // What a healer writes is other holders and another time.
+  cluster.agree('pin', { ...pin(1), timestamp: null });
+  gate.resolve();
+  await cluster.clock.advance(20_000);
+  assert.deepEqual(await moved, { moved: 1, skipped: 1, failed: 0 });
+  assert.deepEqual([holders(0), holders(1)], [[a, c], [c]]);
+});
+
 test('Mover: two moves of one pin to one peer leave it as many holders as it had', async (t) => {
   const { cluster, ids, holders, of } = await started(t, 4);
   const [a, b, c, d] = ids as [PeerId, PeerId, PeerId, PeerId];

@@ -2,8 +2,8 @@
  * Moves pins from one holder to another without a moment in which fewer hold them: the new holder is added, and the old one dropped when
  * the new one has the content. What is half done when the peer stops is a pin with one holder too many, which healing trims.
  */
-import { type Clock, errorMessage, type Logger, LogLimit, pause } from '../base/index.ts';
-import type { Cid, PeerId, Pin } from '../model/index.ts';
+import { bytesEqual, type Clock, errorMessage, type Logger, LogLimit, pause } from '../base/index.ts';
+import { type Cid, encodePin, type PeerId, type Pin } from '../model/index.ts';
 import type { AllocationWriter } from './allocation-writer.ts';
 import { type HoldingDeps, statusOn } from './holding.ts';
 import { InFlight } from './in-flight.ts';
@@ -54,6 +54,12 @@ const deadlineMsDefault = 3_600_000;
 
 type Outcome = keyof MoveCounts;
 
+/** A move that is under way. */
+interface Moving extends Move {
+  /** The pin as it was found, but for its holders and time: who writes anything else of it means it to be as he has written it. */
+  rest: Uint8Array | undefined;
+}
+
 /** `refused`: the new holder is lost, told to take nothing, or no member; `overtaken`: the pin is not as the mover left it. */
 type Arrival = 'there' | 'late' | 'refused' | 'overtaken';
 
@@ -102,8 +108,8 @@ export class Mover {
     }
   }
 
-  async #move(move: Move, signal: AbortSignal): Promise<Outcome> {
-    const { cid, from, to } = move;
+  async #move({ cid, from, to }: Move, signal: AbortSignal): Promise<Outcome> {
+    const move: Moving = { cid, from, to, rest: undefined };
     if (!(await this.#mayTake(to))) return 'skipped';
     /** So many hold it afterwards too. */
     let least = 0;
@@ -143,7 +149,7 @@ export class Mover {
   }
 
   /** Waits until the new holder has the content; meanwhile the pin is written again now and then, so that healing leaves it alone. */
-  async #arrival(move: Move, signal: AbortSignal): Promise<Arrival> {
+  async #arrival(move: Moving, signal: AbortSignal): Promise<Arrival> {
     const { clock } = this.#deps;
     const endMs = clock.now() + (this.#options.deadlineMs ?? deadlineMsDefault);
     const renewMs = this.#options.stateSyncIntervalMs / 2;
@@ -166,18 +172,21 @@ export class Mover {
     }
   }
 
-  /** `false`: the pin is not there, or `from` holds it no more, or `holders` wants nothing. */
+  /** `false`: the pin is not there, or a user has written it, or `from` holds it no more, or `changed` wants nothing. */
   async #change(
-    { cid, from }: Move,
+    move: Moving,
     signal: AbortSignal,
     changed: (holders: readonly PeerId[], pin: Pin) => readonly PeerId[] | undefined,
     isRenewal = false,
   ): Promise<boolean> {
     const { consensus, writer } = this.#deps;
     for (let tries = 0; tries < triesMax; tries += 1) {
-      const pin: Pin | undefined = consensus.pinset().get(cid);
+      const pin: Pin | undefined = consensus.pinset().get(move.cid);
       const before = pin?.allocations ?? [];
-      if (pin === undefined || !before.includes(from)) return false;
+      if (pin === undefined || !before.includes(move.from)) return false;
+      const rest = restOf(pin);
+      move.rest ??= rest;
+      if (!bytesEqual(rest, move.rest)) return false;
       const after = changed(before, pin);
       if (after === undefined) return false;
       if (after.length === before.length && !isRenewal) return true;
@@ -186,4 +195,8 @@ export class Mover {
     }
     return false;
   }
+}
+
+function restOf(pin: Pin): Uint8Array {
+  return encodePin({ ...pin, allocations: null, timestamp: null });
 }
