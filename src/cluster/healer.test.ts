@@ -320,11 +320,18 @@ test('a cordoned peer keeps what it has, gets nothing new, and is as before when
   assert.deepEqual(holders(0), [a, c]);
   const state = async () => (await cluster.node(1).peer.memberStates()).map(({ state, pins }) => `${state} ${pins}`);
   assert.deepEqual(await state(), ['alive 4', 'alive 3', 'cordoned 1']);
+  const isSinceKnown = async () => (await cluster.node(1).peer.memberStates()).map(({ since }) => since !== null);
+  assert.deepEqual(
+    await isSinceKnown(),
+    [true, true, false],
+    'since when it is alive is not since when it is cordoned',
+  );
   await cluster.node(1).peer.cordonPeer(c ?? '', 'none');
   await cluster.clock.advance(1000);
   await peer.pin(cidNumber(4), asked(factors(3, 3)));
   assert.deepEqual([...holders(4)].sort(), [a, b, c]);
   assert.deepEqual((await state())[2], 'alive 2');
+  assert.deepEqual(await isSinceKnown(), [true, true, true]);
   await cluster.clock.advance(3_600_000);
   assert.equal(peer.alerts().filter(({ name }) => name === 'cordon').length, 0, 'nobody is alarmed');
 });
