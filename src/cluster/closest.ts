@@ -15,6 +15,10 @@ export class ClosestPeer {
     this.#peers = [...new Set(peers)].map((peer) => ({ peer, hash: hashOf(peerIdToBytes(peer)) }));
   }
 
+  get count(): number {
+    return this.#peers.length;
+  }
+
   /** How many of them are nearer to the CID than this one: 0 for the nearest. */
   countNearer(peer: PeerId, cid: Cid): number {
     const target = hashOf(cid.bytes);

@@ -23,10 +23,13 @@ export function cordonMetric(peer: PeerId, mode: CordonMode, expire: bigint): Me
   };
 }
 
-/** What a peer was told, as far as it has said. One that falls silent is what it was; one that only does not repeat it is free. */
+/**
+ * What a peer was told, as far as it has said. One that falls silent is what it was; one that only does not repeat it is free. A metric
+ * that is not valid says nothing.
+ */
 export function cordonOf(monitor: PeerMonitor, peer: PeerId, nowNanos: bigint): CordonMode {
   const metric = monitor.latestOf(cordonName, peer);
-  if (metric === undefined) return 'none';
+  if (metric === undefined || !metric.valid) return 'none';
   const mode = cordonModes.find((known) => known === metric.value) ?? 'none';
   if (metric.expire > nowNanos) return mode;
   const ping = monitor.latestOf(pingName, peer);

@@ -3,7 +3,7 @@ import { type TestContext, test } from 'node:test';
 import { settle } from '../../test/support/fake-clock.ts';
 import { type ClusterNode, MemoryCluster } from '../../test/support/memory-cluster.ts';
 import { cidNumber, pinOf } from '../../test/support/pins.ts';
-import { type Logger, SeededRandom } from '../base/index.ts';
+import { type Logger, SeededRandom, silentLogger } from '../base/index.ts';
 import {
   type CordonMode,
   cordonModes,
@@ -13,6 +13,7 @@ import {
   type PinOptions,
 } from '../model/index.ts';
 import { AllocationWriter } from './allocation-writer.ts';
+import { MemberWatch } from './member-watch.ts';
 import { Mover } from './mover.ts';
 import type { PeerOptions } from './peer.ts';
 
@@ -319,11 +320,18 @@ test('a cordoned peer keeps what it has, gets nothing new, and is as before when
   assert.deepEqual(holders(0), [a, c]);
   const state = async () => (await cluster.node(1).peer.memberStates()).map(({ state, pins }) => `${state} ${pins}`);
   assert.deepEqual(await state(), ['alive 4', 'alive 3', 'cordoned 1']);
+  const isSinceKnown = async () => (await cluster.node(1).peer.memberStates()).map(({ since }) => since !== null);
+  assert.deepEqual(
+    await isSinceKnown(),
+    [true, true, false],
+    'since when it is alive is not since when it is cordoned',
+  );
   await cluster.node(1).peer.cordonPeer(c ?? '', 'none');
   await cluster.clock.advance(1000);
   await peer.pin(cidNumber(4), asked(factors(3, 3)));
   assert.deepEqual([...holders(4)].sort(), [a, b, c]);
   assert.deepEqual((await state())[2], 'alive 2');
+  assert.deepEqual(await isSinceKnown(), [true, true, true]);
   await cluster.clock.advance(3_600_000);
   assert.equal(peer.alerts().filter(({ name }) => name === 'cordon').length, 0, 'nobody is alarmed');
 });
@@ -348,6 +356,37 @@ test('what a peer was told outlives it, and a file that cannot be written change
   isFull = true;
   await assert.rejects(cluster.node(0).peer.cordonPeer(ids[2] ?? '', 'none'), /cannot be cordoned/);
   assert.deepEqual(await told(), ['draining', 'none', 'draining']);
+});
+
+test('of orders that come at once the last one holds, in the file too', async (t) => {
+  let saved: CordonMode = 'none';
+  const saves: { readonly mode: CordonMode; readonly gate: PromiseWithResolvers<void> }[] = [];
+  const { cluster } = await started(t, 1, {}, (made) => {
+    made.cordonFile = {
+      read: async () => saved,
+      save: async (mode) => {
+        const gate = Promise.withResolvers<void>();
+        saves.push({ mode, gate });
+        await gate.promise;
+        saved = mode;
+      },
+    };
+  });
+  const { peer } = cluster.node(0);
+  const orders = [peer.cordon('draining'), peer.cordon('cordoned'), peer.cordon('none')];
+  const failed = assert.rejects(orders[1] ?? Promise.resolve(), /no space left/);
+  // Whichever is saved last is what the file has: those that are begun end the wrong way round.
+  for (let turn = 0; turn < 4; turn += 1) {
+    await settle();
+    for (const { mode, gate } of saves.splice(0).reverse()) {
+      if (mode === 'cordoned') gate.reject(new RangeError('no space left'));
+      else gate.resolve();
+      await settle();
+    }
+  }
+  await cluster.clock.advance(1000);
+  await Promise.all([orders[0], failed, orders[2]]);
+  assert.deepEqual([saved, (await peer.memberStates())[0]?.cordon], ['none', 'none']);
 });
 
 test('cordoning is refused for who is no member, and for a peer that knows nothing of it', async (t) => {
@@ -391,6 +430,26 @@ test('a removed peer leaves no allocation behind, and what cannot be placed is t
     lines.join('\n'),
   );
 });
+
+for (const [count, told] of [
+  [16, /^pins of the removed peer stay below their minimum \{.*"pins":16\}$/],
+  [300, /^pins of the removed peer stay below their minimum, and an unknown number more: too many failed in a row \{/],
+] as const) {
+  test(`a removal whose ${count} pins cannot be written says what it knows of them`, async (t) => {
+    const { lines, logger } = recorder();
+    const { cluster, ids } = await started(t, 3, {}, (made) => {
+      made.logger = logger;
+    });
+    const [a, , c] = ids;
+    for (let n = 0; n < count; n += 1) await allocated(cluster, n, 2, 2, [a, c]);
+    cluster.isWritable = false;
+    lines.length = 0;
+    await cluster.node(0).peer.peerRemove(c ?? '');
+    const short = lines.filter((line) => line.includes('stay below their minimum'));
+    assert.equal(short.length, 1);
+    assert.match(short[0] ?? '', told);
+  });
+}
 
 test('a peer is removed though its pins cannot be moved when repinning is disabled, which is told', async (t) => {
   const { lines, logger } = recorder();
@@ -556,6 +615,19 @@ test('what the nearest does not heal the next one does, an interval later', asyn
   assert.equal(left(), 0);
 });
 
+test('one peer of five that heals takes care of all pins in the end', async (t) => {
+  const { cluster, ids, holders } = await started(t, 5, { stateSyncIntervalMs: 60_000 }, (made) => {
+    made.optionsOf = (position) => ({ disableRepinning: position !== 0 });
+  });
+  const [a, b, , , e] = ids;
+  for (let n = 0; n < 60; n += 1) await allocated(cluster, n, 2, 2, [n % 2 === 0 ? a : b, e]);
+  await settle();
+  cluster.cut(e ?? '');
+  // All that may be nearer get an interval each.
+  await cluster.clock.advance(lostMs + 4 * 60_000 + 20_000);
+  for (let n = 0; n < 60; n += 1) assert.equal(holders(n).includes(e ?? ''), false, `pin ${n}`);
+});
+
 test('whoever comes, goes, is drained and freed: in the end every pin is where its allocations say, within its bounds', async (t) => {
   const seed = Number(process.env.SEED ?? 1);
   t.diagnostic(`SEED=${seed}`);
@@ -616,13 +688,23 @@ test('a healer that is at work ends with its peer', async () => {
 
 // ---------------------------------------------------------------------------------------------------- moves
 
-function moverOf(cluster: MemoryCluster, node: ClusterNode, options: { readonly deadlineMs?: number } = {}): Mover {
+interface MoverTestOptions {
+  readonly deadlineMs?: number;
+  readonly logger?: Logger;
+}
+
+function moverOf(cluster: MemoryCluster, node: ClusterNode, options: MoverTestOptions = {}): Mover {
   const { clock } = cluster;
   const consensus = cluster.consensusOf(node);
   const writer = new AllocationWriter(100, { consensus, clock });
-  const { logger } = recorder();
-  const deps = { self: node.id, rpc: cluster.rpcOf(node), tracker: node.tracker, consensus, writer, clock, logger };
-  return new Mover({ stateSyncIntervalMs: 60_000, ...options }, deps);
+  const { logger = silentLogger, ...rest } = options;
+  const watch = new MemberWatch(
+    node.id,
+    { repinGracePeriodMs: graceMs, pinOnlyOnTrustedPeers: false, pinOnlyOnUntrustedPeers: false },
+    { consensus, monitor: node.monitor, clock, answersInOrder: () => true },
+  );
+  const holding = { self: node.id, rpc: cluster.rpcOf(node), tracker: node.tracker };
+  return new Mover({ stateSyncIntervalMs: 60_000, ...rest }, { ...holding, consensus, watch, writer, clock, logger });
 }
 
 const never = new AbortController().signal;
@@ -697,6 +779,71 @@ test('Mover: the old holder stays when others have taken the pin off the new one
   await cluster.clock.advance(20_000);
   assert.deepEqual(await moved, { moved: 0, skipped: 2, failed: 0 });
   assert.deepEqual([holders(0), holders(1), pin(0).name, pin(1).name], [[a], [a, c], 'by the user', 'by the user']);
+});
+
+for (const how of ['lost', 'cordoned', 'draining', 'removed'] as const) {
+  test(`Mover: gives up when the new holder is ${how}, and begins no more moves to it`, async (t) => {
+    const { cluster, ids, holders, of, written } = await started(t, 5);
+    const [a, b, c] = ids as [PeerId, PeerId, PeerId];
+    for (const n of [0, 1]) await allocated(cluster, n, 1, 1, [a]);
+    await settle();
+    of(c).ipfs.onAct = (act) => (act === 'pin' ? new Promise(() => {}) : undefined);
+    const { lines, logger } = recorder();
+    const gate = Promise.withResolvers<void>();
+    async function* moves() {
+      yield { cid: cidNumber(0), from: a, to: c };
+      await gate.promise;
+      yield { cid: cidNumber(1), from: a, to: c };
+    }
+    const moved = moverOf(cluster, of(b), { logger }).run(moves(), never);
+    await cluster.clock.advance(5000);
+    assert.deepEqual(holders(0), [a, c]);
+    if (how === 'lost') cluster.cut(c);
+    else if (how === 'removed') cluster.members = ids.filter((id) => id !== c);
+    else await cluster.node(0).peer.cordonPeer(c, how);
+    await cluster.clock.advance(how === 'lost' ? lostMs + 30_000 : 30_000);
+    assert.deepEqual(holders(0), [a]);
+    written();
+    gate.resolve();
+    await cluster.clock.advance(30_000);
+    assert.deepEqual(await moved, { moved: 0, skipped: 2, failed: 0 });
+    assert.deepEqual([holders(1), written(), lines], [[a], [], []]);
+  });
+}
+
+test('Mover: a move that is overtaken while it waits is skipped without a word', async (t) => {
+  const { cluster, ids, holders, of } = await started(t, 4);
+  const [a, b, c, d] = ids as [PeerId, PeerId, PeerId, PeerId];
+  await allocated(cluster, 0, 1, 1, [a]);
+  await settle();
+  of(c).ipfs.onAct = (act) => (act === 'pin' ? new Promise(() => {}) : undefined);
+  const { lines, logger } = recorder();
+  const moved = moverOf(cluster, of(b), { logger }).run([{ cid: cidNumber(0), from: a, to: c }], never);
+  await cluster.clock.advance(5000);
+  await allocated(cluster, 0, 1, 1, [d]);
+  await cluster.clock.advance(60_000);
+  assert.deepEqual(await moved, { moved: 0, skipped: 1, failed: 0 });
+  assert.deepEqual([holders(0), lines], [[d], []]);
+});
+
+test('Mover: a user who writes the same holders with other factors keeps them', async (t) => {
+  const { cluster, ids, holders, of, pin } = await started(t, 3);
+  const [a, b, c] = ids as [PeerId, PeerId, PeerId];
+  for (const n of [0, 1]) await allocated(cluster, n, 1, 1, [a]);
+  await settle();
+  const gate = Promise.withResolvers<void>();
+  of(c).ipfs.onAct = (act) => (act === 'pin' ? gate.promise : undefined);
+  const moves = [0, 1].map((n) => ({ cid: cidNumber(n), from: a, to: c }));
+  const moved = moverOf(cluster, of(b)).run(moves, never);
+  await cluster.clock.advance(5000);
+  assert.deepEqual(holders(0), [a, c]);
+  await allocated(cluster, 0, 1, 2, [a, c]);
+  // What a healer writes is other holders and another time.
+  cluster.agree('pin', { ...pin(1), timestamp: null });
+  gate.resolve();
+  await cluster.clock.advance(20_000);
+  assert.deepEqual(await moved, { moved: 1, skipped: 1, failed: 0 });
+  assert.deepEqual([holders(0), holders(1)], [[a, c], [c]]);
 });
 
 test('Mover: two moves of one pin to one peer leave it as many holders as it had', async (t) => {

@@ -43,6 +43,8 @@ export interface Vacated {
   /** Pins that have fewer holders than their minimum. */
   readonly short: number;
   readonly failed: number;
+  /** So many failed in a row that the rest was not looked at. */
+  readonly isCut: boolean;
 }
 
 /** Pins at work at once. They wait for answers and for the log, which take many together. */
@@ -55,8 +57,6 @@ const retryMsMin = 2000;
 const retryMsMax = 60_000;
 /** When all pins are looked through for it. */
 const sweepRetryMsMax = 600_000;
-/** Of those who are nearer, so many get an interval each: that more do not heal is not to be expected, and each asks holders. */
-const turnMax = 2;
 /** A pin that others write as well is tried so often within a sweep. */
 const triesMax = 3;
 
@@ -101,7 +101,7 @@ export class Healer {
    * speed, for somebody waits.
    */
   async vacate(peer: PeerId, signal: AbortSignal): Promise<Vacated> {
-    const result = { moved: 0, alone: 0, short: 0, failed: 0 };
+    const result = { moved: 0, alone: 0, short: 0, failed: 0, isCut: false };
     const now = {
       view: withoutMember(await this.#deps.watch.look(), peer),
       choose: await this.#deps.allocator.chooser(),
@@ -109,11 +109,14 @@ export class Healer {
     const tasks = new InFlight(inFlightMax);
     const failures = new Failures();
     for await (const page of this.#deps.consensus.pinset().pages({ signal, pageSize })) {
-      if (failures.areTooMany) break;
+      if (result.isCut) break;
       for (const { cid, allocations } of page) {
         if (!(allocations?.includes(peer) ?? false)) continue;
         await tasks.begin(async () => {
-          if (failures.areTooMany) return;
+          if (failures.areTooMany) {
+            result.isCut = true;
+            return;
+          }
           try {
             await this.#vacateOne(cid, now, signal, result);
             failures.end();
@@ -163,7 +166,7 @@ export class Healer {
       this.#turn = 0;
       this.#wantAll();
     } else if (clock.now() >= this.#nextSweepMs) {
-      this.#turn = Math.min(this.#turn + 1, turnMax);
+      this.#turn = Math.min(this.#turn + 1, view.healers.count);
       this.#wantAll();
     }
     if (clock.now() < this.#nextMs) return;
@@ -231,7 +234,10 @@ export class Healer {
     if (!sweep.view.hasMajority) sweep.isStuck = true;
   }
 
-  /** The nearest begins; what it has not done within an interval the next one does: one may be alive and not heal. */
+  /**
+   * The nearest begins; what it has not done within an interval the next one does, and so on until all have had their turn: whether one
+   * that is alive heals is not known, and it may be that this peer alone does.
+   */
   #isOurTurn(cid: Cid, { healers }: MemberView): boolean {
     return healers.countNearer(this.#deps.self, cid) <= this.#turn;
   }

@@ -27,12 +27,15 @@ export async function statesOfMembers(
     const count = peers[peer]?.allocated ?? 0;
     const told: MemberCondition =
       cordon === 'none' ? 'alive' : cordon === 'draining' && count === 0 ? 'drained' : cordon;
+    const state = life === 'alive' ? told : life;
+    // Since when it has been told, or empty, nobody knows: not what is known of its pings.
+    const since = state === life ? timeFromNanos(nowNanos - BigInt(Math.round((nowMs - sinceMs) * 1_000_000))) : null;
     return {
       peer,
       peername: pingValueOf(monitor.latestOf(pingName, peer)).peername,
-      state: life === 'alive' ? told : life,
+      state,
       cordon,
-      since: timeFromNanos(nowNanos - BigInt(Math.round((nowMs - sinceMs) * 1_000_000))),
+      since,
       pins: count,
     };
   });

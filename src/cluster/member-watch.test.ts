@@ -45,7 +45,8 @@ function watched(options: { readonly trusted?: readonly PeerId[]; readonly ours?
     clock,
     ping: (peer: PeerId, ms = 30_000) =>
       record(pingMetric(peer, { peername: '', ipfsId: '', ipfsAddresses: [] }, until(ms))),
-    tell: (peer: PeerId, mode: CordonMode, ms = 30_000) => record(cordonMetric(peer, mode, until(ms))),
+    tell: (peer: PeerId, mode: CordonMode, ms = 30_000, valid = true) =>
+      record({ ...cordonMetric(peer, mode, until(ms)), valid }),
     setMembers: (now: readonly PeerId[]) => {
       members = now;
     },
@@ -104,6 +105,14 @@ test('MemberWatch: what a member was told last counts while it is silent, and no
   ping(b);
   const back = await watch.look();
   assert.deepEqual([back.draining, back.standings.get(b)], [[], 'stays']);
+});
+
+test('MemberWatch: a metric that is not valid tells nothing of what a member was told', async () => {
+  const { watch, ping, tell, pass } = watched();
+  ping(b);
+  tell(b, 'draining', 30_000, false);
+  assert.equal((await watch.look()).cordons.get(b), 'none');
+  assert.equal((await pass(60_000)).cordons.get(b), 'none', 'nor when it falls silent');
 });
 
 test('MemberWatch: the mark changes with what matters to pins, and not with what does not', async () => {

@@ -2,11 +2,12 @@
  * Moves pins from one holder to another without a moment in which fewer hold them: the new holder is added, and the old one dropped when
  * the new one has the content. What is half done when the peer stops is a pin with one holder too many, which healing trims.
  */
-import { type Clock, errorMessage, type Logger, LogLimit, pause } from '../base/index.ts';
-import type { Cid, PeerId, Pin } from '../model/index.ts';
+import { bytesEqual, type Clock, errorMessage, type Logger, LogLimit, pause } from '../base/index.ts';
+import { type Cid, encodePin, type PeerId, type Pin } from '../model/index.ts';
 import type { AllocationWriter } from './allocation-writer.ts';
 import { type HoldingDeps, statusOn } from './holding.ts';
 import { InFlight } from './in-flight.ts';
+import type { MemberWatch } from './member-watch.ts';
 import type { Consensus } from './ports.ts';
 
 /** One pin that is to be held by `to` instead of `from`. */
@@ -19,7 +20,7 @@ export interface Move {
 /** What became of moves. */
 export interface MoveCounts {
   readonly moved: number;
-  /** The pin is not there any more, or others have changed its holders meanwhile. */
+  /** The pin is not there any more, others have changed it meanwhile, or the new holder may get nothing new any more. */
   readonly skipped: number;
   /** The new holder did not get the content in time, or nothing could be written. */
   readonly failed: number;
@@ -28,12 +29,13 @@ export interface MoveCounts {
 export interface MoverOptions {
   /** Healing leaves a pin with too many holders alone for so long after it was written; see section `cluster`. */
   readonly stateSyncIntervalMs: number;
-  /** How long a new holder may take for the content. Default: a day. */
+  /** How long a new holder may take for the content. Default: an hour. */
   readonly deadlineMs?: number;
 }
 
 export interface MoverDeps extends HoldingDeps {
   readonly consensus: Consensus;
+  readonly watch: MemberWatch;
   readonly writer: AllocationWriter;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -44,9 +46,22 @@ const inFlightMax = 8;
 const pollMsMin = 500;
 const pollMsMax = 10_000;
 const triesMax = 5;
-const deadlineMsDefault = 86_400_000;
+/**
+ * Somebody waits for the end, and no other rebalance begins before it. What is not there within an hour most likely cannot be found, or
+ * is better left where it is; of one that is only large the node has a part by then, which the next attempt goes on with.
+ */
+const deadlineMsDefault = 3_600_000;
 
 type Outcome = keyof MoveCounts;
+
+/** A move that is under way. */
+interface Moving extends Move {
+  /** The pin as it was found, but for its holders and time: who writes anything else of it means it to be as he has written it. */
+  rest: Uint8Array | undefined;
+}
+
+/** `refused`: the new holder is lost, told to take nothing, or no member; `overtaken`: the pin is not as the mover left it. */
+type Arrival = 'there' | 'late' | 'refused' | 'overtaken';
 
 export class Mover {
   readonly #options: MoverOptions;
@@ -93,8 +108,9 @@ export class Mover {
     }
   }
 
-  async #move(move: Move, signal: AbortSignal): Promise<Outcome> {
-    const { cid, from, to } = move;
+  async #move({ cid, from, to }: Move, signal: AbortSignal): Promise<Outcome> {
+    const move: Moving = { cid, from, to, rest: undefined };
+    if (!(await this.#mayTake(to))) return 'skipped';
     /** So many hold it afterwards too. */
     let least = 0;
     const isBegun = await this.#change(move, signal, (holders, pin) => {
@@ -104,17 +120,19 @@ export class Mover {
     if (!isBegun) return 'skipped';
     const isOneTooMany = (holders: readonly PeerId[], pin: Pin): boolean =>
       holders.length > Math.max(least, pin.replicationFactorMin);
-    if (await this.#arrives(move, signal)) {
+    const arrival = await this.#arrival(move, signal);
+    if (arrival === 'overtaken') return 'skipped';
+    if (arrival === 'there') {
       // Others may have taken the pin off the new holder meanwhile, or want more holders.
       const isMoved = await this.#change(move, signal, (holders, pin) =>
         holders.includes(to) && isOneTooMany(holders, pin) ? holders.filter((peer) => peer !== from) : undefined,
       );
       return isMoved ? 'moved' : 'skipped';
     }
-    signal.throwIfAborted();
     await this.#change(move, signal, (holders, pin) =>
       isOneTooMany(holders, pin) ? holders.filter((peer) => peer !== to) : undefined,
     );
+    if (arrival === 'refused') return 'skipped';
     if (this.#logLimit.allows('late')) {
       this.#deps.logger.warn('a pin stays where it was: its new holder did not get it in time', {
         cid: cid.toString(),
@@ -124,15 +142,22 @@ export class Mover {
     return 'failed';
   }
 
+  /** Whether the member may get new pins. One that is missing may come back within its grace period, and is waited for. */
+  async #mayTake(peer: PeerId): Promise<boolean> {
+    const { standings, cordons } = await this.#deps.watch.look();
+    return standings.get(peer) === 'stays' && cordons.get(peer) === 'none';
+  }
+
   /** Waits until the new holder has the content; meanwhile the pin is written again now and then, so that healing leaves it alone. */
-  async #arrives(move: Move, signal: AbortSignal): Promise<boolean> {
+  async #arrival(move: Moving, signal: AbortSignal): Promise<Arrival> {
     const { clock } = this.#deps;
     const endMs = clock.now() + (this.#options.deadlineMs ?? deadlineMsDefault);
     const renewMs = this.#options.stateSyncIntervalMs / 2;
     let renewAtMs = clock.now() + renewMs;
     for (let pollMs = pollMsMin; ; pollMs = Math.min(pollMs * 2, pollMsMax)) {
-      if ((await statusOn(this.#deps, move.to, move.cid, signal)) === 'pinned') return true;
-      if (clock.now() >= endMs) return false;
+      if ((await statusOn(this.#deps, move.to, move.cid, signal)) === 'pinned') return 'there';
+      if (!(await this.#mayTake(move.to))) return 'refused';
+      if (clock.now() >= endMs) return 'late';
       await pause(clock, Math.min(pollMs, renewMs), signal);
       signal.throwIfAborted();
       if (clock.now() < renewAtMs) continue;
@@ -143,22 +168,25 @@ export class Mover {
         (holders) => (holders.includes(move.to) ? holders : undefined),
         true,
       );
-      if (!isUnderWay) return false;
+      if (!isUnderWay) return 'overtaken';
     }
   }
 
-  /** `false`: the pin is not there, or `from` holds it no more, or `holders` wants nothing. */
+  /** `false`: the pin is not there, or a user has written it, or `from` holds it no more, or `changed` wants nothing. */
   async #change(
-    { cid, from }: Move,
+    move: Moving,
     signal: AbortSignal,
     changed: (holders: readonly PeerId[], pin: Pin) => readonly PeerId[] | undefined,
     isRenewal = false,
   ): Promise<boolean> {
     const { consensus, writer } = this.#deps;
     for (let tries = 0; tries < triesMax; tries += 1) {
-      const pin: Pin | undefined = consensus.pinset().get(cid);
+      const pin: Pin | undefined = consensus.pinset().get(move.cid);
       const before = pin?.allocations ?? [];
-      if (pin === undefined || !before.includes(from)) return false;
+      if (pin === undefined || !before.includes(move.from)) return false;
+      const rest = restOf(pin);
+      move.rest ??= rest;
+      if (!bytesEqual(rest, move.rest)) return false;
       const after = changed(before, pin);
       if (after === undefined) return false;
       if (after.length === before.length && !isRenewal) return true;
@@ -167,4 +195,8 @@ export class Mover {
     }
     return false;
   }
+}
+
+function restOf(pin: Pin): Uint8Array {
+  return encodePin({ ...pin, allocations: null, timestamp: null });
 }

@@ -42,6 +42,8 @@ export class OwnMetrics {
   readonly #informing: Informing;
   readonly #ping: Loop;
   #cordon: CordonMode = 'none';
+  /** Ends when the last order has been carried out. */
+  #ordered: Promise<void> = Promise.resolve();
 
   constructor(self: PeerId, options: OwnMetricsOptions, deps: OwnMetricsDeps) {
     this.#options = options;
@@ -66,16 +68,21 @@ export class OwnMetrics {
     if (this.#cordon !== 'none') this.#deps.logger.warn(`this peer is ${this.#cordon}: it gets no new pins`);
   }
 
-  /** Keeps to the mode from now on, and says so. Throws `config/bad-file`; nothing has changed then. */
+  /** Keeps to the mode from now on, and says so; one order after the other. Throws `config/bad-file`; nothing has changed then. */
   async cordon(mode: CordonMode, call: CallOptions): Promise<void> {
+    const done = this.#ordered.then(() => this.#keepTo(mode));
+    this.#ordered = done.catch(() => {});
+    await done;
+    await this.send(call);
+  }
+
+  async #keepTo(mode: CordonMode): Promise<void> {
     await this.#deps.cordonFile?.save(mode);
     const isFreed = this.#cordon !== 'none' && mode === 'none';
     this.#cordon = mode;
-    if (isFreed) {
-      const expire = this.#deps.clock.wallNanos() + freeYears * nanosPerYear;
-      await this.#deps.monitor.publish(cordonMetric(this.#identity.peer, mode, expire));
-    }
-    await this.send(call);
+    if (!isFreed) return;
+    const expire = this.#deps.clock.wallNanos() + freeYears * nanosPerYear;
+    await this.#deps.monitor.publish(cordonMetric(this.#identity.peer, mode, expire));
   }
 
   /** Begins to send everything as often as it needs to. */

@@ -212,9 +212,10 @@ class ClusterPeer implements Peer {
       ...{ self: this.self, rpc, tracker, consensus, clock, writer },
       ...{ allocator, watch: this.#watch, logger: deps.logger },
     });
-    const moverDeps = { self: this.self, rpc, tracker, consensus, writer, clock, logger: deps.logger };
+    const watch = this.#watch;
+    const moverDeps = { self: this.self, rpc, tracker, consensus, watch, writer, clock, logger: deps.logger };
     this.#rebalancer = new Rebalancer({
-      ...{ consensus, allocator, watch: this.#watch, mover: new Mover(options, moverDeps) },
+      ...{ consensus, allocator, watch, mover: new Mover(options, moverDeps) },
       ...{ logger: deps.logger, stopping: this.#stopping.signal },
     });
     this.#expiry = new Expiry(options, {
@@ -644,10 +645,12 @@ class ClusterPeer implements Peer {
   /** Moves what the peer holds, as far as it can, and tells what that came to. */
   async #vacate(peer: PeerId, signal: AbortSignal): Promise<void> {
     const { logger } = this.#deps;
-    const { moved, alone, short, failed } = await this.#healer.vacate(peer, signal);
+    const { moved, alone, short, failed, isCut } = await this.#healer.vacate(peer, signal);
     logger.info('pins of the removed peer have other holders', { peer, moved, belowMinimum: short, failed });
-    if (short + failed > 0)
-      logger.warn('pins of the removed peer stay below their minimum', { peer, pins: short + failed });
+    if (short + failed > 0) {
+      const more = isCut ? ', and an unknown number more: too many failed in a row' : '';
+      logger.warn(`pins of the removed peer stay below their minimum${more}`, { peer, pins: short + failed });
+    }
     if (alone === 0) return;
     const text =
       'pins were held by it alone: keep its IPFS node running until others have them; drain a peer before removing it';

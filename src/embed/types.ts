@@ -148,6 +148,7 @@ export interface MemberInfo {
   readonly state: MemberCondition;
   /** What it was told last. */
   readonly cordon: CordonMode;
+  /** Since when it is alive, missing or gone; of another `state` it is not known. */
   readonly since: Date | undefined;
   /** Pins that it is to keep; those that are on all peers do not count. */
   readonly pins: number;

@@ -20,7 +20,10 @@ export interface MemberState {
   readonly state: MemberCondition;
   /** What it was told last, as far as known: of a member that is missing or gone it may have changed. */
   readonly cordon: CordonMode;
-  /** Since when it is alive, missing or gone as the peer that was asked sees it: at most since its own start. */
+  /**
+   * Since when it is alive, missing or gone as the peer that was asked sees it: at most since its own start. `null` when `state` is
+   * another: since when it is cordoned, draining or drained is not known.
+   */
   readonly since: Time | null;
   /** Pins that are allocated to it; those that are everywhere do not count. */
   readonly pins: number;

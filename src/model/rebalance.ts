@@ -3,8 +3,8 @@ import type { Cid } from './cid.ts';
 import type { PeerId } from './peer.ts';
 
 /**
- * `planned`: nothing has been done; `moved`: `to` holds the pin, and `from` does not any more; `skipped`: the pin was removed, or others
- * have changed its holders meanwhile; `failed`: `to` did not get the content in time, or nothing could be written.
+ * `planned`: nothing has been done; `moved`: `to` holds the pin, and `from` does not any more; `skipped`: the pin was removed, others
+ * have changed it meanwhile, or `to` may get nothing new; `failed`: `to` did not get the content in time, or nothing could be written.
  */
 export type MoveState = 'planned' | 'moved' | 'skipped' | 'failed';
 

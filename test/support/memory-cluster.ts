@@ -78,6 +78,8 @@ export class MemoryCluster {
   logger: Logger = silentLogger;
   /** Tag `group` of peers that are made from now on, by their position. */
   groupOf: (position: number) => string = () => 'default';
+  /** What peers that are made from now on have of their own, by their position. */
+  optionsOf: (position: number) => Partial<PeerOptions> = () => ({});
   readonly #late: (() => void)[] = [];
   readonly #cut = new Set<PeerId>();
   readonly #subscribers = new Map<PeerId, (from: PeerId, data: Uint8Array) => void>();
@@ -202,6 +204,7 @@ export class MemoryCluster {
         connectSwarmsDelayMs: 1000,
         repoGcTimeoutMs: 86_400_000,
         ...options,
+        ...this.optionsOf(this.nodes.length),
       },
       {
         host,

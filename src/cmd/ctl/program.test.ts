@@ -242,6 +242,9 @@ test('peers cordon, drain and uncordon tell the member, and show what it is', as
         return { status: 204 };
       }
       const pins = counts.shift() ?? 7;
+      if (told === 'unknown since') {
+        return { body: `[{"peer":"${member}","peername":"p","state":"drained","cordon":"draining","pins":0}]` };
+      }
       if (told.endsWith('/drain')) return { body: states(pins === 0 ? 'drained' : 'draining', 'draining', pins) };
       return { body: told.endsWith('/cordon') ? states('cordoned', 'cordoned', 7) : states('alive', 'none', 7) };
     },
@@ -274,6 +277,8 @@ test('peers cordon, drain and uncordon tell the member, and show what it is', as
         api.requests.filter((request) => request.startsWith('POST')),
         ['drain', 'drain', 'cordon', 'uncordon'].map((act) => `POST /peers/${member}/${act}`),
       );
+      told = 'unknown since';
+      assert.equal((await run(['--host', api.host, 'health', 'peers'])).stdout, `${member} | p | DRAINED | Pins: 0\n`);
       const bad = await run(['--host', api.host, 'peers', 'drain', 'x']);
       assert.match(bad.stderr, /^error parsing peer ID: /);
     },

@@ -293,8 +293,16 @@ describe('members over HTTP', () => {
           peername: 'p',
           state: 'drained',
           cordon: 'draining',
-          since: { seconds: 1_767_225_600, nanos: 0 },
+          since: null,
           pins: 0,
+        },
+        {
+          peer: stranger,
+          peername: 'q',
+          state: 'gone',
+          cordon: 'none',
+          since: { seconds: 1_767_225_600, nanos: 0 },
+          pins: 7,
         },
       ],
     };
@@ -318,7 +326,8 @@ describe('members over HTTP', () => {
       const answer = await fetch(`${base}/health/peers`);
       assert.equal(
         await answer.text(),
-        `[{"peer":"${peer}","peername":"p","state":"drained","cordon":"draining","since":"2026-01-01T00:00:00Z","pins":0}]\n`,
+        `[{"peer":"${peer}","peername":"p","state":"drained","cordon":"draining","pins":0},` +
+          `{"peer":"${stranger}","peername":"q","state":"gone","cordon":"none","since":"2026-01-01T00:00:00Z","pins":7}]\n`,
       );
     } finally {
       await api.close();

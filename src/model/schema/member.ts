@@ -26,7 +26,7 @@ export const memberStateType: Type<MemberState> = structType<MemberState>([
   member('peername', 'pn', 'peername', textType),
   member('state', 's', 'state', conditionType),
   member('cordon', 'c', 'cordon', cordonModeType),
-  member('since', 't', 'since', timeType),
+  member('since', 't', 'since?', timeType),
   member('pins', 'n', 'pins', uintType),
 ]);
 

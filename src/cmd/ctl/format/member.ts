@@ -9,7 +9,7 @@ export const memberForm: Form<MemberState> = {
   text: (member) => `${memberText(member)}\n`,
 };
 
-/** All members, with since when each is alive, missing or gone. */
+/** All members, with since when each is alive, missing or gone, where that is what it is shown as. */
 export function membersForm(now: Time): Form<readonly MemberState[]> {
   return {
     json: { print: memberStatesJson.print, parse: (text) => memberStatesJson.parse(text) ?? [] },
