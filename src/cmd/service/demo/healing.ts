@@ -37,15 +37,16 @@ import {
   type Roles,
   type Scene,
   showTable,
+  waitForAllMetrics,
   waitForFreshMetrics,
   waitInBounds,
 } from './scene.ts';
 import { contentDirectory, type DemoPeer, formatSize, onStage, type Stage, type StageOptions } from './stage.ts';
 
 const peerCount = 5;
-const pingIntervalMs = 1_000;
+const pingIntervalMs = 2_000;
 const gracePeriodMs = 8_000;
-const metricTtlMs = 3_000;
+const metricTtlMs = 6_000;
 const expireIn = '20s';
 
 /** Factors of the pinned directories, in turn. */
@@ -123,6 +124,7 @@ async function pinEverything(scene: Scene): Promise<void> {
   };
   /** Name of the pin whose peers the user chooses. */
   let placed = '';
+  await screen.step(`Waiting until ${first.name} has heard of all others`, () => waitForAllMetrics(scene, first));
   await screen.step(
     `Pinning the folders of ${root}, and two texts`,
     async () => {

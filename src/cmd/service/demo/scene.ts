@@ -80,6 +80,17 @@ export async function waitForFreshMetrics({ peers }: Scene, { apiUrl }: DemoPeer
   );
 }
 
+/** Until a peer has heard of all others whatever allocation goes by. */
+export async function waitForAllMetrics({ peers }: Scene, { apiUrl }: DemoPeer): Promise<void> {
+  const names = ['ping', 'tag:group', 'freespace'];
+  await waitFor(
+    async () => Math.min(...(await Promise.all(names.map((name) => metrics(apiUrl, name)))).map(({ size }) => size)),
+    (heard) => heard === peers.length,
+    (heard) => `it has heard of ${heard} of ${peers.length} peers`,
+    limitMs,
+  );
+}
+
 /** Who plays what: the one whose loss costs most is lost; the other parts go to those that hold most. */
 export function castOf({ peers, pins }: Scene, wanted: ReadonlyMap<string, readonly string[]>): Roles {
   const held = (peer: DemoPeer): number => pins.filter(({ cid }) => wanted.get(cid)?.includes(peer.name)).length;
