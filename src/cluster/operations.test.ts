@@ -67,6 +67,17 @@ test('operations: a peer that is silent, or does not know the question, is a row
   assert.equal(rows.find(({ peer }) => peer === silent)?.error, 'no answer within 15s');
 });
 
+test('operations: a failure of this peer is a row too, and the others are heard', async (t) => {
+  const cluster = await threeWithWork(t);
+  const { peer, tracker, id } = cluster.node(0);
+  tracker.operations = () => {
+    throw new OperatingError('store/closed', 'the store is closed');
+  };
+  const rows = await collect(peer.operations(undefined));
+  assert.equal(rows.length, 5);
+  assert.equal(rows.find((row) => row.peer === id)?.error, 'the store is closed');
+});
+
 test('operations: a reader that leaves ends the questions to the members', async (t) => {
   const cluster = await threeWithWork(t);
   let abortedCount = 0;

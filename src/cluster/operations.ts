@@ -37,15 +37,18 @@ export async function* operationsOfMembers(
   let wake: () => void = () => {};
   let openCount = members.length;
   const read = async (peer: PeerId): Promise<void> => {
-    for await (const row of rowsOfMember(deps, peer, cid, signal, call.timeoutMs ?? memberTimeoutMs)) {
-      if (signal.aborted) break;
-      const { promise, resolve } = Promise.withResolvers<void>();
-      held.push({ row, goOn: resolve });
+    try {
+      for await (const row of rowsOfMember(deps, peer, cid, signal, call.timeoutMs ?? memberTimeoutMs)) {
+        if (signal.aborted) break;
+        const { promise, resolve } = Promise.withResolvers<void>();
+        held.push({ row, goOn: resolve });
+        wake();
+        await promise;
+      }
+    } finally {
+      openCount -= 1;
       wake();
-      await promise;
     }
-    openCount -= 1;
-    wake();
   };
   const reading = members.map(read);
   try {
@@ -81,7 +84,11 @@ async function* rowsOfMember(
 ): AsyncGenerator<OperationInfo, void> {
   const { self, tracker, rpc, clock } = deps;
   if (peer === self) {
-    yield* tracker.operations(cid);
+    try {
+      yield* tracker.operations(cid);
+    } catch (error) {
+      yield cannotTell(deps, peer, failureText(error));
+    }
     return;
   }
   const silence = new AbortController();

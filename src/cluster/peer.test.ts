@@ -6,7 +6,7 @@ import { collect } from '../../test/support/collect.ts';
 import { settle } from '../../test/support/fake-clock.ts';
 import { MemoryCluster } from '../../test/support/memory-cluster.ts';
 import { cidNumber, pinOf } from '../../test/support/pins.ts';
-import { OperatingError } from '../base/index.ts';
+import { OperatingError, utf8Encode } from '../base/index.ts';
 import {
   type Cid,
   defaultPinOptions,
@@ -176,6 +176,36 @@ test('a slow peer is bounded: in a status of all a hung one costs its deadline o
   const infos = await all;
   assert.equal(infos.length, 20);
   for (const info of infos) assert.equal(info.peerMap[hung]?.error, 'no answer within 15s');
+});
+
+test('status of all: a member that lists what is no CID fails alone', async (t) => {
+  const cluster = await started(t, 3);
+  const { peer } = cluster.node(0);
+  await peer.pin(cidNumber(1), asked());
+  await settle();
+  const { id: bad, tracker } = cluster.node(1);
+  tracker.statusPages = async function* () {
+    const key = utf8Encode('A",{');
+    yield [
+      {
+        key,
+        status: 'pinned',
+        timestamp: null,
+        error: '',
+        attemptCount: 0,
+        priorityPin: false,
+        pin: pinOf(cidNumber(1)),
+      },
+    ];
+  };
+  const infos = await collect(peer.statusAll(0));
+  const statuses = infos.map(({ cid, peerMap }) => [
+    cid.toString(),
+    ...cluster.members.map((id) => peerMap[id]?.status),
+  ]);
+  const expected = cluster.members.map((id) => (id === bad ? 'cluster_error' : 'pinned'));
+  assert.deepEqual(statuses, [[cidNumber(1).toString(), ...expected]]);
+  assert.match(infos[0]?.peerMap[bad]?.error ?? '', /base32/);
 });
 
 test('status of all: Go peers are asked in their way, and ours in theirs, with one result', async (t) => {

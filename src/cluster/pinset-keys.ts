@@ -8,6 +8,7 @@
  * | `/restored` | the tag of the last restore |
  * | `/synced` | index (u64, big-endian) of a log entry up to which everything is on disk |
  * | `/x/<seconds><state key>`, `/x2/<seconds><state key>` | nothing: a pin of that namespace that expires then (u64, big-endian) |
+ * | `/xv` | version (u8, 1) of these keys; a state without it is of before there were any |
  *
  * The progress record, integers big-endian: its version (u8, 1), the namespace in use (u8, 0 or 1), index of the last log entry
  * that is applied (u64), number of pins (u64). It sorts before the pins, so that one scan sees what they are of.
@@ -37,6 +38,10 @@ export const expiryKeys: readonly [KeyRange, KeyRange] = [
   { start: expiryPrefixes[0], end: utf8Encode('/x0') },
   { start: expiryPrefixes[1], end: utf8Encode('/x20') },
 ];
+
+export const expiryVersionKey: Uint8Array = utf8Encode('/xv');
+
+export const expiryVersion = 1;
 
 export const progressKey: Uint8Array = utf8Encode('/applied');
 

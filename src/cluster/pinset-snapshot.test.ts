@@ -82,7 +82,11 @@ test('a crash at any write of a restore leaves the old state or the new one, and
     assert.equal(found.synced, found.applied);
     await found.apply([pin(30)], 21);
     await found.restore(pieces(recordOf(40)), { applied: 30, tag });
-    assert.deepEqual((await left.entries()).length, 4, 'progress, tag, last sync and one pin');
+    assert.deepEqual(
+      (await left.entries()).length,
+      5,
+      'progress, tag, last sync, version of the keys of expiry and one pin',
+    );
     assert.equal(found.count(), 1);
   }
 });

@@ -50,6 +50,38 @@ test('PinsetState answers get, has, count and pages after each batch, and after 
   }
 });
 
+test('PinsetState of before there were keys of expiry has to be replayed once, and then knows what expires', async () => {
+  const store = createMemoryDatastore();
+  const before = openPinset(store, deps);
+  assert.equal(before.mustReplay, false);
+  await before.apply([pin(1, 'a'), pin(2), pin(3, 'abcd')], 4);
+  await before.sync();
+  assert.equal(openPinset(store, deps).mustReplay, false);
+  // As the version before wrote it.
+  const [keys = []] = await collect(store.scan({ start: utf8Encode('/x'), end: utf8Encode('/y') }));
+  assert.equal(keys.length, 3);
+  await store.batch(
+    keys.map(([key]) => ({ type: 'del' as const, key })),
+    { durable: true },
+  );
+
+  const pinset = openPinset(store, deps);
+  assert.equal(pinset.synced, pinset.applied);
+  assert.equal(pinset.mustReplay, true);
+  assert.deepEqual(await collect(pinset.expiring()), []);
+  await assert.rejects(pinset.apply([], 5), /replayed first/);
+  await pinset.replay([]);
+  assert.equal(pinset.mustReplay, false);
+  assert.deepEqual(
+    (await collect(pinset.expiring())).flat().map(({ name }) => name),
+    ['a', 'abcd'],
+  );
+  assert.equal((await contentOf(pinset)).length, 3);
+  const again = openPinset(store, deps);
+  assert.equal(again.mustReplay, false);
+  assert.equal((await contentOf(again)).length, 3);
+});
+
 test('PinsetState agrees with a plain map over random commands', async () => {
   const random = new SeededRandom(`pinset ${process.env.SEED ?? 1}`);
   const store = createMemoryDatastore();

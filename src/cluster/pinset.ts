@@ -6,7 +6,7 @@
  * pin. A restore fills a namespace beside the one in use and then changes over, in one batch.
  *
  * Beside the pins there are keys of those that expire, by time, in the same batches. They are made of the pins alone: snapshots do not
- * have them, a restore and a replay make them anew.
+ * have them, a restore and a replay make them anew, the latter also at the first start of a version that has them.
  */
 import {
   assert,
@@ -39,6 +39,8 @@ import {
   encodeProgress,
   expiryKey,
   expiryKeys,
+  expiryVersion,
+  expiryVersionKey,
   type Namespace,
   noProgress,
   type Progress,
@@ -65,6 +67,8 @@ export interface PinsetState extends Pinset {
    * to be read or changed before `replay`.
    */
   readonly synced: number;
+  /** Until `replay` nothing is to be applied: batches may be missing, or it was written before there were keys of expiry. */
+  readonly mustReplay: boolean;
   /**
    * Applies the commands of the entries behind `synced` up to `applied` once more, counts the pins, and syncs. The observer is told
    * that the state was replaced. A rejection is a failure of the store; then it may be done again.
@@ -129,6 +133,8 @@ class StoredPinset implements PinsetState {
   #synced: number;
   /** Nothing can have been lost from what is shown. */
   #isWhole: boolean;
+  /** Those that expire have their keys, and the store says so. */
+  #isIndexed: boolean;
   #restoredTag: Uint8Array | undefined;
   /** Since somebody has asked for kinds. Replaced with the state. */
   #kinds: LiveKinds | undefined;
@@ -140,6 +146,7 @@ class StoredPinset implements PinsetState {
     this.#progress = loadProgress(store);
     this.#synced = loadSynced(store, this.#progress);
     this.#isWhole = this.#synced === this.#progress.applied;
+    this.#isIndexed = store.get(expiryVersionKey)?.[0] === expiryVersion;
     const tag = store.get(restoredKey);
     this.#restoredTag = tag && copyBytes(tag);
   }
@@ -150,6 +157,10 @@ class StoredPinset implements PinsetState {
 
   get synced(): number {
     return this.#synced;
+  }
+
+  get mustReplay(): boolean {
+    return !this.#isWhole || (!this.#isIndexed && this.#progress.applied > 0);
   }
 
   get restoredTag(): Uint8Array | undefined {
@@ -236,16 +247,17 @@ class StoredPinset implements PinsetState {
     // What was kept is as of batches before which others may have been lost.
     const count = await this.#recount(namespace);
     const progress = { namespace, applied, count };
-    await this.#store.batch([progressOp(progress), syncedOp(applied)], { durable: true });
+    await this.#store.batch([progressOp(progress), syncedOp(applied), expiryVersionOp], { durable: true });
     this.#progress = progress;
     this.#synced = applied;
     this.#isWhole = true;
+    this.#isIndexed = true;
     this.#kinds = undefined;
     this.#observer.onReplaced();
   }
 
   async apply(commands: readonly RaftCommand[], index: number): Promise<void> {
-    assert(this.#isWhole, 'a state that may lack batches is replayed first');
+    assert(!this.mustReplay, 'a state that may lack batches, or keys of expiry, is replayed first');
     assert(index > this.#progress.applied, 'entries are applied once and in order');
     const ops: DatastoreOp[] = [];
     const changed: RaftCommand[] = [];
@@ -272,9 +284,11 @@ class StoredPinset implements PinsetState {
       if (expires > 0) ops.push(expiryOp(namespace, expires, op.key));
     }
     const progress = { ...this.#progress, applied: index, count };
+    if (!this.#isIndexed) ops.push(expiryVersionOp);
     ops.push(progressOp(progress));
     await this.#store.batch(ops, { durable: false });
     this.#progress = progress;
+    this.#isIndexed = true;
     this.#tellKinds(changed, before);
     for (const { type, pin } of changed) {
       if (type === 'pin') this.#observer.onPin(pin);
@@ -316,11 +330,12 @@ class StoredPinset implements PinsetState {
       throw error;
     }
     const progress = { namespace, applied, count } as const;
-    const ops: DatastoreOp[] = [progressOp(progress), { type: 'put', key: restoredKey, value: tag }, syncedOp(applied)];
-    await this.#store.batch(ops, { durable: true });
+    const tagOp: DatastoreOp = { type: 'put', key: restoredKey, value: tag };
+    await this.#store.batch([progressOp(progress), tagOp, syncedOp(applied), expiryVersionOp], { durable: true });
     this.#progress = progress;
     this.#synced = applied;
     this.#isWhole = true;
+    this.#isIndexed = true;
     this.#restoredTag = copyBytes(tag);
     this.#kinds = undefined;
     this.#observer.onReplaced();
@@ -476,6 +491,8 @@ function expiryOf(value: Uint8Array): number {
     return 0;
   }
 }
+
+const expiryVersionOp: DatastoreOp = { type: 'put', key: expiryVersionKey, value: Uint8Array.of(expiryVersion) };
 
 function expiryOp(namespace: Namespace, seconds: number, key: Uint8Array): DatastoreOp {
   return { type: 'put', key: expiryKey(namespace, seconds, key), value: noBytes };

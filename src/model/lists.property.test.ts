@@ -2,7 +2,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { base58Encode, concatBytes, errorCode, utf8Decode, utf8Encode } from '../base/index.ts';
+import {
+  base32UpperDecodeBytes,
+  base32UpperEncode,
+  base58Encode,
+  concatBytes,
+  errorCode,
+  utf8Decode,
+  utf8Encode,
+} from '../base/index.ts';
 import {
   Cid,
   decodePin,
@@ -210,6 +218,31 @@ test('StatusRowWriter: readStatusRows gives the rows again, and the pins that ar
 function headerOf({ cid: of, name, allocations, origins, metadata, timestamp }: PinHeader): unknown {
   return { cid: of.toString(), name, allocations, origins, metadata, timestamp };
 }
+
+test('readStatusRows: keys name CIDs, since lines have their letters as they are', () => {
+  // Of CIDs of all kinds, some with a letter replaced, and whatever else.
+  const kind = fc.constantFrom([], [1, 0x55], [1, 0x70], [1, 0x80, 1], [2, 0x55]);
+  const hash = fc.constantFrom([0x12, 32], [0x12, 31], [0x16, 32], [0x13, 32], [0, 32]);
+  const bytesOfCid = fc.tuple(kind, hash, digest).map((parts) => Uint8Array.from(parts.flatMap((part) => [...part])));
+  const whole = bytesOfCid.map((bytes) => utf8Encode(base32UpperEncode(bytes)));
+  const spoiled = fc.tuple(whole, fc.nat(59), fc.oneof(fc.nat(255), fc.constant(0x22))).map(([letters, at, byte]) => {
+    letters[at % letters.length] = byte;
+    return letters;
+  });
+  const anyKey = fc.oneof(whole, spoiled, fc.uint8Array({ maxLength: 80 }));
+  fc.assert(
+    fc.property(anyKey, pin, row, fc.boolean(), (key, value, rest, hasPin) => {
+      const writer = new StatusRowWriter();
+      writer.add({ key, ...rest, pin: hasPin ? value : store(value) });
+      const refusal = attempt(() => void Cid.decode(base32UpperDecodeBytes(key)));
+      assert.equal(
+        attempt(() => void readStatusRows(writer.take())),
+        refusal,
+      );
+    }),
+    { numRuns: 2000 },
+  );
+});
 
 test('readStatusRows: answers or refuses whatever bytes come', () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => void attempt(() => readStatusRows(bytes))));

@@ -6,6 +6,7 @@
  * attempts (text), the pin as it is stored. Lengths are varints.
  */
 import {
+  base32UpperDecodeBytes,
   copyBytes,
   noBytes,
   OperatingError,
@@ -15,6 +16,7 @@ import {
   varintSize,
   varintWrite,
 } from '../base/index.ts';
+import { Cid } from './cid.ts';
 import { defaultPinOptions } from './pin-options-query.ts';
 import { encodePin } from './pin-protobuf.ts';
 import { type RemoteStatusRow, type StatusRow, type TrackerStatus, trackerStatusBits } from './status.ts';
@@ -34,6 +36,23 @@ const statuses = Object.keys(trackerStatusBits) as readonly TrackerStatus[];
 const numberOfStatus = new Map(statuses.map((status, number) => [status, number]));
 /** Bits, status and length of the key, which has one byte for every key of a real CID. */
 const headBytesMax = 2 + 4;
+
+/** ASCII codes. */
+const letters = {
+  two: 0x32,
+  seven: 0x37,
+  A: 0x41,
+  B: 0x42,
+  C: 0x43,
+  E: 0x45,
+  F: 0x46,
+  H: 0x48,
+  I: 0x49,
+  P: 0x50,
+  Q: 0x51,
+  R: 0x52,
+  Z: 0x5a,
+} as const;
 
 /** Gathers rows. */
 export class StatusRowWriter {
@@ -87,7 +106,10 @@ export class StatusRowWriter {
   }
 }
 
-/** The rows; keys are views. Throws `OperatingError` `model/bad-encoding`, `model/bad-time`, and what `StoredPin` does. */
+/**
+ * The rows; keys are views, and each names a CID. Throws `OperatingError` `model/bad-encoding`, `model/bad-cid`, `base/bad-base32`,
+ * `model/bad-time`, and what `StoredPin` does.
+ */
 export function readStatusRows(bytes: Uint8Array): RemoteStatusRow[] {
   const rows: RemoteStatusRow[] = [];
   const source = new Source(bytes);
@@ -106,6 +128,7 @@ function readRow(source: Source): RemoteStatusRow {
   const status = statuses[number];
   if (status === undefined) throw bad(`status ${number}`);
   const key = source.part();
+  checkKey(key);
   return {
     key,
     status,
@@ -115,6 +138,38 @@ function readRow(source: Source): RemoteStatusRow {
     pin: (bits & has.pin) === 0 ? undefined : new StoredPin(key, source.part()),
     priorityPin: (bits & has.priority) !== 0,
   };
+}
+
+/** Lines have the letters as they are, and pins are looked for by the CID. */
+function checkKey(key: Uint8Array): void {
+  if (!isUsualKey(key)) Cid.decode(base32UpperDecodeBytes(key));
+}
+
+/**
+ * Whether it is a CID of version 0, or one of version 1 with a codec of one byte and a SHA-256 hash, as nearly all are. In letters of five
+ * bits the bytes before the hash, 12 20 or 01 xx 12 20, reach into a letter.
+ */
+function isUsualKey(key: Uint8Array): boolean {
+  const isHead =
+    key.length === 58
+      ? key[0] === letters.A &&
+        (key[1] === letters.E || key[1] === letters.F) &&
+        (key[3] === letters.B || key[3] === letters.R) &&
+        key[4] === letters.E &&
+        key[5] === letters.I &&
+        (key[6] ?? 0) <= letters.H
+      : key.length === 55 &&
+        key[0] === letters.C &&
+        key[1] === letters.I &&
+        key[2] === letters.Q &&
+        (key[3] ?? 0) <= letters.P;
+  if (!isHead) return false;
+  for (let i = 0; i < key.length; i++) {
+    const code = key[i] ?? 0;
+    const isLetter = (code >= letters.A && code <= letters.Z) || (code >= letters.two && code <= letters.seven);
+    if (!isLetter) return false;
+  }
+  return true;
 }
 
 function readTime(text: string): RemoteStatusRow['timestamp'] {

@@ -47,9 +47,11 @@ export interface ReplicatedPinset extends Pinset {
   readonly applied: LogIndex;
   /** Up to here it is on disk. What was applied behind that in an earlier life may be there in part, until `replay`. */
   readonly synced: LogIndex;
+  /** Whether `replay` comes before all else. */
+  readonly mustReplay: boolean;
   /** What came with the last `restore`; `undefined` when the log alone has made the state. */
   readonly restoredTag: Uint8Array | undefined;
-  /** Applies the commands behind `synced` up to `applied` once more, and syncs. Before all else. */
+  /** Applies the commands behind `synced` up to `applied` once more, and syncs. */
   replay(commands: Iterable<RaftCommand>): Promise<void>;
   /** Applies commands in order, up to the entry of that index. */
   apply(commands: readonly RaftCommand[], index: LogIndex): Promise<void>;

@@ -8,9 +8,9 @@ import { baseOf } from '../../../test/raft/single-peer.ts';
 import { collect } from '../../../test/support/collect.ts';
 import { cidNumber, pinOf } from '../../../test/support/pins.ts';
 import { peerIds, RaftCluster, raftConfig, type TestPeer } from '../../../test/support/raft-cluster.ts';
-import { type Logger, OperatingError, silentLogger } from '../../base/index.ts';
+import { copyBytes, type Logger, OperatingError, silentLogger, utf8Encode } from '../../base/index.ts';
 import { openPinset } from '../../cluster/index.ts';
-import type { Consensus } from '../../cluster/ports.ts';
+import type { Consensus, DatastoreOp } from '../../cluster/ports.ts';
 import type { Pin } from '../../model/index.ts';
 import { createRaftFolder } from '../store/index.ts';
 import { encodeBase } from './base-tag.ts';
@@ -1230,6 +1230,35 @@ test('a peer refuses to start when its log has lost what the state had applied',
       });
     }
     cluster.peer(a).isDead = true;
+  } finally {
+    await cluster.end();
+  }
+});
+
+test('a start notes which pins expire where an older version has not, before anyone reads', async () => {
+  const cluster = await RaftCluster.make();
+  try {
+    const peer = await cluster.start(a);
+    await cluster.until(peer.consensus.ready());
+    await cluster.until(peer.consensus.logPin({ ...pinNumber(1), expireAt: { seconds: 1_900_000_000, nanos: 0 } }));
+    await cluster.kill(a);
+    const folder = createRaftFolder(join(cluster.folder, a, 'raft'), { backupsRotate: raftConfig.backupsRotate });
+    const { log, state } = await folder.open();
+    const observer = { onPin: () => {}, onUnpin: () => {}, onReplaced: () => {} };
+    assert.equal(openPinset(state, { log: silentLogger, observer }).mustReplay, false, 'it was stopped cleanly');
+    const ops: DatastoreOp[] = [];
+    for await (const page of state.scan({ start: utf8Encode('/x'), end: utf8Encode('/y') }))
+      for (const [key] of page) ops.push({ type: 'del', key: copyBytes(key) });
+    assert.equal(ops.length, 2);
+    await state.batch(ops, { durable: true });
+    await Promise.all([log.close(), state.close()]);
+    const { consensus } = await cluster.start(a);
+    await cluster.until(consensus.ready());
+    const expiring = (await collect(consensus.pinset().expiring())).flat();
+    assert.deepEqual(
+      expiring.map(({ cid }) => cid),
+      [pinNumber(1).cid],
+    );
   } finally {
     await cluster.end();
   }

@@ -1,4 +1,4 @@
-/** What a state has not synced, from the log: a crash may have taken any part of it. */
+/** What a state has not synced, from the log: a crash may have taken any part of it. And what an older version has not noted. */
 import { errorMessage, type Logger } from '../../base/index.ts';
 import { type Entry, type LogImage, stateBehind } from '../../core/raft/index.ts';
 import { type RaftCommand, raftCommandCodec } from '../../model/index.ts';
@@ -10,8 +10,13 @@ import type { ReplicatedPinset } from './ports.ts';
  * sync, and with failures of the store.
  */
 export async function replay(state: ReplicatedPinset, { base, entries }: LogImage, logger: Logger): Promise<void> {
-  const { synced, applied } = state;
-  if (synced === applied || applied > base.index + entries.length) return;
+  const { synced, applied, mustReplay } = state;
+  if (!mustReplay || applied > base.index + entries.length) return;
+  if (synced === applied) {
+    logger.info('noting which pins expire, once');
+    await state.replay([]);
+    return;
+  }
   if (synced < base.index) throw stateBehind(synced, base.index);
   logger.info('applying again what the state had not synced', { from: synced + 1, to: applied });
   await state.replay(commandsOf(entries.slice(synced - base.index, applied - base.index), logger));

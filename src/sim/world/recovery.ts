@@ -86,11 +86,9 @@ export class Recovery {
     await this.#demandExpiry();
     // Nobody is let go before others have what it holds.
     await this.#recoverOften();
+    if (!this.#isMostThere()) await this.#bringBackLost();
     await this.#demandHolders();
-    if (this.#world.lost.size > 0) {
-      this.#findLost();
-      await this.#demand('those that are back to apply all', () => this.#haveAllApplied());
-    }
+    await this.#bringBackLost();
     await this.#freeAll();
     await this.#demandHolders();
     await this.#demandPins();
@@ -254,6 +252,18 @@ export class Recovery {
       await this.#world.until(() => this.#world.leader()?.status?.isEstablished === true || scheduler.now >= endMs);
     }
     return lost.size === 0 || this.#world.leader()?.status?.isEstablished === true;
+  }
+
+  /** Otherwise healing rightly waits. A leader needs less: most of those that vote, not of those that are still to. */
+  #isMostThere(): boolean {
+    const serverCount = this.#world.leader()?.status?.configuration.servers.length ?? 0;
+    return this.#members().length * 2 > serverCount;
+  }
+
+  async #bringBackLost(): Promise<void> {
+    if (this.#world.lost.size === 0) return;
+    this.#findLost();
+    await this.#demand('those that are back to apply all', () => this.#haveAllApplied());
   }
 
   #findLost(): void {
