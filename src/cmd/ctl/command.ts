@@ -65,6 +65,8 @@ export interface Command {
   readonly argumentsMin?: number;
   /** How many there can be; what is more is ignored, as by the Go program, and told. Default `argumentsMin`. */
   readonly argumentsMax?: number;
+  /** What is more is refused instead: of commands that the Go program does not have, a word too many may be a flag without its dashes. */
+  readonly refusesMore?: true;
   /** Further sentences of its help. */
   readonly details?: string;
   /** Works, but is not listed. */

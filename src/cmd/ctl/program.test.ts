@@ -211,6 +211,14 @@ test('what the Go program passes over is told on stderr', async () => {
         assert.deepEqual([ran.exit, ran.stderr], [0, stderr], argv.join(' '));
       }
       assert.equal((await run(['--host', api.host, 'pin', 'rm', ''])).exit, 1);
+      for (const [argv, stderr] of [
+        [['rebalance', 'dry-run'], /found "dry-run" too many, expected: ipfs-cluster-ctl rebalance/],
+        [['pin', 'add', '--expire-in', '500ms', cid], /parsing expire-in: found 500ms, expected at least 1s/],
+      ] as const) {
+        const refused = await run(['--host', api.host, ...argv]);
+        assert.equal(refused.exit, 1);
+        assert.match(refused.stderr, stderr);
+      }
     },
   );
 });

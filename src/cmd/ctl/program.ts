@@ -62,7 +62,7 @@ export async function main(argv: readonly string[], io: CtlIo): Promise<number> 
 
 /** Throws `LocalFailure` when some are missing. */
 function checkArguments(
-  { words, usage = '', argumentsMin: min = 0, argumentsMax: max = min }: Command,
+  { words, usage = '', argumentsMin: min = 0, argumentsMax: max = min, refusesMore }: Command,
   args: readonly string[],
   warn: (line: string) => void,
 ): void {
@@ -76,6 +76,7 @@ function checkArguments(
     .slice(max)
     .map((text) => JSON.stringify(text))
     .join(' ');
+  if (refusesMore) throw new LocalFailure('', `found ${surplus} too many, expected: ${line}`);
   warn(`ignored ${surplus}, expected: ${line}`);
 }
 

@@ -3,6 +3,7 @@ import { rebalanceForm } from './format/rebalance.ts';
 
 export const rebalance: Command = {
   words: ['rebalance'],
+  refusesMore: true,
   summary: 'Spread pins over groups, and even the peers',
   details:
     'Moves pins with two holders in one group (or on one IPFS node) into another group, and pins from peers that have more than their ' +

@@ -10,6 +10,7 @@ const exitTimedOut = 62;
 
 export const peersCordon: Command = {
   words: ['peers', 'cordon'],
+  refusesMore: true,
   summary: 'Give a member no new pins',
   usage: '<peer id>',
   argumentsMin: 1,
@@ -23,6 +24,7 @@ export const peersCordon: Command = {
 
 export const peersDrain: Command = {
   words: ['peers', 'drain'],
+  refusesMore: true,
   summary: 'Give a member no new pins, and move what it has to others',
   usage: '<peer id>',
   argumentsMin: 1,
@@ -48,6 +50,7 @@ export const peersDrain: Command = {
 
 export const peersUncordon: Command = {
   words: ['peers', 'uncordon'],
+  refusesMore: true,
   summary: 'Let a member get pins again, after "peers cordon" or "peers drain"',
   usage: '<peer id>',
   argumentsMin: 1,

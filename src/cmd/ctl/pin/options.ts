@@ -69,14 +69,23 @@ export function readPinOptions(options: OptionValues, now: Time): Partial<PinOpt
   };
 }
 
+/** As the API demands it of its own parameter. */
+const expireInMinMs = 1000;
+
 /** When something expires that expires in `text`. Throws `LocalFailure`. */
 export function readExpiry(text: string, now: Time): Time | null {
   if (text === '') return null;
+  let milliseconds: number;
   try {
-    return timeFromNanos(timeToNanos(now) + BigInt(Math.round(parseGoDuration(text) * 1e6)));
+    milliseconds = parseGoDuration(text);
   } catch (error) {
     throw new LocalFailure('parsing expire-in', errorMessage(error));
   }
+  // What is past already the peer refuses, with the words of the reference.
+  if (milliseconds > 0 && milliseconds < expireInMinMs) {
+    throw new LocalFailure('parsing expire-in', `found ${text}, expected at least 1s`);
+  }
+  return timeFromNanos(timeToNanos(now) + BigInt(Math.round(milliseconds * 1e6)));
 }
 
 /** Pairs of `key=value`, cut at the first `=`. Throws `LocalFailure`. */
