@@ -155,9 +155,11 @@ export class GlobalStatus {
     const open = (signal: AbortSignal, onHeard: () => void): AsyncIterable<readonly RemoteStatusRow[]> => {
       // Of ours all rows are wanted: they describe the pins. But not where a walk over the pinset can be spared.
       if (peer === self) return tracker.statusPages(isOfOperations(filter) ? filter : 0, { signal });
-      if (answersInOrder(peer))
-        return blocksOf(source, rpc.stream(peer, methods.PinTracker.StatusBlocks, [filter], { signal }));
-      return collected(source, rpc.stream(peer, methods.PinTracker.StatusAll, [filter], { signal }), onHeard);
+      const all = (): AsyncGenerator<readonly RemoteStatusRow[], void> =>
+        collected(source, rpc.stream(peer, methods.PinTracker.StatusAll, [filter], { signal }), onHeard);
+      if (!answersInOrder(peer)) return all();
+      const blocks = rpc.stream(peer, methods.PinTracker.StatusBlocks, [filter], { signal });
+      return ifKnown(blocksOf(source, blocks), all);
     };
     const silenceMs = call.timeoutMs ?? memberTimeoutMs;
     return Object.assign(source, { rows: new PeerPages({ peer, silenceMs, clock, signal: call.signal, open }) });
@@ -211,6 +213,21 @@ async function* blocksOf(
     isFirst = false;
     if (rows !== null) yield readStatusRows(rows);
   }
+}
+
+/** A peer whose version does not know the question is asked in another way. */
+async function* ifKnown<T>(pages: AsyncIterable<T>, otherwise: () => AsyncIterable<T>): AsyncGenerator<T, void> {
+  let isKnown = false;
+  try {
+    for await (const page of pages) {
+      isKnown = true;
+      yield page;
+    }
+    return;
+  } catch (error) {
+    if (isKnown || !['rpc/authorization', 'rpc/server'].includes(errorCode(error))) throw error;
+  }
+  yield* otherwise();
 }
 
 /** A Go peer keeps its pins in an unordered map: its rows are collected and sorted first, up to a bound. */

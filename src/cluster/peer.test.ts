@@ -238,6 +238,22 @@ test('status of all: Go peers are asked in their way, and ours in theirs, with o
   assert.deepEqual([unpinning?.name, Object.keys(unpinning?.peerMap ?? {})], ['n 0', [b]]);
 });
 
+test('status of all: a member whose version does not know our way is asked in that of Go', async (t) => {
+  const cluster = await started(t, 3);
+  const { peer } = cluster.node(0);
+  for (let n = 0; n < 10; n += 1) await peer.pin(cidNumber(n), asked({ name: `n ${n}` }));
+  await settle();
+  const expected = await collect(peer.statusAll(0));
+  const old = cluster.node(1).id;
+  for (const code of ['rpc/server', 'rpc/authorization'] as const) {
+    cluster.onCall = (to, method) => {
+      if (to !== old || method !== 'PinTracker.StatusBlocks') return;
+      throw new OperatingError(code, "rpc: can't find method StatusBlocks");
+    };
+    assert.deepEqual(await collect(peer.statusAll(0)), expected);
+  }
+});
+
 test('status of one: a silent peer costs its limit, a former member nothing', async (t) => {
   const cluster = await started(t, 3);
   const { peer } = cluster.node(0);
