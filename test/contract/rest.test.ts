@@ -171,6 +171,7 @@ describe('pins', async () => {
       'pin-replication-not-enough-peers': () => pin(scene.first.apiUrl, pinnedFile, ''),
       'pin-missing-content': () => pinAgain(directTarget),
       'status-pinning': () => waitStatus(missing, 'pinning', 2),
+      'pins-filter-pinning': () => waitStatus(pinnedFile, 'pinned', 2),
     },
   });
 });
