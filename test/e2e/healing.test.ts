@@ -120,7 +120,13 @@ test('five peers: one dies, one returns, one is drained, two are removed, and ev
     const client = createClient({ url: one.apiUrl });
     const cids: string[] = [];
     for (let n = 0; n < pinCount; n += 1) {
-      const cid = await addText(peers[n % 5]?.ipfsUrl ?? '', `text ${n}`);
+      // Again when the connection was just being closed for idleness.
+      const cid = await waitFor(
+        () => addText(peers[n % 5]?.ipfsUrl ?? '', `text ${n}`),
+        () => true,
+        () => '',
+        limitMs,
+      );
       cids.push(cid);
       // Every pair of peers holds some, so that whoever is lost leaves pins below their minimum.
       const wanted = [peers[n % 5], peers[(n + 1 + (Math.floor(n / 5) % 4)) % 5]];
@@ -182,7 +188,7 @@ test('five peers: one dies, one returns, one is drained, two are removed, and ev
     await waitState(one, four, 'drained');
     assert.match(
       (await ctl(three, 'health', 'peers')).stdout,
-      new RegExp(`^${drained} \\| ${four.name} \\| DRAINED \\| Pins: 0 `, 'm'),
+      new RegExp(`^${drained} \\| ${four.name} \\| DRAINED \\| Pins: 0$`, 'm'),
     );
     assert.equal((await ctl(one, 'peers', 'rm', drained)).code, 0);
     await waitHealed([one, two, three], cids);
