@@ -123,9 +123,20 @@ async function sendPages(socket: Socket, head: string, pages: Iterable<string>):
     if (socket.destroyed) return;
     if (page === '') continue;
     const isTaken = socket.write(`${page.length.toString(16)}\r\n${page}\r\n`);
-    if (!isTaken) await Promise.race([once(socket, 'drain'), once(socket, 'close')]);
+    if (!isTaken) await drained(socket);
   }
   socket.write('0\r\n\r\n');
+}
+
+/** Leaves no listener behind, whichever comes first. */
+async function drained(socket: Socket): Promise<void> {
+  const waiting = new AbortController();
+  const { signal } = waiting;
+  try {
+    await Promise.race([once(socket, 'drain', { signal }), once(socket, 'close', { signal })]);
+  } finally {
+    waiting.abort();
+  }
 }
 
 async function listen(pins: Pins): Promise<Server> {
