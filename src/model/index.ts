@@ -32,7 +32,10 @@ export {
   pinJson,
   rebalanceEventJson,
   replicationJson,
+  revocationAnswerJson,
   textsJson,
+  tokenAnswerJson,
+  tokenClaimsJson,
   versionJson,
 } from './json.ts';
 export {
@@ -141,4 +144,5 @@ export {
 } from './status-lines.ts';
 export { type PinHeader, type PinPlacement, StoredPin } from './stored-pin.ts';
 export { compareTimes, formatTime, parseTime, type Time, timeFromNanos, timeToNanos } from './time.ts';
+export type { RevocationAnswer, RevokedToken, TokenAnswer, TokenClaims } from './token.ts';
 export type { AddedOutput, ApiError, Bandwidth, BandwidthByProtocol, NodeWithMeta } from './transfer.ts';

@@ -177,7 +177,8 @@ function tellEndpoints(peer: RunningPeer, { config }: LoadedPeer, log: Logger): 
   log.info(
     `IPFS Cluster v${version} listening on:\n${peer.addresses.map((address) => `        ${address}\n`).join('')}`,
   );
-  const isAuthenticated = (config.restapi?.basicAuthCredentials ?? null) !== null;
+  const { basicAuthCredentials = null, readOnlyCredentials = null } = config.restapi ?? {};
+  const isAuthenticated = basicAuthCredentials !== null || readOnlyCredentials !== null;
   for (const address of peer.endpoints.restapi) {
     log.scope('restapi').info(`RESTAPI (HTTP${isAuthenticated ? ' - authenticated' : ''}): ${address}`);
   }
