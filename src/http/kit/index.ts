@@ -12,3 +12,4 @@ export {
   type TlsFiles,
 } from './server.ts';
 export { headerSafe, type LineStreamOptions, sendLines } from './stream.ts';
+export { readUpload, type UploadPart, uploadRefusal } from './upload.ts';
