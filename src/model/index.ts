@@ -36,7 +36,10 @@ export {
   pinsvcStatusJson,
   rebalanceEventJson,
   replicationJson,
+  revocationAnswerJson,
   textsJson,
+  tokenAnswerJson,
+  tokenClaimsJson,
   versionJson,
 } from './json.ts';
 export {
@@ -155,4 +158,5 @@ export {
 } from './status-lines.ts';
 export { type PinHeader, type PinPlacement, StoredPin } from './stored-pin.ts';
 export { compareTimes, formatTime, parseTime, type Time, timeFromNanos, timeToNanos } from './time.ts';
+export type { RevocationAnswer, RevokedToken, TokenAnswer, TokenClaims } from './token.ts';
 export type { AddedOutput, ApiError, Bandwidth, BandwidthByProtocol, NodeWithMeta } from './transfer.ts';

@@ -23,9 +23,11 @@ import { rebalanceEventType } from './schema/rebalance.ts';
 import { replicationType } from './schema/replication.ts';
 import { badJson, textType } from './schema/scalars.ts';
 import { globalPinInfoType, globalRepoGcType } from './schema/status.ts';
+import { revocationAnswerType, tokenAnswerType, tokenClaimsType } from './schema/token.ts';
 import { addedOutputType, apiErrorType, bandwidthByProtocolType } from './schema/transfer.ts';
 import type { JsonType } from './schema/type.ts';
 import type { GlobalPinInfo, GlobalRepoGc } from './status.ts';
+import type { RevocationAnswer, TokenAnswer, TokenClaims } from './token.ts';
 import type { AddedOutput, ApiError, BandwidthByProtocol } from './transfer.ts';
 
 /** A type in its JSON form. */
@@ -76,6 +78,12 @@ export const addedOutputJson: Json<AddedOutput> = jsonOf(addedOutputType);
 export const apiErrorJson: Json<ApiError> = jsonOf(apiErrorType);
 /** An unfinished operation of a peer. */
 export const operationInfoJson: Json<OperationInfo> = jsonOf(operationInfoType);
+/** What a token says. */
+export const tokenClaimsJson: Json<TokenClaims> = jsonOf(tokenClaimsType);
+/** The body of `POST /token`, and of the request to `POST /token/revoke`. */
+export const tokenAnswerJson: Json<TokenAnswer> = jsonOf(tokenAnswerType);
+/** The body of `POST /token/revoke`. */
+export const revocationAnswerJson: Json<RevocationAnswer> = jsonOf(revocationAnswerType);
 /** A list of names. */
 export const textsJson: Json<readonly string[] | null> = jsonOf(listType(textType));
 /** The body of requests to the pinning service. */

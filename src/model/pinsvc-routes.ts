@@ -2,21 +2,17 @@
  * The IPFS Pinning Service API, row by row, in the order in which requests are matched. Server, its description and tests
  * derive from it. Source: its specification, version 1.0.0; `/token` and `/health` are of Go `api/common/api.go`.
  */
-import type { RouteAccess, RouteParameter } from './routes.ts';
+import { type ReplyKind, type Route, type RouteAccess, type RouteId, type RouteParameter, routes } from './routes.ts';
 
 /** The names of all routes. */
-export type PinsvcRouteId = 'listPins' | 'addPin' | 'getPin' | 'replacePin' | 'removePin' | 'postToken' | 'getHealth';
+export type PinsvcRouteId = 'listPins' | 'addPin' | 'getPin' | 'replacePin' | 'removePin' | SharedRouteId;
+
+/** What both APIs have. */
+type SharedRouteId = RouteId & ('postToken' | 'postRevokeToken' | 'getHealth');
 
 /** One row of the pinning service. */
-export interface PinsvcRoute {
-  /** Names the handler. */
+export interface PinsvcRoute extends Omit<Route, 'id'> {
   readonly id: PinsvcRouteId;
-  readonly method: 'GET' | 'POST' | 'DELETE';
-  /** As in `Route`. */
-  readonly path: string;
-  readonly access: RouteAccess;
-  readonly query: readonly RouteParameter[];
-  readonly summary: string;
 }
 
 const listParameters: readonly RouteParameter[] = [
@@ -39,22 +35,26 @@ const listParameters: readonly RouteParameter[] = [
 
 /** All routes. */
 export const pinsvcRoutes: readonly PinsvcRoute[] = [
-  row('listPins', 'GET', '/pins', 'read', listParameters, 'Pins, newest first'),
-  row('addPin', 'POST', '/pins', 'write', [], 'Pins a CID'),
-  row('getPin', 'GET', '/pins/{requestid}', 'read', [], 'How it stands with a pin'),
-  row('replacePin', 'POST', '/pins/{requestid}', 'write', [], 'Pins a CID in place of another one'),
-  row('removePin', 'DELETE', '/pins/{requestid}', 'write', [], 'Unpins a CID'),
-  row('postToken', 'POST', '/token', 'write', [], 'Issues a bearer token for the user that asks'),
-  row('getHealth', 'GET', '/health', 'none', [], 'Answers while the peer runs; needs no credentials'),
+  row('listPins', 'GET', '/pins', 'object', 'read', listParameters, 'Pins, newest first'),
+  row('addPin', 'POST', '/pins', 'object', 'write', [], 'Pins a CID'),
+  row('getPin', 'GET', '/pins/{requestid}', 'object', 'read', [], 'How it stands with a pin'),
+  row('replacePin', 'POST', '/pins/{requestid}', 'object', 'write', [], 'Pins a CID in place of another one'),
+  row('removePin', 'DELETE', '/pins/{requestid}', 'none', 'write', [], 'Unpins a CID'),
+  ...routes.filter(isShared),
 ];
+
+function isShared(route: Route): route is Route & { readonly id: SharedRouteId } {
+  return route.id === 'postToken' || route.id === 'postRevokeToken' || route.id === 'getHealth';
+}
 
 function row(
   id: PinsvcRouteId,
   method: PinsvcRoute['method'],
   path: string,
+  reply: ReplyKind,
   access: RouteAccess,
   query: readonly RouteParameter[],
   summary: string,
 ): PinsvcRoute {
-  return { id, method, path, access, query, summary };
+  return { id, method, path, reply, access, query, summary };
 }

@@ -23,7 +23,7 @@ import type { ApiOptions } from '../../http/kit/index.ts';
 import { bindPinsvcApi } from '../../http/pinsvc/index.ts';
 import { bindProxy } from '../../http/proxy/index.ts';
 import { bindRestApi } from '../../http/rest/index.ts';
-import { cordonFileOf, peerstoreOf } from '../../io/config/index.ts';
+import { cordonFileOf, peerstoreOf, revocationFileOf } from '../../io/config/index.ts';
 import { createRaft, createStreamTransport } from '../../io/consensus/index.ts';
 import {
   createDiskInformer,
@@ -201,6 +201,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
       logger: log.scope('cluster'),
       addressFile: peerstoreOf(folder.peerstoreFile),
       cordonFile: cordonFileOf(folder.cordonFile),
+      revocationFile: revocationFileOf(folder.revocationFile),
       answersInOrder: (id) => host.streams.protocolsOf(id)?.includes(multiplexedProtocol) ?? false,
     },
   );
@@ -308,13 +309,12 @@ async function apiOptions(config: HttpApiConfig, folder: string): Promise<ApiOpt
           cert: await readFile(resolve(folder, config.sslCertFile)),
           key: await readFile(resolve(folder, config.sslKeyFile)),
         };
+  const { basicAuthCredentials: full, readOnlyCredentials: readOnly } = config;
   return {
     listen: config.httpListenMultiaddress,
     limits: config,
     ...(tls === undefined ? {} : { tls }),
-    ...(config.basicAuthCredentials === null
-      ? {}
-      : { credentials: { full: config.basicAuthCredentials, readOnly: {} } }),
+    ...(full === null && readOnly === null ? {} : { credentials: { full: full ?? {}, readOnly: readOnly ?? {} } }),
     headers: config.headers,
     cors: {
       allowedOrigins: config.corsAllowedOrigins,

@@ -189,5 +189,6 @@ function tellEndpoints(peer: RunningPeer, { config }: LoadedPeer, log: Logger): 
 }
 
 function authenticated(config: HttpApiConfig | undefined): string {
-  return (config?.basicAuthCredentials ?? null) === null ? '' : ' - authenticated';
+  const isOpen = (config?.basicAuthCredentials ?? config?.readOnlyCredentials ?? null) === null;
+  return isOpen ? '' : ' - authenticated';
 }

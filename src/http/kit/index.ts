@@ -16,3 +16,4 @@ export {
   type TlsFiles,
 } from './server.ts';
 export { headerSafe, type LineStreamOptions, sendLines } from './stream.ts';
+export { issueToken, revokeToken } from './token-calls.ts';

@@ -12,7 +12,7 @@ import {
   pinsvcResultsJson,
   pinsvcStatusJson,
 } from '../../model/index.ts';
-import { type ApiCall, RequestError, sendJson, sendNothing } from '../kit/index.ts';
+import { type ApiCall, issueToken, RequestError, revokeToken, sendJson, sendNothing } from '../kit/index.ts';
 import { delegatesOf } from './delegates.ts';
 import { dataPin, describePin, infoSource, listPins } from './list.ts';
 import { parseListQuery } from './list-query.ts';
@@ -44,9 +44,8 @@ export const handlers: Readonly<Record<PinsvcRouteId, Handler>> = {
     await refusing(() => cluster.unpin(cid));
     call.send(202, '');
   },
-  postToken: async () => {
-    throw new RequestError(501, 'this route is not available in this version');
-  },
+  postRevokeToken: (call, cluster) => revokeToken(call, (token) => cluster.revokeToken(token)),
+  postToken: issueToken,
   getHealth: sendNothing,
 };
 

@@ -40,7 +40,7 @@ export async function bindPinsvcApi(options: ApiOptions): Promise<PinsvcApi> {
           printError: (status, details) =>
             `${pinsvcFailureJson.print({ error: { reason: reasonOf(status), details } })}\n`,
         },
-        deps,
+        { ...deps, isRevoked: (hash) => deps.cluster.isTokenRevoked(hash) },
       ),
   };
 }
