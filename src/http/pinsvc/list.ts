@@ -11,6 +11,7 @@ import {
   endOfPage,
   formatTime,
   type GlobalStatusRow,
+  type PeerId,
   type Pin,
   type PinHeader,
   type PinsvcResults,
@@ -157,7 +158,7 @@ async function walkStatuses(query: ListQuery, cluster: ClusterApi, signal: Abort
     created,
     pin,
     state,
-    replicas: row.peers.map(([{ peername }, { status, error }]) => ({ peername, status, error })),
+    replicas: row.peers.map(([{ peer, peername }, { status, error }]) => replica(peer, { peername, status, error })),
   }));
   return { count, items };
 }
@@ -192,10 +193,17 @@ async function withStates(
 async function withState(candidate: Candidate, cluster: ClusterApi, signal: AbortSignal): Promise<Known | undefined> {
   const { pin } = candidate;
   const { peerMap } = await cluster.status(pin.cid, { signal, timeoutMs: replicaTimeoutMs });
-  const replicas = Object.values(peerMap);
+  const replicas = Object.entries(peerMap).map(([peer, info]) => replica(peer, info));
   const statuses = replicas.map(({ status }) => status);
   const state = stateOf(pin.replicationFactorMin, statuses);
   return state === undefined ? undefined : { ...candidate, state, replicas };
+}
+
+function replica(
+  peer: PeerId,
+  { peername, status, error }: Omit<Replica, 'peer'> & { readonly peername: string },
+): Replica {
+  return { peer: peername === '' ? peer : peername, status, error };
 }
 
 function statusOf({ created, pin, state, replicas }: Known, delegates: Delegates): PinsvcStatus {

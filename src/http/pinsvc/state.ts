@@ -7,7 +7,8 @@ import type { PinsvcState, TrackerStatus } from '../../model/index.ts';
 
 /** What one peer says of a pin. */
 export interface Replica {
-  readonly peername: string;
+  /** Its name, or its id while that is not known. */
+  readonly peer: string;
   readonly status: TrackerStatus;
   readonly error: string;
 }
@@ -42,7 +43,7 @@ export function detailsOf(min: number, replicas: readonly Replica[]): string {
   const pinned = holders.filter(({ status }) => status === 'pinned').length;
   const causes = holders
     .filter(({ status, error }) => status !== 'pinned' && error !== '')
-    .map(({ peername, status, error }) => `${peername}: ${status}: ${error}`);
+    .map(({ peer, status, error }) => `${peer}: ${status}: ${error}`);
   const needed = neededOf(min, holders.length);
   return [`pinned on ${pinned} of ${holders.length} peers, needed on ${needed}`, ...causes].join('; ');
 }
