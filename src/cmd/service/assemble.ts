@@ -308,7 +308,7 @@ async function apiOptions(config: HttpApiConfig, folder: string): Promise<ApiOpt
     ...(tls === undefined ? {} : { tls }),
     ...(full === null && readOnly === null ? {} : { credentials: { full: full ?? {}, readOnly: readOnly ?? {} } }),
     headers: config.headers,
-    ...(config.httpLogFile === '' ? {} : { logFile: resolve(folder, config.httpLogFile) }),
+    ...(config.httpLogFile === '' ? {} : { accessLogFile: resolve(folder, config.httpLogFile) }),
     rateLimitPerMinute: config.rateLimitPerMinute,
     cors: {
       allowedOrigins: config.corsAllowedOrigins,

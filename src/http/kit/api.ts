@@ -30,7 +30,7 @@ export interface ApiOptions {
   /** Added to every answer of a handler, name to values. */
   readonly headers: Readonly<Record<string, readonly string[]>>;
   /** Where the access log goes; absent: to the log of the peer. */
-  readonly logFile?: string;
+  readonly accessLogFile?: string;
   /** Requests of one remote address, and of one user, in a minute; absent or 0: any number. */
   readonly rateLimitPerMinute?: number;
 }
@@ -75,8 +75,8 @@ export interface ApiServer {
 
 /** Takes the configured addresses. Throws `http/listen`, `http/bad-address`, `http/log-file`. */
 export async function bindApi(options: ApiOptions): Promise<ApiServer> {
-  const { listen, limits, tls, logFile } = options;
-  const accessLog = logFile === undefined ? undefined : await openAccessLog(logFile);
+  const { listen, limits, tls, accessLogFile } = options;
+  const accessLog = accessLogFile === undefined ? undefined : await openAccessLog(accessLogFile);
   try {
     const server = await bindServer({ listen, limits, ...(tls === undefined ? {} : { tls }) });
     return {
