@@ -316,6 +316,8 @@ async function apiOptions(config: HttpApiConfig, folder: string): Promise<ApiOpt
     ...(tls === undefined ? {} : { tls }),
     ...(full === null && readOnly === null ? {} : { credentials: { full: full ?? {}, readOnly: readOnly ?? {} } }),
     headers: config.headers,
+    ...(config.httpLogFile === '' ? {} : { accessLogFile: resolve(folder, config.httpLogFile) }),
+    rateLimitPerMinute: config.rateLimitPerMinute,
     cors: {
       allowedOrigins: config.corsAllowedOrigins,
       allowedMethods: config.corsAllowedMethods,

@@ -20,7 +20,6 @@ export const pathsWithoutEffect: readonly string[] = [
   'api.restapi.libp2p_listen_multiaddress',
   'api.restapi.id',
   'api.restapi.private_key',
-  'api.restapi.http_log_file',
   'observations.metrics.enable_stats',
   'observations.metrics.prometheus_endpoint',
   'observations.metrics.reporting_interval',
