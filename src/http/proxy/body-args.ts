@@ -1,6 +1,6 @@
 /**
- * Arguments in the body: `ipfs pin add` and the like read them from standard input, one a line, and send that as the first
- * part of a form (go-ipfs-cmds `command.go` `CheckArguments`, `arguments.go`).
+ * Arguments in the body: `ipfs pin add` and the like read them from standard input, one a line. The first goes into the query,
+ * the others into the first part of a form (go-ipfs-cmds `command.go` `CheckArguments`, `arguments.go`).
  */
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
