@@ -236,7 +236,7 @@ function suite(name: string, startNode: () => Promise<RpcTarget>): void {
         assert.deepEqual((await inBody(`pin/rm?arg=${large}`, hello)).json(), { Pins: [large, hello] });
         assert.equal((await inBody('pin/add', '')).status, 400);
         const long = await inBody('pin/add', `${hello}\n`.repeat(30_000));
-        assert.equal(message(long), 'cannot read arguments: more than 1048576 characters of arguments');
+        assert.equal(message(long), 'cannot read arguments: more than 1048576 bytes');
         assert.equal((await inBody('pin/add', `${hello}\njunk\n`)).status, 500);
         assert.deepEqual(pinned(), []);
       });
