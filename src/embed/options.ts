@@ -152,7 +152,14 @@ function configOf(options: ClusterOptions, hostname: string): CheckedOptions['co
     raft,
     restapi: http && initial.restapi && { ...initial.restapi, ...doorOf(http) },
     pinsvcapi: undefined,
-    ipfsproxy: proxy && initial.ipfsproxy && { ...initial.ipfsproxy, ...defined({ listenMultiaddress: proxy.listen }) },
+    ipfsproxy: proxy &&
+      initial.ipfsproxy && {
+        ...initial.ipfsproxy,
+        ...defined({
+          listenMultiaddress: proxy.listen,
+          nodeMultiaddress: ipfs.type === 'kubo' ? ipfs.address : undefined,
+        }),
+      },
     embedded: ipfs.type === 'embedded' ? embeddedOf(ipfs) : undefined,
     ipfshttp: {
       ...initial.ipfshttp,
