@@ -1,0 +1,130 @@
+/**
+ * Adding content: what is uploaded becomes blocks, which flow to the peers that will hold them while the upload goes on; what is finished
+ * is told as it comes, and at the end the root is pinned. Nothing is kept that grows with the content, but the names of open folders and,
+ * of sharded adds, CIDs. Source: Go `adder/adder.go`.
+ */
+import type { Clock, Logger } from '../../base/index.ts';
+import type { Adder, CallOptions, Rpc, UploadEntry } from '../../cluster/ports.ts';
+import { type AddedOutput, type AddParams, Cid, type PeerId } from '../../model/index.ts';
+import { hashCodeOf } from '../../multihash/index.ts';
+import { type Block, type ImportOptions, importEntries } from '../../unixfs/index.ts';
+import type { BlockSink } from './block-sink.ts';
+import { ClusterCalls } from './cluster-calls.ts';
+import { addError } from './errors.ts';
+import { Outputs } from './outputs.ts';
+import { SingleSink } from './single-sink.ts';
+import { untilAborted } from './until-aborted.ts';
+
+/** What an adder works with. */
+export interface AdderDeps {
+  readonly self: PeerId;
+  readonly rpc: Rpc;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Makes an adder, which can do any number of adds at once. */
+export function createAdder(deps: AdderDeps): Adder {
+  return { add: (entries, params, call) => add(deps, entries, params, call) };
+}
+
+/** Whoever makes blocks runs beside whoever reads what is told, so that a shard or progress is told before its file is finished. */
+async function* add(
+  deps: AdderDeps,
+  entries: AsyncIterable<UploadEntry>,
+  params: AddParams,
+  call: CallOptions = {},
+): AsyncGenerator<AddedOutput> {
+  const ending = new AbortController();
+  const signal = call.signal === undefined ? ending.signal : AbortSignal.any([call.signal, ending.signal]);
+  const outputs = new Outputs<AddedOutput>();
+  const working = work({ ...deps, signal }, entries, params, outputs).then(
+    () => outputs.end(),
+    (error: unknown) => outputs.fail(error),
+  );
+  try {
+    yield* outputs.items();
+  } finally {
+    ending.abort();
+    await working;
+  }
+}
+
+type WorkDeps = AdderDeps & { readonly signal: AbortSignal };
+
+async function work(
+  deps: WorkDeps,
+  entries: AsyncIterable<UploadEntry>,
+  params: AddParams,
+  outputs: Outputs<AddedOutput>,
+): Promise<void> {
+  const sink: BlockSink = new SingleSink(params, { ...deps, calls: new ClusterCalls(deps) });
+  try {
+    const root = await addUnixfs(untilAborted(entries, deps.signal), params, { sink, outputs, signal: deps.signal });
+    await sink.finish(root);
+  } catch (error) {
+    await sink.abort();
+    throw error;
+  }
+}
+
+interface MakeDeps {
+  readonly sink: BlockSink;
+  readonly outputs: Outputs<AddedOutput>;
+  readonly signal: AbortSignal;
+}
+
+/** Gives the root that is to be pinned: the last one, as in the reference. */
+async function addUnixfs(
+  entries: AsyncIterable<UploadEntry>,
+  params: AddParams,
+  { sink, outputs, signal }: MakeDeps,
+): Promise<Cid> {
+  const put = (block: Block): Promise<void> => sink.put({ ...block, cid: Cid.decode(block.cid.bytes) });
+  const onProgress = (path: string, bytes: number): Promise<void> => {
+    // Below the topmost folder: the name of that is not known to whoever reads a file in the reference.
+    const name = params.wrap ? path : path.split('/').slice(1).join('/');
+    return outputs.push({ name, cid: null, bytes, size: 0, allocations: null });
+  };
+  let root: Cid | undefined;
+  const checked = checkedEntries(entries, params, signal);
+  const deps = { put, ...(params.progress ? { onProgress } : {}) };
+  for await (const { path, cid: made, totalBytes, isRoot } of importEntries(checked, importOptions(params), deps)) {
+    const cid = Cid.decode(made.bytes);
+    if (isRoot) root = cid;
+    await outputs.push({ name: path, cid, bytes: 0, size: totalBytes, allocations: sink.allocations() });
+  }
+  if (root === undefined) throw addError('add/no-content', 'there is no file or folder in what was uploaded');
+  return root;
+}
+
+async function* checkedEntries(
+  entries: AsyncIterable<UploadEntry>,
+  { nocopy }: AddParams,
+  signal: AbortSignal,
+): AsyncGenerator<UploadEntry> {
+  for await (const entry of entries) {
+    if (nocopy && entry.type === 'file' && entry.absPath === '') {
+      throw addError('add/bad-option', "missing file path or URL, can't create filestore reference");
+    }
+    yield { ...entry, content: untilAborted(entry.content, signal) };
+  }
+}
+
+/** Throws `add/bad-option`. */
+function importOptions(params: AddParams): ImportOptions {
+  const { cidVersion: version } = params;
+  if (version !== 0 && version !== 1) {
+    throw addError('add/bad-option', `bad CID Version: unknown CID version: ${version}`);
+  }
+  const hashCode = hashCodeOf(params.hash.toLowerCase());
+  if (hashCode === undefined) throw addError('add/bad-option', 'hash function name not known');
+  return {
+    format: { version, hashCode },
+    rawLeaves: params.rawLeaves,
+    chunker: params.chunker,
+    isTrickle: params.layout === 'trickle',
+    wraps: params.wrap,
+    storesWorkFolders: params.shard,
+  };
+}

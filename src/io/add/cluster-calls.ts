@@ -1,0 +1,36 @@
+/** What adding asks of the cluster; calls to this peer itself. Source: Go `adder/util.go`. */
+import type { Rpc } from '../../cluster/ports.ts';
+import { Cid, methods, type PeerId, type Pin, type PinOptions } from '../../model/index.ts';
+
+export class ClusterCalls {
+  readonly #self: PeerId;
+  readonly #rpc: Rpc;
+  readonly #signal: AbortSignal;
+
+  constructor(deps: { readonly self: PeerId; readonly rpc: Rpc; readonly signal: AbortSignal }) {
+    this.#self = deps.self;
+    this.#rpc = deps.rpc;
+    this.#signal = deps.signal;
+  }
+
+  /** The peers for content with these options. */
+  async allocate(options: PinOptions): Promise<readonly PeerId[]> {
+    const { BlockAllocate } = methods.Cluster;
+    const request = dataPin(Cid.undefined, options);
+    return (await this.#rpc.call(this.#self, BlockAllocate, request, { signal: this.#signal })) ?? [];
+  }
+
+  async pin(pin: Pin): Promise<void> {
+    await this.#rpc.call(this.#self, methods.Cluster.Pin, pin, { signal: this.#signal });
+  }
+
+  /** Past the rule that shards go with their content only; not ended with the add. */
+  async unpin(pin: Pin): Promise<void> {
+    await this.#rpc.call(this.#self, methods.Consensus.LogUnpin, pin);
+  }
+}
+
+/** A pin of content that was added. */
+export function dataPin(cid: Cid, options: PinOptions): Pin {
+  return { ...options, cid, type: 'pin', allocations: null, maxDepth: -1, reference: null, timestamp: null };
+}
