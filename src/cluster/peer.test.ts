@@ -6,7 +6,7 @@ import { collect } from '../../test/support/collect.ts';
 import { settle } from '../../test/support/fake-clock.ts';
 import { MemoryCluster } from '../../test/support/memory-cluster.ts';
 import { cidNumber, pinOf } from '../../test/support/pins.ts';
-import { OperatingError, utf8Encode } from '../base/index.ts';
+import { OperatingError, pause, utf8Encode } from '../base/index.ts';
 import {
   type Cid,
   defaultPinOptions,
@@ -306,6 +306,18 @@ test('Peer: metrics are published though IPFS is down, ping with the last known 
   assert.match(answer.ipfs?.error ?? '', /connection refused/);
 });
 
+test('Peer: an IPFS node that hangs does not make its peer flap, however short the interval of pings', async (t) => {
+  const cluster = await started(t, 2, { monitorPingIntervalMs: 2000 });
+  const { ipfs } = cluster.node(1);
+  ipfs.onId = async (timeoutMs) => {
+    await pause(cluster.clock, timeoutMs, new AbortController().signal);
+    throw new Error('the node did not answer in time');
+  };
+  await cluster.clock.advance(60_000);
+  assert.deepEqual(cluster.node(0).peer.alerts(), []);
+  ipfs.onId = async () => {};
+});
+
 test('Peer: pins expire once, by one peer, and on time (R41)', async (t) => {
   const cluster = await started(t, 3);
   const { peer, pinset } = cluster.node(0);
@@ -500,11 +512,11 @@ test('Peer: recovers one and all on every peer, past failures', async (t) => {
   await cluster.clock.advance(1000);
   for (const node of cluster.nodes) node.ipfs.held.clear();
   const info = await peer.recover(cidNumber(0));
-  assert.deepEqual(statuses(info), ['pinning', 'pinning', 'pinning']);
+  assert.deepEqual(statuses(info), ['pin_queued', 'pin_queued', 'pin_queued']);
   cluster.cut(cluster.node(2).id);
   const recovered = await collect(peer.recoverAll());
   assert.equal(recovered.length, 4);
-  assert.deepEqual(statuses(recovered[0] as GlobalPinInfo).sort(), ['cluster_error', 'pinning', 'pinning']);
+  assert.deepEqual(statuses(recovered[0] as GlobalPinInfo).sort(), ['cluster_error', 'pin_queued', 'pin_queued']);
   await cluster.clock.advance(1000);
   assert.equal(cluster.node(1).ipfs.held.size, 5);
 });

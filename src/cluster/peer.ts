@@ -47,6 +47,8 @@ import {
   type RebalanceEvent,
   type Replication,
   type RepoGc,
+  type RevocationAnswer,
+  type RevokedToken,
   type StatusFilter,
   type StoredPin,
   trackerStatusBits,
@@ -84,11 +86,13 @@ import type {
   PinsetObserver,
   PinTracker,
   RebalanceOptions,
+  RevocationFile,
   Rpc,
   UploadEntry,
 } from './ports.ts';
 import { Rebalancer } from './rebalancer.ts';
 import { countReplicas, verifyReplicas } from './replication.ts';
+import { Revocations } from './revocations.ts';
 import type { TrackerIdentity } from './tracker/index.ts';
 
 /** All names and defaults are those of section `cluster` of the configuration, unless said. */
@@ -132,6 +136,8 @@ export interface PeerDeps {
   readonly addressFile?: AddressFile;
   /** Absent: what the peer is told to hold is forgotten when it stops. */
   readonly cordonFile?: CordonFile;
+  /** Absent: tokens that were revoked count again when the peer starts anew. */
+  readonly revocationFile?: RevocationFile;
 }
 
 /** A running peer. */
@@ -186,6 +192,7 @@ class ClusterPeer implements Peer {
   readonly #healer: Healer;
   readonly #rebalancer: Rebalancer;
   readonly #expiry: Expiry;
+  readonly #revocations: Revocations;
   readonly #loops: Loop[];
   /** Publishes metrics to members that have just connected: what was published before has not reached them. */
   readonly #greeting: Loop;
@@ -212,6 +219,7 @@ class ClusterPeer implements Peer {
     const allocator = new Allocator(options, deps);
     this.#pinner = new Pinner(options, { ...deps, allocator });
     this.#own = new OwnMetrics(this.self, options, deps);
+    this.#revocations = new Revocations(this.self, deps);
     this.#watch = new MemberWatch(this.self, options, deps);
     const writer = new AllocationWriter(options.repinMaxPerSecond, deps);
     this.#healer = new Healer(options, {
@@ -245,6 +253,7 @@ class ClusterPeer implements Peer {
   async start(): Promise<void> {
     const { consensus, monitor, ipfs } = this.#deps;
     await this.#own.start();
+    await this.#revocations.start();
     monitor.onAlert(({ name }) => {
       if (name === pingName && this.#isReadyNow) this.#maybeHeal();
     });
@@ -365,6 +374,18 @@ class ClusterPeer implements Peer {
   async cordon(mode: CordonMode, call: CallOptions = {}): Promise<void> {
     await this.#own.cordon(mode, call);
     this.#maybeHeal();
+  }
+
+  async revokeToken(token: RevokedToken, call: CallOptions = {}): Promise<RevocationAnswer> {
+    return await this.#revocations.addEverywhere(token, call);
+  }
+
+  async revokeTokenLocal(token: RevokedToken): Promise<void> {
+    await this.#revocations.add(token);
+  }
+
+  isTokenRevoked(hash: string): boolean {
+    return this.#revocations.has(hash);
   }
 
   async memberStates(call: CallOptions = {}): Promise<readonly MemberState[]> {
@@ -497,8 +518,9 @@ class ClusterPeer implements Peer {
     const view = { members: await consensus.peers(), isAlive: (peer: PeerId) => alive.has(peer) };
     const pinset = consensus.pinset();
     if (!isVerified) return await countReplicas(pinset, view, call);
-    const rows = await this.#status.sources(trackerStatusBits.pinned | trackerStatusBits.cluster_error, call);
-    return await verifyReplicas(pinset, view, rows, call);
+    const peers = await this.#status.sources(trackerStatusBits.pinned | trackerStatusBits.cluster_error, call);
+    const askAgain = (cid: Cid): Promise<GlobalPinInfo> => this.status(cid, call);
+    return await verifyReplicas(pinset, view, { peers, askAgain }, call);
   }
 
   async *rebalance(options: RebalanceOptions, call: CallOptions = {}): AsyncGenerator<RebalanceEvent, void> {

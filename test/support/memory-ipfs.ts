@@ -1,5 +1,5 @@
 /** The `IpfsConnector` port over a map: pins when the test lets it. */
-import { OperatingError } from '../../src/base/index.ts';
+import { type Clock, OperatingError } from '../../src/base/index.ts';
 import type { CallOptions, IpfsConnector, PinProgress } from '../../src/cluster/ports.ts';
 import {
   Cid,
@@ -21,12 +21,18 @@ export class MemoryIpfs implements IpfsConnector {
   /** Acts in order, such as `pin bafk…`. */
   readonly acts: string[] = [];
   readonly connected: Multiaddr[] = [];
+  /** For the limits of requests. */
+  clock: Clock | undefined;
+  /** Pins of each request of several. */
+  readonly requests: number[] = [];
   pinningCount = 0;
   pinningCountMax = 0;
   /** Runs before a listing; reject to fail it. */
   onList: () => Promise<void> = async () => {};
   /** Runs inside of each pin and unpin; reject to fail it, wait to delay it. */
   onAct: (act: 'pin' | 'unpin', cid: Cid, signal: AbortSignal) => Promise<void> | void = () => {};
+  /** Runs before the node tells its id; wait to delay it. */
+  onId: (timeoutMs: number) => Promise<void> = async () => {};
   identity: IpfsId = { id: '12D3KooWIpfs', addresses: ['/ip4/127.0.0.1/tcp/4001/p2p/12D3KooWIpfs'], error: '' };
   #isUp = false;
   readonly #listeners: (() => void)[] = [];
@@ -50,7 +56,8 @@ export class MemoryIpfs implements IpfsConnector {
     if (this.#isUp) listener();
   }
 
-  async id(_options?: CallOptions): Promise<IpfsId> {
+  async id(options?: CallOptions): Promise<IpfsId> {
+    await this.onId(options?.timeoutMs ?? 0);
     this.#reach();
     return this.identity;
   }
@@ -67,6 +74,30 @@ export class MemoryIpfs implements IpfsConnector {
       this.pinningCount -= 1;
     }
     this.held.set(pin.cid.toString(), pin.maxDepth === 0 ? 'direct' : 'recursive');
+  }
+
+  async pinAll(
+    cids: readonly Cid[],
+    { signal: outer, timeoutMs }: PinProgress & { readonly timeoutMs: number },
+  ): Promise<void> {
+    this.#reach();
+    const limit = new AbortController();
+    const cancel = this.clock?.after(timeoutMs, () => limit.abort());
+    const signal = AbortSignal.any([outer, limit.signal]);
+    this.requests.push(cids.length);
+    this.pinningCount += 1;
+    this.pinningCountMax = Math.max(this.pinningCountMax, this.pinningCount);
+    try {
+      for (const cid of cids) {
+        this.acts.push(`pin ${cid}`);
+        await this.onAct('pin', cid, signal);
+        if (signal.aborted) throw new OperatingError('ipfs/aborted', 'aborted');
+        this.held.set(cid.toString(), 'recursive');
+      }
+    } finally {
+      cancel?.();
+      this.pinningCount -= 1;
+    }
   }
 
   async unpin(cid: Cid, { signal }: PinProgress): Promise<void> {

@@ -19,10 +19,12 @@ import {
 } from '../../base/index.ts';
 import { createPeer, createPinTracker, leaderOf, openPinset, type Peer } from '../../cluster/index.ts';
 import type { Informer, IpfsConnector, PinTracker } from '../../cluster/ports.ts';
+import type { ApiOptions } from '../../http/kit/index.ts';
+import { bindPinsvcApi } from '../../http/pinsvc/index.ts';
 import { bindProxy } from '../../http/proxy/index.ts';
-import { bindRestApi, type RestOptions } from '../../http/rest/index.ts';
+import { bindRestApi } from '../../http/rest/index.ts';
 import { createAdder } from '../../io/add/index.ts';
-import { cordonFileOf, peerstoreOf } from '../../io/config/index.ts';
+import { cordonFileOf, peerstoreOf, revocationFileOf } from '../../io/config/index.ts';
 import { createRaft, createStreamTransport } from '../../io/consensus/index.ts';
 import {
   createDiskInformer,
@@ -63,12 +65,17 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
   const random = new SeededRandom(randomBytes(4).readUInt32LE());
   const failed = Promise.withResolvers<Error>();
 
-  const { restapi, ipfsproxy } = config;
+  const { restapi, pinsvcapi, ipfsproxy } = config;
   const rest =
     restapi === undefined
       ? undefined
-      : await ofKey('api.restapi', async () => bindRestApi(await restOptions(restapi, folder.path)));
+      : await ofKey('api.restapi', async () => bindRestApi(await apiOptions(restapi, folder.path)));
   if (rest !== undefined) undo.add(rest.close);
+  const pinsvc =
+    pinsvcapi === undefined
+      ? undefined
+      : await ofKey('api.pinsvcapi', async () => bindPinsvcApi(await apiOptions(pinsvcapi, folder.path)));
+  if (pinsvc !== undefined) undo.add(pinsvc.close);
   const { embedded: embeddedConfig } = config;
   const embedded =
     embeddedConfig === undefined
@@ -196,6 +203,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
       addressFile: peerstoreOf(folder.peerstoreFile),
       cordonFile: cordonFileOf(folder.cordonFile),
       adder: createAdder({ self, rpc, clock, logger: log.scope('adder') }),
+      revocationFile: revocationFileOf(folder.revocationFile),
       answersInOrder: (id) => host.streams.protocolsOf(id)?.includes(multiplexedProtocol) ?? false,
     },
   );
@@ -206,6 +214,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
   undo.add(() => running.stop());
   await running.start();
   rest?.serve({ cluster: running, log: log.scope('restapilog'), now: () => timeFromNanos(clock.wallNanos()) });
+  pinsvc?.serve({ cluster: running, log: log.scope('pinsvcapilog'), now: () => timeFromNanos(clock.wallNanos()) });
   proxy?.serve({ cluster: running, log: log.scope('ipfsproxy') });
   let isRemoved = false;
   running.removed.then(
@@ -226,6 +235,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
     addresses: host.addresses(),
     endpoints: {
       restapi: rest?.addresses() ?? [],
+      pinsvcapi: pinsvc?.addresses() ?? [],
       ipfsproxy: proxy?.addresses() ?? [],
       ipfs: nodeMultiaddress,
     },
@@ -293,7 +303,7 @@ async function ofKey<T>(key: string, act: () => Promise<T>): Promise<T> {
   }
 }
 
-async function restOptions(config: HttpApiConfig, folder: string): Promise<RestOptions> {
+async function apiOptions(config: HttpApiConfig, folder: string): Promise<ApiOptions> {
   const tls =
     config.sslCertFile === ''
       ? undefined
@@ -301,11 +311,12 @@ async function restOptions(config: HttpApiConfig, folder: string): Promise<RestO
           cert: await readFile(resolve(folder, config.sslCertFile)),
           key: await readFile(resolve(folder, config.sslKeyFile)),
         };
+  const { basicAuthCredentials: full, readOnlyCredentials: readOnly } = config;
   return {
     listen: config.httpListenMultiaddress,
     limits: config,
     ...(tls === undefined ? {} : { tls }),
-    ...(config.basicAuthCredentials === null ? {} : { credentials: config.basicAuthCredentials }),
+    ...(full === null && readOnly === null ? {} : { credentials: { full: full ?? {}, readOnly: readOnly ?? {} } }),
     headers: config.headers,
     cors: {
       allowedOrigins: config.corsAllowedOrigins,
