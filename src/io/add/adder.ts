@@ -9,9 +9,11 @@ import { type AddedOutput, type AddParams, Cid, type PeerId } from '../../model/
 import { hashCodeOf } from '../../multihash/index.ts';
 import { type Block, type ImportOptions, importEntries } from '../../unixfs/index.ts';
 import type { BlockSink } from './block-sink.ts';
+import { openCar } from './car.ts';
 import { ClusterCalls } from './cluster-calls.ts';
 import { addError } from './errors.ts';
 import { Outputs } from './outputs.ts';
+import { ShardingSink } from './sharding-sink.ts';
 import { SingleSink } from './single-sink.ts';
 import { untilAborted } from './until-aborted.ts';
 
@@ -58,9 +60,13 @@ async function work(
   params: AddParams,
   outputs: Outputs<AddedOutput>,
 ): Promise<void> {
-  const sink: BlockSink = new SingleSink(params, { ...deps, calls: new ClusterCalls(deps) });
+  const sinkDeps = { ...deps, calls: new ClusterCalls(deps) };
+  const sink: BlockSink = params.shard
+    ? new ShardingSink(params, { ...sinkDeps, tell: (output) => outputs.push(output) })
+    : new SingleSink(params, sinkDeps);
   try {
-    const root = await addUnixfs(untilAborted(entries, deps.signal), params, { sink, outputs, signal: deps.signal });
+    const make = params.format === 'car' ? addCar : addUnixfs;
+    const root = await make(untilAborted(entries, deps.signal), params, { sink, outputs, signal: deps.signal });
     await sink.finish(root);
   } catch (error) {
     await sink.abort();
@@ -96,6 +102,29 @@ async function addUnixfs(
   }
   if (root === undefined) throw addError('add/no-content', 'there is no file or folder in what was uploaded');
   return root;
+}
+
+/** The first entry only. Its root need not be among its blocks: the rest of it may have been added before. */
+async function addCar(
+  entries: AsyncIterable<UploadEntry>,
+  { wrap }: AddParams,
+  { sink, outputs, signal }: MakeDeps,
+): Promise<Cid> {
+  for await (const { path, type, content } of entries) {
+    if (wrap) throw addError('add/bad-option', 'cannot wrap a CAR file upload');
+    if (type !== 'file') throw addError('add/bad-car', 'expected CAR file is not of type file');
+    const car = await openCar(untilAborted(content, signal));
+    let bytes = 0;
+    let size = 0;
+    for await (const block of car.blocks()) {
+      bytes += block.bytes.length;
+      if (block.contentBytes > 0) size = block.contentBytes;
+      await sink.put(block);
+    }
+    await outputs.push({ name: path, cid: car.root, bytes, size, allocations: sink.allocations() });
+    return car.root;
+  }
+  throw addError('add/no-content', 'there is no CAR file in what was uploaded');
 }
 
 async function* checkedEntries(

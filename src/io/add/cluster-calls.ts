@@ -1,4 +1,5 @@
 /** What adding asks of the cluster; calls to this peer itself. Source: Go `adder/util.go`. */
+import { errorCode } from '../../base/index.ts';
 import type { Rpc } from '../../cluster/ports.ts';
 import { Cid, methods, type PeerId, type Pin, type PinOptions } from '../../model/index.ts';
 
@@ -20,13 +21,28 @@ export class ClusterCalls {
     return (await this.#rpc.call(this.#self, BlockAllocate, request, { signal: this.#signal })) ?? [];
   }
 
+  /** Not ended with the add: what was begun is waited for, so that it is known whether it was done. */
   async pin(pin: Pin): Promise<void> {
-    await this.#rpc.call(this.#self, methods.Cluster.Pin, pin, { signal: this.#signal });
+    await this.#rpc.call(this.#self, methods.Cluster.Pin, pin);
   }
 
-  /** Past the rule that shards go with their content only; not ended with the add. */
-  async unpin(pin: Pin): Promise<void> {
-    await this.#rpc.call(this.#self, methods.Consensus.LogUnpin, pin);
+  /** The pin that is there. */
+  async find(cid: Cid): Promise<Pin | undefined> {
+    try {
+      return await this.#rpc.call(this.#self, methods.Cluster.PinGet, cid, { signal: this.#signal });
+    } catch (error) {
+      if (errorCode(error) === 'cluster/not-pinned') return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * Takes a pin back: what was there before is there again. Past the rule that shards go with their content only, and not ended with the
+   * add.
+   */
+  async restore(pin: Pin, before: Pin | undefined): Promise<void> {
+    if (before === undefined) await this.#rpc.call(this.#self, methods.Consensus.LogUnpin, pin);
+    else await this.#rpc.call(this.#self, methods.Consensus.LogPin, before);
   }
 }
 
