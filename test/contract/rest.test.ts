@@ -200,10 +200,8 @@ describe('failures of the other peer', async () => {
 });
 
 describe('gc', async () => {
-  // In the recordings uploads that nobody has pinned lay about.
-  before(async () => {
-    for (const { ipfsUrl } of [scene.first, scene.second]) await addText(ipfsUrl, `garbage of ${ipfsUrl}`);
-  });
+  // What is uploaded and pinned by nobody lies about on both.
+  before(() => waitPings(2));
   await replay({ file: 'gc' });
 });
 
