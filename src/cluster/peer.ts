@@ -74,6 +74,7 @@ import { pingMetric, pingName, pingValueOf } from './ping-value.ts';
 import { Pinner, type PinnerOptions } from './pinner.ts';
 import type {
   Adder,
+  AddOptions,
   AddressFile,
   CallOptions,
   ClusterApi,
@@ -423,10 +424,10 @@ class ClusterPeer implements Peer {
     return alive.length === 0 ? [this.self] : alive;
   }
 
-  add(entries: AsyncIterable<UploadEntry>, params: AddParams, call: CallOptions = {}): AsyncIterable<AddedOutput> {
+  add(entries: AsyncIterable<UploadEntry>, params: AddParams, options: AddOptions = {}): AsyncIterable<AddedOutput> {
     const { adder } = this.#deps;
     if (adder === undefined) throw noAdder();
-    return adder.add(entries, params, { ...call, signal: this.#signal(call) });
+    return adder.add(entries, params, { ...options, signal: this.#signal(options) });
   }
 
   async unpin(cid: Cid, call: CallOptions = {}): Promise<Pin> {

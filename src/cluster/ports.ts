@@ -312,13 +312,22 @@ export interface UploadEntry {
   readonly content: AsyncIterable<Uint8Array>;
 }
 
+/** What is asked of an add beside its parameters. */
+export interface AddOptions extends CallOptions {
+  /**
+   * As an IPFS node does it: every topmost file and folder is pinned, and progress has whole paths. Default: as the reference, which pins
+   * the last of them, and tells paths below the topmost folder.
+   */
+  readonly asNode?: boolean;
+}
+
 /** Makes blocks of content and brings them to the peers that will hold it. */
 export interface Adder {
   /**
    * Adds and pins. What is finished, as it is; at the end everything is pinned. Whoever stops reading, or aborts, ends it.
    * Throws `add/…`, `unixfs/…`, what `entries` throw, and what allocating and pinning throw.
    */
-  add(entries: AsyncIterable<UploadEntry>, params: AddParams, call?: CallOptions): AsyncIterable<AddedOutput>;
+  add(entries: AsyncIterable<UploadEntry>, params: AddParams, options?: AddOptions): AsyncIterable<AddedOutput>;
 }
 
 // ---------------------------------------------------------------------------------------------------- metrics
@@ -421,7 +430,7 @@ export interface ClusterApi {
   /** The peers that content with these options goes to: all that are alive when it is for all. Nothing is written. */
   blockAllocate(pin: Pin, call?: CallOptions): Promise<readonly PeerId[]>;
   /** See `Adder`. */
-  add(entries: AsyncIterable<UploadEntry>, params: AddParams, call?: CallOptions): AsyncIterable<AddedOutput>;
+  add(entries: AsyncIterable<UploadEntry>, params: AddParams, options?: AddOptions): AsyncIterable<AddedOutput>;
   /** Throws `cluster/not-pinned`. */
   pinGet(cid: Cid): Pin;
   pins(options?: { readonly signal?: AbortSignal }): AsyncIterable<readonly Pin[]>;

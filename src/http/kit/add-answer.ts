@@ -26,23 +26,37 @@ export interface AddAnswer {
 
 /**
  * Lines as they come. The status is 200 whatever happens, since it leaves before the outcome is known: a failure is told in the trailer
- * `X-Stream-Error`, which is not there when all went well. Resolves when the answer has left or the client is gone; never rejects.
+ * `X-Stream-Error`, which is not there when all went well. With `waits`, the status leaves with the first line, and what fails before has
+ * one of its own. Resolves when the answer has left or the client is gone; never rejects.
  */
-export async function streamAdded({ response, headers, lines, endLine }: AddAnswer): Promise<void> {
-  response.writeHead(200, { ...addHeaders(headers), 'X-Chunked-Output': '1', Trailer: 'X-Stream-Error' });
+export async function streamAdded(answer: AddAnswer & { readonly waits: boolean }): Promise<void> {
+  const { response, headers, lines, endLine, failed, waits } = answer;
+  const begin = (): void => {
+    if (response.headersSent) return;
+    response.writeHead(200, { ...addHeaders(headers), 'X-Chunked-Output': '1', Trailer: 'X-Stream-Error' });
+  };
+  if (!waits) begin();
   let items = 0;
   let failure: string | undefined;
   try {
     for await (const line of lines) {
       items += 1;
+      begin();
       // Whoever reads slowly holds the add back.
       if (!response.write(`${line}\n`) && !(await drained(response))) return;
       if (response.destroyed) return;
     }
   } catch (error) {
+    if (response.destroyed) return;
+    if (!response.headersSent) {
+      const { status, body } = failed(error);
+      response.writeHead(status, { ...addHeaders(headers), 'Content-Length': Buffer.byteLength(body) }).end(body);
+      return;
+    }
     failure = errorMessage(error);
   }
   if (response.destroyed) return;
+  begin();
   if (endLine !== undefined) response.write(`${endLine(items, failure === undefined ? [] : [failure])}\n`);
   if (failure !== undefined) response.addTrailers({ 'X-Stream-Error': headerSafe(failure) });
   response.end();

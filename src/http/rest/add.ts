@@ -18,7 +18,7 @@ export async function postAdd(context: Context): Promise<void> {
     failed: (error: unknown) => context.failure(error),
     ...(hasEndLine ? { endLine } : {}),
   };
-  await (params.streamChannels ? streamAdded(answer) : sendAdded(answer));
+  await (params.streamChannels ? streamAdded({ ...answer, waits: false }) : sendAdded(answer));
 }
 
 function readParams({ query, now }: Context): AddParams {

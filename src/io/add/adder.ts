@@ -4,7 +4,7 @@
  * of sharded adds, CIDs. Source: Go `adder/adder.go`.
  */
 import type { Clock, Logger } from '../../base/index.ts';
-import type { Adder, CallOptions, Rpc, UploadEntry } from '../../cluster/ports.ts';
+import type { Adder, AddOptions, Rpc, UploadEntry } from '../../cluster/ports.ts';
 import { type AddedOutput, type AddParams, Cid, type PeerId } from '../../model/index.ts';
 import { hashCodeOf } from '../../multihash/index.ts';
 import { type Block, type ImportOptions, importEntries } from '../../unixfs/index.ts';
@@ -27,7 +27,7 @@ export interface AdderDeps {
 
 /** Makes an adder, which can do any number of adds at once. */
 export function createAdder(deps: AdderDeps): Adder {
-  return { add: (entries, params, call) => add(deps, entries, params, call) };
+  return { add: (entries, params, options) => add(deps, entries, params, options) };
 }
 
 /** Whoever makes blocks runs beside whoever reads what is told, so that a shard or progress is told before its file is finished. */
@@ -35,12 +35,12 @@ async function* add(
   deps: AdderDeps,
   entries: AsyncIterable<UploadEntry>,
   params: AddParams,
-  call: CallOptions = {},
+  options: AddOptions = {},
 ): AsyncGenerator<AddedOutput> {
   const ending = new AbortController();
-  const signal = call.signal === undefined ? ending.signal : AbortSignal.any([call.signal, ending.signal]);
+  const signal = options.signal === undefined ? ending.signal : AbortSignal.any([options.signal, ending.signal]);
   const outputs = new Outputs<AddedOutput>();
-  const working = work({ ...deps, signal }, entries, params, outputs).then(
+  const working = work({ ...deps, signal, asNode: options.asNode === true }, entries, params, outputs).then(
     () => outputs.end(),
     (error: unknown) => outputs.fail(error),
   );
@@ -52,7 +52,7 @@ async function* add(
   }
 }
 
-type WorkDeps = AdderDeps & { readonly signal: AbortSignal };
+type WorkDeps = AdderDeps & { readonly signal: AbortSignal; readonly asNode: boolean };
 
 async function work(
   deps: WorkDeps,
@@ -66,8 +66,9 @@ async function work(
     : new SingleSink(params, sinkDeps);
   try {
     const make = params.format === 'car' ? addCar : addUnixfs;
-    const root = await make(untilAborted(entries, deps.signal), params, { sink, outputs, signal: deps.signal });
-    await sink.finish(root);
+    const { signal, asNode } = deps;
+    const roots = await make(untilAborted(entries, signal), params, { sink, outputs, signal, asNode });
+    await sink.finish(asNode ? roots : roots.slice(-1));
   } catch (error) {
     await sink.abort();
     throw error;
@@ -78,30 +79,31 @@ interface MakeDeps {
   readonly sink: BlockSink;
   readonly outputs: Outputs<AddedOutput>;
   readonly signal: AbortSignal;
+  readonly asNode: boolean;
 }
 
-/** Gives the root that is to be pinned: the last one, as in the reference. */
+/** Gives the roots. */
 async function addUnixfs(
   entries: AsyncIterable<UploadEntry>,
   params: AddParams,
-  { sink, outputs, signal }: MakeDeps,
-): Promise<Cid> {
+  { sink, outputs, signal, asNode }: MakeDeps,
+): Promise<readonly Cid[]> {
   const put = (block: Block): Promise<void> => sink.put({ ...block, cid: Cid.decode(block.cid.bytes) });
   const onProgress = (path: string, bytes: number): Promise<void> => {
-    // Below the topmost folder: the name of that is not known to whoever reads a file in the reference.
-    const name = params.wrap ? path : path.split('/').slice(1).join('/');
+    // Whoever reads a file in the reference does not know the topmost folder.
+    const name = params.wrap || asNode ? path : path.split('/').slice(1).join('/');
     return outputs.push({ name, cid: null, bytes, size: 0, allocations: null });
   };
-  let root: Cid | undefined;
+  const roots: Cid[] = [];
   const checked = checkedEntries(entries, params, signal);
   const deps = { put, ...(params.progress ? { onProgress } : {}) };
   for await (const { path, cid: made, totalBytes, isRoot } of importEntries(checked, importOptions(params), deps)) {
     const cid = Cid.decode(made.bytes);
-    if (isRoot) root = cid;
+    if (isRoot) roots.push(cid);
     await outputs.push({ name: path, cid, bytes: 0, size: totalBytes, allocations: sink.allocations() });
   }
-  if (root === undefined) throw addError('add/no-content', 'there is no file or folder in what was uploaded');
-  return root;
+  if (roots.length === 0) throw addError('add/no-content', 'there is no file or folder in what was uploaded');
+  return roots;
 }
 
 /** The first entry only. Its root need not be among its blocks: the rest of it may have been added before. */
@@ -109,7 +111,7 @@ async function addCar(
   entries: AsyncIterable<UploadEntry>,
   { wrap }: AddParams,
   { sink, outputs, signal }: MakeDeps,
-): Promise<Cid> {
+): Promise<readonly Cid[]> {
   for await (const { path, type, content } of entries) {
     if (wrap) throw addError('add/bad-option', 'cannot wrap a CAR file upload');
     if (type !== 'file') throw addError('add/bad-car', 'expected CAR file is not of type file');
@@ -122,7 +124,7 @@ async function addCar(
       await sink.put(block);
     }
     await outputs.push({ name: path, cid: car.root, bytes, size, allocations: sink.allocations() });
-    return car.root;
+    return [car.root];
   }
   throw addError('add/no-content', 'there is no CAR file in what was uploaded');
 }

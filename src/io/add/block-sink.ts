@@ -15,8 +15,8 @@ export interface BlockSink {
   put(block: AddedBlock): Promise<void>;
   /** Where blocks go at present; empty before the first one. */
   allocations(): readonly PeerId[];
-  /** All blocks were put: makes sure of them, and pins. */
-  finish(root: Cid): Promise<void>;
+  /** All blocks were put: makes sure of them, and pins these roots. */
+  finish(roots: readonly Cid[]): Promise<void>;
   /** The add has failed: breaks off what is under way, and takes back what must not stay. Never rejects. */
   abort(): Promise<void>;
 }

@@ -7,6 +7,7 @@ export type AddErrorCode =
   | 'add/bad-car'
   | 'add/no-content'
   | 'add/no-destination'
+  | 'add/not-pinned'
   | 'add/stalled'
   | 'add/shard-too-small'
   | 'add/cancelled';

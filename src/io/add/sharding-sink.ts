@@ -71,8 +71,11 @@ export class ShardingSink implements BlockSink {
     return this.#open?.peers ?? [];
   }
 
-  async finish(root: Cid): Promise<void> {
-    if (this.#open === undefined) throw addError('add/no-content', 'there is no block in what was uploaded');
+  /** The last root only: all shards are its. */
+  async finish(roots: readonly Cid[]): Promise<void> {
+    const root = roots.at(-1);
+    if (this.#open === undefined || root === undefined)
+      throw addError('add/no-content', 'there is no block in what was uploaded');
     await this.#close(this.#open);
     const { pin: options } = this.#params;
     const name = `${options.name}-clusterDAG`;
