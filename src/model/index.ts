@@ -62,6 +62,9 @@ export {
 } from './methods.ts';
 export type { Alert, Metric, PingValue } from './metric.ts';
 export { multiaddrFromBytes, multiaddrToBytes, parseMultiaddr, peerIdOfMultiaddr } from './multiaddr.ts';
+export type { OpenApiDocument } from './openapi/document.ts';
+export { pinsvcOpenApi } from './openapi/pinsvc.ts';
+export { restOpenApi } from './openapi/rest.ts';
 export type {
   IpfsFailureCode,
   OperationCause,

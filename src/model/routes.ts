@@ -62,7 +62,14 @@ export type RouteId =
   | 'getMetricNames'
   | 'postRevokeToken'
   | 'postToken'
+  | 'getOpenApi'
+  | 'getApiPage'
+  | 'getApiAsset'
   | 'getHealth';
+
+/** What the pinning service has as well. */
+export type SharedRouteId = RouteId &
+  ('postToken' | 'postRevokeToken' | 'getOpenApi' | 'getApiPage' | 'getApiAsset' | 'getHealth');
 
 const local: RouteParameter = { name: 'local', summary: '`true`: ask only the peer that is called' };
 
@@ -260,6 +267,9 @@ export const routes: readonly Route[] = [
     ],
     'Issues a bearer token for the user that asks',
   ),
+  row('getOpenApi', 'GET', '/openapi.json', 'object', 'read', [], 'This API in OpenAPI 3.1; not known to Go peers'),
+  row('getApiPage', 'GET', '/api', 'object', 'read', [], 'A page to try this API; not known to Go peers'),
+  row('getApiAsset', 'GET', '/api/{asset}', 'object', 'read', [], 'A file of that page'),
   row('getHealth', 'GET', '/health', 'none', 'none', [], 'Answers while the peer runs; needs no credentials'),
 ];
 

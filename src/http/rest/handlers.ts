@@ -1,6 +1,7 @@
 /** The handler of each route, by the id of its row. */
-import type { RouteId } from '../../model/index.ts';
-import { issueToken, revokeToken } from '../kit/index.ts';
+import { version } from '../../base/index.ts';
+import { type RouteId, restOpenApi } from '../../model/index.ts';
+import { issueToken, revokeToken, sendApiAsset, sendApiPage, sendOpenApi } from '../kit/index.ts';
 import type { Context } from './context.ts';
 import {
   getAlerts,
@@ -63,6 +64,9 @@ export const handlers: Readonly<Record<RouteId, Handler>> = {
   getMetricNames,
   postRevokeToken: (context) => revokeToken(context, (token) => context.cluster.revokeToken(token)),
   postToken: issueToken,
+  getOpenApi: (context) => sendOpenApi(context, restOpenApi(version)),
+  getApiPage: sendApiPage,
+  getApiAsset: sendApiAsset,
   getHealth,
 };
 
