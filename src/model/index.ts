@@ -9,6 +9,7 @@ export { Cid } from './cid.ts';
 export type { Codec } from './codec.ts';
 export { metricCodec, rpcResponseCodec, serviceIdCodec, skipMsgpackValue } from './codecs.ts';
 export { formatGoDuration, parseGoDuration } from './duration.ts';
+export type { EndOfStream } from './end-of-stream.ts';
 export { formatStatusFilter, parsePinTypeFilter, parseStatusFilter, statusMatches } from './filters.ts';
 export { type RpcErrorType, type RpcResponse, rpcErrorTypes, type ServiceId } from './gorpc.ts';
 export {
@@ -19,6 +20,7 @@ export {
   apiErrorJson,
   bandwidthByProtocolJson,
   connectGraphJson,
+  endOfStreamJson,
   globalPinInfoJson,
   globalRepoGcJson,
   idJson,

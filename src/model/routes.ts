@@ -60,6 +60,13 @@ export type RouteId =
 
 const local: RouteParameter = { name: 'local', summary: '`true`: ask only the peer that is called' };
 
+const endRecord: RouteParameter = {
+  name: 'end-record',
+  summary:
+    '`true`: the last line says how many there were and what has gone wrong, for readers that see no trailers; also of an empty list; ' +
+    'not known to Go peers, which ignore it',
+};
+
 const linearizable: RouteParameter = {
   name: 'linearizable',
   summary:
@@ -213,5 +220,7 @@ function row(
   query: readonly RouteParameter[],
   summary: string,
 ): Route {
-  return { id, method, path, reply, query, summary };
+  // What is added is told line by line in a form of its own.
+  const isList = reply === 'stream' && id !== 'postAdd';
+  return { id, method, path, reply, query: isList ? [...query, endRecord] : query, summary };
 }

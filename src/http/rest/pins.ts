@@ -18,7 +18,7 @@ import {
   StatusLines,
 } from '../../model/index.ts';
 import type { Context } from './context.ts';
-import { RequestError, readFlag, sendChunks, sendItems, sendJson } from './reply.ts';
+import { type ListEnd, RequestError, readFlag, sendChunks, sendItems, sendJson } from './reply.ts';
 
 /** `GET /pins`: of all peers or this one, filtered by status, or just the given CIDs. */
 export function getPins(context: Context): Promise<unknown> {
@@ -30,14 +30,18 @@ export function getPins(context: Context): Promise<unknown> {
   const call = { signal: context.signal };
   const { cluster } = context;
   const pages = isLocal ? cluster.statusPagesLocal(filter, call) : cluster.statusPages(filter, call);
-  return sendChunks(context, printStatuses(pages));
+  return sendChunks(context, (end) => printStatuses(pages, end));
 }
 
-async function* printStatuses(pages: AsyncIterable<readonly GlobalStatusRow[]>): AsyncIterable<Uint8Array> {
+async function* printStatuses(
+  pages: AsyncIterable<readonly GlobalStatusRow[]>,
+  end: ListEnd,
+): AsyncIterable<Uint8Array> {
   const lines = new StatusLines();
   for await (const page of pages) {
     for (const row of page) {
       lines.add(row);
+      end.items += 1;
       if (lines.isFull) yield lines.take();
     }
     yield lines.take();
@@ -106,16 +110,23 @@ export function postRecoverAll(context: Context): Promise<unknown> {
 
 export function getAllocations(context: Context): Promise<unknown> {
   const types = readTypeFilter(context.query.get('filter'));
-  return sendChunks(context, printPins(context, types, readFlag(context, 'linearizable')));
+  const isLinearizable = readFlag(context, 'linearizable');
+  return sendChunks(context, (end) => printPins(context, types, isLinearizable, end));
 }
 
-async function* printPins(context: Context, types: number, isLinearizable: boolean): AsyncIterable<Uint8Array> {
+async function* printPins(
+  context: Context,
+  types: number,
+  isLinearizable: boolean,
+  end: ListEnd,
+): AsyncIterable<Uint8Array> {
   if (isLinearizable) await confirm(context);
   const lines = new PinLines();
   for await (const page of context.cluster.storedPins({ signal: context.signal })) {
     for (const pin of page) {
       if ((types & pinTypeBits[pin.type]) === 0) continue;
       lines.add(pin);
+      end.items += 1;
       if (lines.isFull) yield lines.take();
     }
     yield lines.take();

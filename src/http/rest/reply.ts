@@ -1,6 +1,6 @@
 /** The forms of an answer. Source: Go `api/common/api.go` `SendResponse`, `StreamResponse`. */
 import { errorCode, errorMessage, OperatingError } from '../../base/index.ts';
-import { apiErrorJson } from '../../model/index.ts';
+import { apiErrorJson, endOfStreamJson } from '../../model/index.ts';
 import { sendLines } from '../kit/index.ts';
 import type { Context } from './context.ts';
 
@@ -73,21 +73,56 @@ function end(context: Context, status: number, body: string): void {
   response.end(body);
 }
 
-/** A list whose lines were put together already. */
-export function sendChunks(context: Context, lines: AsyncIterable<Uint8Array>): Promise<void> {
-  return sendLines({ response: context.response, headers: context.headers, lines, failed: errorAnswer });
+/** What is known of a list when it has ended. */
+export interface ListEnd {
+  /** Lines that were sent. */
+  items: number;
+  /** Cursor of the next page; empty when there is none. */
+  next: string;
+}
+
+/** A list whose lines were put together already; they count themselves. */
+export function sendChunks(
+  context: Context,
+  print: (end: ListEnd) => AsyncIterable<Uint8Array>,
+  hasEndRecord: boolean = wantsEndRecord(context),
+): Promise<void> {
+  const end: ListEnd = { items: 0, next: '' };
+  return sendList(context, print(end), hasEndRecord ? end : undefined);
 }
 
 /** A list of items. */
 export function sendItems<T>(context: Context, items: AsyncIterable<T>, print: (item: T) => string): Promise<void> {
-  return sendLines({
-    response: context.response,
-    headers: context.headers,
-    lines: printEach(items, print),
-    failed: errorAnswer,
-  });
+  const end: ListEnd = { items: 0, next: '' };
+  return sendList(context, printEach(items, print, end), wantsEndRecord(context) ? end : undefined);
 }
 
-async function* printEach<T>(items: AsyncIterable<T>, print: (item: T) => string): AsyncIterable<string> {
-  for await (const item of items) yield print(item);
+/** Whoever reads no trailers asks for the end of a list to be in the list. */
+export function wantsEndRecord(context: Context): boolean {
+  return readFlag(context, 'end-record');
+}
+
+function sendList(
+  context: Context,
+  lines: AsyncIterable<string | Uint8Array>,
+  end: ListEnd | undefined,
+): Promise<void> {
+  const { response, headers } = context;
+  if (end === undefined) return sendLines({ response, headers, lines, failed: errorAnswer });
+  const endLine = (failure: string): string =>
+    endOfStreamJson.print({
+      endOfStream: true,
+      items: end.items,
+      errors: failure === '' ? [] : [failure],
+      // A page that has failed is asked for again.
+      next: failure === '' ? end.next : '',
+    });
+  return sendLines({ response, headers, lines, failed: errorAnswer, endLine });
+}
+
+async function* printEach<T>(items: AsyncIterable<T>, print: (item: T) => string, end: ListEnd): AsyncIterable<string> {
+  for await (const item of items) {
+    end.items += 1;
+    yield print(item);
+  }
 }
