@@ -20,6 +20,7 @@ import {
 import {
   type Alert,
   type AllocationExplanation,
+  type BandwidthByProtocol,
   type Cid,
   type ConnectGraph,
   type CordonMode,
@@ -368,6 +369,10 @@ class ClusterPeer implements Peer {
 
   async connectGraph(call: CallOptions = {}): Promise<ConnectGraph> {
     return await graphOfMembers(this.#deps, this.self, call);
+  }
+
+  bandwidth(): BandwidthByProtocol {
+    return this.#deps.host.bandwidth();
   }
 
   // ------------------------------------------------------------------------------------------------ pins

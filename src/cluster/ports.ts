@@ -8,6 +8,7 @@ import type { Startable } from '../base/index.ts';
 import type {
   Alert,
   AllocationExplanation,
+  BandwidthByProtocol,
   Cid,
   ConnectGraph,
   CordonMode,
@@ -143,6 +144,8 @@ export interface Host extends Startable {
   forget(peer: PeerId): Promise<void>;
   connect(peerOrAddress: PeerId | Multiaddr, options?: CallOptions): Promise<PeerId>;
   connectedPeers(): readonly PeerId[];
+  /** Bytes since the start, and bytes a second, of each protocol. */
+  bandwidth(): BandwidthByProtocol;
   readonly streams: Streams;
   readonly pubsub: PubSub;
 }
@@ -356,6 +359,8 @@ export interface ClusterApi {
   /** All members as this peer sees them, in ascending order. */
   memberStates(options?: CallOptions): Promise<readonly MemberState[]>;
   connectGraph(options?: CallOptions): Promise<ConnectGraph>;
+  /** Traffic of this peer's libp2p host. */
+  bandwidth(): BandwidthByProtocol;
 
   pin(cid: Cid, options: PinOptions, call?: CallOptions): Promise<Pin>;
   /** A finished pin object, as RPC callers send it. */

@@ -3,6 +3,7 @@ import type { RouteId } from '../../model/index.ts';
 import type { Context } from './context.ts';
 import {
   getAlerts,
+  getBandwidth,
   getGraph,
   getHealth,
   getMemberStates,
@@ -55,7 +56,7 @@ export const handlers: Readonly<Record<RouteId, Handler>> = {
   getGraph,
   getAlerts,
   getMemberStates,
-  getBandwidth: notAvailable,
+  getBandwidth,
   getOperations,
   getReplication,
   getMetrics,

@@ -98,7 +98,7 @@ export function sendItems<T>(context: Context, items: AsyncIterable<T>, print: (
 }
 
 /** Whoever reads no trailers asks for the end of a list to be in the list. */
-export function wantsEndRecord(context: Context): boolean {
+function wantsEndRecord(context: Context): boolean {
   return readFlag(context, 'end-record');
 }
 
