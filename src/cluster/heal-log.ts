@@ -9,6 +9,8 @@ export interface SweepCounts {
   readonly dropped: number;
   readonly short: number;
   readonly left: number;
+  /** Holders that have not told that they hold a pin, with how many pins wait for each. */
+  readonly awaited: ReadonlyMap<PeerId, number>;
   readonly isStuck: boolean;
 }
 
@@ -75,10 +77,12 @@ export class HealLog {
     this.#episode = undefined;
   }
 
-  #progress(episode: Episode, { left }: SweepCounts, more: Pick<SweepCounts, 'moved' | 'dropped'>): void {
+  #progress(episode: Episode, { left, awaited }: SweepCounts, more: Pick<SweepCounts, 'moved' | 'dropped'>): void {
     if (!this.#limit.allows('progress')) return;
     const counts = { moved: episode.moved + more.moved, dropped: episode.dropped + more.dropped };
-    this.#logger.info('healing goes on', { ...counts, unfinished: left });
+    const most = [...awaited].sort(([, a], [, b]) => b - a).map(([peer, pins]) => `${peer} (${pins})`);
+    const waits = most.length === 0 ? {} : { waitsFor: named(most) };
+    this.#logger.info('healing goes on', { ...counts, unfinished: left, ...waits });
   }
 
   #begin(view: MemberView): void {
@@ -93,7 +97,7 @@ export class HealLog {
   }
 }
 
-function named(peers: readonly PeerId[]): string {
+function named(peers: readonly string[]): string {
   const shown = peers.slice(0, namedMax).join(' ');
   return peers.length > namedMax ? `${shown} and ${peers.length - namedMax} more` : shown;
 }

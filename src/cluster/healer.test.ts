@@ -273,6 +273,24 @@ test('a drained peer ends with no allocation, and nobody lets go before enough o
   }
 });
 
+test('whoever drains a peer is told whom the last pins wait for', async (t) => {
+  const { lines, logger } = recorder();
+  const { cluster, ids, of } = await started(t, 3, {}, (made) => {
+    made.logger = logger;
+  });
+  const [a, b, c] = ids;
+  for (let n = 0; n < 3; n += 1) await allocated(cluster, n, 2, 2, [a, c]);
+  await cluster.clock.advance(1000);
+  of(b).ipfs.onAct = async () => {
+    throw new Error('disk full');
+  };
+  await cluster.node(0).peer.cordonPeer(c ?? '', 'draining');
+  await cluster.clock.advance(300_000);
+  const waits = lines.flatMap((line) => /^healing goes on .*"waitsFor":"([^"]+)"/.exec(line)?.[1] ?? []);
+  assert.ok(waits.length > 0);
+  for (const text of waits) assert.match(text, new RegExp(`^${b} \\([1-3]\\)$`));
+});
+
 test('a new holder that has lost the pin, and does not know it, is told to get it', async (t) => {
   const { cluster, ids, holders, of } = await started(t, 3);
   const [a, b, c] = ids;

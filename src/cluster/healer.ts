@@ -312,7 +312,10 @@ export class Healer {
       }
       if (decision.kind === 'fine') return 'done';
       if (decision.kind === 'short') return 'short';
-      if (decision.kind !== 'write') return 'pending';
+      if (decision.kind !== 'write') {
+        sweep.waitFor(holdersThatStay(pin, sweep.view), pinned);
+        return 'pending';
+      }
       if (!hasTurn) {
         await writer.turn(signal);
         hasTurn = true;
@@ -386,6 +389,8 @@ class Sweep implements Present {
   left = 0;
   /** As many of them as are remembered. */
   readonly unfinished: Map<string, Cid> = new Map();
+  /** Holders that have not told that they hold a pin, with how many pins wait for each. */
+  readonly awaited: Map<PeerId, number> = new Map();
   readonly failures: Failures = new Failures();
   /** Nothing more is begun. */
   isStuck = false;
@@ -400,6 +405,16 @@ class Sweep implements Present {
     this.left += 1;
     if (this.unfinished.size < unfinishedMax) this.unfinished.set(stateKey(cid), cid);
   }
+
+  waitFor(holders: readonly PeerId[], pinned: ReadonlySet<PeerId> | undefined): void {
+    for (const peer of holders) {
+      if (pinned?.has(peer) !== true) this.awaited.set(peer, (this.awaited.get(peer) ?? 0) + 1);
+    }
+  }
+}
+
+function holdersThatStay({ allocations }: Pin, { standings }: MemberView): readonly PeerId[] {
+  return (allocations ?? []).filter((peer) => standings.get(peer) === 'stays');
 }
 
 function decide(

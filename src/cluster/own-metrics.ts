@@ -108,8 +108,9 @@ export class OwnMetrics {
 
   /** The IPFS node about itself, or why it does not answer. */
   async askIpfsId(call: CallOptions): Promise<IpfsId> {
+    const timeoutMs = Math.min(call.timeoutMs ?? ipfsIdTimeoutMs, ipfsIdTimeoutMs);
     try {
-      const answer = await this.#deps.ipfs.id({ ...call, timeoutMs: ipfsIdTimeoutMs });
+      const answer = await this.#deps.ipfs.id({ ...call, timeoutMs });
       const ipfsAddresses = addressesForOthers(answer.addresses ?? []);
       this.#identity = { ...this.#identity, ipfsId: answer.id, ipfsAddresses };
       return answer;
@@ -125,7 +126,8 @@ export class OwnMetrics {
 
   async #sendPing(call: CallOptions): Promise<void> {
     const { monitor } = this.#deps;
-    await this.askIpfsId(call);
+    // A ping lives for two intervals: one that a hanging node held up for longer would come when the last one has expired.
+    await this.askIpfsId({ ...call, timeoutMs: this.#options.monitorPingIntervalMs / 2 });
     const { peer, peername, ipfsId, ipfsAddresses } = this.#identity;
     const expire = this.pingExpiry();
     // First: nobody shall see this peer alive and take it for free.

@@ -6,7 +6,7 @@ import { collect } from '../../test/support/collect.ts';
 import { settle } from '../../test/support/fake-clock.ts';
 import { MemoryCluster } from '../../test/support/memory-cluster.ts';
 import { cidNumber, pinOf } from '../../test/support/pins.ts';
-import { OperatingError, utf8Encode } from '../base/index.ts';
+import { OperatingError, pause, utf8Encode } from '../base/index.ts';
 import {
   type Cid,
   defaultPinOptions,
@@ -304,6 +304,18 @@ test('Peer: metrics are published though IPFS is down, ping with the last known 
   assert.equal(cluster.node(0).peer.metrics('freespace').length, 1);
   const answer = await cluster.node(1).peer.id();
   assert.match(answer.ipfs?.error ?? '', /connection refused/);
+});
+
+test('Peer: an IPFS node that hangs does not make its peer flap, however short the interval of pings', async (t) => {
+  const cluster = await started(t, 2, { monitorPingIntervalMs: 2000 });
+  const { ipfs } = cluster.node(1);
+  ipfs.onId = async (timeoutMs) => {
+    await pause(cluster.clock, timeoutMs, new AbortController().signal);
+    throw new Error('the node did not answer in time');
+  };
+  await cluster.clock.advance(60_000);
+  assert.deepEqual(cluster.node(0).peer.alerts(), []);
+  ipfs.onId = async () => {};
 });
 
 test('Peer: pins expire once, by one peer, and on time (R41)', async (t) => {

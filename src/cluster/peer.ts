@@ -482,8 +482,9 @@ class ClusterPeer implements Peer {
     const view = { members: await consensus.peers(), isAlive: (peer: PeerId) => alive.has(peer) };
     const pinset = consensus.pinset();
     if (!isVerified) return await countReplicas(pinset, view, call);
-    const rows = await this.#status.sources(trackerStatusBits.pinned | trackerStatusBits.cluster_error, call);
-    return await verifyReplicas(pinset, view, rows, call);
+    const peers = await this.#status.sources(trackerStatusBits.pinned | trackerStatusBits.cluster_error, call);
+    const askAgain = (cid: Cid): Promise<GlobalPinInfo> => this.status(cid, call);
+    return await verifyReplicas(pinset, view, { peers, askAgain }, call);
   }
 
   async *rebalance(options: RebalanceOptions, call: CallOptions = {}): AsyncGenerator<RebalanceEvent, void> {

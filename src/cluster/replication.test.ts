@@ -4,6 +4,8 @@ import { FakeClock } from '../../test/support/fake-clock.ts';
 import { cidNumber, pinOf } from '../../test/support/pins.ts';
 import { compareBytes, SeededRandom, silentLogger, utf8Encode } from '../base/index.ts';
 import {
+  type Cid,
+  type GlobalPinInfo,
   type PeerId,
   type Pin,
   peerIdFromBytes,
@@ -236,6 +238,25 @@ test('a scan that fails tells whoever asked, and the next question begins anew',
   assert.equal((await countReplicas(pinset, view, {})).everywhere.full, 1);
 });
 
+type Listed = readonly (readonly [number, TrackerStatus])[];
+
+/** What members list; one of them breaks off at the end. */
+function sourcesOf(listed: Readonly<Record<PeerId, Listed>>, broken?: PeerId): StatusSource[] {
+  const clock = new FakeClock();
+  return Object.entries(listed).map(([peer, statuses]): StatusSource => {
+    const open = async function* (): AsyncGenerator<RemoteStatusRow[]> {
+      const keys = statuses.map(([n, status]): RemoteStatusRow => {
+        const key = utf8Encode(stateKey(cidNumber(n)));
+        return { key, status, timestamp: null, error: '', attemptCount: 0, priorityPin: false, pin: undefined };
+      });
+      for (const row of keys.sort((x, y) => compareBytes(x.key, y.key))) yield [row];
+      if (peer === broken) throw new TypeError('gone');
+    };
+    const label = { peer, peername: '', ipfsPeerId: '', ipfsAddresses: [] };
+    return { label, rows: new PeerPages({ peer, silenceMs: 1000, clock, open }) };
+  });
+}
+
 test('verified counts are of what the members themselves list as pinned', async () => {
   const pinset = openPinset(createMemoryDatastore(), deps);
   const twice = { replicationFactorMin: 2, replicationFactorMax: 2, allocations: [a, b] };
@@ -245,7 +266,7 @@ test('verified counts are of what the members themselves list as pinned', async 
     1,
   );
   const view: HolderView = { members: [a, b, c], isAlive: () => true };
-  const listed: Record<PeerId, readonly (readonly [number, TrackerStatus])[]> = {
+  const listed: Record<PeerId, Listed> = {
     // 9 is on the node, and no pin any more.
     [a]: [1, 2, 3, 9].map((n) => [n, 'pinned']),
     [b]: [
@@ -255,20 +276,14 @@ test('verified counts are of what the members themselves list as pinned', async 
     ],
     [c]: [],
   };
-  const clock = new FakeClock();
-  const rows = Object.entries(listed).map(([peer, statuses]): StatusSource => {
-    const open = async function* (): AsyncGenerator<RemoteStatusRow[]> {
-      const keys = statuses.map(([n, status]): RemoteStatusRow => {
-        const key = utf8Encode(stateKey(cidNumber(n)));
-        return { key, status, timestamp: null, error: '', attemptCount: 0, priorityPin: false, pin: undefined };
-      });
-      for (const row of keys.sort((x, y) => compareBytes(x.key, y.key))) yield [row];
-      if (peer === c) throw new TypeError('gone');
-    };
-    const label = { peer, peername: '', ipfsPeerId: '', ipfsAddresses: [] };
-    return { label, rows: new PeerPages({ peer, silenceMs: 1000, clock, open }) };
-  });
-  const { allocated, everywhere, peers: of, ...rest } = await verifyReplicas(pinset, view, rows, {});
+  const rows = sourcesOf(listed, c);
+  const askAgain = (): never => assert.fail('a member is silent');
+  const {
+    allocated,
+    everywhere,
+    peers: of,
+    ...rest
+  } = await verifyReplicas(pinset, view, { peers: rows, askAgain }, {});
   assert.deepEqual(allocated, { ...none, pins: 2, belowMin: 1, full: 1 });
   assert.deepEqual(everywhere, { ...none, pins: 1, belowMin: 1 });
   assert.deepEqual(
@@ -276,4 +291,27 @@ test('verified counts are of what the members themselves list as pinned', async 
     [3, 2, 0],
   );
   assert.deepEqual([rest.isVerified, rest.unanswered], [true, { [c]: 'gone' }]);
+});
+
+test('a pin that moves while members list is not taken for one with too few replicas', async () => {
+  const pinset = openPinset(createMemoryDatastore(), deps);
+  const pins = [1, 2].map((n) =>
+    pinOf(cidNumber(n), { replicationFactorMin: 1, replicationFactorMax: 1, allocations: [a] }),
+  );
+  await pinset.apply(
+    pins.map((pin) => ({ type: 'pin', pin })),
+    1,
+  );
+  const view: HolderView = { members: [a, b], isAlive: () => true };
+  const holder = { peername: '', timestamp: null, error: '', attemptCount: 0, priorityPin: false };
+  const asked: string[] = [];
+  const askAgain = async (cid: Cid): Promise<GlobalPinInfo> => {
+    asked.push(cid.toString());
+    const status = cid.equals(cidNumber(1)) ? 'pinned' : 'pin_error';
+    const peerMap = { [b]: { ...holder, ipfsPeerId: '', ipfsAddresses: [], status } as const };
+    return { cid, name: '', allocations: [b], origins: [], created: null, metadata: null, peerMap };
+  };
+  const result = await verifyReplicas(pinset, view, { peers: sourcesOf({ [a]: [], [b]: [] }), askAgain }, {});
+  assert.deepEqual([result.full, result.belowMin], [1, 1]);
+  assert.equal(asked.length, 2);
 });

@@ -4,6 +4,8 @@
  */
 import { bytesEqual, compareBytes, utf8Encode } from '../base/index.ts';
 import {
+  type Cid,
+  type GlobalPinInfo,
   type PeerId,
   type PeerReplicas,
   type Pin,
@@ -11,6 +13,7 @@ import {
   type Replication,
   stateKey,
 } from '../model/index.ts';
+import { InFlight } from './in-flight.ts';
 import type { StatusSource } from './merge-status.ts';
 import { kindOf, type PinKind } from './pin-kinds.ts';
 import type { CallOptions, Pinset } from './ports.ts';
@@ -38,28 +41,69 @@ export async function countReplicas(pinset: Pinset, view: HolderView, call: Call
   return tally.result();
 }
 
+/** Pins that seem to have too few replicas are asked about once more; so many of them, more are no accident. */
+const doubtfulMax = 1000;
+const inFlightMax = 8;
+
+/** Where the members' own word comes from. */
+export interface MemberWord {
+  /** What every member that can be asked lists as `pinned` and as `cluster_error`, in state-key order; closed at the end. */
+  readonly peers: readonly StatusSource[];
+  /** What the members say of one pin now. */
+  readonly askAgain: (cid: Cid) => Promise<GlobalPinInfo>;
+}
+
 /**
- * A replica is a member's own word that it has pinned the content. `peers`: what every member that can be asked lists as `pinned`
- * and as `cluster_error`, in state-key order; they are closed at the end.
+ * A replica is a member's own word that it has pinned the content. Members list one after the other, so a pin that moves meanwhile may
+ * be listed by neither its old nor its new holder: whatever seems to have too few replicas is asked about once more, unless members are
+ * silent or there are too many.
  */
 export async function verifyReplicas(
   pinset: Pinset,
   view: HolderView,
-  peers: readonly StatusSource[],
+  { peers, askAgain }: MemberWord,
   call: CallOptions,
 ): Promise<Replication> {
   const tally = new Tally(view);
+  const doubtful: { readonly pin: Pin; readonly replicas: number }[] = [];
   try {
     await Promise.all(peers.map(({ rows }) => rows.load()));
-    for await (const pins of pinset.pages(call)) for (const pin of pins) await tally.addVerified(pin, peers);
+    for await (const pins of pinset.pages(call)) {
+      for (const pin of pins) {
+        const replicas = await tally.replicasOf(pin, peers);
+        if (doubtful.length < doubtfulMax && tally.isBelowMin(kindOf(pin), replicas)) doubtful.push({ pin, replicas });
+        else tally.add(kindOf(pin), 1, replicas);
+      }
+    }
   } finally {
     await Promise.all(peers.map(({ rows }) => rows.close()));
   }
+  const isCertain = doubtful.length === doubtfulMax || peers.some(({ rows }) => rows.failure !== '');
+  const tasks = new InFlight(inFlightMax);
+  for (const { pin, replicas } of doubtful) {
+    if (isCertain) tally.add(kindOf(pin), 1, replicas);
+    else {
+      await tasks.begin(async () => {
+        const holders = await holdersOf(pin.cid, askAgain);
+        tally.add(kindOf(pinset.get(pin.cid) ?? pin), 1, Math.max(replicas, holders));
+      });
+    }
+  }
+  await tasks.ended();
   const unanswered: Record<PeerId, string> = Object.fromEntries(tally.unsure);
   for (const { peer, failure } of peers.map(({ rows }) => rows)) if (failure !== '') unanswered[peer] = failure;
   const asked = new Set(peers.map(({ rows }) => rows.peer));
   for (const member of view.members) if (!asked.has(member)) unanswered[member] = 'it was not asked';
   return { ...tally.result(), isVerified: true, unanswered };
+}
+
+async function holdersOf(cid: Cid, askAgain: MemberWord['askAgain']): Promise<number> {
+  try {
+    return Object.values((await askAgain(cid)).peerMap).filter(({ status }) => status === 'pinned').length;
+  } catch {
+    // What they have listed counts then.
+    return 0;
+  }
 }
 
 type Counter = { -readonly [K in keyof ReplicaCounts]: ReplicaCounts[K] };
@@ -94,17 +138,19 @@ class Tally {
       this.#meta += count;
       return;
     }
-    const bounds = isEverywhere(kind)
-      ? { min: this.#view.members.length, max: this.#view.members.length }
-      : { min: kind.replicationFactorMin, max: kind.replicationFactorMax };
+    const bounds = this.#boundsOf(kind);
     if (!isEverywhere(kind)) for (const peer of kind.allocations) this.#of(peer).allocated += count;
     const counter = this.#counterOf(kind);
     counter.pins += count;
     counter[stateOf(replicas, bounds)] += count;
   }
 
-  /** Moves the peers on to the pin. */
-  async addVerified(pin: Pin, peers: readonly StatusSource[]): Promise<void> {
+  isBelowMin(kind: PinKind, replicas: number): boolean {
+    return isHeld(kind) && stateOf(replicas, this.#boundsOf(kind)) === 'belowMin';
+  }
+
+  /** Moves the peers on to the pin, and counts those that have it pinned. */
+  async replicasOf(pin: Pin, peers: readonly StatusSource[]): Promise<number> {
     const key = utf8Encode(stateKey(pin.cid));
     let replicas = 0;
     for (const { rows } of peers) {
@@ -119,7 +165,7 @@ class Tally {
       replicas++;
       this.#of(rows.peer).pinned++;
     }
-    this.add(kindOf(pin), 1, replicas);
+    return replicas;
   }
 
   result(): Replication {
@@ -134,6 +180,13 @@ class Tally {
       for (const name of countNames) sum[name] += counts[name];
     }
     return { ...sum, allocated, everywhere, shards, meta: this.#meta, peers, isVerified: false, unanswered: {} };
+  }
+
+  #boundsOf(kind: PinKind): { readonly min: number; readonly max: number } {
+    const { length } = this.#view.members;
+    return isEverywhere(kind)
+      ? { min: length, max: length }
+      : { min: kind.replicationFactorMin, max: kind.replicationFactorMax };
   }
 
   #counterOf(kind: PinKind): Counter {

@@ -113,7 +113,7 @@ export type {
   RebalanceSummary,
 } from './rebalance.ts';
 export type { PeerReplicas, ReplicaCounts, Replication } from './replication.ts';
-export { type ReplyKind, type Route, type RouteId, type RouteParameter, routes } from './routes.ts';
+export { type ReplyKind, type Route, type RouteAccess, type RouteId, type RouteParameter, routes } from './routes.ts';
 export { type SnapshotRecord, snapshotRecordCodec } from './snapshot-record.ts';
 export {
   type GlobalPinInfo,

@@ -6,6 +6,9 @@
 /** object: one JSON document; stream: one document per line; none: no body. */
 export type ReplyKind = 'object' | 'stream' | 'none';
 
+/** none: open to everybody; read: changes nothing; write: needs full credentials. */
+export type RouteAccess = 'none' | 'read' | 'write';
+
 /** A parameter in the query string. */
 export interface RouteParameter {
   readonly name: string;
@@ -20,6 +23,8 @@ export interface Route {
   /** Segments in braces are parameters: `{name}` is one segment, `{name:a|b}` one of the words, `{name:.*}` the rest. */
   readonly path: string;
   readonly reply: ReplyKind;
+  /** What it takes to use it: nothing, any credentials, full ones. */
+  readonly access: RouteAccess;
   /** What is read from the query string. */
   readonly query: readonly RouteParameter[];
   readonly summary: string;
@@ -111,34 +116,45 @@ const word = '{keyType:ipfs|ipns|ipld}';
 
 /** All routes. */
 export const routes: readonly Route[] = [
-  row('getId', 'GET', '/id', 'object', [], 'The peer that is called'),
-  row('getVersion', 'GET', '/version', 'object', [], 'Its version'),
-  row('getPeers', 'GET', '/peers', 'stream', [], 'All members; those that do not answer carry an error'),
-  row('postPeer', 'POST', '/peers', 'object', [], 'Adds the member named in the body, `{"peer_id"}`'),
-  row('deletePeer', 'DELETE', '/peers/{peer}', 'none', [], 'Removes a member'),
+  row('getId', 'GET', '/id', 'object', 'read', [], 'The peer that is called'),
+  row('getVersion', 'GET', '/version', 'object', 'read', [], 'Its version'),
+  row('getPeers', 'GET', '/peers', 'stream', 'read', [], 'All members; those that do not answer carry an error'),
+  row('postPeer', 'POST', '/peers', 'object', 'write', [], 'Adds the member named in the body, `{"peer_id"}`'),
+  row('deletePeer', 'DELETE', '/peers/{peer}', 'none', 'write', [], 'Removes a member'),
   row(
     'postCordon',
     'POST',
     '/peers/{peer}/{act:cordon|drain|uncordon}',
     'none',
+    'write',
     [],
     'Gives a member nothing new, or empties it as well, or ends that; not known to Go peers',
   ),
-  row('postAdd', 'POST', '/add', 'stream', [...pinOptions, ...added], 'Adds files and pins them'),
+  row('postAdd', 'POST', '/add', 'stream', 'write', [...pinOptions, ...added], 'Adds files and pins them'),
   row(
     'getAllocations',
     'GET',
     '/allocations',
     'stream',
+    'read',
     [{ name: 'filter', summary: 'Pin types with commas between; all when absent' }, linearizable],
     'The pinset',
   ),
-  row('getAllocation', 'GET', '/allocations/{hash}', 'object', [linearizable, ...pinOptions], 'One pin of the pinset'),
+  row(
+    'getAllocation',
+    'GET',
+    '/allocations/{hash}',
+    'object',
+    'read',
+    [linearizable, ...pinOptions],
+    'One pin of the pinset',
+  ),
   row(
     'getPins',
     'GET',
     '/pins',
     'stream',
+    'read',
     [
       local,
       { name: 'filter', summary: 'Statuses with commas between; all when absent' },
@@ -146,57 +162,78 @@ export const routes: readonly Route[] = [
     ],
     'The status of all pins',
   ),
-  row('postRecover', 'POST', '/pins/{hash}/recover', 'object', [local, ...pinOptions], 'Tries a failed pin again'),
-  row('postRecoverAll', 'POST', '/pins/recover', 'stream', [local], 'Tries all failed pins again'),
-  row('getPin', 'GET', '/pins/{hash}', 'object', [local, ...pinOptions], 'The status of one pin'),
+  row(
+    'postRecover',
+    'POST',
+    '/pins/{hash}/recover',
+    'object',
+    'write',
+    [local, ...pinOptions],
+    'Tries a failed pin again',
+  ),
+  row('postRecoverAll', 'POST', '/pins/recover', 'stream', 'write', [local], 'Tries all failed pins again'),
+  row('getPin', 'GET', '/pins/{hash}', 'object', 'read', [local, ...pinOptions], 'The status of one pin'),
   row(
     'getPinAllocation',
     'GET',
     '/pins/{hash}/allocation',
     'object',
+    'read',
     pinOptions,
     'Which peers `POST /pins/{hash}` with the same options would choose now, and why; not in the reference',
   ),
-  row('postPin', 'POST', '/pins/{hash}', 'object', pinOptions, 'Pins a CID'),
-  row('postPinPath', 'POST', `/pins/${word}/{path:.*}`, 'object', pinOptions, 'Pins what a path leads to'),
-  row('deletePin', 'DELETE', '/pins/{hash}', 'object', pinOptions, 'Unpins a CID'),
-  row('deletePinPath', 'DELETE', `/pins/${word}/{path:.*}`, 'object', pinOptions, 'Unpins what a path leads to'),
+  row('postPin', 'POST', '/pins/{hash}', 'object', 'write', pinOptions, 'Pins a CID'),
+  row('postPinPath', 'POST', `/pins/${word}/{path:.*}`, 'object', 'write', pinOptions, 'Pins what a path leads to'),
+  row('deletePin', 'DELETE', '/pins/{hash}', 'object', 'write', pinOptions, 'Unpins a CID'),
+  row(
+    'deletePinPath',
+    'DELETE',
+    `/pins/${word}/{path:.*}`,
+    'object',
+    'write',
+    pinOptions,
+    'Unpins what a path leads to',
+  ),
   row(
     'postRebalance',
     'POST',
     '/rebalance',
     'stream',
+    'write',
     [
       { name: 'dry-run', summary: '`true`: tell what would be moved, and move nothing' },
       { name: 'max-moves', summary: 'Moves at most, 1 to 100000; 1000 when absent' },
     ],
     'Moves pins so that they are spread over groups and peers have equally many; not in the reference',
   ),
-  row('postGc', 'POST', '/ipfs/gc', 'object', [local], 'Collects garbage on the IPFS nodes'),
+  row('postGc', 'POST', '/ipfs/gc', 'object', 'write', [local], 'Collects garbage on the IPFS nodes'),
   row(
     'getOperations',
     'GET',
     '/operations',
     'stream',
+    'read',
     [local, { name: 'cid', summary: 'Only of this CID' }],
     'Unfinished pins and unpins of all peers: cause, since when, attempts, next try, place in the queue; not in the Go peer',
   ),
-  row('getGraph', 'GET', '/health/graph', 'object', [], 'Which members and IPFS nodes are connected'),
-  row('getAlerts', 'GET', '/health/alerts', 'object', [], 'Metrics that have expired, the newest first'),
+  row('getGraph', 'GET', '/health/graph', 'object', 'read', [], 'Which members and IPFS nodes are connected'),
+  row('getAlerts', 'GET', '/health/alerts', 'object', 'read', [], 'Metrics that have expired, the newest first'),
   row(
     'getMemberStates',
     'GET',
     '/health/peers',
     'object',
+    'read',
     [],
     'Which members are alive, missing, gone, cordoned or drained, and how many pins each has; not known to Go peers',
   ),
-  row('getBandwidth', 'GET', '/health/bandwidth', 'object', [], 'Traffic by protocol'),
+  row('getBandwidth', 'GET', '/health/bandwidth', 'object', 'read', [], 'Traffic by protocol'),
   row(
     'getReplication',
     'GET',
     '/health/replication',
     'object',
+    'read',
     [
       {
         name: 'verify',
@@ -206,10 +243,10 @@ export const routes: readonly Route[] = [
     ],
     'How many pins have as many replicas as they should; not in the Go peer',
   ),
-  row('getMetrics', 'GET', '/monitor/metrics/{name}', 'object', [], 'The latest metrics of one name'),
-  row('getMetricNames', 'GET', '/monitor/metrics', 'object', [], 'Names of all metrics'),
-  row('postToken', 'POST', '/token', 'object', [], 'Issues a bearer token for the user that asks'),
-  row('getHealth', 'GET', '/health', 'none', [], 'Answers while the peer runs; needs no credentials'),
+  row('getMetrics', 'GET', '/monitor/metrics/{name}', 'object', 'read', [], 'The latest metrics of one name'),
+  row('getMetricNames', 'GET', '/monitor/metrics', 'object', 'read', [], 'Names of all metrics'),
+  row('postToken', 'POST', '/token', 'object', 'write', [], 'Issues a bearer token for the user that asks'),
+  row('getHealth', 'GET', '/health', 'none', 'none', [], 'Answers while the peer runs; needs no credentials'),
 ];
 
 function row(
@@ -217,10 +254,11 @@ function row(
   method: Route['method'],
   path: string,
   reply: ReplyKind,
+  access: RouteAccess,
   query: readonly RouteParameter[],
   summary: string,
 ): Route {
   // What is added is told line by line in a form of its own.
   const isList = reply === 'stream' && id !== 'postAdd';
-  return { id, method, path, reply, query: isList ? [...query, endRecord] : query, summary };
+  return { id, method, path, reply, access, query: isList ? [...query, endRecord] : query, summary };
 }

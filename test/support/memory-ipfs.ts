@@ -26,6 +26,8 @@ export class MemoryIpfs implements IpfsConnector {
   onList: () => Promise<void> = async () => {};
   /** Runs inside of each pin and unpin; reject to fail it, wait to delay it. */
   onAct: (act: 'pin' | 'unpin', cid: Cid, signal: AbortSignal) => Promise<void> | void = () => {};
+  /** Runs before the node tells its id; wait to delay it. */
+  onId: (timeoutMs: number) => Promise<void> = async () => {};
   identity: IpfsId = { id: '12D3KooWIpfs', addresses: ['/ip4/127.0.0.1/tcp/4001/p2p/12D3KooWIpfs'], error: '' };
   #isUp = false;
   readonly #listeners: (() => void)[] = [];
@@ -49,7 +51,8 @@ export class MemoryIpfs implements IpfsConnector {
     if (this.#isUp) listener();
   }
 
-  async id(_options?: CallOptions): Promise<IpfsId> {
+  async id(options?: CallOptions): Promise<IpfsId> {
+    await this.onId(options?.timeoutMs ?? 0);
     this.#reach();
     return this.identity;
   }

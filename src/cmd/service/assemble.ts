@@ -19,8 +19,9 @@ import {
 } from '../../base/index.ts';
 import { createPeer, createPinTracker, leaderOf, openPinset, type Peer } from '../../cluster/index.ts';
 import type { Informer, IpfsConnector, PinTracker } from '../../cluster/ports.ts';
+import type { ApiOptions } from '../../http/kit/index.ts';
 import { bindProxy } from '../../http/proxy/index.ts';
-import { bindRestApi, type RestOptions } from '../../http/rest/index.ts';
+import { bindRestApi } from '../../http/rest/index.ts';
 import { cordonFileOf, peerstoreOf } from '../../io/config/index.ts';
 import { createRaft, createStreamTransport } from '../../io/consensus/index.ts';
 import {
@@ -66,7 +67,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
   const rest =
     restapi === undefined
       ? undefined
-      : await ofKey('api.restapi', async () => bindRestApi(await restOptions(restapi, folder.path)));
+      : await ofKey('api.restapi', async () => bindRestApi(await apiOptions(restapi, folder.path)));
   if (rest !== undefined) undo.add(rest.close);
   const { embedded: embeddedConfig } = config;
   const embedded =
@@ -291,7 +292,7 @@ async function ofKey<T>(key: string, act: () => Promise<T>): Promise<T> {
   }
 }
 
-async function restOptions(config: HttpApiConfig, folder: string): Promise<RestOptions> {
+async function apiOptions(config: HttpApiConfig, folder: string): Promise<ApiOptions> {
   const tls =
     config.sslCertFile === ''
       ? undefined
@@ -303,7 +304,9 @@ async function restOptions(config: HttpApiConfig, folder: string): Promise<RestO
     listen: config.httpListenMultiaddress,
     limits: config,
     ...(tls === undefined ? {} : { tls }),
-    ...(config.basicAuthCredentials === null ? {} : { credentials: config.basicAuthCredentials }),
+    ...(config.basicAuthCredentials === null
+      ? {}
+      : { credentials: { full: config.basicAuthCredentials, readOnly: {} } }),
     headers: config.headers,
     cors: {
       allowedOrigins: config.corsAllowedOrigins,

@@ -1,8 +1,12 @@
-/** What all HTTP servers of a peer share: listening, limits, streamed lists, cross-origin rules. */
+/** What all HTTP servers of a peer share: listening, limits, streamed lists; and the chain that its APIs share. */
 export { formatSocketAddress, parseSocketAddress, type SocketAddress } from './address.ts';
-export { type CorsAnswer, type CorsOptions, type CorsRequest, corsAnswer } from './cors.ts';
+export { type ApiDefinition, type ApiDeps, type ApiOptions, type ApiRoute, type ApiServer, bindApi } from './api.ts';
+export { ApiCall, sendJson, sendNothing } from './api-call.ts';
+export type { Credentials, Principal } from './auth.ts';
+export type { CorsOptions } from './cors.ts';
 export { HttpError } from './errors.ts';
 export { isOriginAllowed } from './origin.ts';
+export { RequestError } from './request-error.ts';
 export {
   type BoundServer,
   bindServer,

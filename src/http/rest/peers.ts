@@ -17,7 +17,7 @@ export function getPeers(context: Context): Promise<unknown> {
 }
 
 export async function postPeer(context: Context): Promise<unknown> {
-  return sendJson(context, idJson.print(await context.cluster.peerAdd(readPeerOfBody(context.body))));
+  return sendJson(context, idJson.print(await context.cluster.peerAdd(readPeerOfBody(await context.text()))));
 }
 
 export async function deletePeer(context: Context): Promise<unknown> {

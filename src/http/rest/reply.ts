@@ -1,21 +1,9 @@
 /** The forms of an answer. Source: Go `api/common/api.go` `SendResponse`, `StreamResponse`. */
-import { errorCode, errorMessage, OperatingError } from '../../base/index.ts';
-import { apiErrorJson, endOfStreamJson } from '../../model/index.ts';
-import { sendLines } from '../kit/index.ts';
+import { endOfStreamJson } from '../../model/index.ts';
+import { RequestError, sendLines } from '../kit/index.ts';
 import type { Context } from './context.ts';
 
-const jsonType = 'application/json';
-
-/** A refusal with the status that its client gets. */
-export class RequestError extends OperatingError {
-  override readonly name = 'RequestError';
-  readonly status: number;
-
-  constructor(status: number, message: string) {
-    super('rest/bad-request', message);
-    this.status = status;
-  }
-}
+export { RequestError, sendJson, sendNothing } from '../kit/index.ts';
 
 /** A parameter of ours. Whoever misspells what it asks for must not believe that it got it. */
 export function readFlag(context: Context, name: string): boolean {
@@ -23,54 +11,6 @@ export function readFlag(context: Context, name: string): boolean {
   if (value === '' || value === 'false') return false;
   if (value === 'true') return true;
   throw new RequestError(400, `parameter ${name}: found ${JSON.stringify(value)}, expected "true" or "false"`);
-}
-
-/** What a failed request is answered: 404 for a pin that is not there, what a refusal says, 500 for all else. */
-function errorAnswer(error: unknown): { readonly status: number; readonly body: string } {
-  const status = error instanceof RequestError ? error.status : errorCode(error) === 'cluster/not-pinned' ? 404 : 500;
-  return { status, body: errorBody(status, errorMessage(error)) };
-}
-
-/** `{"code","message"}` and a line end. */
-export function errorBody(code: number, message: string): string {
-  return `${apiErrorJson.print({ code, message })}\n`;
-}
-
-/** Configured headers, then the type of the body: both are sent where a header is configured that is also set here. */
-export function answerHeaders(
-  configured: Readonly<Record<string, readonly string[]>>,
-): Record<string, string | string[]> {
-  const headers: Record<string, string | string[]> = {};
-  let types: string[] = [];
-  for (const [name, values] of Object.entries(configured)) {
-    if (name.toLowerCase() === 'content-type') types = [...values];
-    else headers[name] = [...values];
-  }
-  headers['Content-Type'] = types.length === 0 ? jsonType : [...types, jsonType];
-  return headers;
-}
-
-export async function sendJson(context: Context, text: string): Promise<void> {
-  end(context, 200, `${text}\n`);
-}
-
-export async function sendNothing(context: Context): Promise<void> {
-  end(context, 204, '');
-}
-
-export function sendError(context: Context, error: unknown): void {
-  const { status, body } = errorAnswer(error);
-  end(context, status, body);
-}
-
-function end(context: Context, status: number, body: string): void {
-  const { response } = context;
-  // The client may have gone while the answer was made.
-  if (response.destroyed || response.headersSent) return;
-  response.statusCode = status;
-  for (const [name, value] of Object.entries(context.headers)) response.setHeader(name, value);
-  // Node then knows the length: head and body leave in one write, not in chunks.
-  response.end(body);
 }
 
 /** What is known of a list when it has ended. */
@@ -108,7 +48,8 @@ function sendList(
   end: ListEnd | undefined,
 ): Promise<void> {
   const { response, headers } = context;
-  if (end === undefined) return sendLines({ response, headers, lines, failed: errorAnswer });
+  const failed = (error: unknown): { readonly status: number; readonly body: string } => context.failure(error);
+  if (end === undefined) return sendLines({ response, headers, lines, failed });
   const endLine = (failure: string): string =>
     endOfStreamJson.print({
       endOfStream: true,
@@ -117,7 +58,7 @@ function sendList(
       // A page that has failed is asked for again.
       next: failure === '' ? end.next : '',
     });
-  return sendLines({ response, headers, lines, failed: errorAnswer, endLine });
+  return sendLines({ response, headers, lines, failed, endLine });
 }
 
 async function* printEach<T>(items: AsyncIterable<T>, print: (item: T) => string, end: ListEnd): AsyncIterable<string> {

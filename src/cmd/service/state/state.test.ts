@@ -295,7 +295,7 @@ async function whileRunning(
       allowCredentials: true,
       maxAgeSeconds: 0,
     },
-    credentials: { user: 'secret' },
+    credentials: { full: { user: 'secret' }, readOnly: {} },
     headers: {},
   });
   const lock = await lockFolder(peerFolder(peer.path));

@@ -1,19 +1,30 @@
 /**
- * HTTP basic authentication. Source: Go `api/common/api.go` `authHandler`; RFC 7617.
+ * Who may use an API. Source: Go `api/common/api.go` `authHandler`; RFC 7617.
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 
-export type Credentials = Readonly<Record<string, string>>;
+/** Passwords by user. */
+export interface Credentials {
+  /** May do everything. */
+  readonly full: Readonly<Record<string, string>>;
+  /** May use the routes that change nothing. A user who is also in `full` counts there. */
+  readonly readOnly: Readonly<Record<string, string>>;
+}
+
+/** Who asks, as far as the API cares. */
+export interface Principal {
+  readonly user: string;
+  readonly access: 'read' | 'write';
+}
 
 export type AuthResult =
-  | { readonly isAllowed: true }
+  | { readonly isAllowed: true; readonly principal: Principal }
   | { readonly isAllowed: false; readonly message: string; readonly challenges: readonly string[] };
 
 const realm = 'realm="Restricted IPFS Cluster API"';
-const allowed: AuthResult = { isAllowed: true };
 
 /** Decides on the `Authorization` header. The time it takes does not tell how much of a password was right. */
-export function checkBasicAuth(credentials: Credentials, header: string | undefined): AuthResult {
+export function authenticate(credentials: Credentials, header: string | undefined): AuthResult {
   const match = /^basic +([A-Za-z0-9+/=_-]*)$/i.exec(header ?? '');
   const decoded = match?.[1] === undefined ? undefined : Buffer.from(match[1], 'base64').toString('utf8');
   const colon = decoded?.indexOf(':') ?? -1;
@@ -25,9 +36,11 @@ export function checkBasicAuth(credentials: Credentials, header: string | undefi
     };
   }
   const user = decoded.slice(0, colon);
-  const known = Object.hasOwn(credentials, user);
-  const matches = isEqual(decoded.slice(colon + 1), known ? (credentials[user] ?? '') : '');
-  if (known && matches) return allowed;
+  const isFull = Object.hasOwn(credentials.full, user);
+  const passwords = isFull ? credentials.full : credentials.readOnly;
+  const isKnown = Object.hasOwn(passwords, user);
+  const matches = isEqual(decoded.slice(colon + 1), isKnown ? (passwords[user] ?? '') : '');
+  if (isKnown && matches) return { isAllowed: true, principal: { user, access: isFull ? 'write' : 'read' } };
   return { isAllowed: false, message: 'unauthorized: access denied', challenges: [`Basic ${realm}`] };
 }
 
