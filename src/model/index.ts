@@ -71,6 +71,14 @@ export { type Pin, type PinMode, type PinOptions, type PinPath, type PinType, pi
 export { PinLines } from './pin-lines.ts';
 export { defaultPinOptions, formatPinOptions, parsePinOptions, pinOptionsParameters } from './pin-options-query.ts';
 export { cidOfStateKey, decodePin, encodePin, stateKey, storedExpirySeconds, storedSeconds } from './pin-protobuf.ts';
+export {
+  formatCursor,
+  formatPinSearch,
+  matchesSearch,
+  type PinSearch,
+  parseCursor,
+  parsePinSearch,
+} from './pin-search.ts';
 export { formatQuery, parseQuery, type Query } from './query.ts';
 export { type RaftCommand, type RaftCommandType, raftCommandCodec } from './raft-command.ts';
 export { type ChangeRequest, type LogPosition, type ProposeRequest, raftLeaderMethods } from './raft-leader.ts';
@@ -133,7 +141,7 @@ export {
   trackerStatusBits,
   trackerStatusGroups,
 } from './status.ts';
-export { readStatusRows, type StatusBlock, StatusRowWriter } from './status-block.ts';
+export { readStatusRows, type StatusBlock, type StatusPlace, StatusRowWriter } from './status-block.ts';
 export {
   type GlobalStatusRow,
   globalPinInfoOf,
