@@ -323,7 +323,7 @@ describe('SearchIndex', () => {
 
   it('looks at a bounded number of pins for a page', async () => {
     const at = scene();
-    await at.write(...Array.from({ length: 30_000 }, (_, n) => pin(n, { name: n === 29_999 ? 'ab' : 'a' })));
+    await at.write(...Array.from({ length: 6000 }, (_, n) => pin(n, { name: n === 5999 ? 'ab' : 'a' })));
     const request = { search: { namePrefix: 'a', metadata: { k: 'v' } }, types: all, limit: 10, cursor: '' };
     const deps = { pinset: () => at.pinset, index: at.index };
     assert.deepEqual(await pinPage(request, deps, {}), { pins: [], next: '' });
