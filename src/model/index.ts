@@ -32,9 +32,16 @@ export {
   operationInfoJson,
   pingValueJson,
   pinJson,
+  pinsvcFailureJson,
+  pinsvcPinJson,
+  pinsvcResultsJson,
+  pinsvcStatusJson,
   rebalanceEventJson,
   replicationJson,
+  revocationAnswerJson,
   textsJson,
+  tokenAnswerJson,
+  tokenClaimsJson,
   versionJson,
 } from './json.ts';
 export {
@@ -79,6 +86,16 @@ export {
   parseCursor,
   parsePinSearch,
 } from './pin-search.ts';
+export {
+  type PinsvcFailure,
+  type PinsvcPin,
+  type PinsvcResults,
+  type PinsvcState,
+  type PinsvcStatus,
+  pinsvcStates,
+} from './pinsvc.ts';
+export { byCreated, createdAt, createdOf, endOfPage, secondsOf } from './pinsvc-created.ts';
+export { type PinsvcRoute, type PinsvcRouteId, pinsvcRoutes } from './pinsvc-routes.ts';
 export { formatQuery, parseQuery, type Query } from './query.ts';
 export { type RaftCommand, type RaftCommandType, raftCommandCodec } from './raft-command.ts';
 export { type ChangeRequest, type LogPosition, type ProposeRequest, raftLeaderMethods } from './raft-leader.ts';
@@ -151,4 +168,5 @@ export {
 } from './status-lines.ts';
 export { type PinHeader, type PinPlacement, StoredPin } from './stored-pin.ts';
 export { compareTimes, formatTime, parseTime, type Time, timeFromNanos, timeToNanos } from './time.ts';
+export type { RevocationAnswer, RevokedToken, TokenAnswer, TokenClaims } from './token.ts';
 export type { AddedOutput, ApiError, Bandwidth, BandwidthByProtocol, NodeWithMeta } from './transfer.ts';

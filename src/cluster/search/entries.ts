@@ -22,7 +22,9 @@ export const textBytesMax = 128;
 const secondsOffset = 2 ** 40;
 const secondsBytes = 8;
 
+/** Where the version of what is written here is. */
 export const versionKey: Uint8Array = utf8Encode('v');
+/** Of the keys above; an index with another one is made anew. */
 export const version: Uint8Array = Uint8Array.of(1);
 /** All keys of an index. */
 export const allKeys: KeyRange = { start: utf8Encode('a'), end: utf8Encode('z') };

@@ -66,7 +66,7 @@ const pinsAtOnce = 256;
 /** Changes that are remembered; when there are more, all pins are compared. */
 const notedMax = 65_536;
 /** Pins that are looked at for one page: whoever looks for what is rare among much gets short pages. */
-export const candidatesMax = 4000;
+export const candidatesMax = 2000;
 
 interface Noted {
   readonly cid: Cid;
