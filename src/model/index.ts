@@ -9,6 +9,7 @@ export { Cid } from './cid.ts';
 export type { Codec } from './codec.ts';
 export { metricCodec, rpcResponseCodec, serviceIdCodec, skipMsgpackValue } from './codecs.ts';
 export { formatGoDuration, parseGoDuration } from './duration.ts';
+export type { EndOfStream } from './end-of-stream.ts';
 export { formatStatusFilter, parsePinTypeFilter, parseStatusFilter, statusMatches } from './filters.ts';
 export { type RpcErrorType, type RpcResponse, rpcErrorTypes, type ServiceId } from './gorpc.ts';
 export {
@@ -19,6 +20,7 @@ export {
   apiErrorJson,
   bandwidthByProtocolJson,
   connectGraphJson,
+  endOfStreamJson,
   globalPinInfoJson,
   globalRepoGcJson,
   idJson,
@@ -79,6 +81,14 @@ export { type Pin, type PinMode, type PinOptions, type PinPath, type PinType, pi
 export { PinLines } from './pin-lines.ts';
 export { defaultPinOptions, formatPinOptions, parsePinOptions, pinOptionsParameters } from './pin-options-query.ts';
 export { cidOfStateKey, decodePin, encodePin, stateKey, storedExpirySeconds, storedSeconds } from './pin-protobuf.ts';
+export {
+  formatCursor,
+  formatPinSearch,
+  matchesSearch,
+  type PinSearch,
+  parseCursor,
+  parsePinSearch,
+} from './pin-search.ts';
 export {
   type PinsvcFailure,
   type PinsvcPin,
@@ -151,7 +161,7 @@ export {
   trackerStatusBits,
   trackerStatusGroups,
 } from './status.ts';
-export { readStatusRows, type StatusBlock, StatusRowWriter } from './status-block.ts';
+export { readStatusRows, type StatusBlock, type StatusPlace, StatusRowWriter } from './status-block.ts';
 export {
   type GlobalStatusRow,
   globalPinInfoOf,

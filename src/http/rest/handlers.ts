@@ -5,6 +5,7 @@ import { issueToken, revokeToken, sendApiAsset, sendApiPage, sendOpenApi } from 
 import type { Context } from './context.ts';
 import {
   getAlerts,
+  getBandwidth,
   getGraph,
   getHealth,
   getMemberStates,
@@ -57,7 +58,7 @@ export const handlers: Readonly<Record<RouteId, Handler>> = {
   getGraph,
   getAlerts,
   getMemberStates,
-  getBandwidth: notAvailable,
+  getBandwidth,
   getOperations,
   getReplication,
   getMetrics,
