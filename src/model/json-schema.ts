@@ -1,6 +1,7 @@
 /** JSON Schema (draft 2020-12), as far as the model needs it to describe its JSON. */
 export interface JsonSchema {
   readonly $ref?: string;
+  readonly anyOf?: readonly JsonSchema[];
   readonly title?: string;
   readonly description?: string;
   readonly type?: string | readonly string[];

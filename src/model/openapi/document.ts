@@ -38,6 +38,8 @@ export interface Description<Id extends string> {
   readonly schemas: Readonly<Record<string, JsonSchema>>;
   /** The body of a failed request, one of `schemas`. */
   readonly error: JsonSchema;
+  /** The last line of streams whose readers ask for one by `end-record`. */
+  readonly lastLine?: JsonSchema;
 }
 
 /** A finished document, to be printed as JSON. */
@@ -112,12 +114,12 @@ function operationOf<Id extends string>(
   description: Description<Id>,
   names: Names,
 ): Record<string, unknown> {
-  const { id, access, reply, query, summary } = route;
+  const { id, access, query, summary } = route;
   const described = description.described[id];
   const { tag, body, also = {} } = described;
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => pathParameter(id, name, description));
   const inQuery = query.map((parameter) => queryParameter(id, parameter, description));
-  const responses: Record<string, unknown> = successes(described, reply === 'stream', names);
+  const responses = successes(described, route, description.lastLine, names);
   for (const [status, text] of Object.entries(also)) responses[status] = { description: text };
   const statuses: (keyof typeof errors)[] = [
     ...(inPath.length + inQuery.length > 0 || body !== undefined ? ([400] as const) : []),
@@ -140,11 +142,19 @@ function operationOf<Id extends string>(
   };
 }
 
-function successes(described: Described, isStream: boolean, names: Names): Record<string, unknown> {
+function successes(
+  described: Described,
+  { reply, query }: Pick<Route, 'reply' | 'query'>,
+  lastLine: JsonSchema | undefined,
+  names: Names,
+): Record<string, unknown> {
   const { answer, contentType = jsonType, status = answer === undefined ? 204 : 200 } = described;
   if (answer === undefined) return { [status]: { description: 'Done; no body' } };
-  const content = { [contentType]: { schema: refer(answer, names) } };
-  if (!isStream || contentType !== jsonType) return { [status]: { description: 'The answer', content } };
+  const isStream = reply === 'stream' && contentType === jsonType;
+  const hasEnd = isStream && lastLine !== undefined && query.some(({ name }) => name === 'end-record');
+  const schema = hasEnd ? { anyOf: [answer, lastLine] } : answer;
+  const content = { [contentType]: { schema: refer(schema, names) } };
+  if (!isStream) return { [status]: { description: 'The answer', content } };
   return {
     [status]: {
       description:
@@ -184,9 +194,10 @@ function refer(schema: JsonSchema, names: Names): JsonSchema {
 }
 
 function partsOf(schema: JsonSchema, names: Names): JsonSchema {
-  const { items, properties, additionalProperties } = schema;
+  const { anyOf, items, properties, additionalProperties } = schema;
   return {
     ...schema,
+    ...(anyOf === undefined ? {} : { anyOf: anyOf.map((part) => refer(part, names)) }),
     ...(items === undefined ? {} : { items: refer(items, names) }),
     ...(properties === undefined
       ? {}

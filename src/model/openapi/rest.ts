@@ -2,6 +2,7 @@
 import type { JsonSchema } from '../json-schema.ts';
 import { type RouteId, routes } from '../routes.ts';
 import { allocationExplanationType } from '../schema/allocation.ts';
+import { endOfStreamType } from '../schema/end-of-stream.ts';
 import { memberStateType } from '../schema/member.ts';
 import { operationInfoType } from '../schema/operation.ts';
 import { alertType, connectGraphType, idType, ipfsIdType, metricType, versionType } from '../schema/peer.ts';
@@ -126,6 +127,12 @@ const parameters: Readonly<Record<string, JsonSchema>> = {
   'dry-run': flag,
   'max-moves': { ...integer(1), maximum: 100_000, default: 1000 },
   verify: flag,
+  'end-record': flag,
+  limit: { ...integer(1), maximum: 1000 },
+  cursor: { type: 'string' },
+  'name-prefix': text('a n'),
+  'created-after': time,
+  'created-before': { ...time, examples: ['2099-01-01T00:00:00Z'] },
 };
 
 /** The REST API in OpenAPI 3.1. */
@@ -163,9 +170,11 @@ export function restOpenApi(version: string): OpenApiDocument {
       MemberState: memberStateType.schema,
       Replication: replicationType.schema,
       BandwidthByProtocol: bandwidthByProtocolType.schema,
+      EndOfStream: endOfStreamType.schema,
       ...sharedSchemas,
       Error: apiErrorType.schema,
     },
     error: apiErrorType.schema,
+    lastLine: endOfStreamType.schema,
   });
 }
