@@ -10,6 +10,7 @@ import type {
   AddParams,
   Alert,
   AllocationExplanation,
+  BandwidthByProtocol,
   Cid,
   ConnectGraph,
   CordonMode,
@@ -33,6 +34,7 @@ import type {
   PinInfo,
   PinOptions,
   PinPath,
+  PinSearch,
   RebalanceEvent,
   Replication,
   RepoGc,
@@ -52,6 +54,12 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
   /** Milliseconds until the call fails; absent means the callee's default. */
   readonly timeoutMs?: number;
+}
+
+/** What a list of statuses takes. */
+export interface StatusListOptions extends CallOptions {
+  /** State key, of a pin or of none, behind which the list begins. */
+  readonly after?: Uint8Array;
 }
 
 /** What a write to the pinset takes. */
@@ -148,6 +156,8 @@ export interface Host extends Startable {
   forget(peer: PeerId): Promise<void>;
   connect(peerOrAddress: PeerId | Multiaddr, options?: CallOptions): Promise<PeerId>;
   connectedPeers(): readonly PeerId[];
+  /** Bytes since the start, and bytes a second, of each protocol. */
+  bandwidth(): BandwidthByProtocol;
   readonly streams: Streams;
   readonly pubsub: PubSub;
 }
@@ -192,14 +202,27 @@ export interface Rpc {
 
 // ---------------------------------------------------------------------------------------------------- pinset
 
+/** Where a walk over pins begins, and what ends it. */
+export interface StoredPagesOptions {
+  readonly signal?: AbortSignal;
+  readonly pageSize?: number;
+  /** State key, of a pin or of none, behind which the walk begins. */
+  readonly after?: Uint8Array;
+}
+
 /** A read-only view of the agreed pinset. */
 export interface Pinset {
   get(cid: Cid): Pin | undefined;
   has(cid: Cid): boolean;
   /** All pins in key order, in pages, from one snapshot. */
   pages(options?: { readonly signal?: AbortSignal; readonly pageSize?: number }): AsyncIterable<readonly Pin[]>;
-  /** The same as they are stored, for lists and sweeps that need little of each. The first page is short: it comes at once. */
-  storedPages(options?: { readonly signal?: AbortSignal }): AsyncIterable<readonly StoredPin[]>;
+  /**
+   * The same as they are stored, for lists and sweeps that need little of each: those behind the state key `after`. The first page is
+   * short: it comes at once.
+   */
+  storedPages(options?: StoredPagesOptions): AsyncIterable<readonly StoredPin[]>;
+  /** One pin as it is stored, by its state key. */
+  stored(key: Uint8Array): StoredPin | undefined;
   /**
    * The pins that expire, soonest first, in pages. Whoever has seen enough leaves the iteration: it reads no further. One that is written
    * or removed meanwhile may be left out.
@@ -369,7 +392,7 @@ export interface PinTracker extends Startable {
   /** In state-key order. */
   statusAll(filter: StatusFilter, options?: CallOptions): AsyncIterable<PinInfo>;
   /** The same in pages of rows. */
-  statusPages(filter: StatusFilter, options?: CallOptions): AsyncIterable<readonly StatusRow[]>;
+  statusPages(filter: StatusFilter, options?: StatusListOptions): AsyncIterable<readonly StatusRow[]>;
   /** Who this peer is, in statuses. */
   label(): PeerLabel;
   recover(cid: Cid, options?: CallOptions): Promise<PinInfo>;
@@ -388,6 +411,25 @@ export interface RebalanceOptions {
   readonly isDryRun: boolean;
   /** Moves at most, which are kept in memory. */
   readonly movesMax: number;
+}
+
+/** One page of pins that is asked for. */
+export interface PinPageRequest {
+  /** Absent: all. */
+  readonly search?: PinSearch;
+  /** Union of `pinTypeBits`. */
+  readonly types: number;
+  /** Pins at most, 1 or more. */
+  readonly limit: number;
+  /** `next` of the page before with the same search and types; empty for the first. */
+  readonly cursor: string;
+}
+
+/** One page. It may have fewer pins than asked for, and none, with more behind it. */
+export interface PinPage {
+  readonly pins: readonly StoredPin[];
+  /** Empty: there is nothing behind. */
+  readonly next: string;
 }
 
 /** What the peer can do, for its doors: HTTP, proxy, RPC services, embedding. Error texts are the reference's. */
@@ -418,6 +460,8 @@ export interface ClusterApi {
   /** All members as this peer sees them, in ascending order. */
   memberStates(options?: CallOptions): Promise<readonly MemberState[]>;
   connectGraph(options?: CallOptions): Promise<ConnectGraph>;
+  /** Traffic of this peer's libp2p host. */
+  bandwidth(): BandwidthByProtocol;
 
   pin(cid: Cid, options: PinOptions, call?: CallOptions): Promise<Pin>;
   /** A finished pin object, as RPC callers send it. */
@@ -435,6 +479,12 @@ export interface ClusterApi {
   pinGet(cid: Cid): Pin;
   pins(options?: { readonly signal?: AbortSignal }): AsyncIterable<readonly Pin[]>;
   storedPins(options?: { readonly signal?: AbortSignal }): AsyncIterable<readonly StoredPin[]>;
+  /**
+   * One page of the pinset, or of what is looked for in it. Every pin that is there, and is not changed in what is looked for, from the
+   * first page to the last is on exactly one of them. The first search after a start waits for the index. Throws `model/bad-cursor`,
+   * `cluster/no-search`.
+   */
+  pinPage(request: PinPageRequest, call?: CallOptions): Promise<PinPage>;
   /** `pinGet` and `pins` show everything that any peer has acknowledged before; see `Consensus.readBarrier`. */
   readBarrier(call?: CallOptions): Promise<void>;
 
@@ -443,8 +493,8 @@ export interface ClusterApi {
   statusAll(filter: StatusFilter, call?: CallOptions): AsyncIterable<GlobalPinInfo>;
   statusAllLocal(filter: StatusFilter, call?: CallOptions): AsyncIterable<PinInfo>;
   /** What `statusAll` and `statusAllLocal` list, in pages. */
-  statusPages(filter: StatusFilter, call?: CallOptions): AsyncIterable<readonly GlobalStatusRow[]>;
-  statusPagesLocal(filter: StatusFilter, call?: CallOptions): AsyncIterable<readonly GlobalStatusRow[]>;
+  statusPages(filter: StatusFilter, call?: StatusListOptions): AsyncIterable<readonly GlobalStatusRow[]>;
+  statusPagesLocal(filter: StatusFilter, call?: StatusListOptions): AsyncIterable<readonly GlobalStatusRow[]>;
   recover(cid: Cid, call?: CallOptions): Promise<GlobalPinInfo>;
   recoverLocal(cid: Cid, call?: CallOptions): Promise<PinInfo>;
   recoverAll(call?: CallOptions): AsyncIterable<GlobalPinInfo>;

@@ -329,6 +329,7 @@ export class MemoryCluster {
         if (!reachable(id)) throw new OperatingError('p2p/unreachable', 'dial backoff');
         return id;
       },
+      bandwidth: () => ({}),
       connectedPeers: () => ids.filter((id) => id !== self && reachable(id)),
       streams: {
         self,

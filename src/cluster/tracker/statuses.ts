@@ -14,7 +14,7 @@ import {
   stateKey,
   timeFromNanos,
 } from '../../model/index.ts';
-import type { CallOptions } from '../ports.ts';
+import type { CallOptions, StatusListOptions } from '../ports.ts';
 import { type HeldPins, isSatisfied } from './held-pins.ts';
 import type { Reconciliation } from './reconciliation.ts';
 import {
@@ -68,10 +68,12 @@ export class Statuses {
   }
 
   /** The same in pages of rows. */
-  pages(filter: StatusFilter, { signal }: CallOptions = {}): AsyncIterable<readonly StatusRow[]> {
+  pages(filter: StatusFilter, { signal, after }: StatusListOptions = {}): AsyncIterable<readonly StatusRow[]> {
     const isOperationsOnly = isOfOperations(filter) && !this.#isBehind;
+    const walk = { ...(signal === undefined ? {} : { signal }), ...(after === undefined ? {} : { after }) };
     return statusPages(filter, {
-      pages: isOperationsOnly ? undefined : this.#deps.pinset.storedPages(signal === undefined ? {} : { signal }),
+      pages: isOperationsOnly ? undefined : this.#deps.pinset.storedPages(walk),
+      after,
       operations: this.#operations,
       pauseText: () => this.#pauseText,
       // The time is that of the pin, which the row has.

@@ -18,7 +18,7 @@ import {
   type StatusRow,
   stateKey,
 } from '../../model/index.ts';
-import type { CallOptions, Datastore, IpfsConnector, Pinset, PinTracker } from '../ports.ts';
+import type { CallOptions, Datastore, IpfsConnector, Pinset, PinTracker, StatusListOptions } from '../ports.ts';
 import { HeldPins } from './held-pins.ts';
 import { OwnedPins } from './owned-pins.ts';
 import { Reconciliation } from './reconciliation.ts';
@@ -171,7 +171,7 @@ class Tracker implements PinTracker {
     return this.#statuses.all(filter, options);
   }
 
-  statusPages(filter: StatusFilter, options?: CallOptions): AsyncIterable<readonly StatusRow[]> {
+  statusPages(filter: StatusFilter, options?: StatusListOptions): AsyncIterable<readonly StatusRow[]> {
     return this.#statuses.pages(filter, options);
   }
 

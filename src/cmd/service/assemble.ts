@@ -5,7 +5,7 @@
  * started is stopped again, last one first, when a later one fails.
  */
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { privateKeyToProtobuf } from '@libp2p/crypto/keys';
 import {
@@ -18,7 +18,7 @@ import {
   version,
 } from '../../base/index.ts';
 import { createPeer, createPinTracker, leaderOf, openPinset, type Peer } from '../../cluster/index.ts';
-import type { Informer, IpfsConnector, PinTracker } from '../../cluster/ports.ts';
+import type { Datastore, Informer, IpfsConnector, PinTracker } from '../../cluster/ports.ts';
 import type { ApiOptions } from '../../http/kit/index.ts';
 import { bindPinsvcApi } from '../../http/pinsvc/index.ts';
 import { bindProxy } from '../../http/proxy/index.ts';
@@ -152,6 +152,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
             },
             onUnpin: (pin) => {
               tracker.untrack(pin);
+              peer?.observer.onUnpin(pin);
               observer?.onUnpin(pin);
             },
             onReplaced,
@@ -203,6 +204,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
       addressFile: peerstoreOf(folder.peerstoreFile),
       cordonFile: cordonFileOf(folder.cordonFile),
       adder: createAdder({ self, rpc, clock, logger: log.scope('adder') }),
+      openSearchStore: () => openRebuildable(join(folder.path, 'search')),
       revocationFile: revocationFileOf(folder.revocationFile),
       answersInOrder: (id) => host.streams.protocolsOf(id)?.includes(multiplexedProtocol) ?? false,
     },
@@ -290,6 +292,17 @@ function createInformers(config: ServiceConfig, self: string, ipfs: IpfsConnecto
   }
   if (numpin !== undefined) informers.push(createNumpinInformer({ self, clock, ttlMs: numpin.metricTtlMs, ipfs }));
   return informers;
+}
+
+/** What can be made again need not be mended. */
+async function openRebuildable(path: string): Promise<Datastore> {
+  try {
+    return await openDatastore(path);
+  } catch (error) {
+    if (errorCode(error) !== 'store/damaged') throw error;
+    await rm(path, { recursive: true, force: true });
+    return await openDatastore(path);
+  }
 }
 
 /** A failure names the place of the configuration that it comes from: several have addresses. */

@@ -1,10 +1,12 @@
 /** The handler of each route, by the id of its row. */
-import type { RouteId } from '../../model/index.ts';
-import { issueToken, revokeToken } from '../kit/index.ts';
+import { version } from '../../base/index.ts';
+import { type RouteId, restOpenApi } from '../../model/index.ts';
+import { issueToken, revokeToken, sendApiAsset, sendApiPage, sendOpenApi } from '../kit/index.ts';
 import { postAdd } from './add.ts';
 import type { Context } from './context.ts';
 import {
   getAlerts,
+  getBandwidth,
   getGraph,
   getHealth,
   getMemberStates,
@@ -57,13 +59,16 @@ export const handlers: Readonly<Record<RouteId, Handler>> = {
   getGraph,
   getAlerts,
   getMemberStates,
-  getBandwidth: notAvailable,
+  getBandwidth,
   getOperations,
   getReplication,
   getMetrics,
   getMetricNames,
   postRevokeToken: (context) => revokeToken(context, (token) => context.cluster.revokeToken(token)),
   postToken: issueToken,
+  getOpenApi: (context) => sendOpenApi(context, restOpenApi(version)),
+  getApiPage: sendApiPage,
+  getApiAsset: sendApiAsset,
   getHealth,
 };
 

@@ -17,7 +17,7 @@ import { createLibp2p } from 'libp2p';
 import type { Logger } from '../../base/index.ts';
 import { errorCode, errorMessage } from '../../base/index.ts';
 import type { ByteStream, CallOptions, Host, PubSub, Streams } from '../../cluster/ports.ts';
-import type { Multiaddr, PeerId } from '../../model/index.ts';
+import type { BandwidthByProtocol, Multiaddr, PeerId } from '../../model/index.ts';
 import { AddressBook, isListenable, type PeerAddress, parsePeerAddress } from './address-book.ts';
 import { toByteStream } from './byte-stream.ts';
 import { p2pError } from './errors.ts';
@@ -26,6 +26,7 @@ import { type InboundStream, type Muxer, muxerFactory, muxerOf } from './muxer.t
 import { agreementOf } from './negotiation.ts';
 import { createProtector, wrongSecretText } from './protector.ts';
 import { type HostPubSub, type PubSubOptions, pubSubService, toPubSub } from './pubsub.ts';
+import { sweepIntervalMs, Traffic } from './traffic.ts';
 
 /** Go `host.DefaultDialTimeout` of the cluster, `cluster.dial_peer_timeout`. */
 const dialTimeoutMsDefault = 3_000;
@@ -96,6 +97,8 @@ class Libp2pHost implements Host, Streams {
   readonly #peerOfMuxer = new WeakMap<Muxer, PeerId>();
   readonly #protocols = new Map<PeerId, readonly string[]>();
   readonly #dials = new Map<PeerId, Promise<Connection>>();
+  readonly #traffic = new Traffic(performance.now());
+  #sweeping: NodeJS.Timeout | undefined;
   #libp2p: Libp2p<{ pubsub: GossipSub }> | undefined;
   #pubsub: HostPubSub | undefined;
   #state: 'new' | 'started' | 'stopped' = 'new';
@@ -129,10 +132,13 @@ class Libp2pHost implements Host, Streams {
       ...(protector === undefined ? {} : { connectionProtector: () => protector }),
       connectionEncrypters: [noise(), tls()],
       streamMuxers: [
-        muxerFactory({
-          isOurs: (protocol) => host.#handlers.has(protocol),
-          accept: (inbound) => host.#accept(inbound),
-        }),
+        muxerFactory(
+          {
+            isOurs: (protocol) => host.#handlers.has(protocol),
+            accept: (inbound) => host.#accept(inbound),
+          },
+          host.#traffic,
+        ),
       ],
       connectionManager: {
         maxConnections: options.connectionsHigh ?? 400,
@@ -173,12 +179,14 @@ class Libp2pHost implements Host, Streams {
       throw listenError(error);
     }
     pubsub.onStarted();
+    this.#sweeping = setInterval(() => this.#traffic.sweep(performance.now()), sweepIntervalMs).unref();
     this.#state = 'started';
   }
 
   async stop(): Promise<void> {
     if (this.#state === 'stopped') return;
     this.#state = 'stopped';
+    clearInterval(this.#sweeping);
     const { libp2p, pubsub } = this.#running();
     pubsub.onStopping();
     const { promise: timeout, resolve } = Promise.withResolvers<void>();
@@ -225,6 +233,10 @@ class Libp2pHost implements Host, Streams {
 
   connectedPeers(): readonly PeerId[] {
     return [...this.#connections.keys()];
+  }
+
+  bandwidth(): BandwidthByProtocol {
+    return this.#traffic.snapshot();
   }
 
   async connect(peerOrAddress: PeerId | Multiaddr, options: CallOptions = {}): Promise<PeerId> {

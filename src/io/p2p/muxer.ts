@@ -1,10 +1,11 @@
 /**
- * The stream multiplexer of a connection with three changes.
+ * The stream multiplexer of a connection with four changes.
  *
  * 1. Frames of one event-loop turn leave as one write: one encryption and one system call instead of one per frame.
  * 2. Inbound streams of this peer's own protocols are negotiated here. The stock way costs a peer-store write, a count of
  *    all streams and several timers for each stream, and a Go peer opens one stream per call.
  * 3. Outbound streams can be opened without waiting for the remote to agree to the protocol.
+ * 4. Bytes are counted by protocol. The stock way wraps every stream.
  *
  * Everything else (identify, ping, gossipsub) takes the stock way.
  */
@@ -14,6 +15,7 @@ import { Uint8ArrayList } from 'uint8arraylist';
 import { p2pError } from './errors.ts';
 import { type Proposal, readProposal } from './negotiation.ts';
 import { spareLengthErrors } from './noise-frames.ts';
+import type { ProtocolTraffic, Traffic } from './traffic.ts';
 
 /** Joined frames are sent at once when they reach this size, so that a turn of bulk writing does not pile up. */
 const joinedBytesMax = 256 * 1024;
@@ -53,7 +55,7 @@ export interface InboundStreams {
 export type Muxer = ReturnType<StreamMuxerFactory['createStreamMuxer']>;
 
 /** Makes the muxers of all connections of a host. */
-export function muxerFactory(inbound: InboundStreams): () => StreamMuxerFactory {
+export function muxerFactory(inbound: InboundStreams, traffic: Traffic): () => StreamMuxerFactory {
   return () => {
     const factory = yamux(yamuxOptions)();
     return {
@@ -62,6 +64,7 @@ export function muxerFactory(inbound: InboundStreams): () => StreamMuxerFactory 
         const muxer = factory.createStreamMuxer(connection);
         spareLengthErrors(connection);
         joinWrites(muxer, connection);
+        countBytes(muxer, traffic);
         interceptInbound(muxer, inbound);
         return muxer;
       },
@@ -132,6 +135,52 @@ function joinWrites(muxer: JoinableMuxer, connection: MessageStream): void {
  */
 function atEndOfTurn(act: () => void): void {
   queueMicrotask(() => process.nextTick(() => process.nextTick(act)));
+}
+
+interface Frame {
+  readonly header: { readonly length: number };
+}
+
+interface CountedStream extends Stream {
+  sendFrame(header: Frame['header'], data?: Uint8ArrayList): boolean;
+  handleData(frame: Frame): void;
+}
+
+/** Every stream, whoever opens it, is made by this method, sends through its field, and takes what comes by its method. */
+interface StreamMaker {
+  _newStream(id: number, state: unknown, direction: unknown): CountedStream;
+}
+
+function countBytes(muxer: Muxer, traffic: Traffic): void {
+  // Proof of the cast: `YamuxMuxer` has it, and a test of the host counts what goes through.
+  const maker = muxer as unknown as StreamMaker;
+  const make = maker._newStream.bind(muxer);
+  maker._newStream = (id, state, direction) => {
+    const stream = make(id, state, direction);
+    let protocol = '';
+    let counted: ProtocolTraffic = traffic.of(protocol);
+    const current = (): ProtocolTraffic => {
+      if (stream.protocol !== protocol) {
+        protocol = stream.protocol;
+        counted = traffic.of(protocol);
+      }
+      return counted;
+    };
+    const { sendFrame } = stream;
+    stream.sendFrame = (header, data) => {
+      // Other frames have something else in place of the length.
+      if (data !== undefined) current().totalOut += header.length;
+      return sendFrame(header, data);
+    };
+    const handleData = stream.handleData.bind(stream);
+    stream.handleData = (frame) => {
+      const { length } = frame.header;
+      // First: what names the protocol may bring the data with it. (Of libp2p's own protocols that counts as said before.)
+      handleData(frame);
+      current().totalIn += length;
+    };
+    return stream;
+  };
 }
 
 type StreamListener = (event: CustomEvent<Stream>) => void;
