@@ -73,6 +73,6 @@ export const handlers: Readonly<Record<RouteId, Handler>> = {
 };
 
 /** Routes of the reference that this version does not have. */
-async function notAvailable(): Promise<never> {
+async function _notAvailable(): Promise<never> {
   throw new RequestError(501, 'this route is not available in this version');
 }
