@@ -31,7 +31,6 @@ import {
   postRecoverAll,
 } from './pins.ts';
 import { postRebalance } from './rebalance.ts';
-import { RequestError } from './reply.ts';
 
 export type Handler = (context: Context) => Promise<unknown>;
 
@@ -71,8 +70,3 @@ export const handlers: Readonly<Record<RouteId, Handler>> = {
   getApiAsset: sendApiAsset,
   getHealth,
 };
-
-/** Routes of the reference that this version does not have. */
-async function _notAvailable(): Promise<never> {
-  throw new RequestError(501, 'this route is not available in this version');
-}
