@@ -17,6 +17,7 @@ import { bindServer, type HttpLimits } from './server.ts';
 import { parseTarget, type Redirect, redirectOf } from './target.ts';
 import type { TlsFiles } from './tls.ts';
 import type { RequestHandler } from './turns.ts';
+import { plainAndClose, sendWhole } from './whole.ts';
 
 /** Settings that all APIs have. Source: Go `api/common/config.go`. */
 export interface ApiOptions {
@@ -142,9 +143,7 @@ class Chain<R extends ApiRoute> {
     if (target === undefined) {
       // Go's net/http refuses such a request before any handler sees it: no log line, no authentication, no `Vary`.
       response.sendDate = false;
-      response
-        .writeHead(400, { 'Content-Type': 'text/plain; charset=utf-8', Connection: 'close' })
-        .end('400 Bad Request');
+      sendWhole(response, 400, plainAndClose, '400 Bad Request');
       return;
     }
     // Asked now: a request that was broken off has no socket any more.
@@ -223,7 +222,7 @@ class Chain<R extends ApiRoute> {
     message: string,
     more: Record<string, string | string[]> = {},
   ): void {
-    response.writeHead(status, { ...this.#headers, ...more }).end(this.#definition.printError(status, message));
+    sendWhole(response, status, { ...this.#headers, ...more }, this.#definition.printError(status, message));
   }
 
   #mayPass(response: ServerResponse, name: string): boolean {

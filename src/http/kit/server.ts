@@ -15,6 +15,7 @@ import { HttpError } from './errors.ts';
 import { expectTls, type TlsFiles, tlsOptions } from './tls.ts';
 import { inTurn, type RequestHandler } from './turns.ts';
 import { protectSocket, removeStaleSocket } from './unix-socket.ts';
+import { plainAndClose, sendWhole } from './whole.ts';
 
 /** Time that answers in progress get when the server closes. */
 const closeGraceMs = 1_000;
@@ -154,9 +155,9 @@ function atMost(timeMs: number, limitMs: number): number {
   return Math.min(timeMs, limitMs);
 }
 
-/** What cannot be parsed is answered as Go's net/http does, then the connection ends; one that is late gets no answer. */
+/** What cannot be parsed is answered as Go's net/http does; one that is late, broken or fails at TLS gets no answer. */
 function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (!socket.writable || error.code === 'ECONNRESET' || error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+  if (!socket.writable || !/^HPE_/.test(error.code ?? '')) {
     socket.destroy();
     return;
   }
@@ -195,9 +196,8 @@ function dropRest(request: IncomingMessage): void {
 /** Go net/http `conn.readRequest`. */
 function refuseHostless(response: ServerResponse): void {
   response.sendDate = false;
-  const reason = 'Bad Request: missing required Host header';
-  response.writeHead(400, reason, { 'Content-Type': 'text/plain; charset=utf-8', Connection: 'close' });
-  response.end(`400 ${reason}`);
+  response.statusMessage = 'Bad Request: missing required Host header';
+  sendWhole(response, 400, plainAndClose, `400 ${response.statusMessage}`);
 }
 
 async function listen(server: CountingServer, address: SocketAddress): Promise<void> {
