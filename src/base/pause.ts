@@ -1,7 +1,7 @@
 import type { Clock } from './clock.ts';
 
 /** Resolves when so many milliseconds have passed, or at once when the signal is aborted or becomes so. Leaves nothing behind. */
-export function pause(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+export function pause(clock: Pick<Clock, 'after'>, ms: number, signal?: AbortSignal): Promise<void> {
   if (signal?.aborted === true) return Promise.resolve();
   return new Promise((resolve) => {
     const end = (): void => {

@@ -11,12 +11,14 @@ export interface RequestErrorOptions {
 }
 
 /**
- * A request that failed. Codes: `client/unreachable` (no answer; status 0), `client/refused` (the peer answered with
- * an error), `client/stream` (a list broke off; status 500), `client/bad-answer` (not what the API promises).
+ * A request that failed. Codes: `client/unreachable` (no answer), `client/cut` (the answer broke off), `client/timeout` and
+ * `client/aborted` (the limit was over, the signal fired, before the answer was whole): all with status 0; `client/refused` (the peer
+ * answered with an error), `client/stream` (the peer could not complete a list; status 500), `client/bad-answer` (not what the API
+ * promises). `outcome` is `unknown` where the peer may have done what it was asked.
  */
 export class RequestError extends OperatingError {
   override readonly name = 'RequestError';
-  /** HTTP status; 0 when there was no answer. */
+  /** HTTP status; 0 when there was no whole answer. */
   readonly status: number;
 
   constructor(code: string, message: string, options: RequestErrorOptions) {

@@ -6,8 +6,15 @@ import { RequestError } from './errors.ts';
 /** A line is one document: a pin, or a peer. Longer ones are not from a cluster peer. */
 const lineLengthMax = 67_108_864;
 
-/** Non-empty lines, without their ends. */
-export async function* linesOf(body: AsyncIterable<Uint8Array>): AsyncIterable<string> {
+/** Some non-empty lines, without their ends. */
+export interface Lines {
+  readonly lines: readonly string[];
+  /** Whether the last one had an end; else nothing follows, and it may be half a line. */
+  readonly isEnded: boolean;
+}
+
+/** Lines as they come, many at a time. */
+export async function* linesOf(body: AsyncIterable<Uint8Array>): AsyncIterable<Lines> {
   const decoder = new TextDecoder();
   let rest = '';
   for await (const chunk of body) {
@@ -19,11 +26,12 @@ export async function* linesOf(body: AsyncIterable<Uint8Array>): AsyncIterable<s
       if (rest.length > lineLengthMax) throw tooLong();
       continue;
     }
-    for (const line of (rest + text.slice(0, end)).split('\n')) if (line.trim() !== '') yield line;
+    const lines = (rest + text.slice(0, end)).split('\n').filter((line) => line.trim() !== '');
     rest = text.slice(end + 1);
+    if (lines.length > 0) yield { lines, isEnded: true };
   }
   rest += decoder.decode();
-  if (rest.trim() !== '') yield rest;
+  if (rest.trim() !== '') yield { lines: [rest], isEnded: false };
 }
 
 /** All of a body as text, refused beyond the limit. */

@@ -2,8 +2,19 @@
  * How requests reach a peer. The client knows only this; what it needs of HTTP is little, but trailers are part of it:
  * they tell a complete list from one that broke off, and `fetch` does not show them.
  */
-import { errorMessage } from '../base/index.ts';
+import { errorCode, errorMessage } from '../base/index.ts';
 import { RequestError } from './errors.ts';
+import { piecesOfStream } from './web-stream.ts';
+
+/** Content that goes to a peer. */
+export interface RequestBody {
+  /** Whether it can be read again, for another attempt. */
+  readonly isReplayable: boolean;
+  /** The bytes, from the first. Called once unless it is replayable. */
+  stream(): AsyncIterable<Uint8Array>;
+  /** The same as one object, for engines that cannot send a stream. Files in it stay where they are. */
+  blob(): Promise<Blob>;
+}
 
 /** One request. */
 export interface TransportRequest {
@@ -11,7 +22,9 @@ export interface TransportRequest {
   /** Path and query, percent-encoded, beginning with a slash. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string;
+  readonly body?: string | RequestBody;
+  /** Whether doing it twice comes to the same as doing it once. Default: of a GET. */
+  readonly isRepeatable?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -28,7 +41,11 @@ export interface TransportResponse {
  * Carries out one exchange; resolves when the head of the answer is there.
  * Rejects with `RequestError` `client/unreachable` when there is no answer.
  */
-export type Transport = (request: TransportRequest) => Promise<TransportResponse>;
+export interface Transport {
+  (request: TransportRequest): Promise<TransportResponse>;
+  /** It cannot see trailers: lists are asked to tell their end themselves. Default false. */
+  readonly hidesTrailers?: boolean;
+}
 
 /** Where requests go. */
 export interface FetchTransportOptions {
@@ -36,48 +53,69 @@ export interface FetchTransportOptions {
   readonly url: string;
   /** Default: the global `fetch`. */
   readonly fetch?: typeof globalThis.fetch;
+  /** Whether that can send what is still being made. Default: in Node, Deno and Bun; browsers can over HTTP/2 only. */
+  readonly canStream?: boolean;
 }
 
 /** A transport over `fetch`, for browsers and everything else. It cannot see errors that come after a list has begun. */
 export function fetchTransport(options: FetchTransportOptions): Transport {
   const base = options.url.replace(/\/+$/, '');
-  const send = options.fetch ?? globalThis.fetch;
-  return async (request) => {
+  // Called without an object: browsers refuse `fetch` of another one.
+  const send = options.fetch ?? ((...args: Parameters<typeof fetch>) => globalThis.fetch(...args));
+  const canStream = options.canStream ?? isServerRuntime();
+  const exchange = async (request: TransportRequest): Promise<TransportResponse> => {
     const { method, path, headers, body, signal } = request;
     const url = base + path;
     let response: Response;
     try {
-      response = await send(url, {
-        method,
-        headers,
-        ...(body === undefined ? {} : { body }),
-        ...(signal === undefined ? {} : { signal }),
-      });
+      const sent = body === undefined ? {} : await bodyOf(body, canStream);
+      response = await send(url, { method, headers, ...sent, ...(signal === undefined ? {} : { signal }) });
     } catch (error) {
       throw unreachable(method, url, error);
     }
-    return { status: response.status, body: bytesOf(response.body), streamErrors: () => [] };
+    return {
+      status: response.status,
+      body: response.body === null ? nothing() : piecesOfStream(response.body),
+      streamErrors: () => [],
+    };
   };
+  return Object.assign(exchange, { hidesTrailers: true });
 }
 
-/** Tries one transport after the other until one gets an answer, whatever it is. The last failure is the one reported. */
-export function failoverTransport(transports: readonly [Transport, ...Transport[]]): Transport {
-  return async (request) => {
-    let failure: unknown;
-    for (const transport of transports) {
-      try {
-        return await transport(request);
-      } catch (error) {
-        if (!(error instanceof RequestError) || error.status !== 0 || request.signal?.aborted === true) throw error;
-        failure = error;
-      }
-    }
-    throw failure;
-  };
+/** Where `fetch` streams request bodies over HTTP/1.1. */
+function isServerRuntime(): boolean {
+  const { process, Deno } = globalThis as { readonly process?: { readonly versions?: object }; readonly Deno?: object };
+  return Deno !== undefined || process?.versions !== undefined;
+}
+
+async function bodyOf(body: string | RequestBody, canStream: boolean): Promise<RequestInit> {
+  if (typeof body === 'string') return { body };
+  if (!canStream) return { body: await body.blob() };
+  // Proof of the cast: `duplex` is missing in the types of this library, and asked for by the standard.
+  return { body: streamOf(body.stream()), duplex: 'half' } as RequestInit;
+}
+
+async function* nothing(): AsyncIterable<never> {}
+
+function streamOf(bytes: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
+  const iterator = bytes[Symbol.asyncIterator]();
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { done, value } = await iterator.next();
+      if (done === true) controller.close();
+      else controller.enqueue(value);
+    },
+    async cancel() {
+      await iterator.return?.();
+    },
+  });
 }
 
 /** So much of a URL is shown: where it leads to, and not a whole list of options. */
 const urlLengthMax = 300;
+
+/** Nobody was there to take the request. */
+const neverSent = new Set(['ECONNREFUSED', 'ConnectionRefused', 'ENOENT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH']);
 
 /** The error of an exchange without an answer, worded as the Go client words it. */
 export function unreachable(method: string, url: string, cause: unknown): RequestError {
@@ -86,21 +124,15 @@ export function unreachable(method: string, url: string, cause: unknown): Reques
   return new RequestError('client/unreachable', `${verb} "${shown}": ${errorMessage(cause)}`, {
     status: 0,
     cause,
-    outcome: method === 'GET' ? 'refused' : 'unknown',
+    outcome: method === 'GET' || wasNeverSent(cause) ? 'refused' : 'unknown',
   });
 }
 
-async function* bytesOf(stream: ReadableStream<Uint8Array> | null): AsyncIterable<Uint8Array> {
-  if (stream === null) return;
-  // Not all engines make web streams iterable.
-  const reader = stream.getReader();
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      yield value;
-    }
-  } finally {
-    await reader.cancel();
+function wasNeverSent(cause: unknown): boolean {
+  let error = cause;
+  for (let depth = 0; depth < 4 && error instanceof Error; depth += 1) {
+    if (neverSent.has(errorCode(error))) return true;
+    error = error.cause;
   }
+  return false;
 }

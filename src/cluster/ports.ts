@@ -272,6 +272,11 @@ export interface IpfsConnector extends Startable {
   onUp(listener: () => void): void;
   /** Resolves when the node holds the pin. Fails when no new block came for the configured `pin_timeout`. */
   pin(pin: Pin, options: PinProgress): Promise<void>;
+  /**
+   * Pins whole trees by one request, one after the other. Fails when one of them fails, or when not all were pinned within
+   * `timeoutMs`; any of them may be pinned then.
+   */
+  pinAll(cids: readonly Cid[], options: PinProgress & { readonly timeoutMs: number }): Promise<void>;
   /** Not pinned is success. */
   unpin(cid: Cid, options: PinProgress): Promise<void>;
   pinLsCid(pin: Pick<Pin, 'cid' | 'maxDepth'>, options?: CallOptions): Promise<IpfsPinStatus>;

@@ -30,6 +30,10 @@ export {
   operationInfoJson,
   pingValueJson,
   pinJson,
+  pinsvcFailureJson,
+  pinsvcPinJson,
+  pinsvcResultsJson,
+  pinsvcStatusJson,
   rebalanceEventJson,
   replicationJson,
   revocationAnswerJson,
@@ -72,6 +76,16 @@ export { type Pin, type PinMode, type PinOptions, type PinPath, type PinType, pi
 export { PinLines } from './pin-lines.ts';
 export { defaultPinOptions, formatPinOptions, parsePinOptions, pinOptionsParameters } from './pin-options-query.ts';
 export { cidOfStateKey, decodePin, encodePin, stateKey, storedExpirySeconds, storedSeconds } from './pin-protobuf.ts';
+export {
+  type PinsvcFailure,
+  type PinsvcPin,
+  type PinsvcResults,
+  type PinsvcState,
+  type PinsvcStatus,
+  pinsvcStates,
+} from './pinsvc.ts';
+export { byCreated, createdAt, createdOf, endOfPage, secondsOf } from './pinsvc-created.ts';
+export { type PinsvcRoute, type PinsvcRouteId, pinsvcRoutes } from './pinsvc-routes.ts';
 export { formatQuery, parseQuery, type Query } from './query.ts';
 export { type RaftCommand, type RaftCommandType, raftCommandCodec } from './raft-command.ts';
 export { type ChangeRequest, type LogPosition, type ProposeRequest, raftLeaderMethods } from './raft-leader.ts';

@@ -9,6 +9,7 @@ import type { Alert, Metric, PingValue } from './metric.ts';
 import type { OperationInfo } from './operation.ts';
 import type { ConnectGraph, Id, Version } from './peer.ts';
 import type { Pin } from './pin.ts';
+import type { PinsvcFailure, PinsvcPin, PinsvcResults, PinsvcStatus } from './pinsvc.ts';
 import type { RebalanceEvent } from './rebalance.ts';
 import type { Replication } from './replication.ts';
 import { allocationExplanationType } from './schema/allocation.ts';
@@ -17,6 +18,7 @@ import { memberStateType } from './schema/member.ts';
 import { operationInfoType } from './schema/operation.ts';
 import { alertType, connectGraphType, idType, metricType, pingValueType, versionType } from './schema/peer.ts';
 import { pinType } from './schema/pin.ts';
+import { pinsvcFailureType, pinsvcPinType, pinsvcResultsType, pinsvcStatusType } from './schema/pinsvc.ts';
 import { rebalanceEventType } from './schema/rebalance.ts';
 import { replicationType } from './schema/replication.ts';
 import { badJson, textType } from './schema/scalars.ts';
@@ -84,6 +86,14 @@ export const tokenAnswerJson: Json<TokenAnswer> = jsonOf(tokenAnswerType);
 export const revocationAnswerJson: Json<RevocationAnswer> = jsonOf(revocationAnswerType);
 /** A list of names. */
 export const textsJson: Json<readonly string[] | null> = jsonOf(listType(textType));
+/** The body of requests to the pinning service. */
+export const pinsvcPinJson: Json<PinsvcPin> = jsonOf(pinsvcPinType);
+/** A pin of the pinning service. */
+export const pinsvcStatusJson: Json<PinsvcStatus> = jsonOf(pinsvcStatusType);
+/** A list of the pinning service. */
+export const pinsvcResultsJson: Json<PinsvcResults> = jsonOf(pinsvcResultsType);
+/** The body of a failed request to the pinning service. */
+export const pinsvcFailureJson: Json<PinsvcFailure> = jsonOf(pinsvcFailureType);
 
 function jsonOf<T>(type: JsonType<T>): Json<T> {
   return { print: type.print, parse: (text) => type.parse(parseJson(text)) };

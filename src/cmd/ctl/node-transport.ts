@@ -4,6 +4,8 @@
  */
 import { Agent, type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest, Agent as TlsAgent } from 'node:https';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { errorCode, errorMessage, OperatingError } from '../../base/index.ts';
 import { type Transport, type TransportRequest, unreachable } from '../../client/index.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -62,8 +64,10 @@ function send(endpoint: Endpoint, agent: Agent, request: TransportRequest): Prom
     const isTls = endpoint.kind === 'tcp' && endpoint.isTls;
     const outgoing: ClientRequest = isTls ? httpsRequest(options) : httpRequest(options);
     outgoing.once('response', resolve);
-    outgoing.once('error', reject);
-    outgoing.end(body);
+    // An answer that comes before all is sent ends the sending, which is no failure.
+    outgoing.on('error', reject);
+    if (body === undefined || typeof body === 'string') outgoing.end(body);
+    else pipeline(Readable.from(body.stream()), outgoing).catch(reject);
   });
 }
 

@@ -17,3 +17,4 @@ export { headerSafe, type LineStreamOptions, sendLines } from './stream.ts';
 export type { TlsFiles } from './tls.ts';
 export { issueToken, revokeToken } from './token-calls.ts';
 export type { RequestHandler } from './turns.ts';
+export { readUpload, type UploadPart, uploadRefusal } from './upload.ts';

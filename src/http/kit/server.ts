@@ -23,8 +23,6 @@ const closeGraceMs = 1_000;
 const headerSlopBytes = 4096;
 /** Connections of one address that is listened on; more are closed at once. */
 const connectionsMax = 16_384;
-/** How often connections are looked at that have not sent their headers. */
-const headerCheckMs = 500;
 /** A client that has its answer gets so long to end a body that nobody reads any more. */
 const restOfBodyMs = 5_000;
 /** After so long a silence the system asks whether the other side is still there (Go `net.ListenConfig.KeepAlive`). */
@@ -130,7 +128,7 @@ function createServer(limits: HttpLimits, tls: TlsFiles | undefined): CountingSe
     headersTimeout: headerTimeoutMs,
     // Node's own default (300 s) would cut long uploads.
     requestTimeout: readTimeoutMs,
-    connectionsCheckingInterval: headerCheckMs,
+    connectionsCheckingInterval: checkingIntervalMs(limits),
     keepAliveTimeout: idleTimeoutMs,
     keepAliveTimeoutBuffer: 0,
     keepAlive: true,
@@ -147,6 +145,12 @@ function createServer(limits: HttpLimits, tls: TlsFiles | undefined): CountingSe
   server.maxConnections = connectionsMax;
   server.on('clientError', refuse);
   return server;
+}
+
+/** Node looks for requests that take too long every 30 s, whatever the limits are: here often enough to keep them. */
+function checkingIntervalMs({ readTimeoutMs, readHeaderTimeoutMs }: HttpLimits): number {
+  const shortest = Math.min(...[readTimeoutMs, readHeaderTimeoutMs].filter((limit) => limit > 0), 4 * 30_000);
+  return Math.max(shortest / 4, 50);
 }
 
 /** The shorter of two times, of which 0 is none. */

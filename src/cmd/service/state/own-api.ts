@@ -69,7 +69,8 @@ function send(
     const outgoing = certificate === undefined ? httpRequest(options) : httpsRequest({ ...options, ...tls });
     outgoing.once('response', done);
     outgoing.once('error', reject);
-    outgoing.end(body);
+    // Nothing is uploaded through this.
+    outgoing.end(typeof body === 'string' ? body : undefined);
   });
 }
 
