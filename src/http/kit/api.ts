@@ -3,8 +3,8 @@
  * log, authentication, cross-origin rules, redirects, router, handler. Source: Go `api/common/api.go`.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Duplex } from 'node:stream';
 import { errorMessage, type Logger } from '../../base/index.ts';
+import type { ByteStream } from '../../cluster/ports.ts';
 import type { Time } from '../../model/index.ts';
 import { type AccessLog, accessLine, openAccessLog, remoteHost } from './access-log.ts';
 import { ApiCall } from './api-call.ts';
@@ -14,6 +14,7 @@ import type { CountedResponse } from './counted-response.ts';
 import { networkOf, RateLimit } from './rate-limit.ts';
 import { createRouter, type RoutePattern } from './router.ts';
 import { bindServer, type HttpLimits } from './server.ts';
+import { StreamConnection } from './stream-connection.ts';
 import { parseTarget, type Redirect, redirectOf } from './target.ts';
 import type { TlsFiles } from './tls.ts';
 import type { RequestHandler } from './turns.ts';
@@ -66,8 +67,8 @@ export interface ApiDeps {
 export interface ApiServer {
   /** Multiaddrs with their real ports. */
   addresses(): readonly string[];
-  /** Serves a connection that came in another way than through a socket. */
-  accept(connection: Duplex): void;
+  /** Serves HTTP over a libp2p stream. */
+  acceptStream(stream: ByteStream): void;
   /** Begins to answer; requests that came before wait until then. */
   serve<R extends ApiRoute>(definition: ApiDefinition<R>, deps: ApiDeps): void;
   /** Idempotent. Answers in progress get about a second. */
@@ -82,7 +83,7 @@ export async function bindApi(options: ApiOptions): Promise<ApiServer> {
     const server = await bindServer({ listen, limits, ...(tls === undefined ? {} : { tls }) });
     return {
       addresses: server.addresses,
-      accept: server.accept,
+      acceptStream: (stream) => server.accept(new StreamConnection(stream)),
       close: async () => {
         await server.close();
         await accessLog?.close();
