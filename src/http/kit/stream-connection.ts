@@ -8,6 +8,7 @@ import type { ByteStream } from '../../cluster/ports.ts';
 /** Protocol id of HTTP over libp2p. Source: go-libp2p-http `DefaultP2PProtocol`. */
 export const libp2pHttpProtocol = '/libp2p-http';
 
+/** Both ends use it: for the server it is a connection that was accepted, for a client one that is open. */
 export class StreamConnection extends Duplex {
   /** The id of the other peer; where an IP address would be. */
   readonly remoteAddress: string;
