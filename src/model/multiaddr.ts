@@ -3,9 +3,24 @@
  * such an address becomes `/x-unparsed/<hex of its bytes>` and turns back into the same bytes.
  */
 import { multiaddr } from '@multiformats/multiaddr';
-import { bytesEqual, copyBytes, errorMessage, hexDecode, hexEncode, OperatingError } from '../base/index.ts';
+import {
+  bytesEqual,
+  concatBytes,
+  copyBytes,
+  errorMessage,
+  hexDecode,
+  hexEncode,
+  OperatingError,
+  utf8Decode,
+  utf8Encode,
+  varintEncode,
+  varintRead,
+} from '../base/index.ts';
 import type { Multiaddr } from './peer.ts';
 
+/** The library takes one segment of the path only. */
+const unixPrefix = '/unix';
+const unixCode = 400;
 const unparsedPrefix = '/x-unparsed/';
 const textLengthMax = 4096;
 /** Addresses remembered in each direction; all are forgotten when more come. */
@@ -53,6 +68,8 @@ export function peerIdOfMultiaddr(address: Multiaddr): string | undefined {
 }
 
 function print(bytes: Uint8Array): string {
+  const path = unixPathOf(bytes);
+  if (path !== undefined) return unixPrefix + path;
   try {
     const copy = copyBytes(bytes);
     const text = multiaddr(copy).toString();
@@ -71,10 +88,31 @@ function convert(text: string): Uint8Array {
   if (text.length > textLengthMax)
     throw bad(`failed to parse multiaddr "${shown}": longer than ${textLengthMax} letters`);
   try {
+    if (text.startsWith(`${unixPrefix}/`)) return unixBytes(text.slice(unixPrefix.length));
     return text.startsWith(unparsedPrefix) ? hexDecode(text.slice(unparsedPrefix.length)) : multiaddr(text).bytes;
   } catch (error) {
     throw bad(`failed to parse multiaddr "${shown}": ${errorMessage(error)}`, error);
   }
+}
+
+/** Code, length, and the path with its slash, which is the rest of the address. Source: go-multiaddr `unixValidate`. */
+function unixBytes(path: string): Uint8Array {
+  if (!isUnixPath(path)) throw bad('expected the path of a unix socket');
+  const bytes = utf8Encode(path);
+  return concatBytes([varintEncode(unixCode), varintEncode(bytes.length), bytes]);
+}
+
+/** `undefined` when the bytes are not such an address and nothing else. */
+function unixPathOf(bytes: Uint8Array): string | undefined {
+  const code = varintRead(bytes, 0);
+  const length = code?.value === unixCode ? varintRead(bytes, code.end) : undefined;
+  if (length === undefined) return undefined;
+  const path = utf8Decode(bytes.subarray(length.end));
+  return isUnixPath(path) && bytesEqual(unixBytes(path), bytes) ? path : undefined;
+}
+
+function isUnixPath(path: string): boolean {
+  return path.length >= 2 && path.startsWith('/') && !path.endsWith('/');
 }
 
 function bad(reason: string, cause?: unknown): OperatingError {

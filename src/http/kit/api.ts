@@ -3,8 +3,8 @@
  * log, authentication, cross-origin rules, redirects, router, handler. Source: Go `api/common/api.go`.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Duplex } from 'node:stream';
 import { errorMessage, type Logger } from '../../base/index.ts';
+import type { ByteStream } from '../../cluster/ports.ts';
 import type { Time } from '../../model/index.ts';
 import { type AccessLog, accessLine, openAccessLog, remoteHost } from './access-log.ts';
 import { ApiCall } from './api-call.ts';
@@ -14,9 +14,11 @@ import type { CountedResponse } from './counted-response.ts';
 import { networkOf, RateLimit } from './rate-limit.ts';
 import { createRouter, type RoutePattern } from './router.ts';
 import { bindServer, type HttpLimits } from './server.ts';
+import { StreamConnection } from './stream-connection.ts';
 import { parseTarget, type Redirect, redirectOf } from './target.ts';
 import type { TlsFiles } from './tls.ts';
 import type { RequestHandler } from './turns.ts';
+import { plainAndClose, sendWhole } from './whole.ts';
 
 /** Settings that all APIs have. Source: Go `api/common/config.go`. */
 export interface ApiOptions {
@@ -65,8 +67,8 @@ export interface ApiDeps {
 export interface ApiServer {
   /** Multiaddrs with their real ports. */
   addresses(): readonly string[];
-  /** Serves a connection that came in another way than through a socket. */
-  accept(connection: Duplex): void;
+  /** Serves HTTP over a libp2p stream. */
+  acceptStream(stream: ByteStream): void;
   /** Begins to answer; requests that came before wait until then. */
   serve<R extends ApiRoute>(definition: ApiDefinition<R>, deps: ApiDeps): void;
   /** Idempotent. Answers in progress get about a second. */
@@ -81,7 +83,7 @@ export async function bindApi(options: ApiOptions): Promise<ApiServer> {
     const server = await bindServer({ listen, limits, ...(tls === undefined ? {} : { tls }) });
     return {
       addresses: server.addresses,
-      accept: server.accept,
+      acceptStream: (stream) => server.accept(new StreamConnection(stream)),
       close: async () => {
         await server.close();
         await accessLog?.close();
@@ -142,9 +144,7 @@ class Chain<R extends ApiRoute> {
     if (target === undefined) {
       // Go's net/http refuses such a request before any handler sees it: no log line, no authentication, no `Vary`.
       response.sendDate = false;
-      response
-        .writeHead(400, { 'Content-Type': 'text/plain; charset=utf-8', Connection: 'close' })
-        .end('400 Bad Request');
+      sendWhole(response, 400, plainAndClose, '400 Bad Request');
       return;
     }
     // Asked now: a request that was broken off has no socket any more.
@@ -223,7 +223,7 @@ class Chain<R extends ApiRoute> {
     message: string,
     more: Record<string, string | string[]> = {},
   ): void {
-    response.writeHead(status, { ...this.#headers, ...more }).end(this.#definition.printError(status, message));
+    sendWhole(response, status, { ...this.#headers, ...more }, this.#definition.printError(status, message));
   }
 
   #mayPass(response: ServerResponse, name: string): boolean {

@@ -15,6 +15,7 @@ import { HttpError } from './errors.ts';
 import { expectTls, type TlsFiles, tlsOptions } from './tls.ts';
 import { inTurn, type RequestHandler } from './turns.ts';
 import { protectSocket, removeStaleSocket } from './unix-socket.ts';
+import { plainAndClose, sendWhole } from './whole.ts';
 
 /** Time that answers in progress get when the server closes. */
 const closeGraceMs = 1_000;
@@ -22,8 +23,6 @@ const closeGraceMs = 1_000;
 const headerSlopBytes = 4096;
 /** Connections of one address that is listened on; more are closed at once. */
 const connectionsMax = 16_384;
-/** How often connections are looked at that have not sent their headers. */
-const headerCheckMs = 500;
 /** A client that has its answer gets so long to end a body that nobody reads any more. */
 const restOfBodyMs = 5_000;
 /** After so long a silence the system asks whether the other side is still there (Go `net.ListenConfig.KeepAlive`). */
@@ -129,7 +128,7 @@ function createServer(limits: HttpLimits, tls: TlsFiles | undefined): CountingSe
     headersTimeout: headerTimeoutMs,
     // Node's own default (300 s) would cut long uploads.
     requestTimeout: readTimeoutMs,
-    connectionsCheckingInterval: headerCheckMs,
+    connectionsCheckingInterval: checkingIntervalMs(limits),
     keepAliveTimeout: idleTimeoutMs,
     keepAliveTimeoutBuffer: 0,
     keepAlive: true,
@@ -148,15 +147,21 @@ function createServer(limits: HttpLimits, tls: TlsFiles | undefined): CountingSe
   return server;
 }
 
+/** Node looks for requests that take too long every 30 s, whatever the limits are: here often enough to keep them. */
+function checkingIntervalMs({ readTimeoutMs, readHeaderTimeoutMs }: HttpLimits): number {
+  const shortest = Math.min(...[readTimeoutMs, readHeaderTimeoutMs].filter((limit) => limit > 0), 4 * 30_000);
+  return Math.max(shortest / 4, 50);
+}
+
 /** The shorter of two times, of which 0 is none. */
 function atMost(timeMs: number, limitMs: number): number {
   if (timeMs === 0 || limitMs === 0) return timeMs || limitMs;
   return Math.min(timeMs, limitMs);
 }
 
-/** What cannot be parsed is answered as Go's net/http does, then the connection ends; one that is late gets no answer. */
+/** What cannot be parsed is answered as Go's net/http does; one that is late, broken or fails at TLS gets no answer. */
 function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (!socket.writable || error.code === 'ECONNRESET' || error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+  if (!socket.writable || !/^HPE_/.test(error.code ?? '')) {
     socket.destroy();
     return;
   }
@@ -174,6 +179,7 @@ function take(request: IncomingMessage, response: CountedResponse, limits: HttpL
   if (limits.writeTimeoutMs > 0) endAfter(limits.writeTimeoutMs, request, response);
   if (request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined) {
     response.once('finish', () => dropRest(request));
+    linger(request, response);
   }
   if (request.headers.host === undefined && request.httpVersion === '1.1') refuseHostless(response);
   else next(request, response);
@@ -182,6 +188,26 @@ function take(request: IncomingMessage, response: CountedResponse, limits: HttpL
 function endAfter(timeMs: number, request: IncomingMessage, response: ServerResponse): void {
   const end = setTimeout(() => request.socket.destroy(), timeMs);
   response.once('close', () => clearTimeout(end));
+}
+
+/**
+ * A socket that is closed while something is still coming resets the connection, over which a client on a slow network may
+ * lose its answer: it is closed for writing first, as by Go net/http `closeWriteAndWait`.
+ */
+function linger(request: IncomingMessage, response: ServerResponse): void {
+  const { socket } = request;
+  // Uncovers the socket's own one again.
+  const forget = (): boolean => Reflect.deleteProperty(socket, 'destroySoon');
+  socket.destroySoon = () => {
+    forget();
+    if (request.complete) {
+      socket.destroySoon();
+      return;
+    }
+    request.once('end', () => socket.destroy());
+    socket.end();
+  };
+  response.once('close', forget);
 }
 
 function dropRest(request: IncomingMessage): void {
@@ -195,9 +221,8 @@ function dropRest(request: IncomingMessage): void {
 /** Go net/http `conn.readRequest`. */
 function refuseHostless(response: ServerResponse): void {
   response.sendDate = false;
-  const reason = 'Bad Request: missing required Host header';
-  response.writeHead(400, reason, { 'Content-Type': 'text/plain; charset=utf-8', Connection: 'close' });
-  response.end(`400 ${reason}`);
+  response.statusMessage = 'Bad Request: missing required Host header';
+  sendWhole(response, 400, plainAndClose, `400 ${response.statusMessage}`);
 }
 
 async function listen(server: CountingServer, address: SocketAddress): Promise<void> {

@@ -7,7 +7,7 @@ import { noise } from '@chainsafe/libp2p-noise';
 import { privateKeyFromProtobuf } from '@libp2p/crypto/keys';
 import type { GossipSub } from '@libp2p/gossipsub';
 import { identify, identifyPush } from '@libp2p/identify';
-import type { Connection, Libp2p, PrivateKey, Stream } from '@libp2p/interface';
+import type { Connection, Libp2p, PrivateKey, ServiceMap, Stream } from '@libp2p/interface';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { ping } from '@libp2p/ping';
 import { tcp } from '@libp2p/tcp';
@@ -58,7 +58,8 @@ export interface HostOptions {
   readonly dialTimeoutMs?: number;
   /** Connections from which on idle ones are closed; default 400. */
   readonly connectionsHigh?: number;
-  readonly pubsub?: PubSubOptions;
+  /** `null`: a host without published messages. */
+  readonly pubsub?: PubSubOptions | null;
   /** What identify tells; default `ipfs-cluster-ts`. */
   readonly agentVersion?: string;
 }
@@ -84,6 +85,10 @@ export async function createHost(options: HostOptions, deps: HostDeps): Promise<
   return Libp2pHost.create(options, privateKey, deps.logger.scope('p2p'));
 }
 
+interface HostServices extends ServiceMap {
+  readonly pubsub?: GossipSub;
+}
+
 type Handler = (stream: ByteStream) => void;
 
 class Libp2pHost implements Host, Streams {
@@ -99,7 +104,7 @@ class Libp2pHost implements Host, Streams {
   readonly #dials = new Map<PeerId, Promise<Connection>>();
   readonly #traffic = new Traffic(performance.now());
   #sweeping: NodeJS.Timeout | undefined;
-  #libp2p: Libp2p<{ pubsub: GossipSub }> | undefined;
+  #libp2p: Libp2p<HostServices> | undefined;
   #pubsub: HostPubSub | undefined;
   #state: 'new' | 'started' | 'stopped' = 'new';
   #quietUntilMs = 0;
@@ -155,7 +160,7 @@ class Libp2pHost implements Host, Streams {
         identify: identify(),
         identifyPush: identifyPush(),
         ping: ping({ maxInboundStreams: 64, maxOutboundStreams: 64 }),
-        pubsub: pubSubService(options.pubsub ?? {}),
+        ...(options.pubsub === null ? {} : { pubsub: pubSubService(options.pubsub ?? {}) }),
       },
     });
     host.#attach(libp2p);
@@ -167,7 +172,9 @@ class Libp2pHost implements Host, Streams {
   }
 
   get pubsub(): PubSub {
-    return this.#running().pubsub;
+    const { pubsub } = this.#running();
+    if (pubsub === undefined) throw p2pError('bad-option', 'This host was made without published messages');
+    return pubsub;
   }
 
   async start(): Promise<void> {
@@ -178,7 +185,7 @@ class Libp2pHost implements Host, Streams {
     } catch (error) {
       throw listenError(error);
     }
-    pubsub.onStarted();
+    pubsub?.onStarted();
     this.#sweeping = setInterval(() => this.#traffic.sweep(performance.now()), sweepIntervalMs).unref();
     this.#state = 'started';
   }
@@ -188,7 +195,7 @@ class Libp2pHost implements Host, Streams {
     this.#state = 'stopped';
     clearInterval(this.#sweeping);
     const { libp2p, pubsub } = this.#running();
-    pubsub.onStopping();
+    pubsub?.onStopping();
     const { promise: timeout, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, stopTimeoutMs);
     try {
@@ -434,14 +441,15 @@ class Libp2pHost implements Host, Streams {
     this.#logger.warn(`refused a connection: ${wrongSecretText}`, { remote });
   };
 
-  #running(): { readonly libp2p: Libp2p<{ pubsub: GossipSub }>; readonly pubsub: HostPubSub } {
-    if (this.#libp2p === undefined || this.#pubsub === undefined) throw p2pError('stopped', 'The host is not set up');
+  #running(): { readonly libp2p: Libp2p<HostServices>; readonly pubsub: HostPubSub | undefined } {
+    if (this.#libp2p === undefined) throw p2pError('stopped', 'The host is not set up');
     return { libp2p: this.#libp2p, pubsub: this.#pubsub };
   }
 
-  #attach(libp2p: Libp2p<{ pubsub: GossipSub }>): void {
+  #attach(libp2p: Libp2p<HostServices>): void {
     this.#libp2p = libp2p;
-    this.#pubsub = toPubSub(libp2p.services.pubsub, this.#logger);
+    const { pubsub } = libp2p.services;
+    this.#pubsub = pubsub === undefined ? undefined : toPubSub(pubsub, this.#logger);
     libp2p.addEventListener('connection:open', ({ detail: connection }) => {
       const peer = connection.remotePeer.toString();
       const muxer = muxerOf(connection);
