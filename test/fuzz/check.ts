@@ -21,7 +21,8 @@ export async function failureOf(target: FuzzTarget, input: Uint8Array): Promise<
     const isRefused = isOwnRefusal(error) || target.isRefusal?.(error) === true;
     if (!isRefused)
       return `not refused with an error of ours: ${error instanceof Error ? (error.stack ?? error.message) : errorMessage(error)}`;
-    if (errorMessage(error).length > messageLengthMax) return `a message of ${errorMessage(error).length} letters`;
+    const letters = errorMessage(error).length;
+    if (letters > messageLengthMin + messagePerByteMax * input.length) return `a message of ${letters} letters`;
   }
   const { user, system } = process.threadCpuUsage(before);
   const cpuMs = (user + system) / 1000;
@@ -30,8 +31,9 @@ export async function failureOf(target: FuzzTarget, input: Uint8Array): Promise<
   return weight > weightMax ? `it becomes ${weight}, of ${input.length} bytes` : undefined;
 }
 
-/** A refusal is one line, whatever it quotes. */
-const messageLengthMax = 20_000;
+/** A refusal is one line, and may quote the input with escapes. */
+const messageLengthMin = 1_000;
+const messagePerByteMax = 16;
 
 /** Runs at most while shrinking. */
 const triesMax = 3_000;

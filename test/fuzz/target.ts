@@ -27,6 +27,12 @@ export function isOwnRefusal(error: unknown): boolean {
   return error instanceof OperatingError && !(error instanceof AssertionFailure);
 }
 
+/** Whether a library has thrown it, for parsers whose callers answer for whatever theirs throws. */
+export function isOfLibrary(error: unknown): boolean {
+  const frame = error instanceof Error ? /\n\s+at .*/.exec(error.stack ?? '')?.[0] : undefined;
+  return frame?.includes('/node_modules/') ?? false;
+}
+
 /** Nothing of what a parser gives is lazy: this walks it all. Bytes count as bytes, texts as letters, all else as 16. */
 export function weigh(value: unknown): number {
   const seen = new Set<unknown>();
@@ -38,8 +44,8 @@ export function weigh(value: unknown): number {
     else weight += 16;
     if (typeof next !== 'object' || next === null || next instanceof Uint8Array || seen.has(next)) continue;
     seen.add(next);
-    const items = next instanceof Map || next instanceof Set ? [...next] : Object.entries(next);
-    for (const item of items) waiting.push(item);
+    if (next instanceof Map || next instanceof Set) for (const item of next) waiting.push(item);
+    else for (const [key, item] of Object.entries(next)) waiting.push(key, item);
   }
   return weight;
 }

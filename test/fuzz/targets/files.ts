@@ -14,7 +14,7 @@ import { readRecordHead } from '../../../src/ipfs-node/repo/record.ts';
 import { carSections } from '../../../src/ipfs-node/rpc/car-sections.ts';
 import { linksOf, parsePath } from '../../../src/ipfs-node/unixfs/index.ts';
 import type { Json } from '../../../src/model/config/index.ts';
-import { bytesOf, drain, type FuzzTarget, stream, utf8 } from '../target.ts';
+import { bytesOf, drain, type FuzzTarget, isOfLibrary, stream, utf8 } from '../target.ts';
 import { recorded } from './model.ts';
 
 const rawCid = CID.parse('bafkreicysg23kiwv34eg2d7qweipxwosdo2py4ldv42nbauguluen5v6am');
@@ -52,12 +52,12 @@ function logBodies(): Uint8Array[] {
       ops: [
         { type: 'put', entries: [entry] },
         { type: 'cut', from: 8 },
-        { type: 'hard', hard: bounds.hard },
+        { type: 'hard', state: bounds.hard },
       ],
     },
     { kind: 'closed' },
   ] as const;
-  return records.map((record) => concatBytes(encoder.encode(record as never, mark, 0).chunks).subarray(16));
+  return records.map((record) => concatBytes(encoder.encode(record, mark, 0).chunks).subarray(16));
 }
 
 /** Targets of files and blocks. */
@@ -65,7 +65,7 @@ export const fileTargets: readonly FuzzTarget[] = [
   {
     name: 'snapshot',
     form: 'msgpack',
-    seeds: () => recorded(['state'], /snapshot/i),
+    seeds: () => recorded(['state'], /dsstate/),
     parse: (input) => drain(readSnapshotPins(stream(input), silentLogger)),
   },
   {
@@ -96,7 +96,7 @@ export const fileTargets: readonly FuzzTarget[] = [
       return [roots.map(String), (await drain(blocks)).length];
     },
     // The reader is a library, whose every error the commands hand on as a failure of the upload.
-    isRefusal: (error) => error instanceof Error && error.constructor === Error,
+    isRefusal: isOfLibrary,
   },
   {
     name: 'dag-pb',

@@ -62,8 +62,8 @@ async function readForm(contentType: string, body: Uint8Array): Promise<unknown>
 }
 
 const authenticator = new Authenticator(
-  { full: { user: 'password', other: 'word' }, readOnly: {} } as never,
-  { now: () => now, isRevoked: () => false } as never,
+  { full: { user: 'password', other: 'word' }, readOnly: {} },
+  { now: () => now, isRevoked: () => false },
 );
 const token = authenticator.issue('user', { expiresIn: 3600, isReadOnly: true });
 
@@ -167,10 +167,19 @@ async function startRest(): Promise<Running> {
   const initial = initialService({ hostname: '', secret: '' }).restapi;
   assert.ok(initial !== undefined);
   const server = await bindRestApi({
-    ...initial,
     listen: ['/ip4/127.0.0.1/tcp/0'],
-    credentials: { full: { user: 'password' }, readOnly: {} },
-  } as never);
+    limits: initial,
+    credentials: { full: { user: 'password' }, readOnly: { reader: 'word' } },
+    headers: {},
+    cors: {
+      allowedOrigins: ['http://a.example'],
+      allowedMethods: ['GET'],
+      allowedHeaders: [],
+      exposedHeaders: [],
+      allowCredentials: true,
+      maxAgeSeconds: 0,
+    },
+  });
   server.serve({ cluster: noCluster, log: silentLogger, now: () => now } as unknown as RestDeps);
   return { port: portOf(server.addresses()[0] ?? ''), close: server.close };
 }

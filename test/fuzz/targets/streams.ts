@@ -139,6 +139,8 @@ const bitswapSeeds = (): Uint8Array[] => {
   ]);
 };
 
+const responseTypes = ['append', 'vote', 'preVote', 'snapshot', 'timeoutNow'] as const;
+
 /** Targets of streams. */
 export const streamTargets: readonly FuzzTarget[] = [
   {
@@ -164,12 +166,14 @@ export const streamTargets: readonly FuzzTarget[] = [
   {
     name: 'raft-response',
     form: 'msgpack',
-    seeds: () => recorded(['raft']),
+    seeds: () => recorded(['raft'], /response/i),
     parse: (input) => {
-      const middle = (input[0] ?? 0) % Math.max(1, input.length);
-      const types = ['append', 'vote', 'preVote', 'snapshot', 'timeoutNow'] as const;
-      const type = types[input.length % types.length] ?? 'append';
-      return decodeResponse(type, input.subarray(1, middle), input.subarray(middle));
+      const buffer = new ValueBuffer(1024 * 1024);
+      buffer.push(input);
+      const [error, body] = [buffer.next(), buffer.next()];
+      if (error === undefined || body === undefined) throw new OperatingError('test/short', 'two values expected');
+      const type = responseTypes[body.length % responseTypes.length] ?? 'append';
+      return decodeResponse(type, error, body);
     },
   },
   {
