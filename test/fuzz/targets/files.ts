@@ -1,4 +1,5 @@
 /** Files and what is in them: snapshots, logs, CARs, objects, the folder of a peer. */
+import { readFileSync } from 'node:fs';
 import { CarBlockIterator } from '@ipld/car';
 import * as dagCbor from '@ipld/dag-cbor';
 import * as dagPb from '@ipld/dag-pb';
@@ -143,7 +144,7 @@ export const fileTargets: readonly FuzzTarget[] = [
   {
     name: 'identity',
     form: 'json',
-    seeds: () => recordedIdentities.map(bytesOf),
+    seeds: () => [readFileSync(new URL('../../vectors/config/identity.json', import.meta.url))],
     parse: (input) => {
       const { id, private_key: key } = Object(JSON.parse(utf8(input))) as { id?: Json; private_key?: Json };
       return parseIdentity(id, key, 'identity.json').id;
@@ -151,11 +152,4 @@ export const fileTargets: readonly FuzzTarget[] = [
     // `io/config` parses the text, and tells where it broke.
     isRefusal: (error) => error instanceof SyntaxError,
   },
-];
-
-const recordedIdentities = [
-  JSON.stringify({
-    id: peer,
-    private_key: 'CAESQAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBiojj3XQJ8ZX9UtstPLpdcspnCb8dlCG/83SIAbQPb1w=',
-  }),
 ];
