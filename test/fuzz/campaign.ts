@@ -33,7 +33,7 @@ export async function campaign(target: FuzzTarget, options: CampaignOptions): Pr
     const input = seeds[made] ?? mutated(random, target.form, seeds, words);
     options.onInput?.(input);
     if ((await failureOf(target, input)) === undefined) continue;
-    const small = await shrunk(target, input);
+    const small = await shrunk(target, input, options.onInput);
     const problem = (await failureOf(target, small)) ?? 'it fails only sometimes';
     return { made: made + 1, found: { target: target.name, problem, input: small } };
   }

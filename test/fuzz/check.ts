@@ -35,16 +35,24 @@ export async function failureOf(target: FuzzTarget, input: Uint8Array): Promise<
 const messageLengthMin = 1_000;
 const messagePerByteMax = 16;
 
-/** Runs at most while shrinking. */
+/** Runs at most while shrinking, and processor time: an input may fail because it is slow. */
 const triesMax = 3_000;
+const shrinkCpuMsMax = 30_000;
 
 /** A smaller input that fails too: parts are left out, then bytes made plain. */
-export async function shrunk(target: FuzzTarget, failing: Uint8Array): Promise<Uint8Array> {
+export async function shrunk(
+  target: FuzzTarget,
+  failing: Uint8Array,
+  onInput: (input: Uint8Array) => void = () => {},
+): Promise<Uint8Array> {
   let input = failing;
   let tries = 0;
+  const before = process.threadCpuUsage();
   const fails = async (candidate: Uint8Array): Promise<boolean> => {
     tries += 1;
-    return tries <= triesMax && (await failureOf(target, candidate)) !== undefined;
+    if (tries > triesMax || process.threadCpuUsage(before).user > shrinkCpuMsMax * 1000) return false;
+    onInput(candidate);
+    return (await failureOf(target, candidate)) !== undefined;
   };
   for (let size = Math.ceil(input.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
     for (let at = 0; at < input.length; ) {

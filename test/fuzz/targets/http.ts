@@ -139,6 +139,11 @@ const noCluster = new Proxy(
   },
 );
 
+/** Blocks go nowhere. */
+async function drainBlocks(blocks: AsyncIterable<unknown>): Promise<void> {
+  for await (const _ of blocks);
+}
+
 async function startProxy(): Promise<Running> {
   const node = createServer((request, response) => request.resume().on('end', () => response.end('{}\n')));
   node.listen(0, '127.0.0.1');
@@ -152,7 +157,7 @@ async function startProxy(): Promise<Running> {
     listenMultiaddress: ['/ip4/127.0.0.1/tcp/0'],
     nodeMultiaddress: `/ip4/127.0.0.1/tcp/${address.port}`,
   });
-  proxy.serve({ cluster: new PinsetStandIn(), log: silentLogger });
+  proxy.serve({ cluster: new PinsetStandIn({ blockStream: drainBlocks }), log: silentLogger });
   return {
     port: portOf(proxy.addresses()[0] ?? ''),
     close: async () => {
