@@ -12,18 +12,17 @@ import { targets } from './targets/index.ts';
 interface FoundOnce {
   readonly parser: string;
   readonly base64: string;
-  /** Bytes that follow it, so many times: what only shows at length. */
-  readonly repeated?: { readonly base64: string; readonly times: number };
+  /** Bytes that follow it, so many times each: what only shows at length. */
+  readonly repeated?: readonly { readonly base64: string; readonly times: number }[];
   /** What it did. */
   readonly note: string;
 }
 
 const foundOnce = JSON.parse(readFileSync(new URL('./found.json', import.meta.url), 'utf8')) as FoundOnce[];
 
-function inputOf({ base64, repeated }: FoundOnce): Uint8Array {
-  const head = Buffer.from(base64, 'base64');
-  if (repeated === undefined) return head;
-  return Buffer.concat([head, ...Array.from({ length: repeated.times }, () => Buffer.from(repeated.base64, 'base64'))]);
+function inputOf({ base64, repeated = [] }: FoundOnce): Uint8Array {
+  const tail = repeated.flatMap((part) => Array.from({ length: part.times }, () => Buffer.from(part.base64, 'base64')));
+  return Buffer.concat([Buffer.from(base64, 'base64'), ...tail]);
 }
 
 /** Servers take a connection for each. */

@@ -193,6 +193,8 @@ export const streamTargets: readonly FuzzTarget[] = [
   {
     name: 'bitswap',
     form: 'protobuf',
+    // An empty message is one byte; each is dealt with before the next is read.
+    weightPerByteMax: 256,
     seeds: bitswapSeeds,
     parse: (input) => {
       const reader = new FrameReader();
