@@ -6,6 +6,7 @@ import * as dagPb from '@ipld/dag-pb';
 import { CID } from 'multiformats/cid';
 import { concatBytes, silentLogger, utf8Encode, varintEncode } from '../../../src/base/index.ts';
 import { readSnapshotPins } from '../../../src/cluster/pinset-snapshot.ts';
+import { openCar } from '../../../src/io/add/car.ts';
 import { parseIdentity } from '../../../src/io/config/index.ts';
 import { decodeBase, encodeBase } from '../../../src/io/consensus/base-tag.ts';
 import { ndjson } from '../../../src/io/ipfs/ndjson.ts';
@@ -98,6 +99,16 @@ export const fileTargets: readonly FuzzTarget[] = [
     },
     // The reader is a library, whose every error the commands hand on as a failure of the upload.
     isRefusal: isOfLibrary,
+  },
+  {
+    name: 'cluster-car',
+    form: 'bytes',
+    seeds: () => [carFile, concatBytes([carFile, carFile])],
+    words: [section(concatBytes([rawCid.bytes, utf8Encode('hello\n')])), rawCid.bytes, varintEncode(2 ** 40)],
+    parse: async (input) => {
+      const { root, blocks } = await openCar(stream(input));
+      return [root.toString(), (await drain(blocks())).length];
+    },
   },
   {
     name: 'dag-pb',

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { isFlatService, readFlatService, readService } from '../../../src/model/config/index.ts';
 import * as model from '../../../src/model/index.ts';
+import { parseChunker } from '../../../src/unixfs/chunker.ts';
 import { bytesOf, type FuzzTarget, utf8 } from '../target.ts';
 
 const vectorFile = (name: string): string => readFileSync(new URL(`../../vectors/${name}`, import.meta.url), 'utf8');
@@ -163,6 +164,21 @@ export const modelTargets: readonly FuzzTarget[] = [
       );
     },
     weightPerByteMax: 256,
+  },
+  {
+    name: 'add-params',
+    form: 'text',
+    seeds: texts([
+      'layout=trickle&chunker=size-262144&raw-leaves=true&hidden=true&wrap-with-directory=true&progress=true&cid-version=1',
+      'hash=sha2-512&format=car&shard=true&local=true&stream-channels=false&nocopy=true&no-pin=true&chunker=rabin-16-64-128',
+      `name=a&${query}`,
+    ]),
+    words: ['chunker=', 'rabin-', 'size-', 'buzhash', 'hash=', 'layout=', '-', '&', '=', 'true', 'false'],
+    parse: (input) => {
+      const params = model.parseAddParams(model.parseQuery(utf8(input)), now);
+      parseChunker(params.chunker);
+      return params;
+    },
   },
   {
     name: 'time',
