@@ -48,6 +48,11 @@ async function runNode(folder: string): Promise<void> {
   process.send?.(node.rpcUrl());
 }
 
+/** Blocks go nowhere. */
+async function drainBlocks(blocks: AsyncIterable<unknown>): Promise<void> {
+  for await (const _ of blocks);
+}
+
 async function runProxy(nodeUrl: string): Promise<void> {
   const { hostname, port } = new URL(nodeUrl);
   const initial = initialService({ hostname: '', secret: '' }).ipfsproxy;
@@ -57,7 +62,7 @@ async function runProxy(nodeUrl: string): Promise<void> {
     listenMultiaddress: ['/ip4/127.0.0.1/tcp/0'],
     nodeMultiaddress: `/ip4/${hostname}/tcp/${port}`,
   });
-  proxy.serve({ cluster: new PinsetStandIn(), log: silentLogger });
+  proxy.serve({ cluster: new PinsetStandIn({ blockStream: drainBlocks }), log: silentLogger });
   const address = parseSocketAddress(proxy.addresses()[0] ?? '');
   process.once('disconnect', () => process.exit());
   if ('port' in address) process.send?.(`http://${address.host}:${address.port}`);

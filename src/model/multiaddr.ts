@@ -23,6 +23,8 @@ const unixPrefix = '/unix';
 const unixCode = 400;
 const unparsedPrefix = '/x-unparsed/';
 const textLengthMax = 4096;
+/** Longer ones are not looked into: printing the base58 of a long peer id takes quadratic time. Real ones have a few dozen. */
+const parsedBytesMax = 1024;
 /** Addresses remembered in each direction; all are forgotten when more come. */
 const rememberedMax = 2048;
 
@@ -42,6 +44,7 @@ export function multiaddrToBytes(text: Multiaddr): Uint8Array {
   const known = bytesOfText.get(text);
   if (known !== undefined) return known;
   const bytes = convert(text);
+  if (bytes.length > parsedBytesMax) return bytes;
   if (bytesOfText.size >= rememberedMax) bytesOfText.clear();
   bytesOfText.set(text, bytes);
   return bytes;
@@ -49,6 +52,7 @@ export function multiaddrToBytes(text: Multiaddr): Uint8Array {
 
 /** Text of a binary multiaddr; never fails, see above. */
 export function multiaddrFromBytes(bytes: Uint8Array): Multiaddr {
+  if (bytes.length > parsedBytesMax) return unparsedPrefix + hexEncode(bytes);
   // FNV-1a: enough to find an address again, the comparison decides.
   let key = 0x811c9dc5;
   for (const byte of bytes) key = Math.imul(key ^ byte, 0x01000193);
@@ -85,11 +89,13 @@ function convert(text: string): Uint8Array {
   const shown = text.length > 256 ? `${text.slice(0, 256)}…` : text;
   if (text === '') throw bad('empty multiaddr');
   if (!text.startsWith('/')) throw bad(`failed to parse multiaddr "${shown}": must begin with /`);
-  if (text.length > textLengthMax)
+  const isUnparsed = text.startsWith(unparsedPrefix);
+  if (text.length > textLengthMax && !isUnparsed) {
     throw bad(`failed to parse multiaddr "${shown}": longer than ${textLengthMax} letters`);
+  }
   try {
     if (text.startsWith(`${unixPrefix}/`)) return unixBytes(text.slice(unixPrefix.length));
-    return text.startsWith(unparsedPrefix) ? hexDecode(text.slice(unparsedPrefix.length)) : multiaddr(text).bytes;
+    return isUnparsed ? hexDecode(text.slice(unparsedPrefix.length)) : multiaddr(text).bytes;
   } catch (error) {
     throw bad(`failed to parse multiaddr "${shown}": ${errorMessage(error)}`, error);
   }
