@@ -5,6 +5,7 @@ export { ApiCall, sendJson, sendNothing } from './api-call.ts';
 export type { Credentials, Principal } from './auth.ts';
 export type { CorsOptions } from './cors.ts';
 export { HttpError } from './errors.ts';
+export { type EventStreamPage, sendEvents } from './event-stream.ts';
 export { isOriginAllowed } from './origin.ts';
 export { RequestError } from './request-error.ts';
 export {

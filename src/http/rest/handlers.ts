@@ -2,6 +2,7 @@
 import type { RouteId } from '../../model/index.ts';
 import { issueToken, revokeToken } from '../kit/index.ts';
 import type { Context } from './context.ts';
+import { getEvents } from './events.ts';
 import {
   getAlerts,
   getBandwidth,
@@ -59,6 +60,7 @@ export const handlers: Readonly<Record<RouteId, Handler>> = {
   getMemberStates,
   getBandwidth,
   getOperations,
+  getEvents,
   getReplication,
   getMetrics,
   getMetricNames,
