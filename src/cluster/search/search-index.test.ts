@@ -20,7 +20,7 @@ import {
 import { createMemoryDatastore } from '../memory-datastore.ts';
 import { openPinset, type PinsetState } from '../pinset.ts';
 import type { Datastore, PinPageRequest, PinsetObserver } from '../ports.ts';
-import { allKeys, beginningsOf, decodeBeginnings, encodeBeginnings, textBytesMax } from './entries.ts';
+import { allKeys, beginningsOf, entryOf, textBytesMax } from './entries.ts';
 import { pinPage } from './pin-pages.ts';
 import { candidatesMax, SearchIndex } from './search-index.ts';
 
@@ -248,7 +248,7 @@ describe('SearchIndex', () => {
     const at = scene();
     await at.write(pin(1, { name: 'ab' }), pin(2, { name: 'ac' }));
     assert.equal((await walk(at, { namePrefix: 'a', metadata: {} }, 5)).length, 2);
-    const [left] = beginningsOf({ name: 'aa', metadata: null, timestamp: null });
+    const [left] = beginningsOf(entryOf({ name: 'aa', metadata: null, timestamp: null }));
     assert.ok(left !== undefined);
     const keys = [1, 3].map((n) => Buffer.concat([left, utf8Encode(stateKey(cidNumber(n)))]));
     await at.store.batch(
@@ -379,12 +379,20 @@ describe('cursors', () => {
     });
   });
 
-  it('beginnings of keys come back as they were', () => {
+  it('an entry has a beginning for the name, each key of the metadata and the time, however long they are', () => {
     fc.assert(
       fc.property(fc.string(), fc.dictionary(fc.string(), fc.string()), fc.integer(), (name, meta, seconds) => {
-        const beginnings = beginningsOf({ name, metadata: meta, timestamp: { seconds, nanos: 0 } });
-        assert.deepEqual(decodeBeginnings(encodeBeginnings(beginnings)), beginnings);
+        const long = name.repeat(50);
+        const entry = entryOf({ name: long, metadata: meta, timestamp: { seconds, nanos: 0 } });
+        const beginnings = beginningsOf(entry);
+        assert.equal(beginnings.length, 2 + Object.keys(meta).length);
+        const sizes = beginnings.reduce((sum, { length }) => sum + 2 + length, 0);
+        assert.equal(sizes, entry.length);
       }),
     );
+    const many = Object.fromEntries(Array.from({ length: 3000 }, (_, n) => [`${n}`, '\0'.repeat(200)]));
+    const beginnings = beginningsOf(entryOf({ name: '', metadata: many, timestamp: null }));
+    assert.equal(beginnings.length, 3001);
+    assert.ok(beginnings.every(({ length }) => length <= 2 * (2 * textBytesMax + 2) + 1));
   });
 });
