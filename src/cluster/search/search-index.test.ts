@@ -321,6 +321,30 @@ describe('SearchIndex', () => {
     assert.deepEqual(await entriesOf(at.store), left);
   });
 
+  it('ends in the middle of being made: nobody is shown what is not complete', async () => {
+    const at = scene();
+    await at.write(...Array.from({ length: 2000 }, (_, n) => pin(n, { name: 'a' })));
+    let batches = 0;
+    const { get, scan, batch } = boundStore(createMemoryDatastore());
+    const index = new SearchIndex({
+      pinset: at.pinset,
+      logger: silentLogger,
+      openStore: async () => ({
+        get,
+        scan,
+        close: async () => {},
+        batch: async (ops, options) => {
+          await batch(ops, options);
+          batches += 1;
+          if (batches === 4) void index.close();
+        },
+      }),
+    });
+    at.index = index;
+    await assert.rejects(walk(at, { name: 'a', metadata: {} }, 5), { code: 'cluster/stopped' });
+    assert.equal(batches, 4);
+  });
+
   it('looks at a bounded number of pins for a page', async () => {
     const at = scene();
     await at.write(...Array.from({ length: 6000 }, (_, n) => pin(n, { name: n === 5999 ? 'ab' : 'a' })));

@@ -180,7 +180,7 @@ export class SearchIndex {
 
   /** Lets those go on whose changes are written. */
   #tell(): void {
-    if (this.#mustCompare || this.#waiters.length === 0) return;
+    if (this.#isDisturbed || this.#waiters.length === 0) return;
     const [oldest] = this.#noted.values();
     const outstanding = oldest?.order ?? Number.POSITIVE_INFINITY;
     this.#waiters = this.#waiters.filter(({ order, done }) => {
@@ -280,7 +280,7 @@ export class SearchIndex {
     logger.info('the index for searches is complete', { pins, changed: progress.ops });
   }
 
-  /** What is being compared is of no use. */
+  /** The index is not complete, or will not be any more. */
   get #isDisturbed(): boolean {
     return this.#mustCompare || this.#closing.signal.aborted;
   }
