@@ -323,7 +323,7 @@ describe('SearchIndex', () => {
 
   it('ends in the middle of being made: nobody is shown what is not complete', async () => {
     const at = scene();
-    await at.write(...Array.from({ length: 2000 }, (_, n) => pin(n, { name: 'a' })));
+    await at.write(...Array.from({ length: 2000 }, (_, n) => pin(n, { name: n % 10 === 0 ? 'a' : 'b' })));
     let batches = 0;
     const { get, scan, batch } = boundStore(createMemoryDatastore());
     const index = new SearchIndex({
@@ -341,7 +341,7 @@ describe('SearchIndex', () => {
       }),
     });
     at.index = index;
-    await assert.rejects(walk(at, { name: 'a', metadata: {} }, 5), { code: 'cluster/stopped' });
+    await assert.rejects(walk(at, { name: 'a', metadata: {} }, 1000), { code: 'cluster/stopped' });
     assert.equal(batches, 4);
   });
 
