@@ -6,7 +6,9 @@ import { type IncomingMessage, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { createClient } from '../../src/client/index.ts';
 import { type Cluster, createCluster } from '../../src/index.ts';
+import { collect } from '../support/collect.ts';
 import { cidNumber } from '../support/pins.ts';
 
 const loopback = ['/ip4/127.0.0.1/tcp/0'];
@@ -210,6 +212,34 @@ describe('events over HTTP', () => {
       await refused('/events?types=pin,pins'),
       '400 parameter types: found "pins", expected some of pin, status, peer, alert, with commas between',
     );
+  });
+
+  it('the client of this package reads lists, pages, searches and events', async () => {
+    const client = createClient({ url });
+    const whole = client.allocations();
+    assert.equal((await collect(whole)).length, pinCount);
+    assert.equal(whole.complete, true);
+    const found: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const list = client.allocations({ namePrefix: 'site', limit: 4, ...(cursor === undefined ? {} : { cursor }) });
+      for await (const { name } of list) found.push(name);
+      assert.equal(list.complete, true);
+      cursor = list.next;
+    } while (cursor !== undefined);
+    assert.equal(found.length, pinCount / 2);
+    assert.ok('' in (await client.bandwidth()));
+
+    const first = await open('/events?types=pin');
+    const [, id = ''] = /^id: (\S+)$/m.exec(await first.until('\n\n')) ?? [];
+    first.close();
+    await cluster.pin(cid, { name: 'for the client' });
+    for await (const { type, data } of client.events({ types: ['pin'], lastEventId: id })) {
+      assert.equal(type, 'pin');
+      assert.equal(JSON.parse(data).pin.name, 'for the client');
+      break;
+    }
+    await cluster.unpin(cid);
   });
 
   it('end with the peer, as a whole answer; an index that was made is right after the restart', async () => {
