@@ -59,6 +59,7 @@ import { AllocationWriter } from './allocation-writer.ts';
 import { Allocator } from './allocator.ts';
 import { bootstrap } from './bootstrap.ts';
 import { cannotCordon, followerMode, noAdder, noMember, notPinned, otherCluster } from './errors.ts';
+import { PeerEvents } from './events/peer-events.ts';
 import { Expiry } from './expiry.ts';
 import { GlobalStatus } from './global-status.ts';
 import { Healer } from './healer.ts';
@@ -82,6 +83,8 @@ import type {
   Consensus,
   CordonFile,
   Datastore,
+  EventPage,
+  EventsOptions,
   Host,
   Informer,
   IpfsConnector,
@@ -94,6 +97,7 @@ import type {
   RevocationFile,
   Rpc,
   StatusListOptions,
+  StatusObserver,
   UploadEntry,
 } from './ports.ts';
 import { Rebalancer } from './rebalancer.ts';
@@ -163,6 +167,8 @@ export interface Peer extends ClusterApi, Startable {
   bootstrap(addresses: readonly Multiaddr[]): Promise<void>;
   /** To be told of what is applied. */
   readonly observer: PinsetObserver;
+  /** To be told what becomes of single pins here. */
+  readonly statusObserver: StatusObserver;
   /** Who this peer is, with the last known id of its IPFS node. For the tracker. */
   identity(): TrackerIdentity;
   /** To be told of each beginning and end of a pin, and each end of a garbage collection. Never waits. */
@@ -192,6 +198,7 @@ class ClusterPeer implements Peer {
   readonly ready: Promise<void>;
   readonly removed: Promise<void>;
   readonly observer: PinsetObserver;
+  readonly statusObserver: StatusObserver;
   readonly #options: PeerOptions;
   readonly #deps: PeerDeps;
   readonly #pinner: Pinner;
@@ -203,6 +210,7 @@ class ClusterPeer implements Peer {
   readonly #rebalancer: Rebalancer;
   readonly #expiry: Expiry;
   readonly #search: SearchIndex | undefined;
+  readonly #events: PeerEvents;
   readonly #revocations: Revocations;
   readonly #loops: Loop[];
   /** Publishes metrics to members that have just connected: what was published before has not reached them. */
@@ -248,6 +256,9 @@ class ClusterPeer implements Peer {
       ...{ pinner: this.#pinner, watch: this.#watch },
     });
     this.#search = this.#createIndex();
+    const eventDeps = { watch: this.#watch, monitor, clock, logger: deps.logger };
+    this.#events = new PeerEvents({ pingIntervalMs: options.monitorPingIntervalMs }, eventDeps);
+    this.statusObserver = this.#events.statuses;
     this.observer = this.#createObserver();
     const { answersInOrder } = deps;
     const { followerMode } = options;
@@ -269,6 +280,7 @@ class ClusterPeer implements Peer {
     monitor.onAlert(({ name }) => {
       if (name === pingName && this.#isReadyNow) this.#maybeHeal();
     });
+    this.#events.start();
     await monitor.start();
     // Not waited for: an IPFS node that hangs must not keep the peer from starting.
     ipfs.start().catch((error) => this.#deps.logger.error('IPFS connector', { error: errorMessage(error) }));
@@ -599,6 +611,10 @@ class ClusterPeer implements Peer {
     return this.#deps.monitor.alerts();
   }
 
+  events(options: EventsOptions): AsyncIterable<EventPage> {
+    return this.#events.read(options);
+  }
+
   async sendMetrics(call: CallOptions = {}): Promise<void> {
     await this.#own.send(call);
   }
@@ -669,6 +685,7 @@ class ClusterPeer implements Peer {
         quietly('healing', () => this.#healer.stop()),
         quietly('expiry', () => this.#expiry.stop()),
         quietly('searches', async () => this.#search?.close()),
+        quietly('events', () => this.#events.stop()),
         ...[this.#greeting, ...this.#loops].map((loop) => quietly('loop', () => loop.stop())),
         quietly('monitor', () => monitor.stop()),
         quietly('tracker', () => tracker.stop()),
@@ -705,15 +722,21 @@ class ClusterPeer implements Peer {
   #createObserver(): PinsetObserver {
     const expiry = this.#expiry.observer;
     const search = this.#search?.observer;
+    const events = this.#events.pinset;
     return {
       onPin: (pin) => {
         expiry.onPin(pin);
         search?.onPin(pin);
+        events.onPin(pin);
       },
-      onUnpin: (pin) => search?.onUnpin(pin),
+      onUnpin: (pin) => {
+        search?.onUnpin(pin);
+        events.onUnpin(pin);
+      },
       onReplaced: () => {
         expiry.onReplaced();
         search?.onReplaced();
+        events.onReplaced();
       },
     };
   }

@@ -12,8 +12,10 @@ import type {
   AllocationExplanation,
   BandwidthByProtocol,
   Cid,
+  ClusterEvent,
   ConnectGraph,
   CordonMode,
+  EventTopic,
   GlobalPinInfo,
   GlobalRepoGc,
   GlobalStatusRow,
@@ -381,6 +383,13 @@ export interface Informer {
 
 // ---------------------------------------------------------------------------------------------------- tracker
 
+/** Told what becomes of single pins on this peer; called synchronously, must not wait for anything. */
+export interface StatusObserver {
+  /** Asked first: most of the time nobody wants to know. */
+  isWanted(): boolean;
+  onStatus(info: PinInfo): void;
+}
+
 /** Keeps this peer's IPFS node in line with the pinset. */
 export interface PinTracker extends Startable {
   /** Never waits and never fails: work is queued or found again by the next reconciliation. */
@@ -411,6 +420,24 @@ export interface RebalanceOptions {
   readonly isDryRun: boolean;
   /** Moves at most, which are kept in memory. */
   readonly movesMax: number;
+}
+
+/** Which events are read, and from where on. */
+export interface EventsOptions {
+  readonly topics: ReadonlySet<EventTopic>;
+  /** Id of the last event that was read; absent: from now on. */
+  readonly after?: string;
+  /** The reader was so slow that it would soon miss something; it gets nothing more, and is to come back where it was. */
+  readonly onCut: () => void;
+  readonly signal?: AbortSignal;
+}
+
+/** Some events. */
+export interface EventPage {
+  /** Of the last event up to which the reader has been told all. */
+  readonly id: string;
+  /** None: there was nothing for the reader for a while. */
+  readonly events: readonly ClusterEvent[];
 }
 
 /** One page of pins that is asked for. */
@@ -519,4 +546,10 @@ export interface ClusterApi {
   metrics(name: string): readonly Metric[];
   metricNames(): readonly string[];
   alerts(): readonly Alert[];
+  /**
+   * What happens on this peer from now on, or behind an event that was read before, without an end: a page at once, and one every 15 s at
+   * least. The first event is `reset` when others behind that one cannot be told any more. Throws `cluster/too-many-readers`,
+   * `cluster/stopped`.
+   */
+  events(options: EventsOptions): AsyncIterable<EventPage>;
 }

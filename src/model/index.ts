@@ -11,6 +11,16 @@ export type { Codec } from './codec.ts';
 export { metricCodec, rpcResponseCodec, serviceIdCodec, skipMsgpackValue } from './codecs.ts';
 export { formatGoDuration, parseGoDuration } from './duration.ts';
 export type { EndOfStream } from './end-of-stream.ts';
+export {
+  type ClusterEvent,
+  type EventId,
+  type EventTopic,
+  type EventType,
+  eventTopics,
+  formatEventId,
+  type PeerEventState,
+  parseEventId,
+} from './event.ts';
 export { formatStatusFilter, parsePinTypeFilter, parseStatusFilter, statusMatches } from './filters.ts';
 export { type RpcErrorType, type RpcResponse, rpcErrorTypes, type ServiceId } from './gorpc.ts';
 export {
@@ -165,6 +175,7 @@ export {
 export { readStatusRows, type StatusBlock, type StatusPlace, StatusRowWriter } from './status-block.ts';
 export {
   type GlobalStatusRow,
+  globalOfOne,
   globalPinInfoOf,
   type PeerLabel,
   type PeerStatus,

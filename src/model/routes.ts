@@ -3,8 +3,8 @@
  * Source: Go `api/rest/restapi.go` `routes`.
  */
 
-/** object: one JSON document; stream: one document per line; none: no body. */
-export type ReplyKind = 'object' | 'stream' | 'none';
+/** object: one JSON document; stream: one document per line; events: server-sent events without an end; none: no body. */
+export type ReplyKind = 'object' | 'stream' | 'events' | 'none';
 
 /** none: open to everybody; read: changes nothing; write: needs full credentials. */
 export type RouteAccess = 'none' | 'read' | 'write';
@@ -57,6 +57,7 @@ export type RouteId =
   | 'getMemberStates'
   | 'getBandwidth'
   | 'getOperations'
+  | 'getEvents'
   | 'getReplication'
   | 'getMetrics'
   | 'getMetricNames'
@@ -241,6 +242,22 @@ export const routes: readonly Route[] = [
     'read',
     [local, { name: 'cid', summary: 'Only of this CID' }],
     'Unfinished pins and unpins of all peers: cause, since when, attempts, next try, place in the queue; not in the Go peer',
+  ),
+  row(
+    'getEvents',
+    'GET',
+    '/events',
+    'events',
+    'read',
+    [
+      { name: 'types', summary: 'Some of `pin`, `status`, `peer`, `alert`, with commas between; all when absent' },
+      {
+        name: 'last-event-id',
+        summary:
+          'Goes on behind this event, as the header `Last-Event-ID` does; `reset` comes first when that is not possible',
+      },
+    ],
+    'What happens on the peer that is called, as server-sent events, until one of both ends it; not in the reference',
   ),
   row('getGraph', 'GET', '/health/graph', 'object', 'read', [], 'Which members and IPFS nodes are connected'),
   row('getAlerts', 'GET', '/health/alerts', 'object', 'read', [], 'Metrics that have expired, the newest first'),

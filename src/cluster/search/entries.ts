@@ -12,7 +12,7 @@
  * Texts are cut to `textBytesMax`: a key is a hint, and what is found is compared with the pin itself. So that they can have any bytes
  * and still sort as they should, a zero in them is followed by 255, and their end is a zero and a one.
  */
-import { bytesEqual, concatBytes, utf8Encode } from '../../base/index.ts';
+import { bytesEqual, concatBytes, copyBytes, utf8Encode } from '../../base/index.ts';
 import type { Pin, PinSearch, StoredPin, Time } from '../../model/index.ts';
 import type { KeyRange } from '../ports.ts';
 
@@ -40,11 +40,11 @@ export function pinEntryKey(stateKey: Uint8Array): Uint8Array {
   return concatBytes([Uint8Array.of(tags.pin), stateKey]);
 }
 
-/** The pins behind `after` up to `last`; without them from the first, and to the last of all. */
-export function pinEntryRange(after: Uint8Array | undefined, last: Uint8Array | undefined): KeyRange {
+/** The pins behind `after`; without it all. */
+export function pinEntryRange(after: Uint8Array | undefined): KeyRange {
   return {
     start: after === undefined ? Uint8Array.of(tags.pin) : behind(pinEntryKey(after)),
-    end: last === undefined ? Uint8Array.of(tags.pin + 1) : behind(pinEntryKey(last)),
+    end: Uint8Array.of(tags.pin + 1),
   };
 }
 
@@ -53,21 +53,34 @@ export function behind(key: Uint8Array): Uint8Array {
   return concatBytes([key, Uint8Array.of(0)]);
 }
 
-/** The beginnings of the keys that a pin is found by. Two may be equal: of metadata whose keys are, as far as they are kept. */
-export function beginningsOf({ name, metadata, timestamp }: SearchedPin): Uint8Array[] {
-  const beginnings = [nameBeginning(name)];
-  for (const [key, value] of Object.entries(metadata ?? {})) beginnings.push(metadataBeginning(key, value));
-  if (timestamp !== null) beginnings.push(timeBeginning(timestamp.seconds));
-  return beginnings;
+/**
+ * What the index has of a pin: the beginnings of the keys that it is found by. Two may be equal: of metadata whose keys are, as far as they
+ * are kept.
+ */
+export function entryOf({ name, metadata, timestamp }: SearchedPin): Uint8Array {
+  writer.clear();
+  writer.begin(tags.name);
+  writer.text(name);
+  writer.end();
+  if (metadata !== null) {
+    for (const key of Object.keys(metadata)) {
+      writer.begin(tags.metadata);
+      writer.text(key);
+      // An own key.
+      writer.text(metadata[key] as string);
+      writer.end();
+    }
+  }
+  if (timestamp !== null) {
+    writer.begin(tags.time);
+    writer.seconds(timestamp.seconds);
+    writer.end();
+  }
+  return writer.bytes();
 }
 
-/** Joins beginnings to a value. */
-export function encodeBeginnings(beginnings: readonly Uint8Array[]): Uint8Array {
-  return concatBytes(beginnings.flatMap((bytes) => [Uint8Array.of(bytes.length >> 8, bytes.length & 255), bytes]));
-}
-
-/** Of what `encodeBeginnings` has made; of anything else whatever it may be. */
-export function decodeBeginnings(value: Uint8Array): Uint8Array[] {
+/** The beginnings in an entry; of anything else whatever it may be. */
+export function beginningsOf(value: Uint8Array): Uint8Array[] {
   const beginnings: Uint8Array[] = [];
   for (let at = 0; at + 1 < value.length; ) {
     const end = at + 2 + (((value[at] ?? 0) << 8) | (value[at + 1] ?? 0));
@@ -92,8 +105,10 @@ export function planOf(search: PinSearch): SearchPlan {
   const [first] = Object.entries(metadata);
   if (first !== undefined) return textPlan(rangeBehind(metadataBeginning(...first)), () => true);
   if (namePrefix !== undefined) {
-    // A cut name must be found by all that it begins with.
-    const start = concatBytes([Uint8Array.of(tags.name), escaped(cut(utf8Encode(namePrefix)))]);
+    const start = beginning(() => {
+      writer.begin(tags.name);
+      writer.prefix(namePrefix);
+    });
     return textPlan(rangeBehind(start), (key, pin) => startsWith(key, nameBeginning(pin.name)));
   }
   return timePlan(createdAfter, createdBefore);
@@ -118,30 +133,107 @@ function timePlan(after: Time | undefined, before: Time | undefined): SearchPlan
 }
 
 function nameBeginning(name: string): Uint8Array {
-  return concatBytes([Uint8Array.of(tags.name), escaped(cut(utf8Encode(name))), textEnd]);
+  return beginning(() => {
+    writer.begin(tags.name);
+    writer.text(name);
+  });
 }
 
 function metadataBeginning(key: string, value: string): Uint8Array {
-  const [keyBytes, valueBytes] = [key, value].map((text) => escaped(cut(utf8Encode(text))));
-  return concatBytes([Uint8Array.of(tags.metadata), keyBytes ?? textEnd, textEnd, valueBytes ?? textEnd, textEnd]);
+  return beginning(() => {
+    writer.begin(tags.metadata);
+    writer.text(key);
+    writer.text(value);
+  });
 }
 
 function timeBeginning(seconds: number): Uint8Array {
-  const bytes = new Uint8Array(1 + secondsBytes);
-  bytes[0] = tags.time;
-  const sorted = Math.min(Math.max(0, seconds + secondsOffset), Number.MAX_SAFE_INTEGER);
-  new DataView(bytes.buffer).setBigUint64(1, BigInt(sorted));
-  return bytes;
+  return beginning(() => {
+    writer.begin(tags.time);
+    writer.seconds(seconds);
+  });
 }
 
-function cut(bytes: Uint8Array): Uint8Array {
-  return bytes.length <= textBytesMax ? bytes : bytes.subarray(0, textBytesMax);
+/** As it is in an entry, without its length. */
+function beginning(write: () => void): Uint8Array {
+  writer.clear();
+  write();
+  writer.end();
+  return writer.bytes().subarray(lengthBytes);
 }
 
-function escaped(bytes: Uint8Array): Uint8Array {
-  if (!bytes.includes(0)) return bytes;
-  return Uint8Array.from([...bytes].flatMap((byte) => (byte === 0 ? [0, 255] : [byte])));
+const lengthBytes = 2;
+/** Of one text: each of its bytes may be a zero. */
+const writtenBytesMax = 2 * textBytesMax + textEnd.length;
+
+/** Writes beginnings, each behind its length, into memory that is used again and again. */
+class EntryWriter {
+  #bytes = new Uint8Array(4096);
+  #length = 0;
+  #start = 0;
+
+  clear(): void {
+    this.#length = 0;
+  }
+
+  /** What was written, as a copy. */
+  bytes(): Uint8Array {
+    return copyBytes(this.#bytes.subarray(0, this.#length));
+  }
+
+  begin(tag: number): void {
+    this.#reserve(lengthBytes + 1);
+    this.#start = this.#length;
+    this.#length += lengthBytes;
+    this.#bytes[this.#length++] = tag;
+  }
+
+  end(): void {
+    const length = this.#length - this.#start - lengthBytes;
+    this.#bytes[this.#start] = length >> 8;
+    this.#bytes[this.#start + 1] = length & 255;
+  }
+
+  /** Cut, escaped, and with its end. */
+  text(text: string): void {
+    this.prefix(text);
+    this.#bytes.set(textEnd, this.#length);
+    this.#length += textEnd.length;
+  }
+
+  /** The same without an end. */
+  prefix(text: string): void {
+    this.#reserve(writtenBytesMax);
+    const source = utf8Encode(text);
+    const size = Math.min(source.length, textBytesMax);
+    const bytes = this.#bytes;
+    let at = this.#length;
+    for (let i = 0; i < size; i++) {
+      const byte = source[i] as number; // i < size <= length
+      bytes[at++] = byte;
+      if (byte === 0) bytes[at++] = 255;
+    }
+    this.#length = at;
+  }
+
+  /** So that they sort as they should. */
+  seconds(seconds: number): void {
+    this.#reserve(secondsBytes);
+    const sorted = Math.min(Math.max(0, seconds + secondsOffset), Number.MAX_SAFE_INTEGER);
+    const high = Math.floor(sorted / 2 ** 32);
+    for (let shift = 24; shift >= 0; shift -= 8) this.#bytes[this.#length++] = (high >>> shift) & 255;
+    for (let shift = 24; shift >= 0; shift -= 8) this.#bytes[this.#length++] = ((sorted >>> 0) >>> shift) & 255;
+  }
+
+  #reserve(more: number): void {
+    if (this.#length + more <= this.#bytes.length) return;
+    const grown = new Uint8Array(2 * (this.#length + more));
+    grown.set(this.#bytes.subarray(0, this.#length));
+    this.#bytes = grown;
+  }
 }
+
+const writer = new EntryWriter();
 
 /** All keys with that beginning. */
 function rangeBehind(start: Uint8Array): KeyRange {

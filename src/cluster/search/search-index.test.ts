@@ -20,9 +20,9 @@ import {
 import { createMemoryDatastore } from '../memory-datastore.ts';
 import { openPinset, type PinsetState } from '../pinset.ts';
 import type { Datastore, PinPageRequest, PinsetObserver } from '../ports.ts';
-import { allKeys, beginningsOf, decodeBeginnings, encodeBeginnings, textBytesMax } from './entries.ts';
+import { allKeys, beginningsOf, entryOf, textBytesMax } from './entries.ts';
 import { pinPage } from './pin-pages.ts';
-import { SearchIndex } from './search-index.ts';
+import { candidatesMax, SearchIndex } from './search-index.ts';
 
 interface Scene {
   readonly pinset: PinsetState;
@@ -248,7 +248,7 @@ describe('SearchIndex', () => {
     const at = scene();
     await at.write(pin(1, { name: 'ab' }), pin(2, { name: 'ac' }));
     assert.equal((await walk(at, { namePrefix: 'a', metadata: {} }, 5)).length, 2);
-    const [left] = beginningsOf({ name: 'aa', metadata: null, timestamp: null });
+    const [left] = beginningsOf(entryOf({ name: 'aa', metadata: null, timestamp: null }));
     assert.ok(left !== undefined);
     const keys = [1, 3].map((n) => Buffer.concat([left, utf8Encode(stateKey(cidNumber(n)))]));
     await at.store.batch(
@@ -321,6 +321,30 @@ describe('SearchIndex', () => {
     assert.deepEqual(await entriesOf(at.store), left);
   });
 
+  it('ends in the middle of being made: nobody is shown what is not complete', async () => {
+    const at = scene();
+    await at.write(...Array.from({ length: 2000 }, (_, n) => pin(n, { name: n % 10 === 0 ? 'a' : 'b' })));
+    let batches = 0;
+    const { get, scan, batch } = boundStore(createMemoryDatastore());
+    const index = new SearchIndex({
+      pinset: at.pinset,
+      logger: silentLogger,
+      openStore: async () => ({
+        get,
+        scan,
+        close: async () => {},
+        batch: async (ops, options) => {
+          await batch(ops, options);
+          batches += 1;
+          if (batches === 4) void index.close();
+        },
+      }),
+    });
+    at.index = index;
+    await assert.rejects(walk(at, { name: 'a', metadata: {} }, 1000), { code: 'cluster/stopped' });
+    assert.equal(batches, 4);
+  });
+
   it('looks at a bounded number of pins for a page', async () => {
     const at = scene();
     await at.write(...Array.from({ length: 6000 }, (_, n) => pin(n, { name: n === 5999 ? 'ab' : 'a' })));
@@ -328,10 +352,13 @@ describe('SearchIndex', () => {
     const deps = { pinset: () => at.pinset, index: at.index };
     assert.deepEqual(await pinPage(request, deps, {}), { pins: [], next: '' });
     const rare = { search: { namePrefix: 'a', metadata: {} }, types: pinTypeBits['meta-pin'], limit: 10, cursor: '' };
-    const first = await pinPage(rare, deps, {});
-    assert.deepEqual(first.pins, []);
-    assert.notEqual(first.next, '');
-    assert.equal((await pinPage({ ...rare, cursor: first.next }, deps, {})).next, '');
+    let pages = 0;
+    for (let cursor = ''; pages === 0 || cursor !== ''; pages++) {
+      const page = await pinPage({ ...rare, cursor }, deps, {});
+      assert.deepEqual(page.pins, []);
+      cursor = page.next;
+    }
+    assert.equal(pages, 6000 / candidatesMax + 1);
   });
 });
 
@@ -376,12 +403,20 @@ describe('cursors', () => {
     });
   });
 
-  it('beginnings of keys come back as they were', () => {
+  it('an entry has a beginning for the name, each key of the metadata and the time, however long they are', () => {
     fc.assert(
       fc.property(fc.string(), fc.dictionary(fc.string(), fc.string()), fc.integer(), (name, meta, seconds) => {
-        const beginnings = beginningsOf({ name, metadata: meta, timestamp: { seconds, nanos: 0 } });
-        assert.deepEqual(decodeBeginnings(encodeBeginnings(beginnings)), beginnings);
+        const long = name.repeat(50);
+        const entry = entryOf({ name: long, metadata: meta, timestamp: { seconds, nanos: 0 } });
+        const beginnings = beginningsOf(entry);
+        assert.equal(beginnings.length, 2 + Object.keys(meta).length);
+        const sizes = beginnings.reduce((sum, { length }) => sum + 2 + length, 0);
+        assert.equal(sizes, entry.length);
       }),
     );
+    const many = Object.fromEntries(Array.from({ length: 3000 }, (_, n) => [`${n}`, '\0'.repeat(200)]));
+    const beginnings = beginningsOf(entryOf({ name: '', metadata: many, timestamp: null }));
+    assert.equal(beginnings.length, 3001);
+    assert.ok(beginnings.every(({ length }) => length <= 2 * (2 * textBytesMax + 2) + 1));
   });
 });

@@ -4,8 +4,7 @@
  *
  * How it knows that it is right: whenever it may not be (after a start, after the state was replaced, after more changes than it can
  * remember) it is compared with the pinset from end to end, pin by pin, both being in the order of state keys, and what differs is written.
- * To make it is to compare an empty one. Searches wait meanwhile; a page that is read by whoever compares is of the moment, so changes
- * may come and be written at any time in between.
+ * To make it is to compare an empty one. Searches wait meanwhile; changes may come at any time in between, and are written by themselves.
  *
  * A crash or a power cut may take writes. An entry too many is harmless, since what is found is looked up in the pinset; one too few is
  * found by the comparison of the next start.
@@ -18,6 +17,7 @@ import {
   type Logger,
   noBytes,
   OperatingError,
+  utf8Decode,
   utf8Encode,
 } from '../../base/index.ts';
 import { type Cid, matchesSearch, type Pin, type PinSearch, type StoredPin, stateKey } from '../../model/index.ts';
@@ -26,8 +26,7 @@ import {
   allKeys,
   beginningsOf,
   behind,
-  decodeBeginnings,
-  encodeBeginnings,
+  entryOf,
   pinEntryKey,
   pinEntryRange,
   planOf,
@@ -62,7 +61,9 @@ export interface FoundPins {
 }
 
 /** Pins that are compared or written in one go: less than 5 ms of work. */
-const pinsAtOnce = 256;
+const pinsAtOnce = 128;
+/** Pins that are compared from one look: old looks keep a store from tidying up. */
+const pinsOfStretch = 8192;
 /** Changes that are remembered; when there are more, all pins are compared. */
 const notedMax = 65_536;
 /** Pins that are looked at for one page: whoever looks for what is rare among much gets short pages. */
@@ -88,6 +89,8 @@ export class SearchIndex {
   #mustCompare = false;
   /** Changed and not written yet, in the order of the first change of each. */
   #noted = new Map<string, Noted>();
+  /** State keys of what has changed since the look that a comparison is working on. */
+  #changed: Set<string> | undefined;
   /** Numbers the changes. */
   #order = 0;
   #waiters: Waiter[] = [];
@@ -136,6 +139,7 @@ export class SearchIndex {
 
   #note(cid: Cid): void {
     this.#order += 1;
+    this.#changed?.add(stateKey(cid));
     if (this.#noted.has(cid.key)) return;
     if (this.#noted.size >= notedMax) {
       this.#doubt();
@@ -176,7 +180,7 @@ export class SearchIndex {
 
   /** Lets those go on whose changes are written. */
   #tell(): void {
-    if (this.#mustCompare || this.#waiters.length === 0) return;
+    if (this.#isDisturbed || this.#waiters.length === 0) return;
     const [oldest] = this.#noted.values();
     const outstanding = oldest?.order ?? Number.POSITIVE_INFINITY;
     this.#waiters = this.#waiters.filter(({ order, done }) => {
@@ -269,59 +273,120 @@ export class SearchIndex {
 
   async #compareAll(store: Datastore): Promise<void> {
     const { pinset, logger } = this.#deps;
-    const { signal } = this.#closing;
-    const began = pinset.count();
+    const pins = pinset.count();
     this.#mustCompare = false;
-    let after: Uint8Array | undefined;
-    let changed = 0;
-    for (let isEnded = false; !isEnded && !signal.aborted && !this.#mustCompare; ) {
-      const pins = await pinsBehind(pinset, after);
-      const last = pins.at(-1)?.key;
-      isEnded = last === undefined;
-      const ops = await differences(store, pins, after, last);
-      changed += ops.length;
-      if (ops.length > 0) await store.batch(ops, { durable: false });
-      after = last;
-      // What has changed meanwhile is not left to pile up. Where it is still to be compared, that finds it as it is then.
-      while (this.#noted.size > 0 && !this.#mustCompare && !signal.aborted) await this.#writeNoted(store);
+    const progress: Progress = { after: undefined, ops: 0 };
+    while (!(await this.#compareStretch(store, progress))) if (this.#isDisturbed) return;
+    logger.info('the index for searches is complete', { pins, changed: progress.ops });
+  }
+
+  /** The index is not complete, or will not be any more. */
+  get #isDisturbed(): boolean {
+    return this.#mustCompare || this.#closing.signal.aborted;
+  }
+
+  /**
+   * Some thousand pins, from one look at the pinset and one at the index. What changes behind that look is left to `#writeNoted`, before
+   * or after. @returns whether these were the last
+   */
+  async #compareStretch(store: Datastore, progress: Progress): Promise<boolean> {
+    const { after } = progress;
+    const changed = new Set<string>();
+    this.#changed = changed;
+    const ops: DatastoreOp[] = [];
+    const add = (key: Uint8Array, before: Uint8Array | undefined, pin: StoredPin | undefined): void => {
+      if (changed.size === 0 || !changed.has(utf8Decode(key))) addChanges(ops, key, before, pin);
+    };
+    const write = async (): Promise<void> => {
+      progress.ops += ops.length;
+      if (ops.length > 0) await store.batch(ops.splice(0), { durable: false });
+      // What has changed meanwhile is not left to pile up.
+      while (this.#noted.size > 0 && !this.#isDisturbed) await this.#writeNoted(store);
+    };
+    const entries = new EntryCursor(store.scan(pinEntryRange(after), { pageSize: pinsAtOnce }));
+    try {
+      let count = 0;
+      const place = after === undefined ? {} : { after };
+      for await (const pins of this.#deps.pinset.storedPages({ pageSize: pinsAtOnce, ...place })) {
+        for (const pin of pins) {
+          for (;;) {
+            if (entries.mustLoad) await entries.load();
+            const { entry } = entries;
+            const order = entry === undefined ? 1 : compareBytes(entry[0].subarray(1), pin.key);
+            if (entry !== undefined && order <= 0) entries.advance();
+            if (entry !== undefined && order < 0) add(entry[0].subarray(1), entry[1], undefined);
+            else {
+              add(pin.key, order === 0 ? entry?.[1] : undefined, pin);
+              break;
+            }
+          }
+        }
+        await write();
+        progress.after = pins.at(-1)?.key;
+        count += pins.length;
+        if (count >= pinsOfStretch || changed.size >= notedMax || this.#isDisturbed) return false;
+      }
+      for (await entries.load(); entries.entry !== undefined; await entries.load()) {
+        for (let { entry } = entries; entry !== undefined; { entry } = entries) {
+          add(entry[0].subarray(1), entry[1], undefined);
+          entries.advance();
+        }
+        await write();
+        if (this.#isDisturbed) return false;
+      }
+      return true;
+    } finally {
+      this.#changed = undefined;
+      await entries.close();
     }
-    if (!this.#mustCompare && !signal.aborted)
-      logger.info('the index for searches is complete', { pins: began, changed });
   }
 }
 
-/** Of a few pins behind the key, in one go. */
-async function pinsBehind(pinset: Pinset, after: Uint8Array | undefined): Promise<StoredPin[]> {
-  const pins: StoredPin[] = [];
-  for await (const page of pinset.storedPages({ pageSize: pinsAtOnce, ...(after === undefined ? {} : { after }) })) {
-    pins.push(...page);
-    if (pins.length >= pinsAtOnce) break;
-  }
-  return pins;
+/** How far a comparison is. */
+interface Progress {
+  /** State key of the last pin. */
+  after: Uint8Array | undefined;
+  /** Written. */
+  ops: number;
 }
 
-/** What has to be written so that the index has exactly these pins behind `after` up to `last`. */
-async function differences(
-  store: Datastore,
-  pins: readonly StoredPin[],
-  after: Uint8Array | undefined,
-  last: Uint8Array | undefined,
-): Promise<DatastoreOp[]> {
-  const ops: DatastoreOp[] = [];
-  let at = 0;
-  for await (const entries of store.scan(pinEntryRange(after, last), { pageSize: pinsAtOnce })) {
-    for (const [entryKey, value] of entries as readonly DatastoreEntry[]) {
-      const key = entryKey.subarray(1);
-      let pin = pins[at];
-      for (; pin !== undefined && compareBytes(pin.key, key) < 0; pin = pins[++at])
-        addChanges(ops, pin.key, undefined, pin);
-      const isSame = pin !== undefined && bytesEqual(pin.key, key);
-      if (isSame) at++;
-      addChanges(ops, key, value, isSame ? pin : undefined);
+/** Walks along what the index has of each pin. */
+class EntryCursor {
+  readonly #pages: AsyncIterator<readonly DatastoreEntry[]>;
+  #page: readonly DatastoreEntry[] = [];
+  #at = 0;
+  #isEnded = false;
+
+  constructor(pages: AsyncIterable<readonly DatastoreEntry[]>) {
+    this.#pages = pages[Symbol.asyncIterator]();
+  }
+
+  /** `undefined` at the end, and while `mustLoad`. */
+  get entry(): DatastoreEntry | undefined {
+    return this.#page[this.#at];
+  }
+
+  /** A page has to be loaded before `entry` says anything. */
+  get mustLoad(): boolean {
+    return !this.#isEnded && this.#at >= this.#page.length;
+  }
+
+  advance(): void {
+    this.#at += 1;
+  }
+
+  async load(): Promise<void> {
+    while (this.mustLoad) {
+      const { done, value } = await this.#pages.next();
+      this.#at = 0;
+      this.#page = done === true ? [] : value;
+      this.#isEnded = done === true;
     }
   }
-  for (const pin of pins.slice(at)) addChanges(ops, pin.key, undefined, pin);
-  return ops;
+
+  async close(): Promise<void> {
+    await this.#pages.return?.();
+  }
 }
 
 /** @param before what the index has of it @param pin what there is now */
@@ -331,14 +396,15 @@ function addChanges(
   before: Uint8Array | undefined,
   pin: StoredPin | undefined,
 ): void {
-  const beginnings = pin === undefined ? [] : beginningsOf(pin);
-  const value = pin === undefined ? undefined : encodeBeginnings(beginnings);
+  const value = pin === undefined ? undefined : entryOf(pin);
   if (before === undefined ? value === undefined : value !== undefined && bytesEqual(before, value)) return;
-  for (const bytes of before === undefined ? [] : decodeBeginnings(before)) {
+  for (const bytes of before === undefined ? [] : beginningsOf(before)) {
     ops.push({ type: 'del', key: concatBytes([bytes, key]) });
   }
   // Behind what is removed: of two acts on a key the last counts.
-  for (const bytes of beginnings) ops.push({ type: 'put', key: concatBytes([bytes, key]), value: noBytes });
+  for (const bytes of value === undefined ? [] : beginningsOf(value)) {
+    ops.push({ type: 'put', key: concatBytes([bytes, key]), value: noBytes });
+  }
   const entryKey = pinEntryKey(key);
   ops.push(value === undefined ? { type: 'del', key: entryKey } : { type: 'put', key: entryKey, value });
 }

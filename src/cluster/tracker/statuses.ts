@@ -60,6 +60,15 @@ export class Statuses {
     return this.#row(pin, this.#stateElsewhere(pin) ?? (await this.#stateByAsking(pin, options)));
   }
 
+  /** The same as far as it is known without asking IPFS. */
+  now(key: string, cid: Cid): PinInfo {
+    const operation = this.#operations.get(key);
+    if (operation !== undefined) return this.#row(operation.pin, operationState(operation, this.#pauseText));
+    const pin = this.#deps.pinset.get(cid);
+    if (pin !== undefined) return this.#row(pin, this.#stateByIndex(pin));
+    return this.#row(barePin(cid), { status: 'unpinned', timestamp: this.#nowTime() });
+  }
+
   /** In state-key order. */
   async *all(filter: StatusFilter, options: CallOptions = {}): AsyncGenerator<PinInfo, void> {
     for await (const page of this.pages(filter, options)) {

@@ -166,13 +166,14 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
           log: log.scope('state'),
           observer: {
             onPin: (pin) => {
-              tracker.track(pin);
+              // First: what becomes of it is told behind it.
               peer?.observer.onPin(pin);
+              tracker.track(pin);
               observer?.onPin(pin);
             },
             onUnpin: (pin) => {
-              tracker.untrack(pin);
               peer?.observer.onUnpin(pin);
+              tracker.untrack(pin);
               observer?.onUnpin(pin);
             },
             onReplaced,
@@ -194,6 +195,10 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
       logger: log.scope('pintracker'),
       identity: () =>
         peer?.identity() ?? { peer: self, peername: config.cluster.peername, ipfsId: '', ipfsAddresses: [] },
+      statusObserver: {
+        isWanted: () => peer?.statusObserver.isWanted() === true,
+        onStatus: (info) => peer?.statusObserver.onStatus(info),
+      },
     },
   );
   const monitor = createPeerMonitor(

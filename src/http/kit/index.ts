@@ -7,6 +7,7 @@ export { sendApiAsset, sendApiPage, sendOpenApi } from './api-page.ts';
 export type { Credentials, Principal } from './auth.ts';
 export type { CorsOptions } from './cors.ts';
 export { HttpError } from './errors.ts';
+export { type EventStreamPage, sendEvents } from './event-stream.ts';
 export { isOriginAllowed } from './origin.ts';
 export { RequestError } from './request-error.ts';
 export {

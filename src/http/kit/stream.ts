@@ -112,8 +112,9 @@ function createLineWriter(response: ServerResponse): LineWriter {
   };
 }
 
-/** Resolves when the client has taken what was written, or has gone: `false`. */
+/** Resolves when the client has read enough for more to be written; false when it is gone. */
 export function drained(response: ServerResponse): Promise<boolean> {
+  if (response.destroyed) return Promise.resolve(false);
   return new Promise((resolve) => {
     const done = (): void => {
       response.off('drain', done);

@@ -4,6 +4,7 @@ import { type RouteId, restOpenApi } from '../../model/index.ts';
 import { issueToken, revokeToken, sendApiAsset, sendApiPage, sendOpenApi } from '../kit/index.ts';
 import { postAdd } from './add.ts';
 import type { Context } from './context.ts';
+import { getEvents } from './events.ts';
 import {
   getAlerts,
   getBandwidth,
@@ -60,6 +61,7 @@ export const handlers: Readonly<Record<RouteId, Handler>> = {
   getMemberStates,
   getBandwidth,
   getOperations,
+  getEvents,
   getReplication,
   getMetrics,
   getMetricNames,

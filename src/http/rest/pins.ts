@@ -7,6 +7,7 @@ import {
   formatCursor,
   type GlobalPinInfo,
   type GlobalStatusRow,
+  globalOfOne,
   globalPinInfoJson,
   type PinInfo,
   PinLines,
@@ -86,7 +87,7 @@ async function* statusOfEach(context: Context, cids: readonly Cid[], isLocal: bo
 
 async function statusOf(context: Context, cid: Cid, isLocal: boolean): Promise<GlobalPinInfo> {
   const call = { signal: context.signal };
-  return isLocal ? asGlobal(await context.cluster.statusLocal(cid, call)) : context.cluster.status(cid, call);
+  return isLocal ? globalOfOne(await context.cluster.statusLocal(cid, call)) : context.cluster.status(cid, call);
 }
 
 export async function getPin(context: Context): Promise<unknown> {
@@ -128,7 +129,7 @@ export async function postRecover(context: Context): Promise<unknown> {
   const { cid } = readCidAndOptions(context);
   const call = { signal: context.signal };
   const info = readLocal(context)
-    ? asGlobal(await context.cluster.recoverLocal(cid, call))
+    ? globalOfOne(await context.cluster.recoverLocal(cid, call))
     : await context.cluster.recover(cid, call);
   return sendJson(context, globalPinInfoJson.print(info));
 }
@@ -212,14 +213,8 @@ async function confirm({ cluster, signal }: Context): Promise<void> {
   }
 }
 
-/** One peer's view in the shape of all peers'. Source: Go `api/types.go` `PinInfo.ToGlobal`. */
-function asGlobal(info: PinInfo): GlobalPinInfo {
-  const { cid, name, peer, allocations, origins, created, metadata, ...short } = info;
-  return { cid, name, allocations, origins, created, metadata, peerMap: { [peer]: short } };
-}
-
 function printLocal(info: PinInfo): string {
-  return globalPinInfoJson.print(asGlobal(info));
+  return globalPinInfoJson.print(globalOfOne(info));
 }
 
 /** Only the exact word counts, as in the reference. */

@@ -21,13 +21,14 @@ export interface ListEnd {
   next: string;
 }
 
-/** A list whose lines were put together already; they count themselves. */
+/** A list whose lines were put together already; they count themselves. A page tells where it ends. */
 export function sendChunks(
   context: Context,
   print: (end: ListEnd) => AsyncIterable<Uint8Array>,
-  hasEndRecord: boolean = wantsEndRecord(context),
+  isPage: boolean = false,
 ): Promise<void> {
   const end: ListEnd = { items: 0, next: '' };
+  const hasEndRecord = wantsEndRecord(context) || isPage;
   return sendList(context, print(end), hasEndRecord ? end : undefined);
 }
 

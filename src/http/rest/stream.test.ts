@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { test } from 'node:test';
 import { OperatingError, silentLogger, utf8Encode } from '../../base/index.ts';
-import type { ClusterApi } from '../../cluster/ports.ts';
+import type { ClusterApi, EventPage, EventsOptions } from '../../cluster/ports.ts';
 import { Cid, encodePin, type GlobalStatusRow, type Pin, routes, StoredPin, stateKey } from '../../model/index.ts';
 import { bindRestApi } from './index.ts';
 
@@ -207,6 +207,55 @@ test('end-record=true: what fails before the first item is an error as ever, and
       assert.match(await text(response), /parameter end-record: found \\"1\\", expected \\"true\\" or \\"false\\"/);
     },
     '/allocations?end-record=1',
+  );
+});
+
+test('GET /events: who does not read holds the peer back, and is told when cut off; a peer that is full refuses', async () => {
+  let count = 0;
+  let cut: () => void = () => assert.fail('nobody reads');
+  const { promise: ended, resolve } = Promise.withResolvers<void>();
+  async function* events({ onCut }: EventsOptions): AsyncGenerator<EventPage, void> {
+    cut = onCut;
+    try {
+      for (;;) {
+        count += 1;
+        yield { id: `e-${count}`, events: [{ id: `e-${count}`, type: 'pin', data: 'x'.repeat(10_000) }] };
+      }
+    } finally {
+      resolve();
+    }
+  }
+  await get(
+    { events } as Partial<ClusterApi> as ClusterApi,
+    async (response) => {
+      const [first] = (await once(response, 'data')) as [Buffer];
+      assert.match(first.toString(), /^retry: 1000\n/);
+      response.pause();
+      let last = -1;
+      for (let quietTurns = 0; quietTurns < 200; last = count) {
+        quietTurns = count === last ? quietTurns + 1 : 0;
+        await new Promise((next) => setImmediate(next));
+      }
+      assert.ok(count < 10_000, `${count} pages were taken for a client that reads none`);
+      const failed = once(response, 'error');
+      cut();
+      await ended;
+      response.resume();
+      assert.match(String(await failed), /aborted/);
+    },
+    '/events',
+  );
+  // biome-ignore lint/correctness/useYield: it fails before there is anything
+  async function* full(): AsyncGenerator<EventPage, void> {
+    throw new OperatingError('cluster/too-many-readers', 'Cannot follow events: 256 readers do already');
+  }
+  await get(
+    { events: full } as Partial<ClusterApi> as ClusterApi,
+    async (response) => {
+      assert.equal(response.statusCode, 503);
+      assert.equal(await text(response), '{"code":503,"message":"Cannot follow events: 256 readers do already"}\n');
+    },
+    '/events',
   );
 });
 

@@ -22,7 +22,7 @@ import { AddressBook, isListenable, type PeerAddress, parsePeerAddress } from '.
 import { toByteStream } from './byte-stream.ts';
 import { p2pError } from './errors.ts';
 import { toComponentLogger } from './libp2p-logger.ts';
-import { type InboundStream, type Muxer, muxerFactory, muxerOf } from './muxer.ts';
+import { createOwnStream, type InboundStream, type Muxer, muxerFactory, muxerOf } from './muxer.ts';
 import { agreementOf } from './negotiation.ts';
 import { createProtector, wrongSecretText } from './protector.ts';
 import { type HostPubSub, type PubSubOptions, pubSubService, toPubSub } from './pubsub.ts';
@@ -373,13 +373,14 @@ class Libp2pHost implements Host, Streams {
     if (muxer === undefined) return this.#openNegotiated(peer, protocol, connection, options);
     let stream: Stream;
     try {
-      stream = await muxer.createStream();
+      stream = await createOwnStream(muxer);
     } catch (error) {
       throw p2pError('unreachable', `Cannot open a stream to ${peer}: ${errorMessage(error)}`, { cause: error });
     }
     stream.protocol = protocol;
     const agreement = agreementOf(protocol);
-    return toByteStream(stream, { remotePeer: peer, prefix: agreement, expectedAnswer: agreement });
+    const traffic = this.#traffic.of(protocol);
+    return toByteStream(stream, { remotePeer: peer, prefix: agreement, expectedAnswer: agreement, traffic });
   }
 
   handle(protocol: string, handler: Handler): void {
@@ -426,7 +427,7 @@ class Libp2pHost implements Host, Streams {
       return;
     }
     const agreement = agreementOf(protocol);
-    const bytes = toByteStream(stream, { remotePeer, prefix: agreement, early });
+    const bytes = toByteStream(stream, { remotePeer, prefix: agreement, early, traffic: this.#traffic.of(protocol) });
     // A dialer that sent nothing more waits for the answer; to others it goes with the first bytes of the reply.
     if (early.length === 0) bytes.write(new Uint8Array(0)).catch(() => bytes.reset());
     handler(bytes);
