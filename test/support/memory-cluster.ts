@@ -11,6 +11,7 @@ import type {
   CallOptions,
   Consensus,
   CordonFile,
+  Datastore,
   Host,
   Informer,
   PeerMonitor,
@@ -74,6 +75,8 @@ export class MemoryCluster {
   /** Of peers that are made from now on. */
   addressFile: AddressFile | undefined;
   cordonFile: CordonFile | undefined;
+  /** Of peers that are made from now on; without it they have no index for searches. */
+  openSearchStore: (() => Promise<Datastore>) | undefined;
   /** Of peers that are made from now on. */
   logger: Logger = silentLogger;
   /** Tag `group` of peers that are made from now on, by their position. */
@@ -220,6 +223,7 @@ export class MemoryCluster {
         answersInOrder: (other) => !this.foreign.has(other),
         ...(this.addressFile && { addressFile: this.addressFile }),
         ...(this.cordonFile && { cordonFile: this.cordonFile }),
+        ...(this.openSearchStore && { openSearchStore: this.openSearchStore }),
       },
     );
     registerServices(rpc, { cluster: peer, tracker, ipfs, consensus, monitor });
