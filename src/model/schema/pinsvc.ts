@@ -23,12 +23,26 @@ const stateType: Type<PinsvcState> = enumType<PinsvcState>(
 
 const pin = field<PinsvcPin>();
 
-export const pinsvcPinType: Type<PinsvcPin> = structType<PinsvcPin>([
+const pinStruct: Type<PinsvcPin> = structType<PinsvcPin>([
   pin('cid', 'cid', 'cid', cidType),
   pin('name', 'name?', 'name?', nameType),
   pin('origins', 'origins?', 'origins?', addressesType),
   pin('meta', 'meta?', 'meta?', metaType),
 ]);
+
+export const pinsvcPinType: Type<PinsvcPin> = {
+  ...pinStruct,
+  schema: {
+    ...pinStruct.schema,
+    examples: [
+      {
+        cid: 'bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e',
+        name: 'PreciousData.pdf',
+        meta: { app_id: 'UUID' },
+      },
+    ],
+  },
+};
 
 const status = field<PinsvcStatus>();
 
