@@ -1,14 +1,18 @@
 /**
  * All commands, in the order of the help.
  */
+import { add } from './add/add.ts';
 import type { Command } from './command.ts';
+import { completion } from './completion/completion.ts';
 import { healthAlerts } from './health/alerts.ts';
+import { healthBandwidth } from './health/bandwidth.ts';
 import { healthGraph } from './health/graph.ts';
 import { healthMetrics } from './health/metrics.ts';
 import { healthPeers } from './health/peers.ts';
 import { healthReplication } from './health/replication.ts';
 import { id } from './id.ts';
 import { ipfsGc } from './ipfs/gc.ts';
+import { listOf } from './list.ts';
 import { operations } from './operations.ts';
 import { peersCordon, peersDrain, peersUncordon } from './peers/cordon.ts';
 import { memberLs, peersLs } from './peers/ls.ts';
@@ -23,6 +27,8 @@ import { recover, sync } from './recover.ts';
 import { status } from './status.ts';
 import { versionCommand } from './version.ts';
 
+export const programName = 'ipfs-cluster-ctl';
+
 export const commands: readonly Command[] = [
   id,
   peersLs,
@@ -31,6 +37,7 @@ export const commands: readonly Command[] = [
   peersDrain,
   peersUncordon,
   memberLs,
+  add,
   pinAdd,
   pinRm,
   pinUpdate,
@@ -45,9 +52,12 @@ export const commands: readonly Command[] = [
   healthGraph,
   healthMetrics,
   healthAlerts,
+  healthBandwidth,
   healthReplication,
   healthPeers,
   ipfsGc,
+  completion,
+  listOf(programName, () => commands),
 ];
 
 /** What the first words of commands with two words are about. */

@@ -6,6 +6,7 @@ export const peersRm: Command = {
   summary: 'Remove a member from the cluster',
   usage: '<peer id>',
   argumentsMin: 1,
+  completion: 'peers',
   details:
     'Its pins get other holders first where they would have too few, unless disable_repinning is set; content that it alone has is ' +
     'safe only after "peers drain". The removed peer stops. Clusters with CRDT consensus have no members to remove.',

@@ -14,6 +14,8 @@ export const pinLs: Command = {
       kind: 'text',
       summary: 'Types with commas between: all, pin, meta-pin, clusterdag-pin, shard-pin',
       fallback: 'all',
+      completion: Object.keys(pinTypeBits).filter(isType),
+      isCommaList: true,
     },
     {
       names: ['linearizable'],

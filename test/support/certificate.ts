@@ -1,0 +1,19 @@
+/** A certificate for 127.0.0.1 that no one has signed, for tests of TLS; good until 2126. The key is public, as this file is. */
+export const testCertificate = {
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBmzCCAUGgAwIBAgIUVgYOgH3EkHkrS6g0R56vwlVBZzYwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJMTI3LjAuMC4xMCAXDTI2MTEyNTIwMTgzM1oYDzIxMjYxMTAx
+MjAxODMzWjAUMRIwEAYDVQQDDAkxMjcuMC4wLjEwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAASRZeowoTZAx8R6XFWiolq13NtNQhPFrDFaHWkdQx4DcCYj25INIPsH
+m3yFjkv4Fw4+O1opcvv+xELaFfx30/Ifo28wbTAdBgNVHQ4EFgQUTzHgR3XNthm2
+zeRIHuQGZRs0alUwHwYDVR0jBBgwFoAUTzHgR3XNthm2zeRIHuQGZRs0alUwDwYD
+VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARhwR/AAABgglsb2NhbGhvc3QwCgYIKoZI
+zj0EAwIDSAAwRQIhAIoQjjiuaicaHySkY4OtHHlYFTCnBIVXgcpFDZKg6uYqAiAE
+6eU6webY4NhV7X/aR4S7toyKKh+Ncz3dOiyqHYMlKg==
+-----END CERTIFICATE-----`,
+  key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgx/QGXW8k5h389J4s
+4/F1BApu+xILTLTYp/ZaRpkeWUKhRANCAASRZeowoTZAx8R6XFWiolq13NtNQhPF
+rDFaHWkdQx4DcCYj25INIPsHm3yFjkv4Fw4+O1opcvv+xELaFfx30/If
+-----END PRIVATE KEY-----`,
+} as const;
