@@ -512,11 +512,11 @@ test('Peer: recovers one and all on every peer, past failures', async (t) => {
   await cluster.clock.advance(1000);
   for (const node of cluster.nodes) node.ipfs.held.clear();
   const info = await peer.recover(cidNumber(0));
-  assert.deepEqual(statuses(info), ['pinning', 'pinning', 'pinning']);
+  assert.deepEqual(statuses(info), ['pin_queued', 'pin_queued', 'pin_queued']);
   cluster.cut(cluster.node(2).id);
   const recovered = await collect(peer.recoverAll());
   assert.equal(recovered.length, 4);
-  assert.deepEqual(statuses(recovered[0] as GlobalPinInfo).sort(), ['cluster_error', 'pinning', 'pinning']);
+  assert.deepEqual(statuses(recovered[0] as GlobalPinInfo).sort(), ['cluster_error', 'pin_queued', 'pin_queued']);
   await cluster.clock.advance(1000);
   assert.equal(cluster.node(1).ipfs.held.size, 5);
 });

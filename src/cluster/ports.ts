@@ -33,6 +33,8 @@ import type {
   RebalanceEvent,
   Replication,
   RepoGc,
+  RevocationAnswer,
+  RevokedToken,
   RpcMethod,
   RpcStreamMethod,
   StatusFilter,
@@ -166,6 +168,14 @@ export interface CordonFile {
   save(mode: CordonMode): Promise<void>;
 }
 
+/** Where the tokens that count no more outlive the process. */
+export interface RevocationFile {
+  /** None when nothing was ever saved. Throws `config/bad-file`. */
+  read(): Promise<readonly RevokedToken[]>;
+  /** Resolves when they cannot be lost. Throws `config/bad-file`, and then what was there is there still. */
+  save(tokens: readonly RevokedToken[]): Promise<void>;
+}
+
 /** Calls to members by the Go peer's RPC; calls to self stay in the process and skip the trust policy. */
 export interface Rpc {
   call<A, R>(peer: PeerId, method: RpcMethod<A, R>, argument: A, options?: CallOptions): Promise<R>;
@@ -262,6 +272,11 @@ export interface IpfsConnector extends Startable {
   onUp(listener: () => void): void;
   /** Resolves when the node holds the pin. Fails when no new block came for the configured `pin_timeout`. */
   pin(pin: Pin, options: PinProgress): Promise<void>;
+  /**
+   * Pins whole trees by one request, one after the other. Fails when one of them fails, or when not all were pinned within
+   * `timeoutMs`; any of them may be pinned then.
+   */
+  pinAll(cids: readonly Cid[], options: PinProgress & { readonly timeoutMs: number }): Promise<void>;
   /** Not pinned is success. */
   unpin(cid: Cid, options: PinProgress): Promise<void>;
   pinLsCid(pin: Pick<Pin, 'cid' | 'maxDepth'>, options?: CallOptions): Promise<IpfsPinStatus>;
@@ -353,6 +368,14 @@ export interface ClusterApi {
   cordonPeer(peer: PeerId, mode: CordonMode, options?: CallOptions): Promise<void>;
   /** The same of this peer. */
   cordon(mode: CordonMode, options?: CallOptions): Promise<void>;
+  /**
+   * Lets a token count no more, here and on the members, and names those that did not take it. Throws `cluster/revocations-full` and
+   * `config/bad-file`; nothing has happened then.
+   */
+  revokeToken(token: RevokedToken, options?: CallOptions): Promise<RevocationAnswer>;
+  /** The same on this peer alone. */
+  revokeTokenLocal(token: RevokedToken): Promise<void>;
+  isTokenRevoked(hash: string): boolean;
   /** All members as this peer sees them, in ascending order. */
   memberStates(options?: CallOptions): Promise<readonly MemberState[]>;
   connectGraph(options?: CallOptions): Promise<ConnectGraph>;

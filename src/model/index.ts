@@ -30,9 +30,16 @@ export {
   operationInfoJson,
   pingValueJson,
   pinJson,
+  pinsvcFailureJson,
+  pinsvcPinJson,
+  pinsvcResultsJson,
+  pinsvcStatusJson,
   rebalanceEventJson,
   replicationJson,
+  revocationAnswerJson,
   textsJson,
+  tokenAnswerJson,
+  tokenClaimsJson,
   versionJson,
 } from './json.ts';
 export {
@@ -69,6 +76,16 @@ export { type Pin, type PinMode, type PinOptions, type PinPath, type PinType, pi
 export { PinLines } from './pin-lines.ts';
 export { defaultPinOptions, formatPinOptions, parsePinOptions, pinOptionsParameters } from './pin-options-query.ts';
 export { cidOfStateKey, decodePin, encodePin, stateKey, storedExpirySeconds, storedSeconds } from './pin-protobuf.ts';
+export {
+  type PinsvcFailure,
+  type PinsvcPin,
+  type PinsvcResults,
+  type PinsvcState,
+  type PinsvcStatus,
+  pinsvcStates,
+} from './pinsvc.ts';
+export { byCreated, createdAt, createdOf, endOfPage, secondsOf } from './pinsvc-created.ts';
+export { type PinsvcRoute, type PinsvcRouteId, pinsvcRoutes } from './pinsvc-routes.ts';
 export { formatQuery, parseQuery, type Query } from './query.ts';
 export { type RaftCommand, type RaftCommandType, raftCommandCodec } from './raft-command.ts';
 export { type ChangeRequest, type LogPosition, type ProposeRequest, raftLeaderMethods } from './raft-leader.ts';
@@ -141,4 +158,5 @@ export {
 } from './status-lines.ts';
 export { type PinHeader, type PinPlacement, StoredPin } from './stored-pin.ts';
 export { compareTimes, formatTime, parseTime, type Time, timeFromNanos, timeToNanos } from './time.ts';
+export type { RevocationAnswer, RevokedToken, TokenAnswer, TokenClaims } from './token.ts';
 export type { AddedOutput, ApiError, Bandwidth, BandwidthByProtocol, NodeWithMeta } from './transfer.ts';

@@ -26,6 +26,7 @@ import {
   repoGcType,
   statusBlockType,
 } from './schema/status.ts';
+import { revokedTokenType } from './schema/token.ts';
 import { bandwidthByProtocolType, nodeWithMetaType } from './schema/transfer.ts';
 import { codecOf, type WireType } from './schema/type.ts';
 import type {
@@ -39,6 +40,7 @@ import type {
   StatusFilter,
 } from './status.ts';
 import type { StatusBlock } from './status-block.ts';
+import type { RevokedToken } from './token.ts';
 import type { BandwidthByProtocol, NodeWithMeta } from './transfer.ts';
 
 /** open: any peer of the swarm; trusted: peers that this peer trusts; closed: calls from inside the process only. */
@@ -133,6 +135,8 @@ export const methods: {
     readonly IPFSID: RpcMethod<PeerId, IpfsId>;
     /** Not known to the Go peer. */
     readonly Cordon: RpcMethod<CordonRequest, Nothing>;
+    /** Not known to the Go peer, which does not know of revoked tokens. */
+    readonly RevokeToken: RpcMethod<RevokedToken, Nothing>;
   };
   readonly PinTracker: {
     readonly Status: RpcMethod<Cid, PinInfo>;
@@ -204,6 +208,7 @@ export const methods: {
     BandwidthByProtocol: cluster.unary('BandwidthByProtocol', 'closed', empty, bandwidthByProtocolType),
     IPFSID: cluster.unary('IPFSID', 'closed', peerIdType, ipfsIdType),
     Cordon: cluster.unary('Cordon', 'trusted', cordonRequestType, empty),
+    RevokeToken: cluster.unary('RevokeToken', 'trusted', revokedTokenType, empty),
   },
   PinTracker: {
     Status: pinTracker.unary('Status', 'trusted', cidType, pinInfoType),

@@ -60,6 +60,7 @@ export type RouteId =
   | 'getReplication'
   | 'getMetrics'
   | 'getMetricNames'
+  | 'postRevokeToken'
   | 'postToken'
   | 'getHealth';
 
@@ -238,7 +239,27 @@ export const routes: readonly Route[] = [
   ),
   row('getMetrics', 'GET', '/monitor/metrics/{name}', 'object', 'read', [], 'The latest metrics of one name'),
   row('getMetricNames', 'GET', '/monitor/metrics', 'object', 'read', [], 'Names of all metrics'),
-  row('postToken', 'POST', '/token', 'object', 'write', [], 'Issues a bearer token for the user that asks'),
+  row(
+    'postRevokeToken',
+    'POST',
+    '/token/revoke',
+    'object',
+    'write',
+    [],
+    'Lets the token in the body, `{"token"}`, count no more on any member; not known to Go peers',
+  ),
+  row(
+    'postToken',
+    'POST',
+    '/token',
+    'object',
+    'write',
+    [
+      { name: 'expires-in', summary: 'How long it counts, such as `24h`; for ever when absent. Not known to Go peers' },
+      { name: 'scope', summary: '`read`: it may change nothing. Not known to Go peers' },
+    ],
+    'Issues a bearer token for the user that asks',
+  ),
   row('getHealth', 'GET', '/health', 'none', 'none', [], 'Answers while the peer runs; needs no credentials'),
 ];
 

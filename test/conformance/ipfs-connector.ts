@@ -75,6 +75,21 @@ export function ipfsConnectorSuite(name: string, factory: RpcTargetFactory): voi
       assert.equal(await connector.pinLsCid(pinOf(cid)), 'unpinned');
     });
 
+    it('pins several by one request, some of them pinned before', async () => {
+      const cids = await Promise.all(['a', 'b', 'c'].map((text) => added(`several ${text}`)));
+      await connector.pinAll(cids.slice(1, 2), { signal, timeoutMs: 10_000 });
+      await connector.pinAll(cids, { signal, timeoutMs: 10_000 });
+      for (const cid of cids) assert.equal(await connector.pinLsCid(pinOf(cid)), 'recursive');
+    });
+
+    it('ends a request of several when one does not come in time, and holds those before it', async () => {
+      const [before, after] = [await added('before it'), await added('after it')];
+      const asked = connector.pinAll([before, cidNumber(79), after], { signal, timeoutMs: 500 });
+      await assert.rejects(asked, { code: 'ipfs/timeout', message: 'Not all of 3 pins were made within 500ms' });
+      assert.equal(await connector.pinLsCid(pinOf(before)), 'recursive');
+      await connector.pin(pinOf(after), { signal });
+    });
+
     it('pins directly, and turns a direct pin into a recursive one', async () => {
       const cid = await added('two');
       const direct = pinOf(cid, { maxDepth: 0, mode: 'direct' });

@@ -1,12 +1,21 @@
 /** The part of a cluster that the IPFS proxy uses, in memory: one pinset, no peers. */
 import { OperatingError } from '../../src/base/index.ts';
 import type { ProxyCluster } from '../../src/http/proxy/index.ts';
-import { Cid, type Pin, type PinOptions, type PinPath } from '../../src/model/index.ts';
+import {
+  Cid,
+  type GlobalPinInfo,
+  type Pin,
+  type PinOptions,
+  type PinPath,
+  type TrackerStatus,
+} from '../../src/model/index.ts';
 
 export class PinsetStandIn implements ProxyCluster {
   readonly all: Map<string, Pin> = new Map();
   /** CIDs that are refused. */
   readonly refused: Set<string> = new Set();
+  /** Statuses of the peers for the next questions, one list a question; then all have pinned. */
+  readonly statuses: TrackerStatus[][] = [];
 
   async pin(cid: Cid, options: PinOptions): Promise<Pin> {
     if (this.refused.has(cid.key)) throw new OperatingError('cluster/bad-pin', 'refused by the test');
@@ -46,6 +55,25 @@ export class PinsetStandIn implements ProxyCluster {
 
   async *pins(): AsyncGenerator<readonly Pin[]> {
     yield [...this.all.values()];
+  }
+
+  async status(cid: Cid): Promise<GlobalPinInfo> {
+    const peers = (this.statuses.shift() ?? ['pinned']).map((status, i) => [
+      `peer${i}`,
+      {
+        peername: '',
+        ipfsPeerId: '',
+        ipfsAddresses: null,
+        status,
+        timestamp: null,
+        error: status.endsWith('_error') ? `${status} of the test` : '',
+        attemptCount: 0,
+        priorityPin: false,
+      },
+    ]);
+    const { name = '' } = this.all.get(cid.key) ?? {};
+    const peerMap = Object.fromEntries(peers);
+    return { cid, name, allocations: null, origins: null, created: null, metadata: null, peerMap };
   }
 
   async repoStat(): Promise<{ repoSize: number; storageMax: number }> {

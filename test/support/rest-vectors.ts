@@ -29,10 +29,13 @@ export interface Answer {
   readonly trailers: ReadonlyMap<string, readonly string[]>;
 }
 
-export async function readExchanges(name: string): Promise<readonly Exchange[]> {
+export async function readExchanges(
+  name: string,
+  endpoint: 'restapi' | 'pinsvcapi' = 'restapi',
+): Promise<readonly Exchange[]> {
   const file = join(import.meta.dirname, '..', 'vectors', 'rest', `${name}.json`);
   return (JSON.parse(await readFile(file, 'utf8')) as { cases: Exchange[] }).cases.filter(
-    (one) => one.endpoint === 'restapi',
+    (one) => one.endpoint === endpoint,
   );
 }
 

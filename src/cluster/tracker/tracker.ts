@@ -38,6 +38,8 @@ export interface TrackerOptions {
   readonly priorityPinMaxRetries: number;
   /** Between reconciliations; `pin_recover_interval`, 12 minutes by default. */
   readonly reconcileIntervalMs: number;
+  /** Of the first request; default 1. Grows and shrinks as the node is quick. */
+  readonly pinsPerRequest?: number;
   /** Delay after a first failure; default 5 s. Doubles up to `reconcileIntervalMs`. */
   readonly retryDelayMinMs?: number;
   /** Least time between two writes of what is pinned here; default 100 ms. A pin alone does not wait. */

@@ -39,6 +39,7 @@ export interface PeerObserver extends PinsetObserver {
 /** Where the doors of a running peer are, with the real ports when 0 was configured. */
 export interface Endpoints {
   readonly restapi: readonly Multiaddr[];
+  readonly pinsvcapi: readonly Multiaddr[];
   readonly ipfsproxy: readonly Multiaddr[];
   /** Kubo RPC of the IPFS node that this peer uses, embedded or not. */
   readonly ipfs: Multiaddr;

@@ -20,9 +20,10 @@ import {
 import { createPeer, createPinTracker, leaderOf, openPinset, type Peer } from '../../cluster/index.ts';
 import type { Informer, IpfsConnector, PinTracker } from '../../cluster/ports.ts';
 import type { ApiOptions } from '../../http/kit/index.ts';
+import { bindPinsvcApi } from '../../http/pinsvc/index.ts';
 import { bindProxy } from '../../http/proxy/index.ts';
 import { bindRestApi } from '../../http/rest/index.ts';
-import { cordonFileOf, peerstoreOf } from '../../io/config/index.ts';
+import { cordonFileOf, peerstoreOf, revocationFileOf } from '../../io/config/index.ts';
 import { createRaft, createStreamTransport } from '../../io/consensus/index.ts';
 import {
   createDiskInformer,
@@ -63,12 +64,17 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
   const random = new SeededRandom(randomBytes(4).readUInt32LE());
   const failed = Promise.withResolvers<Error>();
 
-  const { restapi, ipfsproxy } = config;
+  const { restapi, pinsvcapi, ipfsproxy } = config;
   const rest =
     restapi === undefined
       ? undefined
       : await ofKey('api.restapi', async () => bindRestApi(await apiOptions(restapi, folder.path)));
   if (rest !== undefined) undo.add(rest.close);
+  const pinsvc =
+    pinsvcapi === undefined
+      ? undefined
+      : await ofKey('api.pinsvcapi', async () => bindPinsvcApi(await apiOptions(pinsvcapi, folder.path)));
+  if (pinsvc !== undefined) undo.add(pinsvc.close);
   const { embedded: embeddedConfig } = config;
   const embedded =
     embeddedConfig === undefined
@@ -195,6 +201,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
       logger: log.scope('cluster'),
       addressFile: peerstoreOf(folder.peerstoreFile),
       cordonFile: cordonFileOf(folder.cordonFile),
+      revocationFile: revocationFileOf(folder.revocationFile),
       answersInOrder: (id) => host.streams.protocolsOf(id)?.includes(multiplexedProtocol) ?? false,
     },
   );
@@ -205,6 +212,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
   undo.add(() => running.stop());
   await running.start();
   rest?.serve({ cluster: running, log: log.scope('restapilog'), now: () => timeFromNanos(clock.wallNanos()) });
+  pinsvc?.serve({ cluster: running, log: log.scope('pinsvcapilog'), now: () => timeFromNanos(clock.wallNanos()) });
   proxy?.serve({ cluster: running, log: log.scope('ipfsproxy') });
   let isRemoved = false;
   running.removed.then(
@@ -225,6 +233,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
     addresses: host.addresses(),
     endpoints: {
       restapi: rest?.addresses() ?? [],
+      pinsvcapi: pinsvc?.addresses() ?? [],
       ipfsproxy: proxy?.addresses() ?? [],
       ipfs: nodeMultiaddress,
     },
@@ -300,13 +309,12 @@ async function apiOptions(config: HttpApiConfig, folder: string): Promise<ApiOpt
           cert: await readFile(resolve(folder, config.sslCertFile)),
           key: await readFile(resolve(folder, config.sslKeyFile)),
         };
+  const { basicAuthCredentials: full, readOnlyCredentials: readOnly } = config;
   return {
     listen: config.httpListenMultiaddress,
     limits: config,
     ...(tls === undefined ? {} : { tls }),
-    ...(config.basicAuthCredentials === null
-      ? {}
-      : { credentials: { full: config.basicAuthCredentials, readOnly: {} } }),
+    ...(full === null && readOnly === null ? {} : { credentials: { full: full ?? {}, readOnly: readOnly ?? {} } }),
     headers: config.headers,
     cors: {
       allowedOrigins: config.corsAllowedOrigins,

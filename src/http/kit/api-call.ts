@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { errorMessage } from '../../base/index.ts';
 import { parseQuery, type Query } from '../../model/index.ts';
-import type { Principal } from './auth.ts';
+import type { Authenticator, Principal } from './auth.ts';
 import { RequestError, statusOf } from './request-error.ts';
 
 /** Largest body that is read as one text, in bytes; bodies that may be larger are streamed. */
@@ -16,6 +16,8 @@ export interface ApiCallParts {
   readonly headers: Readonly<Record<string, string | string[]>>;
   /** Who asks; `undefined` when no credentials are configured, or the route needs none. */
   readonly principal: Principal | undefined;
+  /** `undefined` when no credentials are configured. */
+  readonly authenticator: Authenticator | undefined;
   readonly params: Readonly<Record<string, string | undefined>>;
   /** Query string without `?`. */
   readonly search: string;
@@ -29,6 +31,7 @@ export class ApiCall {
   readonly response: ServerResponse;
   readonly headers: Readonly<Record<string, string | string[]>>;
   readonly principal: Principal | undefined;
+  readonly authenticator: Authenticator | undefined;
   readonly #parts: ApiCallParts;
   #query: Query | undefined;
   #signal: AbortSignal | undefined;
@@ -38,6 +41,7 @@ export class ApiCall {
     this.response = parts.response;
     this.headers = parts.headers;
     this.principal = parts.principal;
+    this.authenticator = parts.authenticator;
     this.#parts = parts;
   }
 

@@ -7,7 +7,7 @@ import { errorMessage, type Logger } from '../../base/index.ts';
 import type { Time } from '../../model/index.ts';
 import { accessLine } from './access-log.ts';
 import { ApiCall } from './api-call.ts';
-import { authenticate, type Credentials } from './auth.ts';
+import { Authenticator, type Credentials } from './auth.ts';
 import { type CorsOptions, corsAnswer } from './cors.ts';
 import { createRouter, type RoutePattern } from './router.ts';
 import { bindServer, type HttpLimits, type RequestHandler, type TlsFiles } from './server.ts';
@@ -48,6 +48,8 @@ export interface ApiDefinition<R extends ApiRoute> {
 export interface ApiDeps {
   readonly log: Logger;
   readonly now: () => Time;
+  /** Whether the token with this hash counts no more. Absent: none is revoked. */
+  readonly isRevoked?: (hash: string) => boolean;
 }
 
 /** An API, listening. */
@@ -90,6 +92,7 @@ class Chain<R extends ApiRoute> {
   readonly #options: ApiOptions;
   readonly #deps: ApiDeps;
   readonly #headers: Readonly<Record<string, string | string[]>>;
+  readonly #authenticator: Authenticator | undefined;
   readonly #router: ReturnType<typeof createRouter<R>>;
   /** Paths that GET may have without credentials: as they are written, no other spelling. */
   readonly #openPaths: ReadonlySet<string>;
@@ -99,6 +102,9 @@ class Chain<R extends ApiRoute> {
     this.#options = options;
     this.#deps = deps;
     this.#headers = answerHeaders(options.headers);
+    const { credentials } = options;
+    const { now, isRevoked = () => false } = deps;
+    this.#authenticator = credentials === undefined ? undefined : new Authenticator(credentials, { now, isRevoked });
     this.#router = createRouter(definition.routes);
     this.#openPaths = new Set(definition.routes.filter(({ access }) => access === 'none').map(({ path }) => path));
   }
@@ -116,16 +122,14 @@ class Chain<R extends ApiRoute> {
     }
     this.#logWhenDone(request, response);
 
-    const { credentials, cors } = this.#options;
     const isOpen = method === 'OPTIONS' || (method === 'GET' && this.#openPaths.has(target.path));
-    const entry =
-      credentials === undefined || isOpen ? undefined : authenticate(credentials, request.headers.authorization);
+    const entry = isOpen ? undefined : this.#authenticator?.check(request.headers.authorization);
     if (entry?.isAllowed === false) {
       this.#refuse(response, 401, entry.message, { 'WWW-Authenticate': [...entry.challenges] });
       return;
     }
 
-    const crossOrigin = corsAnswer(cors, {
+    const crossOrigin = corsAnswer(this.#options.cors, {
       method,
       origin: request.headers.origin,
       requestMethod: oneValue(request.headers['access-control-request-method']),
@@ -163,6 +167,7 @@ class Chain<R extends ApiRoute> {
         response,
         headers: this.#headers,
         principal,
+        authenticator: this.#authenticator,
         params: match.params,
         search: target.query,
         printError: this.#definition.printError,

@@ -16,3 +16,5 @@ export {
   type TlsFiles,
 } from './server.ts';
 export { headerSafe, type LineStreamOptions, sendLines } from './stream.ts';
+export { issueToken, revokeToken } from './token-calls.ts';
+export { readUpload, type UploadPart, uploadRefusal } from './upload.ts';

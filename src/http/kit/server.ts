@@ -104,6 +104,7 @@ function createServer(options: HttpServerOptions, onRequest: RequestHandler): ht
     headersTimeout: limits.readHeaderTimeoutMs,
     // Node's own default (300 s) would cut long uploads.
     requestTimeout: limits.readTimeoutMs,
+    connectionsCheckingInterval: checkingIntervalMs(limits),
     keepAliveTimeout: limits.idleTimeoutMs,
     keepAliveTimeoutBuffer: 0,
     noDelay: true,
@@ -137,6 +138,12 @@ function createServer(options: HttpServerOptions, onRequest: RequestHandler): ht
       socket.end(`HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n${status}`);
   });
   return server;
+}
+
+/** Node looks for requests that take too long every 30 s, whatever the limits are: here often enough to keep them. */
+function checkingIntervalMs({ readTimeoutMs, readHeaderTimeoutMs }: HttpLimits): number {
+  const shortest = Math.min(...[readTimeoutMs, readHeaderTimeoutMs].filter((limit) => limit > 0), 4 * 30_000);
+  return Math.max(shortest / 4, 50);
 }
 
 async function listen(server: http.Server, address: SocketAddress): Promise<void> {

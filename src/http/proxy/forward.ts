@@ -26,12 +26,12 @@ export async function forward(
   upstream: Upstream,
   request: IncomingMessage,
   response: ServerResponse,
-  log: Logger,
+  { path, log }: { readonly path: string; readonly log: Logger },
 ): Promise<void> {
   const gone = new AbortController();
   response.once('close', () => gone.abort());
   try {
-    const answer = await sendOn(upstream, request, request.url ?? '/', gone.signal);
+    const answer = await sendOn(upstream, request, path, gone.signal);
     if (response.destroyed) {
       answer.body.destroy();
       return;

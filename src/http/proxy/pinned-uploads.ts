@@ -33,7 +33,7 @@ export async function add(call: Hijacked): Promise<void> {
   const isUnpinned = falseWords.has(query.get('pin') ?? 'true');
   const noPin = query.get('no-pin');
   if (isUnpinned || isSet(query, 'only-hash') || (noPin !== null && trueWords.has(noPin))) {
-    await forward(call.upstream, request, call.response, call.log);
+    await forward(call.upstream, request, call.response, call);
     return;
   }
   if (!/^multipart\/form-data/i.test(request.headers['content-type'] ?? '')) {
@@ -71,11 +71,11 @@ type Line = Readonly<Record<string, unknown>>;
 
 async function pinPut(call: Hijacked, rootOf: (line: Line) => string | undefined): Promise<void> {
   if (!isSet(call.query, 'pin')) {
-    await forward(call.upstream, call.request, call.response, call.log);
+    await forward(call.upstream, call.request, call.response, call);
     return;
   }
   await pinLines(call, {
-    path: call.request.url ?? '',
+    path: call.path,
     options: defaultPinOptions,
     isShown: true,
     rootOf,

@@ -1,5 +1,6 @@
 /** The handler of each route, by the id of its row. */
 import type { RouteId } from '../../model/index.ts';
+import { issueToken, revokeToken } from '../kit/index.ts';
 import type { Context } from './context.ts';
 import {
   getAlerts,
@@ -60,7 +61,8 @@ export const handlers: Readonly<Record<RouteId, Handler>> = {
   getReplication,
   getMetrics,
   getMetricNames,
-  postToken: notAvailable,
+  postRevokeToken: (context) => revokeToken(context, (token) => context.cluster.revokeToken(token)),
+  postToken: issueToken,
   getHealth,
 };
 

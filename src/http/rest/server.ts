@@ -36,7 +36,7 @@ export async function bindRestApi(options: ApiOptions): Promise<RestApi> {
           handle: (route, call) => handlers[route.id](createContext(call, deps)),
           printError: (code, message) => `${apiErrorJson.print({ code, message })}\n`,
         },
-        deps,
+        { ...deps, isRevoked: (hash) => deps.cluster.isTokenRevoked(hash) },
       ),
   };
 }

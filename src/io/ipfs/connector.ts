@@ -6,6 +6,7 @@ import { type Clock, errorCode, errorMessage, type Logger, type OperatingError }
 import type { CallOptions, IpfsConnector, PinProgress } from '../../cluster/ports.ts';
 import {
   Cid,
+  formatGoDuration,
   type IpfsId,
   type IpfsPinInfo,
   type IpfsPinStatus,
@@ -128,6 +129,30 @@ class KuboConnector implements IpfsConnector {
     }
   }
 
+  async pinAll(
+    cids: readonly Cid[],
+    { signal, timeoutMs }: PinProgress & { readonly timeoutMs: number },
+  ): Promise<void> {
+    const path = `pin/add?arg=${cids.join('&arg=')}&recursive=true`;
+    // Without progress there is but one limit: that of the whole.
+    const watch = new StallWatch(this.#deps.clock, timeoutMs, signal);
+    this.#worked(cids.length);
+    try {
+      const refusal = this.#availability.refusal;
+      if (refusal !== undefined) throw refusal;
+      let count = 0;
+      await this.#http.post(path, watch, ({ Pins: pins }) => {
+        if (Array.isArray(pins)) count = pins.length;
+      });
+      if (count !== cids.length) throw badAnswer(path, `${count} pins, expected ${cids.length}`);
+    } catch (error) {
+      throw watch.isStalled ? tookTooLong(cids.length, timeoutMs) : error;
+    } finally {
+      watch.end();
+      this.#worked(cids.length);
+    }
+  }
+
   async unpin(cid: Cid, { signal }: PinProgress): Promise<void> {
     if (this.#options.unpinDisable) {
       const text = 'ipfs unpinning is disallowed by configuration on this peer';
@@ -220,6 +245,11 @@ class KuboConnector implements IpfsConnector {
 
   async blockGet(cid: Cid, options?: CallOptions): Promise<Uint8Array> {
     return await this.#http.bytes(this.#request(`block/get?arg=${cid}`, options));
+  }
+
+  #worked(times: number): void {
+    const { onWork } = this.#deps;
+    if (onWork !== undefined) for (let i = 0; i < times; i++) onWork();
   }
 
   /** Connects to providers in the background; returns what ends the attempts. */
@@ -326,6 +356,11 @@ class KuboConnector implements IpfsConnector {
 
 function stalled(cid: Cid, watch: StallWatch): OperatingError {
   return ipfsFailure('ipfs/stalled', `Pin of "${cid}" stalled: ${watch.report()}`, { outcome: 'unknown' });
+}
+
+function tookTooLong(count: number, limitMs: number): OperatingError {
+  const text = `Not all of ${count} pins were made within ${formatGoDuration(limitMs)}`;
+  return ipfsFailure('ipfs/timeout', text, { outcome: 'unknown' });
 }
 
 function idOf(path: string, answer: Record<string, unknown>): IpfsId {

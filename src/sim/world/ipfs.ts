@@ -234,11 +234,25 @@ class VirtualConnector implements IpfsConnector {
 
   async pin({ cid, maxDepth }: Pin, { signal }: PinProgress): Promise<void> {
     const mode = maxDepth === 0 ? 'direct' : 'recursive';
-    await this.#act('pin', cid, signal, () => {
-      this.#node.hold(cid, mode);
-      // It is the cluster's as well from now on.
-      this.#node.strangers.delete(cid.key);
-    });
+    await this.#act('pin', cid, signal, () => this.#held(cid, mode));
+  }
+
+  async pinAll(
+    cids: readonly Cid[],
+    { signal, timeoutMs }: PinProgress & { readonly timeoutMs: number },
+  ): Promise<void> {
+    const limit = new AbortController();
+    const cancel = this.#clock.after(timeoutMs, () => limit.abort());
+    try {
+      for (const cid of cids) {
+        await this.#act('pin', cid, AbortSignal.any([signal, limit.signal]), () => this.#held(cid, 'recursive'));
+      }
+    } catch (error) {
+      if (!limit.signal.aborted) throw error;
+      throw new OperatingError('ipfs/timeout', `not all of ${cids.length} pins came in time`, { outcome: 'unknown' });
+    } finally {
+      cancel();
+    }
   }
 
   async unpin(cid: Cid, { signal }: PinProgress): Promise<void> {
@@ -318,6 +332,12 @@ class VirtualConnector implements IpfsConnector {
     } finally {
       this.#underWay.delete(act);
     }
+  }
+
+  #held(cid: Cid, mode: Held['mode']): void {
+    this.#node.hold(cid, mode);
+    // It is the cluster's as well from now on.
+    this.#node.strangers.delete(cid.key);
   }
 
   #refuse(kind: 'pin' | 'unpin', cid: Cid): void {

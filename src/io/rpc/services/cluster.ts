@@ -73,6 +73,10 @@ export function clusterService({ cluster, monitor }: ClusterServiceDeps): Handle
       await cluster.cordon(mode, { signal: call.signal });
       return nothing;
     },
+    RevokeToken: async (token) => {
+      await cluster.revokeTokenLocal(token);
+      return nothing;
+    },
   };
 }
 
