@@ -4,6 +4,7 @@
 import { add } from './add/add.ts';
 import type { Command } from './command.ts';
 import { completion } from './completion/completion.ts';
+import { events } from './events.ts';
 import { healthAlerts } from './health/alerts.ts';
 import { healthBandwidth } from './health/bandwidth.ts';
 import { healthGraph } from './health/graph.ts';
@@ -25,6 +26,8 @@ import { pinUpdate } from './pin/update.ts';
 import { rebalance } from './rebalance.ts';
 import { recover, sync } from './recover.ts';
 import { status } from './status.ts';
+import { tokenIssue } from './token/issue.ts';
+import { tokenRevoke } from './token/revoke.ts';
 import { versionCommand } from './version.ts';
 
 export const programName = 'ipfs-cluster-ctl';
@@ -56,6 +59,9 @@ export const commands: readonly Command[] = [
   healthReplication,
   healthPeers,
   ipfsGc,
+  events,
+  tokenIssue,
+  tokenRevoke,
   completion,
   listOf(programName, () => commands),
 ];
@@ -67,4 +73,5 @@ export const groups: Readonly<Record<string, string>> = {
   pin: 'The pinset',
   health: 'Connections, metrics, alerts and replicas',
   ipfs: 'The IPFS nodes',
+  token: 'Tokens, which stand for credentials',
 };

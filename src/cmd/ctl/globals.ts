@@ -2,7 +2,7 @@
  * Options in front of the command: which peer to talk to, how, and how to print.
  */
 import { errorMessage, hexDecode, printable } from '../../base/index.ts';
-import { type Client, createClient, failoverTransport, type Transport } from '../../client/index.ts';
+import { type Client, type Credentials, createClient, failoverTransport, type Transport } from '../../client/index.ts';
 import { formatTime } from '../../model/index.ts';
 import { type CtlIo, type Encoding, LocalFailure, type OptionSpec, type OptionValues } from './command.ts';
 import { parseEndpoint } from './endpoint.ts';
@@ -39,6 +39,11 @@ export const globalOptions: readonly OptionSpec[] = [
     names: ['basic-auth'],
     kind: 'text',
     summary: 'user[:password] for the API; turns on --https. Also read from CLUSTER_CREDENTIALS',
+  },
+  {
+    names: ['token'],
+    kind: 'text',
+    summary: 'Token for the API, see "token issue"; turns on --https. Also read from CLUSTER_TOKEN',
   },
   { names: ['force-http', 'f'], kind: 'boolean', summary: 'No TLS even with credentials' },
   { names: ['help', 'h'], kind: 'boolean', summary: 'Print this help' },
@@ -92,13 +97,13 @@ function checkSecret(secret: string): void {
   }
 }
 
-interface Credentials {
-  readonly user: string;
-  readonly password: string;
-}
-
 function credentialsOf(io: CtlIo, options: OptionValues): Credentials | undefined {
-  const text = options.text('basic-auth') || (io.environment.CLUSTER_CREDENTIALS ?? '');
+  // What the command line says counts before the environment.
+  const { CLUSTER_TOKEN: tokenOutside = '', CLUSTER_CREDENTIALS: credentialsOutside = '' } = io.environment;
+  const isSaid = options.text('basic-auth') !== '';
+  const token = options.text('token') || (isSaid ? '' : tokenOutside);
+  if (token !== '') return { token };
+  const text = options.text('basic-auth') || credentialsOutside;
   const at = text.indexOf(':');
   const user = at < 0 ? text : text.slice(0, at);
   return user === '' ? undefined : { user, password: at < 0 ? '' : text.slice(at + 1) };

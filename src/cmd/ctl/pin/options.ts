@@ -113,7 +113,7 @@ export function readExpiry(text: string, now: Time): Time | null {
 }
 
 /** Pairs of `key=value`, cut at the first `=`. Throws `LocalFailure`. */
-function readMetadata(pairs: readonly string[]): Readonly<Record<string, string>> {
+export function readMetadata(pairs: readonly string[]): Readonly<Record<string, string>> {
   return Object.fromEntries(
     pairs.map((pair) => {
       const at = pair.indexOf('=');
