@@ -1,7 +1,7 @@
-import type { ServerEvent } from '../../client/index.ts';
 import { printable } from '../../base/index.ts';
+import type { ServerEvent } from '../../client/index.ts';
 import { type Command, type CommandContext, type Form, LocalFailure } from './command.ts';
-import type { Paint, Tone } from './paint.ts';
+import type { Tone } from './paint.ts';
 
 /** What can be asked for; of `pin`, `unpin` comes as well. */
 const eventTypes = ['pin', 'status', 'peer', 'alert'] as const;

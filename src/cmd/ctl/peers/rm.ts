@@ -17,7 +17,9 @@ export const peersRm: Command = {
     'Refused while the member has pinned something that no other has: an embedded IPFS node ends with its peer, and "peers drain" moves it to ' +
     'others first. Its pins get other holders where they would have too few, unless disable_repinning is set. The removed peer stops. A dead ' +
     'member, whose pins cannot be asked for, is removed. Clusters with CRDT consensus have no members to remove.',
-  options: [{ names: ['force'], kind: 'boolean', summary: 'Remove it even if content is lost with it; nothing is looked at' }],
+  options: [
+    { names: ['force'], kind: 'boolean', summary: 'Remove it even if content is lost with it; nothing is looked at' },
+  ],
   run: async (context, [text = ''], options) => {
     const { client, warn } = context;
     const peer = readPeerId(text);
@@ -35,8 +37,8 @@ async function checkAlone(context: CommandContext, peer: PeerId): Promise<void> 
   try {
     count = await countAlone(context, peer);
   } catch (error) {
-    // What is refused or not there at all, the removal will tell with its own words.
-    if (!(error instanceof RequestError) || error.code !== 'client/stream') throw error;
+    // No answer at all, or no permission, has a name of its own.
+    if (!(error instanceof RequestError) || error.status < 500) throw error;
     const problem = `cannot tell what ${peer} has alone: ${errorMessage(error)}`;
     throw new LocalFailure('removing', `${problem}; --force removes it all the same`);
   }

@@ -1,5 +1,5 @@
-import type { AllocationsOptions, Client } from '../../../client/index.ts';
-import { matchesSearch, type Pin, type PinSearch, type PinType, pinTypeBits } from '../../../model/index.ts';
+import type { AllocationsOptions, Client, SearchOptions } from '../../../client/index.ts';
+import { type Pin, type PinType, pinTypeBits } from '../../../model/index.ts';
 import { readCid } from '../arguments.ts';
 import { type Command, LocalFailure, type OptionValues } from '../command.ts';
 import { pinForm } from '../format/pin.ts';
@@ -13,7 +13,8 @@ export const pinLs: Command = {
   summary: 'List the pinset, or one pin of it',
   usage: '[CID]',
   argumentsMax: 1,
-  details: 'What is looked for is found in an index of the peer; Go peers list everything, and this program chooses from that.',
+  details:
+    'What is looked for is found in an index of the peer; Go peers list everything, and this program chooses from that.',
   options: [
     {
       names: ['filter'],
@@ -52,7 +53,7 @@ function readLimit(options: OptionValues): number {
 }
 
 /** `undefined`: nothing is looked for. Throws `LocalFailure`. */
-function readSearch(options: OptionValues): PinSearch | undefined {
+function readSearch(options: OptionValues): SearchOptions | undefined {
   const name = options.text('name');
   const namePrefix = options.text('name-prefix');
   const metadata = readMetadata(options.list('metadata'));
@@ -64,7 +65,7 @@ function readSearch(options: OptionValues): PinSearch | undefined {
 async function* pinsOf(
   client: Client,
   asked: AllocationsOptions,
-  search: PinSearch | undefined,
+  search: SearchOptions | undefined,
   limit: number,
 ): AsyncIterable<Pin> {
   let left = limit === 0 ? Number.POSITIVE_INFINITY : limit;
@@ -74,13 +75,19 @@ async function* pinsOf(
     const page = isPaged ? { limit: Math.min(left, pageLimitMax), ...(cursor === undefined ? {} : { cursor }) } : {};
     const pins = client.allocations({ ...asked, ...search, ...page });
     for await (const pin of pins) {
-      if (search !== undefined && !matchesSearch(pin, search)) continue;
+      if (search !== undefined && !isFound(pin, search)) continue;
       yield pin;
       left -= 1;
       if (left === 0) return;
     }
     cursor = pins.next;
   } while (cursor !== undefined);
+}
+
+function isFound(pin: Pin, { name, namePrefix = '', metadata = {} }: SearchOptions): boolean {
+  if (name !== undefined && pin.name !== name) return false;
+  if (!pin.name.startsWith(namePrefix)) return false;
+  return Object.entries(metadata).every(([key, value]) => pin.metadata?.[key] === value);
 }
 
 /** The Go program drops unknown names, and lists everything when nothing is left. Throws `LocalFailure`. */

@@ -1,5 +1,5 @@
-import { parseGoDuration } from '../../../model/index.ts';
 import { errorMessage } from '../../../base/index.ts';
+import { parseGoDuration } from '../../../model/index.ts';
 import { type Command, type Form, LocalFailure } from '../command.ts';
 
 const scopes = ['read'] as const;
