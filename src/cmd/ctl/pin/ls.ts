@@ -80,7 +80,7 @@ async function* pinsOf(
       left -= 1;
       if (left === 0) return;
     }
-    cursor = pins.next;
+    cursor = isPaged ? pins.next : undefined;
   } while (cursor !== undefined);
 }
 
