@@ -27,9 +27,10 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   'io/*': ['base', 'model', 'model/config', 'core/*', 'cluster/ports'],
   'ipfs-node': ['base', 'model', 'multihash', 'unixfs', 'bitswap', 'http/kit'],
   bitswap: ['base', 'multihash'],
+  'http/dial': ['base', 'model', 'cluster/ports', 'http/kit', 'io/p2p'],
   'http/*': ['base', 'model', 'model/config', 'cluster/ports', 'http/kit'],
   client: ['base', 'model'],
-  'cmd/ctl': ['base', 'model', 'client'],
+  'cmd/ctl': ['base', 'model', 'client', 'http/dial'],
   'cmd/*': [
     'base',
     'model',

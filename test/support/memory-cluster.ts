@@ -16,6 +16,7 @@ import type {
   PeerMonitor,
   Pinset,
   PinTracker,
+  RevocationFile,
   Rpc,
   WriteOptions,
 } from '../../src/cluster/ports.ts';
@@ -74,6 +75,7 @@ export class MemoryCluster {
   /** Of peers that are made from now on. */
   addressFile: AddressFile | undefined;
   cordonFile: CordonFile | undefined;
+  revocationFile: RevocationFile | undefined;
   /** Of peers that are made from now on. */
   logger: Logger = silentLogger;
   /** Tag `group` of peers that are made from now on, by their position. */
@@ -220,6 +222,7 @@ export class MemoryCluster {
         answersInOrder: (other) => !this.foreign.has(other),
         ...(this.addressFile && { addressFile: this.addressFile }),
         ...(this.cordonFile && { cordonFile: this.cordonFile }),
+        ...(this.revocationFile && { revocationFile: this.revocationFile }),
       },
     );
     registerServices(rpc, { cluster: peer, tracker, ipfs, consensus, monitor });

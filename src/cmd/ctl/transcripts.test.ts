@@ -8,7 +8,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { testCertificate } from '../../../test/support/certificate.ts';
+import { createCertificate } from '../../../test/support/certificate.ts';
 import { closedPort } from '../../../test/support/closed-port.ts';
 import { runCtl } from '../../../test/support/ctl.ts';
 import { type FakeAnswer, startFakeApi } from '../../../test/support/fake-api.ts';
@@ -137,7 +137,7 @@ async function play(name: string, recording: string): Promise<void> {
   const options = name.startsWith('follower-socket.')
     ? { socketPath: join(folder, `${name}.sock`) }
     : /^tls\.(no)?verify$/.test(name)
-      ? { tls: testCertificate }
+      ? { tls: createCertificate() }
       : {};
   const api = await startFakeApi((method, path) => answer(method, path), options);
   try {

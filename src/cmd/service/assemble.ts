@@ -18,8 +18,8 @@ import {
   version,
 } from '../../base/index.ts';
 import { createPeer, createPinTracker, leaderOf, openPinset, type Peer } from '../../cluster/index.ts';
-import type { Informer, IpfsConnector, PinTracker } from '../../cluster/ports.ts';
-import type { ApiOptions } from '../../http/kit/index.ts';
+import type { Host, Informer, IpfsConnector, PinTracker } from '../../cluster/ports.ts';
+import type { ApiOptions, ApiServer } from '../../http/kit/index.ts';
 import { bindPinsvcApi } from '../../http/pinsvc/index.ts';
 import { bindProxy } from '../../http/proxy/index.ts';
 import { bindRestApi } from '../../http/rest/index.ts';
@@ -37,13 +37,16 @@ import { createHost } from '../../io/p2p/index.ts';
 import { createRpc, multiplexedProtocol, registerServices } from '../../io/rpc/index.ts';
 import { createRaftFolder, openDatastore } from '../../io/store/index.ts';
 import type { HttpApiConfig, ServiceConfig } from '../../model/config/index.ts';
-import { peerIdOfMultiaddr, timeFromNanos } from '../../model/index.ts';
+import { type Multiaddr, peerIdOfMultiaddr, timeFromNanos } from '../../model/index.ts';
+import { serveStreams, startApiHost } from './api-host.ts';
 import type { AssembledPeer, AssembleOptions, PeerObserver } from './assemble-types.ts';
 import { systemClock as clock } from './clock.ts';
 import { startEmbeddedNode } from './embedded.ts';
 import { createUndo } from './undo.ts';
 
 export type { AssembledPeer, AssembleOptions, PeerObserver };
+
+type ApiStreams = Pick<ApiServer, 'acceptStream'>;
 
 /** See `Assemble`. */
 export async function assemble(options: AssembleOptions): Promise<AssembledPeer> {
@@ -106,6 +109,23 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
   await ofKey('cluster.listen_multiaddress', () => host.start());
   undo.add(() => host.stop());
   await host.addAddresses([...options.knownAddresses, ...bootstrap]);
+  const libp2pHttp: Multiaddr[] = [];
+  const serveOverLibp2p = async (section: HttpApiConfig, api: ApiStreams, where: string): Promise<Host | undefined> => {
+    const own = await ofKey(where, () => startApiHost(section, api, { log, where }));
+    if (own === undefined) return undefined;
+    undo.add(() => own.stop());
+    libp2pHttp.push(...own.addresses());
+    return own;
+  };
+  if (restapi !== undefined && rest !== undefined) {
+    const own = await serveOverLibp2p(restapi, rest, 'api.restapi');
+    // Under Raft the members of the private network reach it on the host of the cluster, unless it has its own.
+    if (own === undefined) {
+      serveStreams(host.streams, rest);
+      libp2pHttp.push(...host.addresses());
+    }
+  }
+  if (pinsvcapi !== undefined && pinsvc !== undefined) await serveOverLibp2p(pinsvcapi, pinsvc, 'api.pinsvcapi');
 
   const rpc = createRpc(
     {},
@@ -234,6 +254,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
     endpoints: {
       restapi: rest?.addresses() ?? [],
       pinsvcapi: pinsvc?.addresses() ?? [],
+      libp2pHttp,
       ipfsproxy: proxy?.addresses() ?? [],
       ipfs: nodeMultiaddress,
     },
@@ -316,6 +337,8 @@ async function apiOptions(config: HttpApiConfig, folder: string): Promise<ApiOpt
     ...(tls === undefined ? {} : { tls }),
     ...(full === null && readOnly === null ? {} : { credentials: { full: full ?? {}, readOnly: readOnly ?? {} } }),
     headers: config.headers,
+    ...(config.httpLogFile === '' ? {} : { accessLogFile: resolve(folder, config.httpLogFile) }),
+    rateLimitPerMinute: config.rateLimitPerMinute,
     cors: {
       allowedOrigins: config.corsAllowedOrigins,
       allowedMethods: config.corsAllowedMethods,

@@ -49,6 +49,7 @@ function start(folderPath: string, options = flags, input?: Readable, failure?: 
       restapi: ['/ip4/127.0.0.1/tcp/2'],
       pinsvcapi: ['/ip4/127.0.0.1/tcp/5'],
       ipfsproxy: ['/ip4/127.0.0.1/tcp/3'],
+      libp2pHttp: ['/ip4/127.0.0.1/tcp/1/p2p/x'],
       ipfs: '/ip4/127.0.0.1/tcp/4',
     },
     ready: ready.promise,

@@ -183,6 +183,7 @@ function tellEndpoints(peer: RunningPeer, { config }: LoadedPeer, log: Logger): 
   for (const address of peer.endpoints.pinsvcapi) {
     log.scope('pinsvcapi').info(`PINSVCAPI (HTTP${authenticated(config.pinsvcapi)}): ${address}`);
   }
+  for (const address of peer.endpoints.libp2pHttp) log.scope('restapi').info(`HTTP over libp2p: ${address}`);
   for (const address of peer.endpoints.ipfsproxy) {
     log.scope('ipfsproxy').info(`IPFS Proxy: ${address} -> ${peer.endpoints.ipfs}`);
   }

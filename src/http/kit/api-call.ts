@@ -4,6 +4,7 @@ import { errorMessage } from '../../base/index.ts';
 import { parseQuery, type Query } from '../../model/index.ts';
 import type { Authenticator, Principal } from './auth.ts';
 import { RequestError, statusOf } from './request-error.ts';
+import { sendWhole } from './whole.ts';
 
 /** Largest body that is read as one text, in bytes; bodies that may be larger are streamed. */
 const textSizeBytesMax = 64 * 1024;
@@ -91,10 +92,7 @@ export class ApiCall {
   send(status: number, body: string): void {
     const { response } = this;
     if (response.destroyed || response.headersSent) return;
-    response.statusCode = status;
-    for (const [name, value] of Object.entries(this.headers)) response.setHeader(name, value);
-    // Node then knows the length: head and body leave in one write, not in chunks.
-    response.end(body);
+    sendWhole(response, status, this.headers, body);
   }
 
   /** Status and body that tell a failure. */

@@ -12,9 +12,10 @@ export {
   bindServer,
   type HttpLimits,
   type HttpServerOptions,
-  type RequestHandler,
-  type TlsFiles,
 } from './server.ts';
 export { headerSafe, type LineStreamOptions, sendLines } from './stream.ts';
+export { libp2pHttpProtocol, StreamConnection } from './stream-connection.ts';
+export type { TlsFiles } from './tls.ts';
 export { issueToken, revokeToken } from './token-calls.ts';
+export type { RequestHandler } from './turns.ts';
 export { readUpload, type UploadPart, uploadRefusal } from './upload.ts';

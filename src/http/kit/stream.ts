@@ -27,7 +27,9 @@ export interface LineStreamOptions {
  */
 export async function sendLines(options: LineStreamOptions): Promise<void> {
   const { response, headers, failed } = options;
-  const withTrailer = { ...headers, Trailer: 'X-Stream-Error', 'Transfer-Encoding': 'chunked' };
+  // Clients of HTTP/1.0 know neither chunks nor trailers: the end of the connection is the end of the list.
+  const isOld = response.req.httpVersionMinor === 0;
+  const withTrailer = isOld ? headers : { ...headers, Trailer: 'X-Stream-Error', 'Transfer-Encoding': 'chunked' };
   const writer = createLineWriter(response);
   let streamError = '';
   try {
@@ -54,7 +56,8 @@ export async function sendLines(options: LineStreamOptions): Promise<void> {
     return;
   }
   writer.flush();
-  response.addTrailers({ 'X-Stream-Error': streamError });
+  if (!isOld) response.addTrailers({ 'X-Stream-Error': streamError });
+  else if (streamError !== '') response.socket?.resetAndDestroy();
   response.end();
 }
 

@@ -4,7 +4,7 @@
  * Source: its specification; where that leaves a choice, Go `api/pinsvcapi`.
  */
 import type { Logger } from '../../base/index.ts';
-import type { ClusterApi } from '../../cluster/ports.ts';
+import type { ByteStream, ClusterApi } from '../../cluster/ports.ts';
 import { pinsvcFailureJson, pinsvcRoutes, type Time } from '../../model/index.ts';
 import { type ApiOptions, bindApi } from '../kit/index.ts';
 import { handlers } from './handlers.ts';
@@ -22,6 +22,8 @@ export interface PinsvcApi {
   addresses(): readonly string[];
   /** Begins to answer; requests that came before wait until then. */
   serve(deps: PinsvcDeps): void;
+  /** Serves HTTP over a libp2p stream. */
+  acceptStream(stream: ByteStream): void;
   /** Idempotent. Answers in progress get about a second. */
   close(): Promise<void>;
 }
@@ -31,6 +33,7 @@ export async function bindPinsvcApi(options: ApiOptions): Promise<PinsvcApi> {
   const server = await bindApi(options);
   return {
     addresses: server.addresses,
+    acceptStream: server.acceptStream,
     close: server.close,
     serve: (deps) =>
       server.serve(

@@ -7,7 +7,7 @@ import { noise } from '@chainsafe/libp2p-noise';
 import { privateKeyFromProtobuf } from '@libp2p/crypto/keys';
 import type { GossipSub } from '@libp2p/gossipsub';
 import { identify, identifyPush } from '@libp2p/identify';
-import type { Connection, Libp2p, PrivateKey, Stream } from '@libp2p/interface';
+import type { Connection, Libp2p, PrivateKey, ServiceMap, Stream } from '@libp2p/interface';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { ping } from '@libp2p/ping';
 import { tcp } from '@libp2p/tcp';
@@ -57,7 +57,8 @@ export interface HostOptions {
   readonly dialTimeoutMs?: number;
   /** Connections from which on idle ones are closed; default 400. */
   readonly connectionsHigh?: number;
-  readonly pubsub?: PubSubOptions;
+  /** `null`: a host without published messages. */
+  readonly pubsub?: PubSubOptions | null;
   /** What identify tells; default `ipfs-cluster-ts`. */
   readonly agentVersion?: string;
 }
@@ -83,6 +84,10 @@ export async function createHost(options: HostOptions, deps: HostDeps): Promise<
   return Libp2pHost.create(options, privateKey, deps.logger.scope('p2p'));
 }
 
+interface HostServices extends ServiceMap {
+  readonly pubsub?: GossipSub;
+}
+
 type Handler = (stream: ByteStream) => void;
 
 class Libp2pHost implements Host, Streams {
@@ -96,7 +101,7 @@ class Libp2pHost implements Host, Streams {
   readonly #peerOfMuxer = new WeakMap<Muxer, PeerId>();
   readonly #protocols = new Map<PeerId, readonly string[]>();
   readonly #dials = new Map<PeerId, Promise<Connection>>();
-  #libp2p: Libp2p<{ pubsub: GossipSub }> | undefined;
+  #libp2p: Libp2p<HostServices> | undefined;
   #pubsub: HostPubSub | undefined;
   #state: 'new' | 'started' | 'stopped' = 'new';
   #quietUntilMs = 0;
@@ -149,7 +154,7 @@ class Libp2pHost implements Host, Streams {
         identify: identify(),
         identifyPush: identifyPush(),
         ping: ping({ maxInboundStreams: 64, maxOutboundStreams: 64 }),
-        pubsub: pubSubService(options.pubsub ?? {}),
+        ...(options.pubsub === null ? {} : { pubsub: pubSubService(options.pubsub ?? {}) }),
       },
     });
     host.#attach(libp2p);
@@ -161,7 +166,9 @@ class Libp2pHost implements Host, Streams {
   }
 
   get pubsub(): PubSub {
-    return this.#running().pubsub;
+    const { pubsub } = this.#running();
+    if (pubsub === undefined) throw p2pError('bad-option', 'This host was made without published messages');
+    return pubsub;
   }
 
   async start(): Promise<void> {
@@ -172,7 +179,7 @@ class Libp2pHost implements Host, Streams {
     } catch (error) {
       throw listenError(error);
     }
-    pubsub.onStarted();
+    pubsub?.onStarted();
     this.#state = 'started';
   }
 
@@ -180,7 +187,7 @@ class Libp2pHost implements Host, Streams {
     if (this.#state === 'stopped') return;
     this.#state = 'stopped';
     const { libp2p, pubsub } = this.#running();
-    pubsub.onStopping();
+    pubsub?.onStopping();
     const { promise: timeout, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, stopTimeoutMs);
     try {
@@ -422,14 +429,15 @@ class Libp2pHost implements Host, Streams {
     this.#logger.warn(`refused a connection: ${wrongSecretText}`, { remote });
   };
 
-  #running(): { readonly libp2p: Libp2p<{ pubsub: GossipSub }>; readonly pubsub: HostPubSub } {
-    if (this.#libp2p === undefined || this.#pubsub === undefined) throw p2pError('stopped', 'The host is not set up');
+  #running(): { readonly libp2p: Libp2p<HostServices>; readonly pubsub: HostPubSub | undefined } {
+    if (this.#libp2p === undefined) throw p2pError('stopped', 'The host is not set up');
     return { libp2p: this.#libp2p, pubsub: this.#pubsub };
   }
 
-  #attach(libp2p: Libp2p<{ pubsub: GossipSub }>): void {
+  #attach(libp2p: Libp2p<HostServices>): void {
     this.#libp2p = libp2p;
-    this.#pubsub = toPubSub(libp2p.services.pubsub, this.#logger);
+    const { pubsub } = libp2p.services;
+    this.#pubsub = pubsub === undefined ? undefined : toPubSub(pubsub, this.#logger);
     libp2p.addEventListener('connection:open', ({ detail: connection }) => {
       const peer = connection.remotePeer.toString();
       const muxer = muxerOf(connection);
