@@ -18,6 +18,8 @@ import {
   type Startable,
 } from '../base/index.ts';
 import {
+  type AddedOutput,
+  type AddParams,
   type Alert,
   type AllocationExplanation,
   type Cid,
@@ -55,7 +57,7 @@ import {
 import { AllocationWriter } from './allocation-writer.ts';
 import { Allocator } from './allocator.ts';
 import { bootstrap } from './bootstrap.ts';
-import { cannotCordon, followerMode, noMember, notPinned, otherCluster } from './errors.ts';
+import { cannotCordon, followerMode, noAdder, noMember, notPinned, otherCluster } from './errors.ts';
 import { Expiry } from './expiry.ts';
 import { GlobalStatus } from './global-status.ts';
 import { Healer } from './healer.ts';
@@ -71,6 +73,8 @@ import { OwnMetrics } from './own-metrics.ts';
 import { pingMetric, pingName, pingValueOf } from './ping-value.ts';
 import { Pinner, type PinnerOptions } from './pinner.ts';
 import type {
+  Adder,
+  AddOptions,
   AddressFile,
   CallOptions,
   ClusterApi,
@@ -85,6 +89,7 @@ import type {
   RebalanceOptions,
   RevocationFile,
   Rpc,
+  UploadEntry,
 } from './ports.ts';
 import { Rebalancer } from './rebalancer.ts';
 import { countReplicas, verifyReplicas } from './replication.ts';
@@ -126,6 +131,8 @@ export interface PeerDeps {
   readonly logger: Logger;
   /** Whether the peer lists statuses in state-key order, as our own peers do. */
   readonly answersInOrder: (peer: PeerId) => boolean;
+  /** Absent: content cannot be added through this peer. */
+  readonly adder?: Adder;
   /** Absent: a start knows the addresses of all members from elsewhere. */
   readonly addressFile?: AddressFile;
   /** Absent: what the peer is told to hold is forgotten when it stops. */
@@ -407,6 +414,20 @@ class ClusterPeer implements Peer {
 
   async explainAllocation(cid: Cid, options: PinOptions, call: CallOptions = {}): Promise<AllocationExplanation> {
     return await this.#pinner.explain(requestOf(cid, options), call);
+  }
+
+  async blockAllocate(pin: Pin): Promise<readonly PeerId[]> {
+    const chosen = await this.#pinner.allocate(pin);
+    if (chosen !== undefined) return chosen;
+    const alive = this.#deps.monitor.latest(pingName).map(({ peer }) => peer);
+    // Right after the start nobody is known to be alive, not even this peer.
+    return alive.length === 0 ? [this.self] : alive;
+  }
+
+  add(entries: AsyncIterable<UploadEntry>, params: AddParams, options: AddOptions = {}): AsyncIterable<AddedOutput> {
+    const { adder } = this.#deps;
+    if (adder === undefined) throw noAdder();
+    return adder.add(entries, params, { ...options, signal: this.#signal(options) });
   }
 
   async unpin(cid: Cid, call: CallOptions = {}): Promise<Pin> {

@@ -6,6 +6,8 @@
  */
 import type { Startable } from '../base/index.ts';
 import type {
+  AddedOutput,
+  AddParams,
   Alert,
   AllocationExplanation,
   Cid,
@@ -23,6 +25,7 @@ import type {
   MemberState,
   Metric,
   Multiaddr,
+  NodeWithMeta,
   OperationInfo,
   PeerId,
   PeerLabel,
@@ -289,6 +292,42 @@ export interface IpfsConnector extends Startable {
   configKey(path: string, options?: CallOptions): Promise<unknown>;
   resolve(path: string, options?: CallOptions): Promise<Cid>;
   blockGet(cid: Cid, options?: CallOptions): Promise<Uint8Array>;
+  /**
+   * Stores blocks as they come, taking them no faster than the node does. Resolves when the node has them all; none of them is pinned.
+   * Fails when there are none.
+   */
+  blockStream(blocks: AsyncIterable<NodeWithMeta>, options?: CallOptions): Promise<void>;
+}
+
+// ---------------------------------------------------------------------------------------------------- adding
+
+/** One file, folder or link of an upload; what is inside a folder follows it or names it in its path. */
+export interface UploadEntry {
+  /** Relative, cleaned, `/` between the names; empty for content without a name. */
+  readonly path: string;
+  readonly type: 'file' | 'directory' | 'symlink';
+  /** Where the client has it; empty when it did not say. */
+  readonly absPath: string;
+  /** Of a link: its target. To be read before the next entry is asked for. */
+  readonly content: AsyncIterable<Uint8Array>;
+}
+
+/** What is asked of an add beside its parameters. */
+export interface AddOptions extends CallOptions {
+  /**
+   * As an IPFS node does it: every topmost file and folder is pinned, and progress has whole paths. Default: as the reference, which pins
+   * the last of them, and tells paths below the topmost folder.
+   */
+  readonly asNode?: boolean;
+}
+
+/** Makes blocks of content and brings them to the peers that will hold it. */
+export interface Adder {
+  /**
+   * Adds and pins. What is finished, as it is; at the end everything is pinned. Whoever stops reading, or aborts, ends it.
+   * Throws `add/…`, `unixfs/…`, what `entries` throw, and what allocating and pinning throw.
+   */
+  add(entries: AsyncIterable<UploadEntry>, params: AddParams, options?: AddOptions): AsyncIterable<AddedOutput>;
 }
 
 // ---------------------------------------------------------------------------------------------------- metrics
@@ -388,6 +427,10 @@ export interface ClusterApi {
   explainAllocation(cid: Cid, options: PinOptions, call?: CallOptions): Promise<AllocationExplanation>;
   unpin(cid: Cid, call?: CallOptions): Promise<Pin>;
   unpinPath(path: string, call?: CallOptions): Promise<Pin>;
+  /** The peers that content with these options goes to: all that are alive when it is for all. Nothing is written. */
+  blockAllocate(pin: Pin, call?: CallOptions): Promise<readonly PeerId[]>;
+  /** See `Adder`. */
+  add(entries: AsyncIterable<UploadEntry>, params: AddParams, options?: AddOptions): AsyncIterable<AddedOutput>;
   /** Throws `cluster/not-pinned`. */
   pinGet(cid: Cid): Pin;
   pins(options?: { readonly signal?: AbortSignal }): AsyncIterable<readonly Pin[]>;

@@ -1,3 +1,4 @@
+export { type AddParams, addParameters, parseAddParams, shardSizeDefault } from './add-params.ts';
 export type {
   AllocationClass,
   AllocationExplanation,

@@ -10,7 +10,9 @@ import { after, before, describe, it } from 'node:test';
 import { errorCode, silentLogger, version } from '../../src/base/index.ts';
 import { parseSocketAddress } from '../../src/http/kit/index.ts';
 import { bindProxy, type IpfsProxy } from '../../src/http/proxy/index.ts';
+import { createIpfsConnector } from '../../src/io/ipfs/index.ts';
 import { PinsetStandIn } from '../support/pinset-stand-in.ts';
+import { systemClock } from '../support/system-clock.ts';
 import { startEmbeddedNode } from './embedded-node.ts';
 import { startKubo } from './kubo-daemon.ts';
 import { noise, type RpcResponse, type SendOptions, send } from './kubo-rpc/client.ts';
@@ -46,11 +48,27 @@ async function startProxy(nodeUrl: string): Promise<Front> {
     extractHeadersPath: '/api/v0/version',
     extractHeadersTtlMs: 300_000,
   });
-  const cluster = new PinsetStandIn();
+  const ipfs = createIpfsConnector(
+    {
+      nodeMultiaddress: `/ip4/${hostname}/tcp/${port}`,
+      ipfsRequestTimeoutMs: 60_000,
+      pinTimeoutMs: 60_000,
+      unpinTimeoutMs: 60_000,
+      repoGcTimeoutMs: 60_000,
+      unpinDisable: false,
+      concurrentPins: 1,
+    },
+    { clock: systemClock, logger: silentLogger },
+  );
+  const cluster = new PinsetStandIn(ipfs);
   proxy.serve({ cluster, log: silentLogger });
   const address = parseSocketAddress(proxy.addresses()[0] ?? '');
   assert.ok('port' in address);
-  return { proxy, cluster, url: `http://${address.host}:${address.port}` };
+  const close = async (): Promise<void> => {
+    await proxy.close();
+    await ipfs.stop();
+  };
+  return { proxy: { ...proxy, close }, cluster, url: `http://${address.host}:${address.port}` };
 }
 
 /** Sends the texts one after the other over one connection, and reads until it ends. */
@@ -353,7 +371,7 @@ function suite(name: string, startNode: () => Promise<RpcTarget>): void {
         const pin = front.cluster.all.get(folder);
         assert.equal(pin?.name, 'w');
         assert.equal(pin?.replicationFactorMin, 1);
-        assert.equal((await send(node.url, `pin/ls?arg=${folder}&type=recursive`)).status, 200);
+        assert.equal((await send(node.url, `block/stat?arg=${folder}&offline=true`)).status, 200);
         front.cluster.all.clear();
         await rpc('add', { parts: folderParts });
         assert.deepEqual(pinned(), [hello, large].sort());
@@ -498,7 +516,9 @@ describe('the IPFS proxy', () => {
         assert.equal(response.status, 502);
         assert.equal(response.body.length, 0);
       }
-      assert.equal((await send(lonely.url, 'add', { parts: folderParts })).status, 502);
+      const added = await send(lonely.url, 'add', { parts: folderParts });
+      assert.equal(added.trailers['x-stream-error'], 'failed to put block on all destinations');
+      assert.deepEqual([...lonely.cluster.all], []);
       assert.equal((await send(lonely.url, `pin/add?arg=${hello}`)).text(), `{"Pins":["${hello}"]}`);
       assert.equal((await send(lonely.url, 'pin/ls')).status, 200);
     } finally {

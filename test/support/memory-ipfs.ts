@@ -9,6 +9,7 @@ import {
   type IpfsRepoGc,
   type IpfsRepoStat,
   type Multiaddr,
+  type NodeWithMeta,
   type PeerId,
   type Pin,
 } from '../../src/model/index.ts';
@@ -156,6 +157,11 @@ export class MemoryIpfs implements IpfsConnector {
 
   async blockGet(cid: Cid, _options?: CallOptions): Promise<Uint8Array> {
     return this.blocks.get(cid.key) ?? new Uint8Array();
+  }
+
+  async blockStream(blocks: AsyncIterable<NodeWithMeta>): Promise<void> {
+    this.#reach();
+    for await (const { cid, data } of blocks) this.blocks.set(cid.key, data ?? new Uint8Array());
   }
 
   #reach(): void {

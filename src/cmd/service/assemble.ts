@@ -23,6 +23,7 @@ import type { ApiOptions, ApiServer } from '../../http/kit/index.ts';
 import { bindPinsvcApi } from '../../http/pinsvc/index.ts';
 import { bindProxy } from '../../http/proxy/index.ts';
 import { bindRestApi } from '../../http/rest/index.ts';
+import { createAdder } from '../../io/add/index.ts';
 import { cordonFileOf, peerstoreOf, revocationFileOf } from '../../io/config/index.ts';
 import { createRaft, createStreamTransport } from '../../io/consensus/index.ts';
 import {
@@ -221,6 +222,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
       logger: log.scope('cluster'),
       addressFile: peerstoreOf(folder.peerstoreFile),
       cordonFile: cordonFileOf(folder.cordonFile),
+      adder: createAdder({ self, rpc, clock, logger: log.scope('adder') }),
       revocationFile: revocationFileOf(folder.revocationFile),
       answersInOrder: (id) => host.streams.protocolsOf(id)?.includes(multiplexedProtocol) ?? false,
     },

@@ -103,7 +103,8 @@ function createLineWriter(response: ServerResponse): LineWriter {
   };
 }
 
-function drained(response: ServerResponse): Promise<boolean> {
+/** Resolves when the client has taken what was written, or has gone: `false`. */
+export function drained(response: ServerResponse): Promise<boolean> {
   return new Promise((resolve) => {
     const done = (): void => {
       response.off('drain', done);

@@ -9,7 +9,7 @@ import type { Upstream } from './upstream.ts';
 /** What the proxy needs of the cluster. */
 export type ProxyCluster = Pick<
   ClusterApi,
-  'pin' | 'pinPath' | 'unpin' | 'unpinPath' | 'pinGet' | 'pins' | 'status' | 'repoStat' | 'repoGc'
+  'add' | 'pin' | 'pinPath' | 'unpin' | 'unpinPath' | 'pinGet' | 'pins' | 'status' | 'repoStat' | 'repoGc'
 >;
 
 export interface Hijacked {

@@ -1,6 +1,7 @@
 /** The handler of each route, by the id of its row. */
 import type { RouteId } from '../../model/index.ts';
 import { issueToken, revokeToken } from '../kit/index.ts';
+import { postAdd } from './add.ts';
 import type { Context } from './context.ts';
 import {
   getAlerts,
@@ -39,7 +40,7 @@ export const handlers: Readonly<Record<RouteId, Handler>> = {
   postPeer,
   deletePeer,
   postCordon,
-  postAdd: notAvailable,
+  postAdd,
   getAllocations,
   getAllocation,
   getPins,
@@ -66,7 +67,7 @@ export const handlers: Readonly<Record<RouteId, Handler>> = {
   getHealth,
 };
 
-/** Routes of the reference that this version does not have; adding goes through the IPFS node and `POST /pins`. */
+/** Routes of the reference that this version does not have. */
 async function notAvailable(): Promise<never> {
   throw new RequestError(501, 'this route is not available in this version');
 }

@@ -2,7 +2,7 @@
  * The IPFS node of a peer, spoken to in the Kubo RPC; real Kubo and the embedded node alike.
  * Source of requests and texts: Go `ipfsconn/ipfshttp/ipfshttp.go`.
  */
-import { type Clock, errorCode, errorMessage, type Logger, type OperatingError } from '../../base/index.ts';
+import { type Clock, errorCode, errorMessage, hexEncode, type Logger, type OperatingError } from '../../base/index.ts';
 import type { CallOptions, IpfsConnector, PinProgress } from '../../cluster/ports.ts';
 import {
   Cid,
@@ -13,11 +13,13 @@ import {
   type IpfsRepoGc,
   type IpfsRepoStat,
   type Multiaddr,
+  type NodeWithMeta,
   type PeerId,
   type Pin,
   parseMultiaddr,
 } from '../../model/index.ts';
 import { Availability } from './availability.ts';
+import { type BlockBatch, blockBatches, multipartOf } from './block-batches.ts';
 import { endpointOf } from './endpoint.ts';
 import { badAnswer, ipfsFailure, KuboError } from './errors.ts';
 import { KuboHttp, type KuboRequest } from './kubo-http.ts';
@@ -50,6 +52,8 @@ export interface IpfsConnectorDeps {
 
 /** Connections for status questions, listings and the probe. Acts have their own: they must not wait behind questions that hang. */
 const connectionsForQuestions = 8;
+/** Connections for blocks that are added. */
+const connectionsForUploads = 8;
 /** Connections for unpins beside those of pins. */
 const connectionsForUnpins = 2;
 /** Providers of a pin that are contacted first. Source: Go `ipfshttp.go` `maxOriginConnections` (10). */
@@ -83,6 +87,7 @@ class KuboConnector implements IpfsConnector {
         endpoint: endpointOf(options.nodeMultiaddress),
         actsMax: options.concurrentPins + connectionsForUnpins,
         questionsMax: connectionsForQuestions,
+        uploadsMax: connectionsForUploads,
       },
       {
         clock: deps.clock,
@@ -247,6 +252,34 @@ class KuboConnector implements IpfsConnector {
     return await this.#http.bytes(this.#request(`block/get?arg=${cid}`, options));
   }
 
+  async blockStream(blocks: AsyncIterable<NodeWithMeta>, options: CallOptions = {}): Promise<void> {
+    const ending = new AbortController();
+    const signal = options.signal === undefined ? ending.signal : AbortSignal.any([options.signal, ending.signal]);
+    let count = 0;
+    const counted = async function* (): AsyncGenerator<NodeWithMeta> {
+      for await (const block of blocks) {
+        count += 1;
+        yield block;
+      }
+    };
+    // One batch is on its way while the next is gathered.
+    let sending: Promise<void> | undefined;
+    try {
+      for await (const batch of blockBatches(counted())) {
+        await sending;
+        sending = this.#putBlocks(batch, { ...options, signal });
+        // Told when it is waited for.
+        sending.catch(() => {});
+      }
+      await sending;
+      // The text of the reference, which other members read.
+      if (count === 0) throw ipfsFailure('ipfs/bad-block', 'BlockStream: no blocks to peek in blocks channel');
+    } finally {
+      ending.abort();
+      this.#deps.onWork?.();
+    }
+  }
+
   #worked(times: number): void {
     const { onWork } = this.#deps;
     if (onWork !== undefined) for (let i = 0; i < times; i++) onWork();
@@ -310,6 +343,18 @@ class KuboConnector implements IpfsConnector {
     } finally {
       watch.end();
     }
+  }
+
+  async #putBlocks(batch: BlockBatch, options: CallOptions): Promise<void> {
+    const path = `block/put?allow-big-block=true&${batch.query}&pin=false`;
+    const left = new Map(batch.blocks.map(({ cid }) => [hexEncode(cid.multihash), cid]));
+    const request = { ...this.#request(path, options), upload: multipartOf(batch) };
+    for await (const lines of this.#http.lines(request)) {
+      for (const line of lines) left.delete(hexEncode(cidField(path, line, 'Key').multihash));
+    }
+    const [missing] = left.values();
+    // It may be there under another hash, where nobody looks for it.
+    if (missing !== undefined) throw badAnswer(path, `block "${missing}" is not among the stored ones`);
   }
 
   async #isPinned(cid: Cid, type: 'recursive' | 'direct', options?: CallOptions): Promise<boolean> {

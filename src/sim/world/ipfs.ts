@@ -12,6 +12,7 @@ import {
   type IpfsRepoGc,
   type IpfsRepoStat,
   type Multiaddr,
+  type NodeWithMeta,
   type PeerId,
   type Pin,
   peerIdOfMultiaddr,
@@ -311,6 +312,12 @@ class VirtualConnector implements IpfsConnector {
   async blockGet(cid: Cid, options?: CallOptions): Promise<Uint8Array> {
     await this.#answer(options);
     throw new OperatingError('ipfs/refused', `block was not found locally (offline): ipld: could not find ${cid}`);
+  }
+
+  async blockStream(blocks: AsyncIterable<NodeWithMeta>, options?: CallOptions): Promise<void> {
+    // Nobody adds content there; a node that holds whatever it is asked for has no use for blocks.
+    for await (const _ of blocks);
+    await this.#answer(options);
   }
 
   /** A pin or unpin: what takes time, and goes wrong. One that is given up may have been done in that moment, but not later. */

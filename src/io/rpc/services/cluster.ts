@@ -58,7 +58,7 @@ export function clusterService({ cluster, monitor }: ClusterServiceDeps): Handle
     StatusLocal: (cid, call) => cluster.statusLocal(definedCid(cid), { signal: call.signal }),
     RecoverAll: (_, call) => cluster.recoverAll({ signal: call.signal }),
     Recover: (cid, call) => cluster.recover(definedCid(cid), { signal: call.signal }),
-    BlockAllocate: () => notSupported('Cluster.BlockAllocate'),
+    BlockAllocate: (pin, call) => cluster.blockAllocate(pin, { signal: call.signal }),
     RepoGC: (_, call) => cluster.repoGc({ signal: call.signal }),
     SendInformerMetrics: () => notSupported('Cluster.SendInformerMetrics'),
     SendInformersMetrics: () => notSupported('Cluster.SendInformersMetrics'),
