@@ -34,7 +34,10 @@ describe('page of the APIs', { skip }, () => {
   it('pinning service: a pin is made', async () => {
     const base = peers.services[0] ?? '';
     const page = await chromium.open(`${base}/api#/pins/addPin`);
-    await page.until(`document.querySelector('#operations-pins-addPin .execute') !== null`);
+    // What it sends is an example, which is made last.
+    await page.until(
+      `document.querySelector('#operations-pins-addPin textarea')?.value.includes('PreciousData.pdf') ?? false`,
+    );
     await page.evaluate(`document.querySelector('#operations-pins-addPin .execute').click()`);
     await page.until(`document.querySelector('.live-responses-table')?.innerText.includes('"requestid"') ?? false`);
     const { results } = (await (await fetch(`${base}/pins?name=PreciousData.pdf`)).json()) as { results: object[] };
