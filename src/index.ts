@@ -21,6 +21,7 @@ export {
   type PeerPinStatus,
   type PinChoice,
   type PinEntry,
+  type PinningServiceDoor,
   type PinRequest,
   type PinStatus,
   type ProxyDoor,

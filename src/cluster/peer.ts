@@ -22,6 +22,7 @@ import {
   type AddParams,
   type Alert,
   type AllocationExplanation,
+  type BandwidthByProtocol,
   type Cid,
   type ConnectGraph,
   type CordonMode,
@@ -58,6 +59,7 @@ import { AllocationWriter } from './allocation-writer.ts';
 import { Allocator } from './allocator.ts';
 import { bootstrap } from './bootstrap.ts';
 import { cannotCordon, followerMode, noAdder, noMember, notPinned, otherCluster } from './errors.ts';
+import { PeerEvents } from './events/peer-events.ts';
 import { Expiry } from './expiry.ts';
 import { GlobalStatus } from './global-status.ts';
 import { Healer } from './healer.ts';
@@ -80,20 +82,29 @@ import type {
   ClusterApi,
   Consensus,
   CordonFile,
+  Datastore,
+  EventPage,
+  EventsOptions,
   Host,
   Informer,
   IpfsConnector,
   PeerMonitor,
+  PinPage,
+  PinPageRequest,
   PinsetObserver,
   PinTracker,
   RebalanceOptions,
   RevocationFile,
   Rpc,
+  StatusListOptions,
+  StatusObserver,
   UploadEntry,
 } from './ports.ts';
 import { Rebalancer } from './rebalancer.ts';
 import { countReplicas, verifyReplicas } from './replication.ts';
 import { Revocations } from './revocations.ts';
+import { pinPage } from './search/pin-pages.ts';
+import { SearchIndex } from './search/search-index.ts';
 import type { TrackerIdentity } from './tracker/index.ts';
 
 /** All names and defaults are those of section `cluster` of the configuration, unless said. */
@@ -135,6 +146,8 @@ export interface PeerDeps {
   readonly adder?: Adder;
   /** Absent: a start knows the addresses of all members from elsewhere. */
   readonly addressFile?: AddressFile;
+  /** Opens the store of the index for searches, when the first one comes. Absent: this peer cannot search. */
+  readonly openSearchStore?: () => Promise<Datastore>;
   /** Absent: what the peer is told to hold is forgotten when it stops. */
   readonly cordonFile?: CordonFile;
   /** Absent: tokens that were revoked count again when the peer starts anew. */
@@ -152,8 +165,10 @@ export interface Peer extends ClusterApi, Startable {
    * Tries again for a while, and tells the log what comes of it; never rejects. After `start`.
    */
   bootstrap(addresses: readonly Multiaddr[]): Promise<void>;
-  /** To be told of what is applied, for pins that expire. */
-  readonly observer: Pick<PinsetObserver, 'onPin' | 'onReplaced'>;
+  /** To be told of what is applied. */
+  readonly observer: PinsetObserver;
+  /** To be told what becomes of single pins here. */
+  readonly statusObserver: StatusObserver;
   /** Who this peer is, with the last known id of its IPFS node. For the tracker. */
   identity(): TrackerIdentity;
   /** To be told of each beginning and end of a pin, and each end of a garbage collection. Never waits. */
@@ -182,7 +197,8 @@ class ClusterPeer implements Peer {
   readonly self: PeerId;
   readonly ready: Promise<void>;
   readonly removed: Promise<void>;
-  readonly observer: Expiry['observer'];
+  readonly observer: PinsetObserver;
+  readonly statusObserver: StatusObserver;
   readonly #options: PeerOptions;
   readonly #deps: PeerDeps;
   readonly #pinner: Pinner;
@@ -193,6 +209,8 @@ class ClusterPeer implements Peer {
   readonly #healer: Healer;
   readonly #rebalancer: Rebalancer;
   readonly #expiry: Expiry;
+  readonly #search: SearchIndex | undefined;
+  readonly #events: PeerEvents;
   readonly #revocations: Revocations;
   readonly #loops: Loop[];
   /** Publishes metrics to members that have just connected: what was published before has not reached them. */
@@ -237,7 +255,11 @@ class ClusterPeer implements Peer {
       ...{ self: this.self, consensus, clock, logger: deps.logger },
       ...{ pinner: this.#pinner, watch: this.#watch },
     });
-    this.observer = this.#expiry.observer;
+    this.#search = this.#createIndex();
+    const eventDeps = { watch: this.#watch, monitor, clock, logger: deps.logger };
+    this.#events = new PeerEvents({ pingIntervalMs: options.monitorPingIntervalMs }, eventDeps);
+    this.statusObserver = this.#events.statuses;
+    this.observer = this.#createObserver();
     const { answersInOrder } = deps;
     const { followerMode } = options;
     const status = { self: this.self, rpc, consensus, tracker, monitor, clock, answersInOrder, followerMode };
@@ -258,6 +280,7 @@ class ClusterPeer implements Peer {
     monitor.onAlert(({ name }) => {
       if (name === pingName && this.#isReadyNow) this.#maybeHeal();
     });
+    this.#events.start();
     await monitor.start();
     // Not waited for: an IPFS node that hangs must not keep the peer from starting.
     ipfs.start().catch((error) => this.#deps.logger.error('IPFS connector', { error: errorMessage(error) }));
@@ -398,6 +421,10 @@ class ClusterPeer implements Peer {
     return await graphOfMembers(this.#deps, this.self, call);
   }
 
+  bandwidth(): BandwidthByProtocol {
+    return this.#deps.host.bandwidth();
+  }
+
   // ------------------------------------------------------------------------------------------------ pins
 
   async pin(cid: Cid, options: PinOptions, call: CallOptions = {}): Promise<Pin> {
@@ -450,6 +477,11 @@ class ClusterPeer implements Peer {
     return this.#deps.consensus.pinset().storedPages(options);
   }
 
+  async pinPage(request: PinPageRequest, call: CallOptions = {}): Promise<PinPage> {
+    const { consensus } = this.#deps;
+    return await pinPage(request, { pinset: () => consensus.pinset(), index: this.#search }, call);
+  }
+
   async readBarrier(call: CallOptions = {}): Promise<void> {
     await this.#deps.consensus.readBarrier(call);
   }
@@ -466,13 +498,13 @@ class ClusterPeer implements Peer {
     for await (const page of this.statusPages(filter, call)) for (const row of page) yield globalPinInfoOf(row);
   }
 
-  statusPages(filter: StatusFilter, call: CallOptions = {}): AsyncIterable<readonly GlobalStatusRow[]> {
+  statusPages(filter: StatusFilter, call: StatusListOptions = {}): AsyncIterable<readonly GlobalStatusRow[]> {
     return this.#status.pages(filter, call);
   }
 
   async *statusPagesLocal(
     filter: StatusFilter,
-    call: CallOptions = {},
+    call: StatusListOptions = {},
   ): AsyncGenerator<readonly GlobalStatusRow[], void> {
     const { tracker } = this.#deps;
     const label = tracker.label();
@@ -579,6 +611,10 @@ class ClusterPeer implements Peer {
     return this.#deps.monitor.alerts();
   }
 
+  events(options: EventsOptions): AsyncIterable<EventPage> {
+    return this.#events.read(options);
+  }
+
   async sendMetrics(call: CallOptions = {}): Promise<void> {
     await this.#own.send(call);
   }
@@ -648,6 +684,8 @@ class ClusterPeer implements Peer {
         quietly('metrics', () => this.#own.stop()),
         quietly('healing', () => this.#healer.stop()),
         quietly('expiry', () => this.#expiry.stop()),
+        quietly('searches', async () => this.#search?.close()),
+        quietly('events', () => this.#events.stop()),
         ...[this.#greeting, ...this.#loops].map((loop) => quietly('loop', () => loop.stop())),
         quietly('monitor', () => monitor.stop()),
         quietly('tracker', () => tracker.stop()),
@@ -674,6 +712,33 @@ class ClusterPeer implements Peer {
     } catch (error) {
       logger.warn('could not leave the cluster; the data is kept', { error: errorMessage(error) });
     }
+  }
+
+  #createIndex(): SearchIndex | undefined {
+    const { openSearchStore: openStore, consensus, logger } = this.#deps;
+    return openStore && new SearchIndex({ openStore, pinset: consensus.pinset(), logger });
+  }
+
+  #createObserver(): PinsetObserver {
+    const expiry = this.#expiry.observer;
+    const search = this.#search?.observer;
+    const events = this.#events.pinset;
+    return {
+      onPin: (pin) => {
+        expiry.onPin(pin);
+        search?.onPin(pin);
+        events.onPin(pin);
+      },
+      onUnpin: (pin) => {
+        search?.onUnpin(pin);
+        events.onUnpin(pin);
+      },
+      onReplaced: () => {
+        expiry.onReplaced();
+        search?.onReplaced();
+        events.onReplaced();
+      },
+    };
   }
 
   #createLoops(): Loop[] {

@@ -10,9 +10,12 @@ import type {
   AddParams,
   Alert,
   AllocationExplanation,
+  BandwidthByProtocol,
   Cid,
+  ClusterEvent,
   ConnectGraph,
   CordonMode,
+  EventTopic,
   GlobalPinInfo,
   GlobalRepoGc,
   GlobalStatusRow,
@@ -33,6 +36,7 @@ import type {
   PinInfo,
   PinOptions,
   PinPath,
+  PinSearch,
   RebalanceEvent,
   Replication,
   RepoGc,
@@ -52,6 +56,12 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
   /** Milliseconds until the call fails; absent means the callee's default. */
   readonly timeoutMs?: number;
+}
+
+/** What a list of statuses takes. */
+export interface StatusListOptions extends CallOptions {
+  /** State key, of a pin or of none, behind which the list begins. */
+  readonly after?: Uint8Array;
 }
 
 /** What a write to the pinset takes. */
@@ -148,6 +158,8 @@ export interface Host extends Startable {
   forget(peer: PeerId): Promise<void>;
   connect(peerOrAddress: PeerId | Multiaddr, options?: CallOptions): Promise<PeerId>;
   connectedPeers(): readonly PeerId[];
+  /** Bytes since the start, and bytes a second, of each protocol. */
+  bandwidth(): BandwidthByProtocol;
   readonly streams: Streams;
   readonly pubsub: PubSub;
 }
@@ -192,14 +204,27 @@ export interface Rpc {
 
 // ---------------------------------------------------------------------------------------------------- pinset
 
+/** Where a walk over pins begins, and what ends it. */
+export interface StoredPagesOptions {
+  readonly signal?: AbortSignal;
+  readonly pageSize?: number;
+  /** State key, of a pin or of none, behind which the walk begins. */
+  readonly after?: Uint8Array;
+}
+
 /** A read-only view of the agreed pinset. */
 export interface Pinset {
   get(cid: Cid): Pin | undefined;
   has(cid: Cid): boolean;
   /** All pins in key order, in pages, from one snapshot. */
   pages(options?: { readonly signal?: AbortSignal; readonly pageSize?: number }): AsyncIterable<readonly Pin[]>;
-  /** The same as they are stored, for lists and sweeps that need little of each. The first page is short: it comes at once. */
-  storedPages(options?: { readonly signal?: AbortSignal }): AsyncIterable<readonly StoredPin[]>;
+  /**
+   * The same as they are stored, for lists and sweeps that need little of each: those behind the state key `after`. The first page is
+   * short: it comes at once.
+   */
+  storedPages(options?: StoredPagesOptions): AsyncIterable<readonly StoredPin[]>;
+  /** One pin as it is stored, by its state key. */
+  stored(key: Uint8Array): StoredPin | undefined;
   /**
    * The pins that expire, soonest first, in pages. Whoever has seen enough leaves the iteration: it reads no further. One that is written
    * or removed meanwhile may be left out.
@@ -358,6 +383,13 @@ export interface Informer {
 
 // ---------------------------------------------------------------------------------------------------- tracker
 
+/** Told what becomes of single pins on this peer; called synchronously, must not wait for anything. */
+export interface StatusObserver {
+  /** Asked first: most of the time nobody wants to know. */
+  isWanted(): boolean;
+  onStatus(info: PinInfo): void;
+}
+
 /** Keeps this peer's IPFS node in line with the pinset. */
 export interface PinTracker extends Startable {
   /** Never waits and never fails: work is queued or found again by the next reconciliation. */
@@ -369,7 +401,7 @@ export interface PinTracker extends Startable {
   /** In state-key order. */
   statusAll(filter: StatusFilter, options?: CallOptions): AsyncIterable<PinInfo>;
   /** The same in pages of rows. */
-  statusPages(filter: StatusFilter, options?: CallOptions): AsyncIterable<readonly StatusRow[]>;
+  statusPages(filter: StatusFilter, options?: StatusListOptions): AsyncIterable<readonly StatusRow[]>;
   /** Who this peer is, in statuses. */
   label(): PeerLabel;
   recover(cid: Cid, options?: CallOptions): Promise<PinInfo>;
@@ -388,6 +420,43 @@ export interface RebalanceOptions {
   readonly isDryRun: boolean;
   /** Moves at most, which are kept in memory. */
   readonly movesMax: number;
+}
+
+/** Which events are read, and from where on. */
+export interface EventsOptions {
+  readonly topics: ReadonlySet<EventTopic>;
+  /** Id of the last event that was read; absent: from now on. */
+  readonly after?: string;
+  /** The reader was so slow that it would soon miss something; it gets nothing more, and is to come back where it was. */
+  readonly onCut: () => void;
+  readonly signal?: AbortSignal;
+}
+
+/** Some events. */
+export interface EventPage {
+  /** Of the last event up to which the reader has been told all. */
+  readonly id: string;
+  /** None: there was nothing for the reader for a while. */
+  readonly events: readonly ClusterEvent[];
+}
+
+/** One page of pins that is asked for. */
+export interface PinPageRequest {
+  /** Absent: all. */
+  readonly search?: PinSearch;
+  /** Union of `pinTypeBits`. */
+  readonly types: number;
+  /** Pins at most, 1 or more. */
+  readonly limit: number;
+  /** `next` of the page before with the same search and types; empty for the first. */
+  readonly cursor: string;
+}
+
+/** One page. It may have fewer pins than asked for, and none, with more behind it. */
+export interface PinPage {
+  readonly pins: readonly StoredPin[];
+  /** Empty: there is nothing behind. */
+  readonly next: string;
 }
 
 /** What the peer can do, for its doors: HTTP, proxy, RPC services, embedding. Error texts are the reference's. */
@@ -418,6 +487,8 @@ export interface ClusterApi {
   /** All members as this peer sees them, in ascending order. */
   memberStates(options?: CallOptions): Promise<readonly MemberState[]>;
   connectGraph(options?: CallOptions): Promise<ConnectGraph>;
+  /** Traffic of this peer's libp2p host. */
+  bandwidth(): BandwidthByProtocol;
 
   pin(cid: Cid, options: PinOptions, call?: CallOptions): Promise<Pin>;
   /** A finished pin object, as RPC callers send it. */
@@ -435,6 +506,12 @@ export interface ClusterApi {
   pinGet(cid: Cid): Pin;
   pins(options?: { readonly signal?: AbortSignal }): AsyncIterable<readonly Pin[]>;
   storedPins(options?: { readonly signal?: AbortSignal }): AsyncIterable<readonly StoredPin[]>;
+  /**
+   * One page of the pinset, or of what is looked for in it. Every pin that is there, and is not changed in what is looked for, from the
+   * first page to the last is on exactly one of them. The first search after a start waits for the index. Throws `model/bad-cursor`,
+   * `cluster/no-search`.
+   */
+  pinPage(request: PinPageRequest, call?: CallOptions): Promise<PinPage>;
   /** `pinGet` and `pins` show everything that any peer has acknowledged before; see `Consensus.readBarrier`. */
   readBarrier(call?: CallOptions): Promise<void>;
 
@@ -443,8 +520,8 @@ export interface ClusterApi {
   statusAll(filter: StatusFilter, call?: CallOptions): AsyncIterable<GlobalPinInfo>;
   statusAllLocal(filter: StatusFilter, call?: CallOptions): AsyncIterable<PinInfo>;
   /** What `statusAll` and `statusAllLocal` list, in pages. */
-  statusPages(filter: StatusFilter, call?: CallOptions): AsyncIterable<readonly GlobalStatusRow[]>;
-  statusPagesLocal(filter: StatusFilter, call?: CallOptions): AsyncIterable<readonly GlobalStatusRow[]>;
+  statusPages(filter: StatusFilter, call?: StatusListOptions): AsyncIterable<readonly GlobalStatusRow[]>;
+  statusPagesLocal(filter: StatusFilter, call?: StatusListOptions): AsyncIterable<readonly GlobalStatusRow[]>;
   recover(cid: Cid, call?: CallOptions): Promise<GlobalPinInfo>;
   recoverLocal(cid: Cid, call?: CallOptions): Promise<PinInfo>;
   recoverAll(call?: CallOptions): AsyncIterable<GlobalPinInfo>;
@@ -469,4 +546,10 @@ export interface ClusterApi {
   metrics(name: string): readonly Metric[];
   metricNames(): readonly string[];
   alerts(): readonly Alert[];
+  /**
+   * What happens on this peer from now on, or behind an event that was read before, without an end: a page at once, and one every 15 s at
+   * least. The first event is `reset` when others behind that one cannot be told any more. Throws `cluster/too-many-readers`,
+   * `cluster/stopped`.
+   */
+  events(options: EventsOptions): AsyncIterable<EventPage>;
 }

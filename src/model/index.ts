@@ -10,6 +10,17 @@ export { Cid } from './cid.ts';
 export type { Codec } from './codec.ts';
 export { metricCodec, rpcResponseCodec, serviceIdCodec, skipMsgpackValue } from './codecs.ts';
 export { formatGoDuration, parseGoDuration } from './duration.ts';
+export type { EndOfStream } from './end-of-stream.ts';
+export {
+  type ClusterEvent,
+  type EventId,
+  type EventTopic,
+  type EventType,
+  eventTopics,
+  formatEventId,
+  type PeerEventState,
+  parseEventId,
+} from './event.ts';
 export { formatStatusFilter, parsePinTypeFilter, parseStatusFilter, statusMatches } from './filters.ts';
 export { type RpcErrorType, type RpcResponse, rpcErrorTypes, type ServiceId } from './gorpc.ts';
 export {
@@ -20,6 +31,7 @@ export {
   apiErrorJson,
   bandwidthByProtocolJson,
   connectGraphJson,
+  endOfStreamJson,
   globalPinInfoJson,
   globalRepoGcJson,
   idJson,
@@ -63,6 +75,9 @@ export {
 } from './methods.ts';
 export type { Alert, Metric, PingValue } from './metric.ts';
 export { multiaddrFromBytes, multiaddrToBytes, parseMultiaddr, peerIdOfMultiaddr } from './multiaddr.ts';
+export type { OpenApiDocument } from './openapi/document.ts';
+export { pinsvcOpenApi } from './openapi/pinsvc.ts';
+export { restOpenApi } from './openapi/rest.ts';
 export type {
   IpfsFailureCode,
   OperationCause,
@@ -77,6 +92,14 @@ export { type Pin, type PinMode, type PinOptions, type PinPath, type PinType, pi
 export { PinLines } from './pin-lines.ts';
 export { defaultPinOptions, formatPinOptions, parsePinOptions, pinOptionsParameters } from './pin-options-query.ts';
 export { cidOfStateKey, decodePin, encodePin, stateKey, storedExpirySeconds, storedSeconds } from './pin-protobuf.ts';
+export {
+  formatCursor,
+  formatPinSearch,
+  matchesSearch,
+  type PinSearch,
+  parseCursor,
+  parsePinSearch,
+} from './pin-search.ts';
 export {
   type PinsvcFailure,
   type PinsvcPin,
@@ -149,9 +172,10 @@ export {
   trackerStatusBits,
   trackerStatusGroups,
 } from './status.ts';
-export { readStatusRows, type StatusBlock, StatusRowWriter } from './status-block.ts';
+export { readStatusRows, type StatusBlock, type StatusPlace, StatusRowWriter } from './status-block.ts';
 export {
   type GlobalStatusRow,
+  globalOfOne,
   globalPinInfoOf,
   type PeerLabel,
   type PeerStatus,

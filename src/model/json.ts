@@ -4,6 +4,7 @@
  */
 import { OperatingError } from '../base/index.ts';
 import type { AllocationExplanation } from './allocation.ts';
+import type { EndOfStream } from './end-of-stream.ts';
 import type { MemberState } from './member.ts';
 import type { Alert, Metric, PingValue } from './metric.ts';
 import type { OperationInfo } from './operation.ts';
@@ -14,6 +15,7 @@ import type { RebalanceEvent } from './rebalance.ts';
 import type { Replication } from './replication.ts';
 import { allocationExplanationType } from './schema/allocation.ts';
 import { listType } from './schema/containers.ts';
+import { endOfStreamType } from './schema/end-of-stream.ts';
 import { memberStateType } from './schema/member.ts';
 import { operationInfoType } from './schema/operation.ts';
 import { alertType, connectGraphType, idType, metricType, pingValueType, versionType } from './schema/peer.ts';
@@ -78,6 +80,8 @@ export const addedOutputJson: Json<AddedOutput> = jsonOf(addedOutputType);
 export const apiErrorJson: Json<ApiError> = jsonOf(apiErrorType);
 /** An unfinished operation of a peer. */
 export const operationInfoJson: Json<OperationInfo> = jsonOf(operationInfoType);
+/** The last line of a list, when asked for. */
+export const endOfStreamJson: Json<EndOfStream> = jsonOf(endOfStreamType);
 /** What a token says. */
 export const tokenClaimsJson: Json<TokenClaims> = jsonOf(tokenClaimsType);
 /** The body of `POST /token`, and of the request to `POST /token/revoke`. */

@@ -25,6 +25,7 @@ import {
   pinInfoType,
   repoGcType,
   statusBlockType,
+  statusPlaceType,
 } from './schema/status.ts';
 import { revokedTokenType } from './schema/token.ts';
 import { bandwidthByProtocolType, nodeWithMetaType } from './schema/transfer.ts';
@@ -39,7 +40,7 @@ import type {
   RepoGc,
   StatusFilter,
 } from './status.ts';
-import type { StatusBlock } from './status-block.ts';
+import type { StatusBlock, StatusPlace } from './status-block.ts';
 import type { RevokedToken } from './token.ts';
 import type { BandwidthByProtocol, NodeWithMeta } from './transfer.ts';
 
@@ -143,6 +144,8 @@ export const methods: {
     readonly StatusAll: RpcStreamMethod<StatusFilter, PinInfo>;
     /** Ours only: the same in state-key order, at a tenth of the cost. */
     readonly StatusBlocks: RpcStreamMethod<StatusFilter, StatusBlock>;
+    /** Ours only: the same from a place on. */
+    readonly StatusBlocksAfter: RpcStreamMethod<StatusPlace, StatusBlock>;
     readonly Recover: RpcMethod<Cid, PinInfo>;
     readonly RecoverAll: RpcStreamMethod<Nothing, PinInfo>;
     readonly Track: RpcMethod<Pin, Nothing>;
@@ -214,6 +217,7 @@ export const methods: {
     Status: pinTracker.unary('Status', 'trusted', cidType, pinInfoType),
     StatusAll: pinTracker.stream('StatusAll', 'trusted', intType, pinInfoType),
     StatusBlocks: pinTracker.stream('StatusBlocks', 'trusted', intType, statusBlockType),
+    StatusBlocksAfter: pinTracker.stream('StatusBlocksAfter', 'trusted', statusPlaceType, statusBlockType),
     Recover: pinTracker.unary('Recover', 'trusted', cidType, pinInfoType),
     RecoverAll: pinTracker.stream('RecoverAll', 'closed', empty, pinInfoType),
     Track: pinTracker.unary('Track', 'closed', pinType, empty),

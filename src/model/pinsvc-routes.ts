@@ -2,18 +2,32 @@
  * The IPFS Pinning Service API, row by row, in the order in which requests are matched. Server, its description and tests
  * derive from it. Source: its specification, version 1.0.0; `/token` and `/health` are of Go `api/common/api.go`.
  */
-import { type ReplyKind, type Route, type RouteAccess, type RouteId, type RouteParameter, routes } from './routes.ts';
+import {
+  type ReplyKind,
+  type Route,
+  type RouteAccess,
+  type RouteId,
+  type RouteParameter,
+  routes,
+  type SharedRouteId,
+} from './routes.ts';
 
 /** The names of all routes. */
 export type PinsvcRouteId = 'listPins' | 'addPin' | 'getPin' | 'replacePin' | 'removePin' | SharedRouteId;
-
-/** What both APIs have. */
-type SharedRouteId = RouteId & ('postToken' | 'postRevokeToken' | 'getHealth');
 
 /** One row of the pinning service. */
 export interface PinsvcRoute extends Omit<Route, 'id'> {
   readonly id: PinsvcRouteId;
 }
+
+const sharedRouteIds: readonly RouteId[] = [
+  'postToken',
+  'postRevokeToken',
+  'getOpenApi',
+  'getApiPage',
+  'getApiAsset',
+  'getHealth',
+] satisfies readonly SharedRouteId[];
 
 const listParameters: readonly RouteParameter[] = [
   { name: 'cid', summary: 'Only pins of these CIDs, at most 10 with commas between' },
@@ -44,7 +58,7 @@ export const pinsvcRoutes: readonly PinsvcRoute[] = [
 ];
 
 function isShared(route: Route): route is Route & { readonly id: SharedRouteId } {
-  return route.id === 'postToken' || route.id === 'postRevokeToken' || route.id === 'getHealth';
+  return sharedRouteIds.includes(route.id);
 }
 
 function row(

@@ -11,6 +11,7 @@ import type {
   CallOptions,
   Consensus,
   CordonFile,
+  Datastore,
   Host,
   Informer,
   PeerMonitor,
@@ -76,6 +77,8 @@ export class MemoryCluster {
   addressFile: AddressFile | undefined;
   cordonFile: CordonFile | undefined;
   revocationFile: RevocationFile | undefined;
+  /** Of peers that are made from now on; without it they have no index for searches. */
+  openSearchStore: (() => Promise<Datastore>) | undefined;
   /** Of peers that are made from now on. */
   logger: Logger = silentLogger;
   /** Tag `group` of peers that are made from now on, by their position. */
@@ -223,6 +226,7 @@ export class MemoryCluster {
         ...(this.addressFile && { addressFile: this.addressFile }),
         ...(this.cordonFile && { cordonFile: this.cordonFile }),
         ...(this.revocationFile && { revocationFile: this.revocationFile }),
+        ...(this.openSearchStore && { openSearchStore: this.openSearchStore }),
       },
     );
     registerServices(rpc, { cluster: peer, tracker, ipfs, consensus, monitor });
@@ -332,6 +336,7 @@ export class MemoryCluster {
         if (!reachable(id)) throw new OperatingError('p2p/unreachable', 'dial backoff');
         return id;
       },
+      bandwidth: () => ({}),
       connectedPeers: () => ids.filter((id) => id !== self && reachable(id)),
       streams: {
         self,

@@ -17,6 +17,8 @@ interface Bench {
   readonly pinset: MemoryPinset;
   readonly clock: FakeClock;
   readonly store: Datastore;
+  /** Statuses that were told of. */
+  readonly told: PinInfo[];
   tracker: PinTracker;
   /** Ends the tracker without a word and starts another one over the same store. */
   restart(): Promise<void>;
@@ -34,7 +36,14 @@ interface Ending {
   after(act: () => Promise<unknown>): void;
 }
 
-async function bench(t: Ending, options: { readonly isUp?: boolean; readonly maxPinQueueSize?: number } = {}) {
+interface BenchOptions {
+  readonly isUp?: boolean;
+  readonly maxPinQueueSize?: number;
+  readonly isWanted?: boolean;
+}
+
+async function bench(t: Ending, options: BenchOptions = {}) {
+  const told: PinInfo[] = [];
   const ipfs = new MemoryIpfs();
   const pinset = new MemoryPinset();
   const clock = new FakeClock();
@@ -59,6 +68,10 @@ async function bench(t: Ending, options: { readonly isUp?: boolean; readonly max
         random: new SeededRandom(5),
         logger: silentLogger,
         identity: () => ({ peer: self, peername: 'name', ipfsId: 'ipfs', ipfsAddresses: [] }),
+        statusObserver: {
+          isWanted: () => options.isWanted === true,
+          onStatus: (info) => void told.push(info),
+        },
       },
     );
   const made: Bench = {
@@ -66,6 +79,7 @@ async function bench(t: Ending, options: { readonly isUp?: boolean; readonly max
     pinset,
     clock,
     store,
+    told,
     tracker: make(),
     async restart() {
       const stopped = this.tracker.stop();
@@ -101,6 +115,35 @@ async function bench(t: Ending, options: { readonly isUp?: boolean; readonly max
 
 const refuse = (text: string): Promise<void> => Promise.reject(new OperatingError('ipfs/refused', text));
 const statusOf = async (b: Bench, n: number): Promise<PinInfo> => await b.tracker.status(cidNumber(n));
+
+test('PinTracker tells of every change of a status, once somebody wants to know', async (t) => {
+  const quiet = await bench(t);
+  quiet.pin(pinOf(cidNumber(1)));
+  await settle();
+  assert.deepEqual(quiet.told, []);
+
+  const b = await bench(t, { isWanted: true });
+  const told = (): string[] => b.told.splice(0).map(({ name, status, error }) => `${name} ${status} ${error}`.trim());
+  const pin = pinOf(cidNumber(1), { name: 'one' });
+  b.pin(pin);
+  assert.deepEqual(told(), ['one pin_queued']);
+  await settle();
+  assert.deepEqual(told(), ['one pinning', 'one pinned']);
+  b.ipfs.onAct = () => refuse('no');
+  b.pin(pinOf(cidNumber(2), { name: 'two' }));
+  await settle();
+  assert.deepEqual(told(), ['two pin_queued', 'two pinning', 'two pin_error no']);
+  b.ipfs.onAct = () => Promise.resolve();
+  await b.tracker.recover(cidNumber(2));
+  await settle();
+  assert.deepEqual(told(), ['two pinning', 'two pinned']);
+  b.pin(pinOf(cidNumber(1), { name: 'one', allocations: [other], replicationFactorMin: 1, replicationFactorMax: 1 }));
+  await settle();
+  assert.deepEqual(told(), ['one unpin_queued', 'one unpinning', 'one remote']);
+  b.unpin(pinOf(cidNumber(2), { name: 'two' }));
+  await settle();
+  assert.deepEqual(told(), ['two unpin_queued', 'two unpinning', 'unpinned']);
+});
 
 test('PinTracker pins and unpins, and never calls IPFS inside of track', async (t) => {
   const b = await bench(t);

@@ -36,6 +36,8 @@ export interface WorkersDeps extends Pick<TrackerDeps, 'ipfs' | 'clock' | 'rando
   readonly onRefused: (kind: OperationKind, key: string) => void;
   /** An attempt has ended. */
   readonly onEnded: () => void;
+  /** The operation of a pin has begun, changed or ended. */
+  readonly onChanged: (key: string, pin: Pin) => void;
 }
 
 export class Workers {
@@ -99,6 +101,7 @@ export class Workers {
     const { isAccepted, mustAbort } = this.operations.want(kind, key, pin, this.now());
     if (!isAccepted) this.#deps.onRefused(kind, key);
     else if (kind === 'pin' && isFirst) this.#recordAhead(key, pin.cid);
+    if (isAccepted) this.#deps.onChanged(key, pin);
     if (mustAbort) this.#running.get(key)?.abort();
     this.pump();
     return isAccepted;
@@ -189,6 +192,7 @@ export class Workers {
     const abort = new AbortController();
     this.#shared.add(abort);
     this.#runningCount.pin += 1;
+    this.#tell(tickets);
     try {
       await Promise.all(tickets.map((ticket) => this.#record(ticket)));
       const cids = tickets.map(({ pin }) => pin.cid);
@@ -206,6 +210,7 @@ export class Workers {
       if (this.#state !== 'stopped') this.operations.putBack(tickets, failure, this.now());
     }
     this.#shared.delete(abort);
+    this.#tell(tickets);
     this.#ended('pin');
   }
 
@@ -215,6 +220,7 @@ export class Workers {
     const abort = new AbortController();
     this.#running.set(key, abort);
     this.#runningCount[ticket.kind] += 1;
+    this.#tell([ticket]);
     try {
       await this.#act(ticket, abort.signal);
       if (this.operations.succeeded(ticket) && ticket.kind === 'unpin') this.#disown(key);
@@ -222,7 +228,14 @@ export class Workers {
       this.#failed(ticket, error);
     }
     this.#running.delete(key);
+    this.#tell([ticket]);
     this.#ended(ticket.kind);
+  }
+
+  /** What a stop has broken off is as it was: nobody is told of it. */
+  #tell(tickets: readonly Ticket[]): void {
+    if (this.#state === 'stopped') return;
+    for (const { operation, pin } of tickets) this.#deps.onChanged(operation.key, pin);
   }
 
   #ended(kind: OperationKind): void {

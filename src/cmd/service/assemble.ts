@@ -5,7 +5,7 @@
  * started is stopped again, last one first, when a later one fails.
  */
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { privateKeyToProtobuf } from '@libp2p/crypto/keys';
 import {
@@ -18,7 +18,7 @@ import {
   version,
 } from '../../base/index.ts';
 import { createPeer, createPinTracker, leaderOf, openPinset, type Peer } from '../../cluster/index.ts';
-import type { Host, Informer, IpfsConnector, PinTracker } from '../../cluster/ports.ts';
+import type { Datastore, Host, Informer, IpfsConnector, PinTracker } from '../../cluster/ports.ts';
 import type { ApiOptions, ApiServer } from '../../http/kit/index.ts';
 import { bindPinsvcApi } from '../../http/pinsvc/index.ts';
 import { bindProxy } from '../../http/proxy/index.ts';
@@ -166,11 +166,13 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
           log: log.scope('state'),
           observer: {
             onPin: (pin) => {
-              tracker.track(pin);
+              // First: what becomes of it is told behind it.
               peer?.observer.onPin(pin);
+              tracker.track(pin);
               observer?.onPin(pin);
             },
             onUnpin: (pin) => {
+              peer?.observer.onUnpin(pin);
               tracker.untrack(pin);
               observer?.onUnpin(pin);
             },
@@ -193,6 +195,10 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
       logger: log.scope('pintracker'),
       identity: () =>
         peer?.identity() ?? { peer: self, peername: config.cluster.peername, ipfsId: '', ipfsAddresses: [] },
+      statusObserver: {
+        isWanted: () => peer?.statusObserver.isWanted() === true,
+        onStatus: (info) => peer?.statusObserver.onStatus(info),
+      },
     },
   );
   const monitor = createPeerMonitor(
@@ -223,6 +229,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
       addressFile: peerstoreOf(folder.peerstoreFile),
       cordonFile: cordonFileOf(folder.cordonFile),
       adder: createAdder({ self, rpc, clock, logger: log.scope('adder') }),
+      openSearchStore: () => openRebuildable(join(folder.path, 'search')),
       revocationFile: revocationFileOf(folder.revocationFile),
       answersInOrder: (id) => host.streams.protocolsOf(id)?.includes(multiplexedProtocol) ?? false,
     },
@@ -311,6 +318,17 @@ function createInformers(config: ServiceConfig, self: string, ipfs: IpfsConnecto
   }
   if (numpin !== undefined) informers.push(createNumpinInformer({ self, clock, ttlMs: numpin.metricTtlMs, ipfs }));
   return informers;
+}
+
+/** What can be made again need not be mended. */
+async function openRebuildable(path: string): Promise<Datastore> {
+  try {
+    return await openDatastore(path);
+  } catch (error) {
+    if (errorCode(error) !== 'store/damaged') throw error;
+    await rm(path, { recursive: true, force: true });
+    return await openDatastore(path);
+  }
 }
 
 /** A failure names the place of the configuration that it comes from: several have addresses. */

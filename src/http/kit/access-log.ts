@@ -59,6 +59,7 @@ const secretName = /token|secret|passw|auth|credential|api[-_]?key/i;
 
 /** User and password before the host, and the values of parameters that sound like secrets. */
 function withoutSecrets(url: string): string {
+  if (url.startsWith('/') && !url.includes('?')) return url;
   const [path = '', ...query] = url.split('?');
   const open = path.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/@]*@/i, '$1***@');
   if (query.length === 0) return open;
@@ -79,8 +80,16 @@ function nameOf(pair: string): string {
 
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
+/** The last time that was printed: most requests come in the same second as the one before. */
+let printed = { seconds: Number.NaN, text: '' };
+
 /** `02/Jan/2006:15:04:05 -0700` in the time zone of the machine. */
 function commonTime({ seconds }: Time): string {
+  if (printed.seconds !== seconds) printed = { seconds, text: printTime(seconds) };
+  return printed.text;
+}
+
+function printTime(seconds: number): string {
   const date = new Date(seconds * 1000);
   const two = (value: number): string => String(value).padStart(2, '0');
   const offset = -date.getTimezoneOffset();

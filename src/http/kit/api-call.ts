@@ -8,6 +8,8 @@ import { sendWhole } from './whole.ts';
 
 /** Largest body that is read as one text, in bytes; bodies that may be larger are streamed. */
 const textSizeBytesMax = 64 * 1024;
+/** A client that has not sent it by then is cut off. */
+const textTimeoutMs = 30_000;
 
 /** What a call is made of. */
 export interface ApiCallParts {
@@ -64,12 +66,14 @@ export class ApiCall {
   }
 
   /**
-   * The body, as UTF-8. Throws a `RequestError`: 413 when it is longer than 64 KiB, 400 when it was broken off. What is
+   * The body, as UTF-8. Throws a `RequestError`: 413 when it is longer than 64 KiB, 400 when it was broken off
+   * or has not come within 30 s. What is
    * left of a body that nobody reads is dropped, so that the client gets to read the answer.
    */
   async text(): Promise<string> {
     const chunks: Buffer[] = [];
     let sizeBytes = 0;
+    const late = setTimeout(() => this.request.destroy(), textTimeoutMs);
     try {
       // The end of an ordinary iteration would take the connection with it, and the answer.
       for await (const chunk of this.request.iterator({ destroyOnReturn: false })) {
@@ -81,6 +85,8 @@ export class ApiCall {
       }
     } catch (error) {
       throw new RequestError(400, `error reading request body: ${errorMessage(error)}`);
+    } finally {
+      clearTimeout(late);
     }
     if (sizeBytes > textSizeBytesMax) {
       throw new RequestError(413, `request body is longer than ${textSizeBytesMax} bytes`);

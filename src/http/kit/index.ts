@@ -3,9 +3,11 @@ export { type AddAnswer, closeAfterAnswer, sendAdded, streamAdded, untilTruncate
 export { formatSocketAddress, parseSocketAddress, type SocketAddress } from './address.ts';
 export { type ApiDefinition, type ApiDeps, type ApiOptions, type ApiRoute, type ApiServer, bindApi } from './api.ts';
 export { ApiCall, sendJson, sendNothing } from './api-call.ts';
+export { sendApiAsset, sendApiPage, sendOpenApi } from './api-page.ts';
 export type { Credentials, Principal } from './auth.ts';
 export type { CorsOptions } from './cors.ts';
 export { HttpError } from './errors.ts';
+export { type EventStreamPage, sendEvents } from './event-stream.ts';
 export { isOriginAllowed } from './origin.ts';
 export { RequestError } from './request-error.ts';
 export {

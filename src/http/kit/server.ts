@@ -179,6 +179,7 @@ function take(request: IncomingMessage, response: CountedResponse, limits: HttpL
   if (limits.writeTimeoutMs > 0) endAfter(limits.writeTimeoutMs, request, response);
   if (request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined) {
     response.once('finish', () => dropRest(request));
+    linger(request, response);
   }
   if (request.headers.host === undefined && request.httpVersion === '1.1') refuseHostless(response);
   else next(request, response);
@@ -187,6 +188,26 @@ function take(request: IncomingMessage, response: CountedResponse, limits: HttpL
 function endAfter(timeMs: number, request: IncomingMessage, response: ServerResponse): void {
   const end = setTimeout(() => request.socket.destroy(), timeMs);
   response.once('close', () => clearTimeout(end));
+}
+
+/**
+ * A socket that is closed while something is still coming resets the connection, over which a client on a slow network may
+ * lose its answer: it is closed for writing first, as by Go net/http `closeWriteAndWait`.
+ */
+function linger(request: IncomingMessage, response: ServerResponse): void {
+  const { socket } = request;
+  // Uncovers the socket's own one again.
+  const forget = (): boolean => Reflect.deleteProperty(socket, 'destroySoon');
+  socket.destroySoon = () => {
+    forget();
+    if (request.complete) {
+      socket.destroySoon();
+      return;
+    }
+    request.once('end', () => socket.destroy());
+    socket.end();
+  };
+  response.once('close', forget);
 }
 
 function dropRest(request: IncomingMessage): void {

@@ -8,6 +8,8 @@ import type { ByteStream } from '../../cluster/ports.ts';
 /** Protocol id of HTTP over libp2p. Source: go-libp2p-http `DefaultP2PProtocol`. */
 export const libp2pHttpProtocol = '/libp2p-http';
 
+const lingerMs = 5_000;
+
 /** Both ends use it: for the server it is a connection that was accepted, for a client one that is open. */
 export class StreamConnection extends Duplex {
   /** The id of the other peer; where an IP address would be. */
@@ -56,6 +58,12 @@ export class StreamConnection extends Duplex {
     this.#idleMs = timeMs;
     this.#touch();
     return this;
+  }
+
+  /** As a socket's: ends when all is written. The other side gets a moment to do the same, so that it can read the rest. */
+  destroySoon(): void {
+    this.end();
+    this.setTimeout(lingerMs, () => this.destroy());
   }
 
   // What HTTP asks of sockets that streams do not have.

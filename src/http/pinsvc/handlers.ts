@@ -1,5 +1,5 @@
 /** The handler of each route of the pinning service, by the id of its row. */
-import { errorCode, errorMessage } from '../../base/index.ts';
+import { errorCode, errorMessage, version } from '../../base/index.ts';
 import type { ClusterApi } from '../../cluster/ports.ts';
 import {
   Cid,
@@ -9,10 +9,21 @@ import {
   type PinOptions,
   type PinsvcPin,
   type PinsvcRouteId,
+  pinsvcOpenApi,
   pinsvcResultsJson,
   pinsvcStatusJson,
 } from '../../model/index.ts';
-import { type ApiCall, issueToken, RequestError, revokeToken, sendJson, sendNothing } from '../kit/index.ts';
+import {
+  type ApiCall,
+  issueToken,
+  RequestError,
+  revokeToken,
+  sendApiAsset,
+  sendApiPage,
+  sendJson,
+  sendNothing,
+  sendOpenApi,
+} from '../kit/index.ts';
 import { delegatesOf } from './delegates.ts';
 import { dataPin, describePin, infoSource, listPins } from './list.ts';
 import { parseListQuery } from './list-query.ts';
@@ -46,6 +57,9 @@ export const handlers: Readonly<Record<PinsvcRouteId, Handler>> = {
   },
   postRevokeToken: (call, cluster) => revokeToken(call, (token) => cluster.revokeToken(token)),
   postToken: issueToken,
+  getOpenApi: (call) => sendOpenApi(call, pinsvcOpenApi(version)),
+  getApiPage: sendApiPage,
+  getApiAsset: sendApiAsset,
   getHealth: sendNothing,
 };
 

@@ -23,6 +23,8 @@ export type NameMatch = 'exact' | 'iexact' | 'partial' | 'ipartial';
 export interface Selection {
   readonly cids: readonly Cid[] | undefined;
   readonly hasName: ((name: string) => boolean) | undefined;
+  /** The one name that `hasName` is true of, when it is one. */
+  readonly exactName: string | undefined;
   readonly meta: readonly (readonly [key: string, value: string])[];
   readonly before: Time | undefined;
   readonly after: Time | undefined;
@@ -37,12 +39,14 @@ export interface ListQuery extends Selection {
 /** Throws a `RequestError` 400 that names the parameter, what was found, and what was expected. */
 export function parseListQuery(query: Query): ListQuery {
   const cids = readCids(query.get('cid'));
-  const hasName = readName(query);
+  const match = readMatch(query.get('match'));
+  const hasName = readName(query.get('name'), match);
   const meta = readMeta(query.get('meta'));
   const selects = cids !== undefined || hasName !== undefined || meta.length > 0;
   return {
     cids,
     hasName,
+    exactName: hasName !== undefined && match === 'exact' ? query.get('name') : undefined,
     meta,
     before: readTime(query, 'before'),
     after: readTime(query, 'after'),
@@ -82,16 +86,16 @@ function readCids(text: string): readonly Cid[] | undefined {
   });
 }
 
-function readName(query: Query): Selection['hasName'] {
-  const name = query.get('name');
-  const match = query.get('match') || 'exact';
-  const matcher = Object.hasOwn(matchers, match) ? matchers[match as NameMatch] : undefined; // an own key
-  if (matcher === undefined) {
-    throw refused('match', JSON.stringify(match), Object.keys(matchers).join(', '));
-  }
+function readMatch(text: string): NameMatch {
+  if (text === '') return 'exact';
+  if (Object.hasOwn(matchers, text)) return text as NameMatch; // an own key
+  throw refused('match', JSON.stringify(text), Object.keys(matchers).join(', '));
+}
+
+function readName(name: string, match: NameMatch): Selection['hasName'] {
   const length = [...name].length;
   if (length > nameLengthMax) throw refused('name', `${length} characters`, `at most ${nameLengthMax}`);
-  return name === '' ? undefined : matcher(name);
+  return name === '' ? undefined : matchers[match](name);
 }
 
 const matchers: Readonly<Record<NameMatch, (asked: string) => (name: string) => boolean>> = {

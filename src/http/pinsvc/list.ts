@@ -1,6 +1,7 @@
 /**
- * Lists of pins, newest first. Whatever the size of the pinset, no more pins are held than a page has, twice at most. Only
- * questions for some states of pins that are not otherwise selected ask all members for all their statuses.
+ * Lists of pins, newest first. Whatever the size of the pinset, no more pins are held than a page has, twice at most. Exact names,
+ * metadata and a time `after` are looked up in the index of this peer; all else is a walk over the pinset, since a list tells how
+ * many there are. Only questions for some states of pins that are not otherwise selected ask all members for all their statuses.
  */
 import { errorCode } from '../../base/index.ts';
 import type { ClusterApi } from '../../cluster/ports.ts';
@@ -14,10 +15,12 @@ import {
   type PeerId,
   type Pin,
   type PinHeader,
+  type PinSearch,
   type PinsvcResults,
   type PinsvcState,
   type PinsvcStatus,
   pinsvcStates,
+  pinTypeBits,
   StoredPin,
   secondsOf,
   type Time,
@@ -29,6 +32,8 @@ import { detailsOf, type Replica, stateOf } from './state.ts';
 
 /** Pins that are looked at one by one before all members are asked for all they have. */
 const candidatesMax = 256;
+/** Pins that are taken of the index at once. */
+const pageSize = 256;
 /** Statuses of single pins that are asked for at once. */
 const questionsMax = 16;
 /** A member that says nothing for so long counts as one that cannot be asked. */
@@ -96,7 +101,8 @@ async function find(query: ListQuery, cluster: ClusterApi, signal: AbortSignal):
     return { count: items.length, items };
   }
   const isOfAnyState = states.size === pinsvcStates.length;
-  if (isOfAnyState || query.hasName !== undefined || query.meta.length > 0) {
+  const isSelective = query.hasName !== undefined || query.meta.length > 0 || query.after !== undefined;
+  if (isOfAnyState || isSelective) {
     // What is in the pinset is asked of this peer alone; statuses only of what then is left.
     const { count, items } = await walkPins(query, cluster, isOfAnyState ? limit + 1 : candidatesMax, signal);
     if (isOfAnyState) {
@@ -120,7 +126,7 @@ async function walkPins(
 ): Promise<{ readonly count: number; readonly items: readonly Candidate[] }> {
   const newest = new Newest<Candidate>(max);
   let count = 0;
-  for await (const page of cluster.storedPins({ signal })) {
+  for await (const page of storedPins(selection, cluster, signal)) {
     for (const pin of page) {
       if (pin.type !== 'pin' || !isSelected(selection, pin)) continue;
       if (isTimed(selection) || newest.mayTake(secondsOf(pin))) {
@@ -132,6 +138,34 @@ async function walkPins(
     }
   }
   return { count, items: newest.take() };
+}
+
+/** At least all that are selected: from the index of this peer where it can tell them, or all there are. */
+async function* storedPins(
+  { exactName, meta, after }: Selection,
+  cluster: ClusterApi,
+  signal: AbortSignal,
+): AsyncGenerator<readonly StoredPin[], void> {
+  if (exactName === undefined && meta.length === 0 && after === undefined) return yield* cluster.storedPins({ signal });
+  const search: PinSearch = {
+    ...(exactName === undefined ? {} : { name: exactName }),
+    metadata: Object.fromEntries(meta),
+    // The index goes by the whole seconds that are stored.
+    ...(after === undefined ? {} : { createdAfter: { seconds: after.seconds, nanos: 0 } }),
+  };
+  try {
+    for (let cursor = ''; ; ) {
+      const request = { search, types: pinTypeBits.pin, limit: pageSize, cursor };
+      const { pins, next } = await cluster.pinPage(request, { signal });
+      yield pins;
+      if (next === '') return;
+      cursor = next;
+    }
+  } catch (error) {
+    // It comes before any page.
+    if (errorCode(error) !== 'cluster/no-search') throw error;
+  }
+  yield* cluster.storedPins({ signal });
 }
 
 async function walkStatuses(query: ListQuery, cluster: ClusterApi, signal: AbortSignal): Promise<Found> {

@@ -6,6 +6,7 @@ import { MemoryCluster } from '../../../test/support/memory-cluster.ts';
 import { cidNumber, pinOf } from '../../../test/support/pins.ts';
 import { OperatingError, silentLogger } from '../../base/index.ts';
 import type { PeerOptions } from '../../cluster/index.ts';
+import { createMemoryDatastore } from '../../cluster/memory-datastore.ts';
 import { defaultPinOptions, pinsvcStates, timeFromNanos } from '../../model/index.ts';
 import type { ApiOptions } from '../kit/index.ts';
 import { bindPinsvcApi } from './index.ts';
@@ -43,8 +44,14 @@ interface Results {
   readonly results: readonly Status[];
 }
 
-async function service(t: TestContext, peerOptions: Partial<PeerOptions> = {}, more: Partial<ApiOptions> = {}) {
+async function service(
+  t: TestContext,
+  peerOptions: Partial<PeerOptions> = {},
+  more: Partial<ApiOptions> = {},
+  hasIndex: boolean = false,
+) {
   const cluster = new MemoryCluster();
+  if (hasIndex) cluster.openSearchStore = async () => createMemoryDatastore();
   await cluster.start(3, peerOptions);
   for (const { id, ipfs } of cluster.nodes) {
     ipfs.identity = { id, addresses: [`/ip4/10.0.0.1/tcp/4001/p2p/${id}`], error: '' };
@@ -229,8 +236,12 @@ test('lists are newest first, in pages that neither repeat nor lose a pin, whate
   assert.equal((await list(`after=${middle}`)).count, 29);
 });
 
-test('filters combine', async (t) => {
-  const { cluster, list } = await service(t);
+for (const hasIndex of [false, true]) {
+  test(`filters combine, ${hasIndex ? 'with' : 'without'} an index`, (t) => filtersCombine(t, hasIndex));
+}
+
+async function filtersCombine(t: TestContext, hasIndex: boolean): Promise<void> {
+  const { cluster, list } = await service(t, {}, {}, hasIndex);
   const add = (n: number, name: string, metadata: Record<string, string> | null = null) =>
     cluster.agree('pin', pinOf(cidNumber(n), { name, metadata, timestamp: { seconds: 1_700_000_000 + n, nanos: 0 } }));
   cluster.node(0).ipfs.onAct = async (_act, failing) => {
@@ -260,7 +271,15 @@ test('filters combine', async (t) => {
   // Parts of sharded content are none of the service's pins.
   assert.deepEqual(cids(await list(allStates)), [cid(4), cid(3), cid(2), cid(1)]);
   assert.deepEqual(cids(await list(`cid=${cid(5)}`)), []);
-});
+  const { created = '' } = (await list(`cid=${cid(2)}`)).results[0] ?? {};
+  assert.deepEqual(cids(await list(`${allStates}&after=${created}`)), [cid(4), cid(3)]);
+  assert.deepEqual(cids(await list(`name=report&after=${created}`)), [cid(3)]);
+  assert.deepEqual(cids(await list(`name=report&before=${created}`)), []);
+  // What has changed is looked at as it is.
+  add(2, 'renamed', { app: 'x' });
+  assert.deepEqual(cids(await list('name=report')), [cid(3)]);
+  assert.deepEqual(cids(await list('name=renamed')), [cid(2)]);
+}
 
 test('the state of a pin is that of enough replicas, whatever single ones say', async (t) => {
   const { cluster, ask, list } = await service(t);

@@ -60,9 +60,9 @@ function sendPins(call: Hijacked, pins: readonly Pick<Pin, 'cid'>[]): void {
   sendJson(call, 200, JSON.stringify({ Pins: pins.map(({ cid }) => cid.toString()) }));
 }
 
-/** All arguments, checked; those in the body when the query has none. */
+/** All arguments, checked: of the query, then of the body. */
 async function checkedArgs(call: Hijacked): Promise<CheckedPath[]> {
-  const args = call.args.length > 0 ? call.args : await bodyArgs(call.request);
+  const args = [...call.args, ...(await bodyArgs(call.request))];
   if (args.length === 0) throw missing('ipfs-path');
   return args.map((arg) => {
     try {

@@ -2,7 +2,15 @@
  * The IPFS node of a peer, spoken to in the Kubo RPC; real Kubo and the embedded node alike.
  * Source of requests and texts: Go `ipfsconn/ipfshttp/ipfshttp.go`.
  */
-import { type Clock, errorCode, errorMessage, hexEncode, type Logger, type OperatingError } from '../../base/index.ts';
+import {
+  briefJson,
+  type Clock,
+  errorCode,
+  errorMessage,
+  hexEncode,
+  type Logger,
+  type OperatingError,
+} from '../../base/index.ts';
 import type { CallOptions, IpfsConnector, PinProgress } from '../../cluster/ports.ts';
 import {
   Cid,
@@ -243,7 +251,7 @@ class KuboConnector implements IpfsConnector {
     const answer = await this.#json(request, options);
     const [, kind, cid] = textField(answer, 'Path').split('/');
     if ((kind !== 'ipfs' && kind !== 'ipld') || cid === undefined) {
-      throw badAnswer(request, `${JSON.stringify(answer.Path)} is not an immutable path`);
+      throw badAnswer(request, `${briefJson(answer.Path)} is not an immutable path`);
     }
     return Cid.parse(cid);
   }
@@ -362,7 +370,7 @@ class KuboConnector implements IpfsConnector {
       for await (const lines of this.#lines(`pin/ls?stream=true&arg=${cid}&type=${type}`, options)) {
         for (const line of lines) {
           if (pinStatusOf(line.Type) === type) return true;
-          throw badAnswer('pin/ls', `Type is not "${type}": ${JSON.stringify(line).slice(0, 200)}`);
+          throw badAnswer('pin/ls', `Type is not "${type}": ${briefJson(line)}`);
         }
       }
       return false;
@@ -441,7 +449,7 @@ function cidField(path: string, record: object, name: string): Cid {
   try {
     return Cid.parse(textField(record, name));
   } catch (error) {
-    throw badAnswer(path, `${name} is not a CID: ${JSON.stringify(record).slice(0, 200)}`, error);
+    throw badAnswer(path, `${name} is not a CID: ${briefJson(record)}`, error);
   }
 }
 

@@ -17,15 +17,16 @@ import { createLibp2p } from 'libp2p';
 import type { Logger } from '../../base/index.ts';
 import { errorCode, errorMessage } from '../../base/index.ts';
 import type { ByteStream, CallOptions, Host, PubSub, Streams } from '../../cluster/ports.ts';
-import type { Multiaddr, PeerId } from '../../model/index.ts';
+import type { BandwidthByProtocol, Multiaddr, PeerId } from '../../model/index.ts';
 import { AddressBook, isListenable, type PeerAddress, parsePeerAddress } from './address-book.ts';
 import { toByteStream } from './byte-stream.ts';
 import { p2pError } from './errors.ts';
 import { toComponentLogger } from './libp2p-logger.ts';
-import { type InboundStream, type Muxer, muxerFactory, muxerOf } from './muxer.ts';
+import { createOwnStream, type InboundStream, type Muxer, muxerFactory, muxerOf } from './muxer.ts';
 import { agreementOf } from './negotiation.ts';
 import { createProtector, wrongSecretText } from './protector.ts';
 import { type HostPubSub, type PubSubOptions, pubSubService, toPubSub } from './pubsub.ts';
+import { sweepIntervalMs, Traffic } from './traffic.ts';
 
 /** Go `host.DefaultDialTimeout` of the cluster, `cluster.dial_peer_timeout`. */
 const dialTimeoutMsDefault = 3_000;
@@ -101,6 +102,8 @@ class Libp2pHost implements Host, Streams {
   readonly #peerOfMuxer = new WeakMap<Muxer, PeerId>();
   readonly #protocols = new Map<PeerId, readonly string[]>();
   readonly #dials = new Map<PeerId, Promise<Connection>>();
+  readonly #traffic = new Traffic(performance.now());
+  #sweeping: NodeJS.Timeout | undefined;
   #libp2p: Libp2p<HostServices> | undefined;
   #pubsub: HostPubSub | undefined;
   #state: 'new' | 'started' | 'stopped' = 'new';
@@ -134,10 +137,13 @@ class Libp2pHost implements Host, Streams {
       ...(protector === undefined ? {} : { connectionProtector: () => protector }),
       connectionEncrypters: [noise(), tls()],
       streamMuxers: [
-        muxerFactory({
-          isOurs: (protocol) => host.#handlers.has(protocol),
-          accept: (inbound) => host.#accept(inbound),
-        }),
+        muxerFactory(
+          {
+            isOurs: (protocol) => host.#handlers.has(protocol),
+            accept: (inbound) => host.#accept(inbound),
+          },
+          host.#traffic,
+        ),
       ],
       connectionManager: {
         maxConnections: options.connectionsHigh ?? 400,
@@ -180,12 +186,14 @@ class Libp2pHost implements Host, Streams {
       throw listenError(error);
     }
     pubsub?.onStarted();
+    this.#sweeping = setInterval(() => this.#traffic.sweep(performance.now()), sweepIntervalMs).unref();
     this.#state = 'started';
   }
 
   async stop(): Promise<void> {
     if (this.#state === 'stopped') return;
     this.#state = 'stopped';
+    clearInterval(this.#sweeping);
     const { libp2p, pubsub } = this.#running();
     pubsub?.onStopping();
     const { promise: timeout, resolve } = Promise.withResolvers<void>();
@@ -232,6 +240,10 @@ class Libp2pHost implements Host, Streams {
 
   connectedPeers(): readonly PeerId[] {
     return [...this.#connections.keys()];
+  }
+
+  bandwidth(): BandwidthByProtocol {
+    return this.#traffic.snapshot();
   }
 
   async connect(peerOrAddress: PeerId | Multiaddr, options: CallOptions = {}): Promise<PeerId> {
@@ -361,13 +373,14 @@ class Libp2pHost implements Host, Streams {
     if (muxer === undefined) return this.#openNegotiated(peer, protocol, connection, options);
     let stream: Stream;
     try {
-      stream = await muxer.createStream();
+      stream = await createOwnStream(muxer);
     } catch (error) {
       throw p2pError('unreachable', `Cannot open a stream to ${peer}: ${errorMessage(error)}`, { cause: error });
     }
     stream.protocol = protocol;
     const agreement = agreementOf(protocol);
-    return toByteStream(stream, { remotePeer: peer, prefix: agreement, expectedAnswer: agreement });
+    const traffic = this.#traffic.of(protocol);
+    return toByteStream(stream, { remotePeer: peer, prefix: agreement, expectedAnswer: agreement, traffic });
   }
 
   handle(protocol: string, handler: Handler): void {
@@ -414,7 +427,7 @@ class Libp2pHost implements Host, Streams {
       return;
     }
     const agreement = agreementOf(protocol);
-    const bytes = toByteStream(stream, { remotePeer, prefix: agreement, early });
+    const bytes = toByteStream(stream, { remotePeer, prefix: agreement, early, traffic: this.#traffic.of(protocol) });
     // A dialer that sent nothing more waits for the answer; to others it goes with the first bytes of the reply.
     if (early.length === 0) bytes.write(new Uint8Array(0)).catch(() => bytes.reset());
     handler(bytes);

@@ -140,6 +140,8 @@ class KuboRpcServer implements RpcServer {
     } else if (!isOriginAllowed(request.headers, this.#port)) {
       sendText(response, 403, '403 - Forbidden');
     } else {
+      // An empty type, such as Go cluster peers send, is none; the router would refuse it.
+      if (request.headers['content-type'] === '') delete request.headers['content-type'];
       app.routing(request, response);
     }
   }

@@ -63,7 +63,7 @@ export function clusterService({ cluster, monitor }: ClusterServiceDeps): Handle
     SendInformerMetrics: () => notSupported('Cluster.SendInformerMetrics'),
     SendInformersMetrics: () => notSupported('Cluster.SendInformersMetrics'),
     Alerts: () => cluster.alerts(),
-    BandwidthByProtocol: () => notSupported('Cluster.BandwidthByProtocol'),
+    BandwidthByProtocol: () => cluster.bandwidth(),
     IPFSID: (peer) => ipfsIdOf(monitor, peer),
     Cordon: async ({ mode: asked }, call) => {
       const mode = cordonModes.find((known) => known === asked);
