@@ -15,6 +15,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const rooms: Readonly<Record<string, readonly string[]>> = {
   base: [],
   'model/config': ['base', 'model'],
+  plain: ['base', 'model'],
   model: ['base'],
   'core/*': ['base', 'model'],
   cluster: ['base', 'model', 'model/config', 'core/allocate', 'core/heal', 'core/track', 'core/metrics'],
@@ -25,6 +26,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   'ipfs-node': ['base', 'model', 'bitswap', 'http/kit'],
   bitswap: ['base'],
   'http/*': ['base', 'model', 'model/config', 'cluster/ports', 'http/kit'],
+  'client/plain': ['base', 'model', 'plain', 'client'],
   client: ['base', 'model'],
   'cmd/ctl': ['base', 'model', 'client'],
   'cmd/*': [
@@ -40,12 +42,12 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     'http/*',
     'client',
   ],
-  embed: ['base', 'model', 'model/config', 'cluster/ports', 'io/config', 'cmd/service/assemble'],
+  embed: ['base', 'model', 'model/config', 'plain', 'cluster/ports', 'io/config', 'cmd/service/assemble'],
   // What knows the world only as ports. No other room of io is like that.
   sim: ['base', 'model', 'core/*', 'cluster', 'cluster/ports', 'io/consensus', 'io/rpc', 'io/monitor', 'io/inform'],
   testing: ['base', 'model', 'model/config', 'embed', 'sim'],
   // The package's own entry.
-  '.': ['base', 'model', 'model/config', 'client', 'embed', 'testing'],
+  '.': ['base', 'model', 'model/config', 'plain', 'embed', 'testing'],
 };
 
 /** Files besides `index.ts` that other rooms may import. */

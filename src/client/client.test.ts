@@ -142,7 +142,8 @@ test('answers that are not of the API are told', async () => {
 
 test('fetchTransport talks to a server, and says when there is none', async () => {
   await withApi(
-    (_method, path) => (path.startsWith('/peers?') ? { body: ['{"id":""}', '{"id":""}'] } : { body: '{"version":"1.2.3"}\n' }),
+    (_method, path) =>
+      path.startsWith('/peers?') ? { body: ['{"id":""}', '{"id":""}'] } : { body: '{"version":"1.2.3"}\n' },
     async (client, api) => {
       assert.equal(await client.version(), '1.2.3');
       assert.equal((await collect(client.peers())).length, 2);
