@@ -6,6 +6,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type DemoFolder, prepareFolders } from '../src/cmd/service/demo/setup.ts';
+import type { ServiceConfig } from '../src/model/config/index.ts';
 import { cpuSeconds } from './processes.ts';
 
 export type PeerKind = 'ours' | 'go';
@@ -49,6 +50,8 @@ export interface BenchClusterOptions {
   readonly goBin: string | undefined;
   /** Our program, with the arguments for Node in front of it. */
   readonly program: readonly string[];
+  /** What the configuration of each peer is beyond that. Default: nothing. */
+  readonly change?: (config: ServiceConfig) => ServiceConfig;
   /** A pinset that all peers begin with: a file that `state import` reads. Default: none. */
   readonly pinset?: (peers: readonly DemoFolder[]) => Promise<string>;
 }
@@ -71,10 +74,11 @@ const quietPart = 0.15;
 
 /** Prepares and starts the peers, those of the first kind first: one of them leads then. */
 export async function startCluster(options: BenchClusterOptions): Promise<BenchCluster> {
-  const { name, folder, kinds, ipfs } = options;
+  const { name, folder, kinds, ipfs, change = (config) => config } = options;
   await mkdir(folder, { recursive: true });
   let at = 0;
-  const prepared = await prepareFolders(folder, kinds.length, (config) => {
+  const prepared = await prepareFolders(folder, kinds.length, (initial) => {
+    const config = change(initial);
     const node = ipfs?.[at++];
     if (node === undefined) return config;
     const { ipfsproxy } = config;

@@ -54,9 +54,12 @@ function answerTo(path: string, { id, pins }: Node): readonly [status: 200 | 500
   switch (name) {
     case 'id':
       return [200, `{"ID":"${id}","Addresses":["/ip4/127.0.0.1/tcp/4001"]}`];
-    case 'pin/add':
-      pins.set(arg, query.includes('recursive=false') ? 'direct' : 'recursive');
-      return [200, `{"Pins":["${arg}"]}`];
+    case 'pin/add': {
+      const args = [...query.matchAll(/(?:^|&)arg=(\w+)/g)].map(([, cid = '']) => cid);
+      const type = query.includes('recursive=false') ? 'direct' : 'recursive';
+      for (const cid of args) pins.set(cid, type);
+      return [200, `{"Pins":["${args.join('","')}"]}`];
+    }
     case 'pin/rm':
       return pins.delete(arg) ? [200, `{"Pins":["${arg}"]}`] : refused('not pinned or pinned indirectly');
     case 'pin/ls': {

@@ -52,8 +52,10 @@ async function compare(count: number): Promise<void> {
   const names: PeerKind[] = goBin === undefined ? ['ours'] : ['ours', 'go'];
   if (goBin === undefined) console.error('GO_CLUSTER_BIN is not set: nothing is compared with the Go program');
   const file = await writePinset(count, () => []);
+  await alone(names, count, file);
   const clusters = new Map<PeerKind, BenchCluster>();
   const seconds = new Map<PeerKind, number>();
+  const processor = new Map<PeerKind, number>();
   for (const kind of names) {
     const standIns = await startKuboStandIns(3);
     stops.push(() => standIns.stop());
@@ -61,6 +63,7 @@ async function compare(count: number): Promise<void> {
     clusters.set(kind, cluster);
     await allPinned(standIns, count);
     seconds.set(kind, (performance.now() - cluster.beganMs) / 1000);
+    processor.set(kind, await cluster.cpu());
     await cluster.quiet();
   }
   const figure = (kind: PeerKind, value: Omit<Figure, 'ratio' | 'of'>, ofGo: number | undefined): void =>
@@ -68,6 +71,7 @@ async function compare(count: number): Promise<void> {
   for (const kind of names) {
     const name = `${kind}: ${count} pins from starting three peers to pinned on all`;
     figure(kind, { name, value: seconds.get(kind) ?? 0, unit: 's' }, seconds.get('go'));
+    figure(kind, { name: `${name}, CPU`, value: processor.get(kind) ?? 0, unit: 's' }, processor.get('go'));
     await reportResident(`${kind}: ${count} pins, tracked`, clusters.get(kind));
   }
   for (const [name, path] of lists) {
@@ -83,6 +87,25 @@ async function compare(count: number): Promise<void> {
   for (const [kind, cluster] of clusters) {
     await reportResident(`${kind}: ${count} pins, listed`, cluster);
     await cluster.stop();
+  }
+}
+
+/** From start to pinned of a peer that has the machine for itself. */
+async function alone(kinds: readonly PeerKind[], count: number, file: string): Promise<void> {
+  const seconds = new Map<PeerKind, number>();
+  for (const kind of kinds) {
+    const standIns = await startKuboStandIns(1);
+    stops.push(() => standIns.stop());
+    const cluster = await start(kind, standIns, async () => file, 1);
+    await allPinned(standIns, count);
+    seconds.set(kind, (performance.now() - cluster.beganMs) / 1000);
+    report({ name: `${kind}: ${count} pins, one peer alone, CPU`, value: await cluster.cpu(), unit: 's' });
+    await cluster.stop();
+  }
+  for (const [kind, value] of seconds) {
+    const go = kind === 'ours' ? seconds.get('go') : undefined;
+    const name = `${kind}: ${count} pins, one peer alone, from start to pinned`;
+    report({ name, value, unit: 's', ...(go === undefined ? {} : { ratio: value / go, of: 'Go' }) });
   }
 }
 
@@ -313,11 +336,12 @@ async function start(
   kind: PeerKind,
   standIns: KuboStandIns,
   pinset?: (ids: readonly string[]) => Promise<string>,
+  peers: number = 3,
 ): Promise<BenchCluster> {
   const cluster = await startCluster({
     name: kind,
     folder: await mkdtemp(join(folder, 'peers-')),
-    kinds: [kind, kind, kind],
+    kinds: Array.from({ length: peers }, () => kind),
     ipfs: standIns.multiaddresses,
     goBin,
     program: [...options['node-flag'], ourProgram],

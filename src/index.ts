@@ -13,6 +13,7 @@ export {
   type EmbeddedIpfs,
   type HttpDoor,
   type KuboIpfs,
+  type PinningServiceDoor,
   type PinRequest,
   type ProxyDoor,
   type RaftTuning,

@@ -47,6 +47,7 @@ function* allKeys(): Generator<readonly [path: string, name: string]> {
     ['cluster', config.cluster],
     ['consensus.raft', config.raft],
     ['api.ipfsproxy', config.ipfsproxy],
+    ['api.pinsvcapi', config.pinsvcapi],
     ['api.restapi', config.restapi],
     ['ipfs_connector.embedded', config.embedded],
     ['ipfs_connector.ipfshttp', config.ipfshttp],
@@ -77,14 +78,14 @@ test('every key of the configuration has an effect, or is listed as one without'
   }
   assert.ok(count > 110, `${count} keys`);
   // Names that mean something else elsewhere, and the only key of those that is read by the flags of `daemon`.
-  const ambiguous = /\.(id|private_key|enabled|grace_period|enable_stats|enable_tracing)$|^api\.pinsvcapi$/;
+  const ambiguous = /\.(id|private_key|enabled|grace_period|enable_stats|enable_tracing)$/;
   const listed = pathsWithoutEffect.filter((path) => !ambiguous.test(path));
   assert.deepEqual(unread.sort(), listed.sort());
 });
 
 test('keysWithoutEffect names what was changed in vain', () => {
   assert.deepEqual(keysWithoutEffect(config), []);
-  const { cluster, pinsvcapi: _, ...rest } = config;
+  const { cluster, ...rest } = config;
   const changed = { ...rest, cluster: { ...cluster, enableRelayHop: false, peername: 'other', followerMode: true } };
   assert.deepEqual(keysWithoutEffect(changed), ['cluster.enable_relay_hop']);
 });

@@ -9,7 +9,14 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const pages = ['README.md', 'docs/library.md'];
+const pages = [
+  'README.md',
+  'docs/library.md',
+  'docs/openapi.md',
+  'docs/pinning-service.md',
+  'docs/proxy.md',
+  'docs/search-and-events.md',
+];
 
 interface Example {
   readonly page: string;

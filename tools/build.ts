@@ -4,7 +4,7 @@
  * names another folder than `dist`.
  */
 import { spawnSync } from 'node:child_process';
-import { readdirSync, rmSync, statSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -81,6 +81,15 @@ function isFresh(): boolean {
   return Math.min(...built) > sources;
 }
 
+/** The page of the APIs, with what its licence asks for. */
+const pageFiles = ['swagger-ui-bundle.js', 'swagger-ui-bundle.js.LICENSE.txt', 'swagger-ui.css', 'LICENSE', 'NOTICE'];
+
+function copyPage(): void {
+  const page = join(dist, 'api');
+  mkdirSync(page, { recursive: true });
+  for (const file of pageFiles) copyFileSync(join(root, 'node_modules', 'swagger-ui-dist', file), join(page, file));
+}
+
 const programs = [
   { file: 'service/main.js', options: daemon },
   { file: 'ctl/main.js', options: program('ctl', 'bin.ts') },
@@ -91,6 +100,7 @@ const programs = [
 if (flags.dist) rmSync(dist, { recursive: true, force: true });
 if (flags.dist || flags.force || !isFresh()) {
   const began = performance.now();
+  copyPage();
   await Promise.all(programs.map(({ options }) => build(options)));
   console.error(`built the programs in ${((performance.now() - began) / 1000).toFixed(1)} s`);
 }

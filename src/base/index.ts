@@ -1,6 +1,7 @@
 export { base32Decode, base32Encode, base32UpperDecode, base32UpperDecodeBytes, base32UpperEncode } from './base32.ts';
 export { base58Decode, base58Encode } from './base58.ts';
 export { BoundedQueue } from './bounded-queue.ts';
+export { briefJson } from './brief-json.ts';
 export {
   bytesEqual,
   compareBytes,

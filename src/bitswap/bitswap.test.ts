@@ -3,8 +3,9 @@ import { test } from 'node:test';
 import { CID } from 'multiformats/cid';
 import { create } from 'multiformats/hashes/digest';
 import { type Cancel, type Clock, errorCode, SeededRandom, silentLogger } from '../base/index.ts';
+import { digestOf } from '../multihash/index.ts';
 import { type Bitswap, createBitswap } from './bitswap.ts';
-import { blockKey, digestOf } from './multihash.ts';
+import { blockKey } from './multihash.ts';
 import type { BitswapStream } from './ports.ts';
 
 /** A clock that the test moves. */

@@ -3,9 +3,10 @@ import { test } from 'node:test';
 import { CID } from 'multiformats/cid';
 import { create } from 'multiformats/hashes/digest';
 import { concatBytes, errorCode, hexEncode, SeededRandom } from '../base/index.ts';
+import { digestOf } from '../multihash/index.ts';
 import { FrameReader } from './frames.ts';
 import { decodeMessage, encodeFrame, messageBytesMax } from './message.ts';
-import { cidFromPrefix, digestOf, isBlockOf } from './multihash.ts';
+import { cidFromPrefix, isBlockOf } from './multihash.ts';
 
 const data = new TextEncoder().encode('hello');
 const digest = create(0x12, digestOf(0x12, data) ?? new Uint8Array());

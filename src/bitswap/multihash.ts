@@ -1,45 +1,18 @@
-/**
- * Hashing for CIDs: which functions can be checked, and CIDs from a block and its prefix.
- * The list is what Kubo accepts (boxo `verifcid/allowlist.go`) as far as the platform's crypto has it.
- */
-import { createHash, hash } from 'node:crypto';
+/** CIDs and their blocks: which can be checked, and CIDs from a block and its prefix. */
 import { CID } from 'multiformats/cid';
 import { create as createDigest } from 'multiformats/hashes/digest';
 import { bytesEqual, varintRead } from '../base/index.ts';
+import { digestOf, digestSizeMin, isStrong } from '../multihash/index.ts';
 
-/** Multihash code → name of the hash in the platform's crypto. */
-const algorithms: ReadonlyMap<number, string> = new Map([
-  [0x11, 'sha1'],
-  [0x12, 'sha256'],
-  [0x13, 'sha512'],
-  [0x14, 'sha3-512'],
-  [0x15, 'sha3-384'],
-  [0x16, 'sha3-256'],
-  [0x17, 'sha3-224'],
-  [0x20, 'sha384'],
-  [0xb240, 'blake2b512'],
-  [0xb260, 'blake2s256'],
-]);
-const doubleSha256 = 0x56;
 const identity = 0;
-/** Kubo refuses shorter digests and longer identities. */
-const digestBytesMin = 20;
+/** Kubo refuses longer ones. */
 const identityBytesMax = 128;
-
-/** The full digest of `data`, or `undefined` for a function that is not known here. */
-export function digestOf(code: number, data: Uint8Array): Uint8Array | undefined {
-  if (code === 0x12) return hash('sha256', data, 'buffer');
-  if (code === identity) return data;
-  if (code === doubleSha256) return hash('sha256', hash('sha256', data, 'buffer'), 'buffer');
-  const algorithm = algorithms.get(code);
-  return algorithm === undefined ? undefined : createHash(algorithm).update(data).digest();
-}
 
 /** Whether the hash of a CID can be checked here and is strong enough. */
 export function isCheckable(cid: CID): boolean {
   const { code, digest } = cid.multihash;
   if (code === identity) return digest.length <= identityBytesMax;
-  return digest.length >= digestBytesMin && (algorithms.has(code) || code === doubleSha256);
+  return digest.length >= digestSizeMin && isStrong(code);
 }
 
 /** Whether `data` is the block of `cid`; false too for hash functions that are not known here. */
@@ -49,7 +22,7 @@ export function isBlockOf(cid: CID, data: Uint8Array): boolean {
   return full !== undefined && bytesEqual(full.length > digest.length ? full.subarray(0, digest.length) : full, digest);
 }
 
-const emptySha256 = hash('sha256', new Uint8Array(0), 'buffer');
+const emptySha256 = digestOf(0x12, new Uint8Array(0)) ?? new Uint8Array(0);
 
 /** Whether the block of `cid` is the one without any bytes (under the usual hash function). */
 export function isBlockEmpty(cid: CID): boolean {

@@ -4,6 +4,7 @@
  */
 import { OperatingError } from '../base/index.ts';
 import type { Cid, GlobalPinInfo, TrackerStatus } from '../model/index.ts';
+import { systemClock } from './system.ts';
 import type { Client } from './types.ts';
 
 /** What to wait for. */
@@ -12,11 +13,16 @@ export interface WaitForOptions {
   readonly target: TrackerStatus;
   /** Ask only the peer that is called. Default false. */
   readonly local?: boolean;
-  /** How many peers must have the target status; 0, the default, means all that do not merely list it as remote. */
-  readonly limit?: number;
+  /**
+   * How many peers must have the target status, or all if they are fewer; 0, the default, means all that do not merely list it as
+   * remote; `min`: as many as the pin needs at least.
+   */
+  readonly limit?: number | 'min';
   /** Milliseconds between two looks, and before the first. Default 1000. */
   readonly intervalMs?: number;
   readonly signal?: AbortSignal;
+  /** Called with what each look shows. */
+  readonly onStatus?: (info: GlobalPinInfo) => void;
 }
 
 const hopeless: ReadonlySet<TrackerStatus> = new Set(['undefined', 'cluster_error', 'pin_error', 'unpin_error']);
@@ -26,17 +32,26 @@ const hopeless: ReadonlySet<TrackerStatus> = new Set(['undefined', 'cluster_erro
  * when the signal fires first, and `RequestError`.
  */
 export async function waitFor(client: Client, options: WaitForOptions): Promise<GlobalPinInfo> {
-  const { cid, target, local = false, limit = 0, intervalMs = 1000, signal } = options;
-  for (;;) {
-    await pause(intervalMs, signal);
-    let info: GlobalPinInfo;
-    try {
-      info = await client.status(cid, { local, ...(signal === undefined ? {} : { signal }) });
-    } catch (error) {
-      throw signal?.aborted === true ? aborted(signal) : error;
+  const { cid, target, local = false, intervalMs = 1000, signal, onStatus } = options;
+  const call = signal === undefined ? {} : { signal };
+  try {
+    const limit = options.limit === 'min' ? await leastOf(client, cid, call) : (options.limit ?? 0);
+    for (;;) {
+      await delay(intervalMs, signal);
+      const info = await client.status(cid, { local, ...call });
+      onStatus?.(info);
+      if (isReached(info, target, limit)) return info;
     }
-    if (isReached(info, target, limit)) return info;
+  } catch (error) {
+    if (signal?.aborted !== true) throw error;
+    throw new OperatingError('client/aborted', 'context deadline exceeded', { cause: signal.reason });
   }
+}
+
+/** A pin that all keep needs all, which is what 0 means. */
+async function leastOf(client: Client, cid: Cid, call: { readonly signal?: AbortSignal }): Promise<number> {
+  const { replicationFactorMin } = await client.allocation(cid, call);
+  return Math.max(0, replicationFactorMin);
 }
 
 function isReached(info: GlobalPinInfo, target: TrackerStatus, limit: number): boolean {
@@ -51,24 +66,17 @@ function isReached(info: GlobalPinInfo, target: TrackerStatus, limit: number): b
   return peers.every((peer) => peer.status === target || (peer.status === 'remote' && target === 'pinned'));
 }
 
-function pause(delayMs: number, signal: AbortSignal | undefined): Promise<void> {
+function delay(delayMs: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (signal?.aborted === true) {
-      reject(aborted(signal));
-      return;
-    }
-    const stop = (): void => {
-      clearTimeout(timer);
-      if (signal !== undefined) reject(aborted(signal));
-    };
-    const timer = setTimeout(() => {
+    signal?.throwIfAborted();
+    const cancel = systemClock.after(delayMs, () => {
       signal?.removeEventListener('abort', stop);
       resolve();
-    }, delayMs);
+    });
+    const stop = (): void => {
+      cancel();
+      reject(signal?.reason);
+    };
     signal?.addEventListener('abort', stop, { once: true });
   });
-}
-
-function aborted(signal: AbortSignal): OperatingError {
-  return new OperatingError('client/aborted', 'context deadline exceeded', { cause: signal.reason });
 }

@@ -68,3 +68,8 @@ export function cannotCordon(peer: PeerId, cause: unknown): OperatingError {
   const outcome = isUnknown ? 'refused' : 'unknown';
   return new OperatingError('cluster/cannot-cordon', `${peer} cannot be cordoned: ${why}`, { cause, outcome });
 }
+
+/** Of a peer that was put together without an adder. */
+export function noAdder(): OperatingError {
+  return new OperatingError('cluster/no-adder', 'content cannot be added through this peer');
+}

@@ -30,7 +30,7 @@ import { failureText, memberTimeoutMs } from './members-api.ts';
 import { isEverywhereOr, mergeStatus, type StatusSource } from './merge-status.ts';
 import { PeerPages } from './peer-pages.ts';
 import { pingName, pingValueOf } from './ping-value.ts';
-import type { CallOptions, Consensus, PeerMonitor, PinTracker, Rpc } from './ports.ts';
+import type { CallOptions, Consensus, PeerMonitor, PinTracker, Rpc, StatusListOptions } from './ports.ts';
 import { barePin, isHere, isOfOperations } from './tracker/row.ts';
 
 export interface GlobalStatusDeps {
@@ -86,7 +86,7 @@ export class GlobalStatus {
   }
 
   /** In state-key order; a peer that is silent for 15 s is given up. */
-  async *pages(filter: StatusFilter, call: CallOptions): AsyncGenerator<readonly GlobalStatusRow[], void> {
+  async *pages(filter: StatusFilter, call: StatusListOptions): AsyncGenerator<readonly GlobalStatusRow[], void> {
     const { consensus } = this.#deps;
     const pinOf = (key: Uint8Array): PinHeader => {
       const cid = cidOfStateKey(utf8Decode(key));
@@ -103,7 +103,7 @@ export class GlobalStatus {
    * What each member lists, asked from now on; for the caller to close. A peer that is silent for 15 s has failed. This one lists
    * more than what is asked for, where that describes the pins of the others.
    */
-  async sources(filter: StatusFilter, call: CallOptions): Promise<readonly StatusSource[]> {
+  async sources(filter: StatusFilter, call: StatusListOptions): Promise<readonly StatusSource[]> {
     const { consensus, self, followerMode } = this.#deps;
     const members = followerMode ? [self] : await consensus.peers();
     return members.map((peer) => this.#source(peer, filter, call));
@@ -149,17 +149,24 @@ export class GlobalStatus {
     yield* joinedInfos(joined, failed);
   }
 
-  #source(peer: PeerId, filter: StatusFilter, call: CallOptions): StatusSource {
+  #source(peer: PeerId, filter: StatusFilter, call: StatusListOptions): StatusSource {
     const { self, rpc, tracker, clock, answersInOrder } = this.#deps;
+    const { after } = call;
     const source: { label: PeerLabel } = { label: peer === self ? tracker.label() : this.#label(peer) };
     const open = (signal: AbortSignal, onHeard: () => void): AsyncIterable<readonly RemoteStatusRow[]> => {
       // Of ours all rows are wanted: they describe the pins. But not where a walk over the pinset can be spared.
-      if (peer === self) return tracker.statusPages(isOfOperations(filter) ? filter : 0, { signal });
+      if (peer === self) {
+        const place = after === undefined ? {} : { after };
+        return tracker.statusPages(isOfOperations(filter) ? filter : 0, { signal, ...place });
+      }
       const all = (): AsyncGenerator<readonly RemoteStatusRow[], void> =>
         collected(source, rpc.stream(peer, methods.PinTracker.StatusAll, [filter], { signal }), onHeard);
-      if (!answersInOrder(peer)) return all();
-      const blocks = rpc.stream(peer, methods.PinTracker.StatusBlocks, [filter], { signal });
-      return ifKnown(blocksOf(source, blocks), all);
+      const inOrder = (): AsyncIterable<readonly RemoteStatusRow[]> =>
+        ifKnown(blocksOf(source, rpc.stream(peer, methods.PinTracker.StatusBlocks, [filter], { signal })), all);
+      if (after === undefined) return answersInOrder(peer) ? inOrder() : all();
+      if (!answersInOrder(peer)) return rowsBehind(after, all());
+      const blocks = rpc.stream(peer, methods.PinTracker.StatusBlocksAfter, [{ filter, after }], { signal });
+      return ifKnown(blocksOf(source, blocks), () => rowsBehind(after, inOrder()));
     };
     const silenceMs = call.timeoutMs ?? memberTimeoutMs;
     return Object.assign(source, { rows: new PeerPages({ peer, silenceMs, clock, signal: call.signal, open }) });
@@ -213,6 +220,14 @@ async function* blocksOf(
     isFirst = false;
     if (rows !== null) yield readStatusRows(rows);
   }
+}
+
+/** Of a peer that can only list all. */
+async function* rowsBehind(
+  after: Uint8Array,
+  pages: AsyncIterable<readonly RemoteStatusRow[]>,
+): AsyncGenerator<readonly RemoteStatusRow[], void> {
+  for await (const page of pages) yield page.filter(({ key }) => compareBytes(key, after) > 0);
 }
 
 /** A peer whose version does not know the question is asked in another way. */

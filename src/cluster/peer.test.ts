@@ -11,6 +11,7 @@ import {
   type Cid,
   defaultPinOptions,
   type GlobalPinInfo,
+  globalPinInfoOf,
   type PinOptions,
   stateKey,
   timeFromNanos,
@@ -252,6 +253,42 @@ test('status of all: a member whose version does not know our way is asked in th
     };
     assert.deepEqual(await collect(peer.statusAll(0)), expected);
   }
+});
+
+test('status of all: behind a place it goes on as the whole list does, whoever the members are', async (t) => {
+  const cluster = await started(t, 3);
+  const { peer } = cluster.node(0);
+  for (let n = 0; n < 12; n += 1) await peer.pin(cidNumber(n), asked({ name: `n ${n}` }));
+  await settle();
+  // An operation on a pin that has left the pinset: its row has no other place than its key.
+  for (const node of cluster.nodes) {
+    node.ipfs.onAct = () => {
+      throw new OperatingError('ipfs/full', 'no space left');
+    };
+  }
+  await peer.unpin(cidNumber(5));
+  await settle();
+  const filter = trackerStatusBits.pinned | trackerStatusBits.unpin_error;
+  const whole = await collect(peer.statusAll(filter));
+  assert.equal(whole.length, 12);
+  const old = cluster.node(1).id;
+  const unknown = (to: string, method: string): undefined => {
+    if (to === old && method === 'PinTracker.StatusBlocksAfter') {
+      throw new OperatingError('rpc/server', "rpc: can't find method StatusBlocksAfter");
+    }
+  };
+  for (const kind of ['ours', 'older', 'Go'] as const) {
+    cluster.onCall = kind === 'older' ? unknown : () => undefined;
+    if (kind === 'Go') cluster.foreign.add(cluster.node(2).id);
+    for (let at = 0; at < whole.length; at += 1) {
+      const cid = whole[at]?.cid ?? cidNumber(0);
+      const rows = (await collect(peer.statusPages(filter, { after: utf8Encode(stateKey(cid)) }))).flat();
+      assert.deepEqual(rows.map(globalPinInfoOf), whole.slice(at + 1), `${kind}, behind row ${at}`);
+      const own = (await collect(peer.statusPagesLocal(0, { after: utf8Encode(stateKey(cid)) }))).flat();
+      assert.equal(own.length, whole.length - at - 1);
+    }
+  }
+  assert.ok(cluster.calls.some((call) => call.endsWith('PinTracker.StatusBlocksAfter')));
 });
 
 test('status of one: a silent peer costs its limit, a former member nothing', async (t) => {
@@ -512,11 +549,11 @@ test('Peer: recovers one and all on every peer, past failures', async (t) => {
   await cluster.clock.advance(1000);
   for (const node of cluster.nodes) node.ipfs.held.clear();
   const info = await peer.recover(cidNumber(0));
-  assert.deepEqual(statuses(info), ['pinning', 'pinning', 'pinning']);
+  assert.deepEqual(statuses(info), ['pin_queued', 'pin_queued', 'pin_queued']);
   cluster.cut(cluster.node(2).id);
   const recovered = await collect(peer.recoverAll());
   assert.equal(recovered.length, 4);
-  assert.deepEqual(statuses(recovered[0] as GlobalPinInfo).sort(), ['cluster_error', 'pinning', 'pinning']);
+  assert.deepEqual(statuses(recovered[0] as GlobalPinInfo).sort(), ['cluster_error', 'pin_queued', 'pin_queued']);
   await cluster.clock.advance(1000);
   assert.equal(cluster.node(1).ipfs.held.size, 5);
 });

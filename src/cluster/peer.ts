@@ -18,8 +18,11 @@ import {
   type Startable,
 } from '../base/index.ts';
 import {
+  type AddedOutput,
+  type AddParams,
   type Alert,
   type AllocationExplanation,
+  type BandwidthByProtocol,
   type Cid,
   type ConnectGraph,
   type CordonMode,
@@ -45,6 +48,8 @@ import {
   type RebalanceEvent,
   type Replication,
   type RepoGc,
+  type RevocationAnswer,
+  type RevokedToken,
   type StatusFilter,
   type StoredPin,
   trackerStatusBits,
@@ -53,7 +58,8 @@ import {
 import { AllocationWriter } from './allocation-writer.ts';
 import { Allocator } from './allocator.ts';
 import { bootstrap } from './bootstrap.ts';
-import { cannotCordon, followerMode, noMember, notPinned, otherCluster } from './errors.ts';
+import { cannotCordon, followerMode, noAdder, noMember, notPinned, otherCluster } from './errors.ts';
+import { PeerEvents } from './events/peer-events.ts';
 import { Expiry } from './expiry.ts';
 import { GlobalStatus } from './global-status.ts';
 import { Healer } from './healer.ts';
@@ -69,22 +75,36 @@ import { OwnMetrics } from './own-metrics.ts';
 import { pingMetric, pingName, pingValueOf } from './ping-value.ts';
 import { Pinner, type PinnerOptions } from './pinner.ts';
 import type {
+  Adder,
+  AddOptions,
   AddressFile,
   CallOptions,
   ClusterApi,
   Consensus,
   CordonFile,
+  Datastore,
+  EventPage,
+  EventsOptions,
   Host,
   Informer,
   IpfsConnector,
   PeerMonitor,
+  PinPage,
+  PinPageRequest,
   PinsetObserver,
   PinTracker,
   RebalanceOptions,
+  RevocationFile,
   Rpc,
+  StatusListOptions,
+  StatusObserver,
+  UploadEntry,
 } from './ports.ts';
 import { Rebalancer } from './rebalancer.ts';
 import { countReplicas, verifyReplicas } from './replication.ts';
+import { Revocations } from './revocations.ts';
+import { pinPage } from './search/pin-pages.ts';
+import { SearchIndex } from './search/search-index.ts';
 import type { TrackerIdentity } from './tracker/index.ts';
 
 /** All names and defaults are those of section `cluster` of the configuration, unless said. */
@@ -122,10 +142,16 @@ export interface PeerDeps {
   readonly logger: Logger;
   /** Whether the peer lists statuses in state-key order, as our own peers do. */
   readonly answersInOrder: (peer: PeerId) => boolean;
+  /** Absent: content cannot be added through this peer. */
+  readonly adder?: Adder;
   /** Absent: a start knows the addresses of all members from elsewhere. */
   readonly addressFile?: AddressFile;
+  /** Opens the store of the index for searches, when the first one comes. Absent: this peer cannot search. */
+  readonly openSearchStore?: () => Promise<Datastore>;
   /** Absent: what the peer is told to hold is forgotten when it stops. */
   readonly cordonFile?: CordonFile;
+  /** Absent: tokens that were revoked count again when the peer starts anew. */
+  readonly revocationFile?: RevocationFile;
 }
 
 /** A running peer. */
@@ -139,8 +165,10 @@ export interface Peer extends ClusterApi, Startable {
    * Tries again for a while, and tells the log what comes of it; never rejects. After `start`.
    */
   bootstrap(addresses: readonly Multiaddr[]): Promise<void>;
-  /** To be told of what is applied, for pins that expire. */
-  readonly observer: Pick<PinsetObserver, 'onPin' | 'onReplaced'>;
+  /** To be told of what is applied. */
+  readonly observer: PinsetObserver;
+  /** To be told what becomes of single pins here. */
+  readonly statusObserver: StatusObserver;
   /** Who this peer is, with the last known id of its IPFS node. For the tracker. */
   identity(): TrackerIdentity;
   /** To be told of each beginning and end of a pin, and each end of a garbage collection. Never waits. */
@@ -169,7 +197,8 @@ class ClusterPeer implements Peer {
   readonly self: PeerId;
   readonly ready: Promise<void>;
   readonly removed: Promise<void>;
-  readonly observer: Expiry['observer'];
+  readonly observer: PinsetObserver;
+  readonly statusObserver: StatusObserver;
   readonly #options: PeerOptions;
   readonly #deps: PeerDeps;
   readonly #pinner: Pinner;
@@ -180,6 +209,9 @@ class ClusterPeer implements Peer {
   readonly #healer: Healer;
   readonly #rebalancer: Rebalancer;
   readonly #expiry: Expiry;
+  readonly #search: SearchIndex | undefined;
+  readonly #events: PeerEvents;
+  readonly #revocations: Revocations;
   readonly #loops: Loop[];
   /** Publishes metrics to members that have just connected: what was published before has not reached them. */
   readonly #greeting: Loop;
@@ -206,6 +238,7 @@ class ClusterPeer implements Peer {
     const allocator = new Allocator(options, deps);
     this.#pinner = new Pinner(options, { ...deps, allocator });
     this.#own = new OwnMetrics(this.self, options, deps);
+    this.#revocations = new Revocations(this.self, deps);
     this.#watch = new MemberWatch(this.self, options, deps);
     const writer = new AllocationWriter(options.repinMaxPerSecond, deps);
     this.#healer = new Healer(options, {
@@ -222,7 +255,11 @@ class ClusterPeer implements Peer {
       ...{ self: this.self, consensus, clock, logger: deps.logger },
       ...{ pinner: this.#pinner, watch: this.#watch },
     });
-    this.observer = this.#expiry.observer;
+    this.#search = this.#createIndex();
+    const eventDeps = { watch: this.#watch, monitor, clock, logger: deps.logger };
+    this.#events = new PeerEvents({ pingIntervalMs: options.monitorPingIntervalMs }, eventDeps);
+    this.statusObserver = this.#events.statuses;
+    this.observer = this.#createObserver();
     const { answersInOrder } = deps;
     const { followerMode } = options;
     const status = { self: this.self, rpc, consensus, tracker, monitor, clock, answersInOrder, followerMode };
@@ -239,9 +276,11 @@ class ClusterPeer implements Peer {
   async start(): Promise<void> {
     const { consensus, monitor, ipfs } = this.#deps;
     await this.#own.start();
+    await this.#revocations.start();
     monitor.onAlert(({ name }) => {
       if (name === pingName && this.#isReadyNow) this.#maybeHeal();
     });
+    this.#events.start();
     await monitor.start();
     // Not waited for: an IPFS node that hangs must not keep the peer from starting.
     ipfs.start().catch((error) => this.#deps.logger.error('IPFS connector', { error: errorMessage(error) }));
@@ -361,6 +400,18 @@ class ClusterPeer implements Peer {
     this.#maybeHeal();
   }
 
+  async revokeToken(token: RevokedToken, call: CallOptions = {}): Promise<RevocationAnswer> {
+    return await this.#revocations.addEverywhere(token, call);
+  }
+
+  async revokeTokenLocal(token: RevokedToken): Promise<void> {
+    await this.#revocations.add(token);
+  }
+
+  isTokenRevoked(hash: string): boolean {
+    return this.#revocations.has(hash);
+  }
+
   async memberStates(call: CallOptions = {}): Promise<readonly MemberState[]> {
     const { consensus, monitor, clock } = this.#deps;
     return await statesOfMembers(await this.#watch.look(), { consensus, monitor, clock }, call);
@@ -368,6 +419,10 @@ class ClusterPeer implements Peer {
 
   async connectGraph(call: CallOptions = {}): Promise<ConnectGraph> {
     return await graphOfMembers(this.#deps, this.self, call);
+  }
+
+  bandwidth(): BandwidthByProtocol {
+    return this.#deps.host.bandwidth();
   }
 
   // ------------------------------------------------------------------------------------------------ pins
@@ -386,6 +441,20 @@ class ClusterPeer implements Peer {
 
   async explainAllocation(cid: Cid, options: PinOptions, call: CallOptions = {}): Promise<AllocationExplanation> {
     return await this.#pinner.explain(requestOf(cid, options), call);
+  }
+
+  async blockAllocate(pin: Pin): Promise<readonly PeerId[]> {
+    const chosen = await this.#pinner.allocate(pin);
+    if (chosen !== undefined) return chosen;
+    const alive = this.#deps.monitor.latest(pingName).map(({ peer }) => peer);
+    // Right after the start nobody is known to be alive, not even this peer.
+    return alive.length === 0 ? [this.self] : alive;
+  }
+
+  add(entries: AsyncIterable<UploadEntry>, params: AddParams, options: AddOptions = {}): AsyncIterable<AddedOutput> {
+    const { adder } = this.#deps;
+    if (adder === undefined) throw noAdder();
+    return adder.add(entries, params, { ...options, signal: this.#signal(options) });
   }
 
   async unpin(cid: Cid, call: CallOptions = {}): Promise<Pin> {
@@ -408,6 +477,11 @@ class ClusterPeer implements Peer {
     return this.#deps.consensus.pinset().storedPages(options);
   }
 
+  async pinPage(request: PinPageRequest, call: CallOptions = {}): Promise<PinPage> {
+    const { consensus } = this.#deps;
+    return await pinPage(request, { pinset: () => consensus.pinset(), index: this.#search }, call);
+  }
+
   async readBarrier(call: CallOptions = {}): Promise<void> {
     await this.#deps.consensus.readBarrier(call);
   }
@@ -424,13 +498,13 @@ class ClusterPeer implements Peer {
     for await (const page of this.statusPages(filter, call)) for (const row of page) yield globalPinInfoOf(row);
   }
 
-  statusPages(filter: StatusFilter, call: CallOptions = {}): AsyncIterable<readonly GlobalStatusRow[]> {
+  statusPages(filter: StatusFilter, call: StatusListOptions = {}): AsyncIterable<readonly GlobalStatusRow[]> {
     return this.#status.pages(filter, call);
   }
 
   async *statusPagesLocal(
     filter: StatusFilter,
-    call: CallOptions = {},
+    call: StatusListOptions = {},
   ): AsyncGenerator<readonly GlobalStatusRow[], void> {
     const { tracker } = this.#deps;
     const label = tracker.label();
@@ -537,6 +611,10 @@ class ClusterPeer implements Peer {
     return this.#deps.monitor.alerts();
   }
 
+  events(options: EventsOptions): AsyncIterable<EventPage> {
+    return this.#events.read(options);
+  }
+
   async sendMetrics(call: CallOptions = {}): Promise<void> {
     await this.#own.send(call);
   }
@@ -606,6 +684,8 @@ class ClusterPeer implements Peer {
         quietly('metrics', () => this.#own.stop()),
         quietly('healing', () => this.#healer.stop()),
         quietly('expiry', () => this.#expiry.stop()),
+        quietly('searches', async () => this.#search?.close()),
+        quietly('events', () => this.#events.stop()),
         ...[this.#greeting, ...this.#loops].map((loop) => quietly('loop', () => loop.stop())),
         quietly('monitor', () => monitor.stop()),
         quietly('tracker', () => tracker.stop()),
@@ -632,6 +712,33 @@ class ClusterPeer implements Peer {
     } catch (error) {
       logger.warn('could not leave the cluster; the data is kept', { error: errorMessage(error) });
     }
+  }
+
+  #createIndex(): SearchIndex | undefined {
+    const { openSearchStore: openStore, consensus, logger } = this.#deps;
+    return openStore && new SearchIndex({ openStore, pinset: consensus.pinset(), logger });
+  }
+
+  #createObserver(): PinsetObserver {
+    const expiry = this.#expiry.observer;
+    const search = this.#search?.observer;
+    const events = this.#events.pinset;
+    return {
+      onPin: (pin) => {
+        expiry.onPin(pin);
+        search?.onPin(pin);
+        events.onPin(pin);
+      },
+      onUnpin: (pin) => {
+        search?.onUnpin(pin);
+        events.onUnpin(pin);
+      },
+      onReplaced: () => {
+        expiry.onReplaced();
+        search?.onReplaced();
+        events.onReplaced();
+      },
+    };
   }
 
   #createLoops(): Loop[] {

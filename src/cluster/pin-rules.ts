@@ -16,12 +16,18 @@ export interface ReplicationDefaults {
  */
 export function checkedPin(pin: Pin, existing: Pin | undefined, defaults: ReplicationDefaults, now: Time): Pin {
   if (!pin.cid.isDefined) throw badPin('bad pin object');
+  const filled = checkedOptions(pin, defaults, now);
+  if (existing !== undefined) checkAgainst(filled, existing);
+  checkType(filled);
+  return filled;
+}
+
+/** The same of what is not content yet: as far as the options go. */
+export function checkedOptions(pin: Pin, defaults: ReplicationDefaults, now: Time): Pin {
   const filled = withFactors(pin, defaults);
   if (pin.expireAt !== null && compareTimes(pin.expireAt, now) < 0) {
     throw badPin('pin.ExpireAt set before current time');
   }
-  if (existing !== undefined) checkAgainst(filled, existing);
-  checkType(filled);
   return filled;
 }
 

@@ -16,7 +16,7 @@ import {
 } from '../model/index.ts';
 import type { Allocator, AllocatorOptions, Placement } from './allocator.ts';
 import { badPin, changedPin, followerMode, notPinned, refusedPin } from './errors.ts';
-import { checkedPin, modeOfDepth } from './pin-rules.ts';
+import { checkedOptions, checkedPin, modeOfDepth } from './pin-rules.ts';
 import type { CallOptions, Consensus, IpfsConnector, WriteOptions } from './ports.ts';
 
 /** Defaults and rules for the allocation of pins. */
@@ -74,6 +74,15 @@ export class Pinner {
       decidedAt: this.#deps.clock.wallNanos(),
       ...(await this.#deps.allocator.explain(placement)),
     };
+  }
+
+  /** The peers that content with these options would go to, for whoever makes its blocks; `undefined`: to all. */
+  async allocate(request: Pin): Promise<readonly PeerId[] | undefined> {
+    if (this.#options.followerMode) throw followerMode();
+    const existing = request.cid.isDefined ? this.#pinset.get(request.cid) : undefined;
+    const pin = checkedOptions(request, this.#options, this.#now());
+    if (pin.replicationFactorMin < 0) return undefined;
+    return await this.#deps.allocator.choose(placementOf(pin, existing?.allocations ?? [], noPeers));
   }
 
   /** The pin as it was. */

@@ -11,6 +11,7 @@
 import {
   assert,
   compareBytes,
+  concatBytes,
   copyBytes,
   errorMessage,
   type Logger,
@@ -56,7 +57,15 @@ import {
   syncedKey,
 } from './pinset-keys.ts';
 import { ChunkWriter, readRecords } from './pinset-snapshot.ts';
-import type { Datastore, DatastoreEntry, DatastoreOp, KeyRange, Pinset, PinsetObserver } from './ports.ts';
+import type {
+  Datastore,
+  DatastoreEntry,
+  DatastoreOp,
+  KeyRange,
+  Pinset,
+  PinsetObserver,
+  StoredPagesOptions,
+} from './ports.ts';
 
 /** The pinset that consensus writes and everyone reads. `replay`, `apply`, `sync` and `restore` come one at a time. */
 export interface PinsetState extends Pinset {
@@ -204,11 +213,20 @@ class StoredPinset implements PinsetState {
     }
   }
 
-  async *storedPages(
-    options: { readonly signal?: AbortSignal } = {},
-  ): AsyncGenerator<readonly StoredPin[], void, undefined> {
+  stored(key: Uint8Array): StoredPin | undefined {
+    const value = this.#store.get(pinKeyOfStateKey(this.#progress.namespace, key));
+    return value === undefined ? undefined : this.#readable(() => new StoredPin(key, value));
+  }
+
+  async *storedPages({
+    after,
+    ...options
+  }: StoredPagesOptions = {}): AsyncGenerator<readonly StoredPin[], void, undefined> {
     const { namespace } = this.#progress;
-    for await (const entries of this.#store.scan(pinKeys[namespace], options)) {
+    const all = pinKeys[namespace];
+    // The key right behind is the same with a zero.
+    const start = after && concatBytes([pinKeyOfStateKey(namespace, after), Uint8Array.of(0)]);
+    for await (const entries of this.#store.scan(start === undefined ? all : { start, end: all.end }, options)) {
       const pins: StoredPin[] = [];
       for (const [key, value] of entries) {
         const pin = this.#readable(() => new StoredPin(stateKeyOfPinKey(namespace, key), value));

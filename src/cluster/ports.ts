@@ -6,11 +6,16 @@
  */
 import type { Startable } from '../base/index.ts';
 import type {
+  AddedOutput,
+  AddParams,
   Alert,
   AllocationExplanation,
+  BandwidthByProtocol,
   Cid,
+  ClusterEvent,
   ConnectGraph,
   CordonMode,
+  EventTopic,
   GlobalPinInfo,
   GlobalRepoGc,
   GlobalStatusRow,
@@ -23,6 +28,7 @@ import type {
   MemberState,
   Metric,
   Multiaddr,
+  NodeWithMeta,
   OperationInfo,
   PeerId,
   PeerLabel,
@@ -30,9 +36,12 @@ import type {
   PinInfo,
   PinOptions,
   PinPath,
+  PinSearch,
   RebalanceEvent,
   Replication,
   RepoGc,
+  RevocationAnswer,
+  RevokedToken,
   RpcMethod,
   RpcStreamMethod,
   StatusFilter,
@@ -47,6 +56,12 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
   /** Milliseconds until the call fails; absent means the callee's default. */
   readonly timeoutMs?: number;
+}
+
+/** What a list of statuses takes. */
+export interface StatusListOptions extends CallOptions {
+  /** State key, of a pin or of none, behind which the list begins. */
+  readonly after?: Uint8Array;
 }
 
 /** What a write to the pinset takes. */
@@ -143,6 +158,8 @@ export interface Host extends Startable {
   forget(peer: PeerId): Promise<void>;
   connect(peerOrAddress: PeerId | Multiaddr, options?: CallOptions): Promise<PeerId>;
   connectedPeers(): readonly PeerId[];
+  /** Bytes since the start, and bytes a second, of each protocol. */
+  bandwidth(): BandwidthByProtocol;
   readonly streams: Streams;
   readonly pubsub: PubSub;
 }
@@ -166,6 +183,14 @@ export interface CordonFile {
   save(mode: CordonMode): Promise<void>;
 }
 
+/** Where the tokens that count no more outlive the process. */
+export interface RevocationFile {
+  /** None when nothing was ever saved. Throws `config/bad-file`. */
+  read(): Promise<readonly RevokedToken[]>;
+  /** Resolves when they cannot be lost. Throws `config/bad-file`, and then what was there is there still. */
+  save(tokens: readonly RevokedToken[]): Promise<void>;
+}
+
 /** Calls to members by the Go peer's RPC; calls to self stay in the process and skip the trust policy. */
 export interface Rpc {
   call<A, R>(peer: PeerId, method: RpcMethod<A, R>, argument: A, options?: CallOptions): Promise<R>;
@@ -179,14 +204,27 @@ export interface Rpc {
 
 // ---------------------------------------------------------------------------------------------------- pinset
 
+/** Where a walk over pins begins, and what ends it. */
+export interface StoredPagesOptions {
+  readonly signal?: AbortSignal;
+  readonly pageSize?: number;
+  /** State key, of a pin or of none, behind which the walk begins. */
+  readonly after?: Uint8Array;
+}
+
 /** A read-only view of the agreed pinset. */
 export interface Pinset {
   get(cid: Cid): Pin | undefined;
   has(cid: Cid): boolean;
   /** All pins in key order, in pages, from one snapshot. */
   pages(options?: { readonly signal?: AbortSignal; readonly pageSize?: number }): AsyncIterable<readonly Pin[]>;
-  /** The same as they are stored, for lists and sweeps that need little of each. The first page is short: it comes at once. */
-  storedPages(options?: { readonly signal?: AbortSignal }): AsyncIterable<readonly StoredPin[]>;
+  /**
+   * The same as they are stored, for lists and sweeps that need little of each: those behind the state key `after`. The first page is
+   * short: it comes at once.
+   */
+  storedPages(options?: StoredPagesOptions): AsyncIterable<readonly StoredPin[]>;
+  /** One pin as it is stored, by its state key. */
+  stored(key: Uint8Array): StoredPin | undefined;
   /**
    * The pins that expire, soonest first, in pages. Whoever has seen enough leaves the iteration: it reads no further. One that is written
    * or removed meanwhile may be left out.
@@ -262,6 +300,11 @@ export interface IpfsConnector extends Startable {
   onUp(listener: () => void): void;
   /** Resolves when the node holds the pin. Fails when no new block came for the configured `pin_timeout`. */
   pin(pin: Pin, options: PinProgress): Promise<void>;
+  /**
+   * Pins whole trees by one request, one after the other. Fails when one of them fails, or when not all were pinned within
+   * `timeoutMs`; any of them may be pinned then.
+   */
+  pinAll(cids: readonly Cid[], options: PinProgress & { readonly timeoutMs: number }): Promise<void>;
   /** Not pinned is success. */
   unpin(cid: Cid, options: PinProgress): Promise<void>;
   pinLsCid(pin: Pick<Pin, 'cid' | 'maxDepth'>, options?: CallOptions): Promise<IpfsPinStatus>;
@@ -274,6 +317,42 @@ export interface IpfsConnector extends Startable {
   configKey(path: string, options?: CallOptions): Promise<unknown>;
   resolve(path: string, options?: CallOptions): Promise<Cid>;
   blockGet(cid: Cid, options?: CallOptions): Promise<Uint8Array>;
+  /**
+   * Stores blocks as they come, taking them no faster than the node does. Resolves when the node has them all; none of them is pinned.
+   * Fails when there are none.
+   */
+  blockStream(blocks: AsyncIterable<NodeWithMeta>, options?: CallOptions): Promise<void>;
+}
+
+// ---------------------------------------------------------------------------------------------------- adding
+
+/** One file, folder or link of an upload; what is inside a folder follows it or names it in its path. */
+export interface UploadEntry {
+  /** Relative, cleaned, `/` between the names; empty for content without a name. */
+  readonly path: string;
+  readonly type: 'file' | 'directory' | 'symlink';
+  /** Where the client has it; empty when it did not say. */
+  readonly absPath: string;
+  /** Of a link: its target. To be read before the next entry is asked for. */
+  readonly content: AsyncIterable<Uint8Array>;
+}
+
+/** What is asked of an add beside its parameters. */
+export interface AddOptions extends CallOptions {
+  /**
+   * As an IPFS node does it: every topmost file and folder is pinned, and progress has whole paths. Default: as the reference, which pins
+   * the last of them, and tells paths below the topmost folder.
+   */
+  readonly asNode?: boolean;
+}
+
+/** Makes blocks of content and brings them to the peers that will hold it. */
+export interface Adder {
+  /**
+   * Adds and pins. What is finished, as it is; at the end everything is pinned. Whoever stops reading, or aborts, ends it.
+   * Throws `add/…`, `unixfs/…`, what `entries` throw, and what allocating and pinning throw.
+   */
+  add(entries: AsyncIterable<UploadEntry>, params: AddParams, options?: AddOptions): AsyncIterable<AddedOutput>;
 }
 
 // ---------------------------------------------------------------------------------------------------- metrics
@@ -304,6 +383,13 @@ export interface Informer {
 
 // ---------------------------------------------------------------------------------------------------- tracker
 
+/** Told what becomes of single pins on this peer; called synchronously, must not wait for anything. */
+export interface StatusObserver {
+  /** Asked first: most of the time nobody wants to know. */
+  isWanted(): boolean;
+  onStatus(info: PinInfo): void;
+}
+
 /** Keeps this peer's IPFS node in line with the pinset. */
 export interface PinTracker extends Startable {
   /** Never waits and never fails: work is queued or found again by the next reconciliation. */
@@ -315,7 +401,7 @@ export interface PinTracker extends Startable {
   /** In state-key order. */
   statusAll(filter: StatusFilter, options?: CallOptions): AsyncIterable<PinInfo>;
   /** The same in pages of rows. */
-  statusPages(filter: StatusFilter, options?: CallOptions): AsyncIterable<readonly StatusRow[]>;
+  statusPages(filter: StatusFilter, options?: StatusListOptions): AsyncIterable<readonly StatusRow[]>;
   /** Who this peer is, in statuses. */
   label(): PeerLabel;
   recover(cid: Cid, options?: CallOptions): Promise<PinInfo>;
@@ -336,6 +422,43 @@ export interface RebalanceOptions {
   readonly movesMax: number;
 }
 
+/** Which events are read, and from where on. */
+export interface EventsOptions {
+  readonly topics: ReadonlySet<EventTopic>;
+  /** Id of the last event that was read; absent: from now on. */
+  readonly after?: string;
+  /** The reader was so slow that it would soon miss something; it gets nothing more, and is to come back where it was. */
+  readonly onCut: () => void;
+  readonly signal?: AbortSignal;
+}
+
+/** Some events. */
+export interface EventPage {
+  /** Of the last event up to which the reader has been told all. */
+  readonly id: string;
+  /** None: there was nothing for the reader for a while. */
+  readonly events: readonly ClusterEvent[];
+}
+
+/** One page of pins that is asked for. */
+export interface PinPageRequest {
+  /** Absent: all. */
+  readonly search?: PinSearch;
+  /** Union of `pinTypeBits`. */
+  readonly types: number;
+  /** Pins at most, 1 or more. */
+  readonly limit: number;
+  /** `next` of the page before with the same search and types; empty for the first. */
+  readonly cursor: string;
+}
+
+/** One page. It may have fewer pins than asked for, and none, with more behind it. */
+export interface PinPage {
+  readonly pins: readonly StoredPin[];
+  /** Empty: there is nothing behind. */
+  readonly next: string;
+}
+
 /** What the peer can do, for its doors: HTTP, proxy, RPC services, embedding. Error texts are the reference's. */
 export interface ClusterApi {
   readonly self: PeerId;
@@ -353,9 +476,19 @@ export interface ClusterApi {
   cordonPeer(peer: PeerId, mode: CordonMode, options?: CallOptions): Promise<void>;
   /** The same of this peer. */
   cordon(mode: CordonMode, options?: CallOptions): Promise<void>;
+  /**
+   * Lets a token count no more, here and on the members, and names those that did not take it. Throws `cluster/revocations-full` and
+   * `config/bad-file`; nothing has happened then.
+   */
+  revokeToken(token: RevokedToken, options?: CallOptions): Promise<RevocationAnswer>;
+  /** The same on this peer alone. */
+  revokeTokenLocal(token: RevokedToken): Promise<void>;
+  isTokenRevoked(hash: string): boolean;
   /** All members as this peer sees them, in ascending order. */
   memberStates(options?: CallOptions): Promise<readonly MemberState[]>;
   connectGraph(options?: CallOptions): Promise<ConnectGraph>;
+  /** Traffic of this peer's libp2p host. */
+  bandwidth(): BandwidthByProtocol;
 
   pin(cid: Cid, options: PinOptions, call?: CallOptions): Promise<Pin>;
   /** A finished pin object, as RPC callers send it. */
@@ -365,10 +498,20 @@ export interface ClusterApi {
   explainAllocation(cid: Cid, options: PinOptions, call?: CallOptions): Promise<AllocationExplanation>;
   unpin(cid: Cid, call?: CallOptions): Promise<Pin>;
   unpinPath(path: string, call?: CallOptions): Promise<Pin>;
+  /** The peers that content with these options goes to: all that are alive when it is for all. Nothing is written. */
+  blockAllocate(pin: Pin, call?: CallOptions): Promise<readonly PeerId[]>;
+  /** See `Adder`. */
+  add(entries: AsyncIterable<UploadEntry>, params: AddParams, options?: AddOptions): AsyncIterable<AddedOutput>;
   /** Throws `cluster/not-pinned`. */
   pinGet(cid: Cid): Pin;
   pins(options?: { readonly signal?: AbortSignal }): AsyncIterable<readonly Pin[]>;
   storedPins(options?: { readonly signal?: AbortSignal }): AsyncIterable<readonly StoredPin[]>;
+  /**
+   * One page of the pinset, or of what is looked for in it. Every pin that is there, and is not changed in what is looked for, from the
+   * first page to the last is on exactly one of them. The first search after a start waits for the index. Throws `model/bad-cursor`,
+   * `cluster/no-search`.
+   */
+  pinPage(request: PinPageRequest, call?: CallOptions): Promise<PinPage>;
   /** `pinGet` and `pins` show everything that any peer has acknowledged before; see `Consensus.readBarrier`. */
   readBarrier(call?: CallOptions): Promise<void>;
 
@@ -377,8 +520,8 @@ export interface ClusterApi {
   statusAll(filter: StatusFilter, call?: CallOptions): AsyncIterable<GlobalPinInfo>;
   statusAllLocal(filter: StatusFilter, call?: CallOptions): AsyncIterable<PinInfo>;
   /** What `statusAll` and `statusAllLocal` list, in pages. */
-  statusPages(filter: StatusFilter, call?: CallOptions): AsyncIterable<readonly GlobalStatusRow[]>;
-  statusPagesLocal(filter: StatusFilter, call?: CallOptions): AsyncIterable<readonly GlobalStatusRow[]>;
+  statusPages(filter: StatusFilter, call?: StatusListOptions): AsyncIterable<readonly GlobalStatusRow[]>;
+  statusPagesLocal(filter: StatusFilter, call?: StatusListOptions): AsyncIterable<readonly GlobalStatusRow[]>;
   recover(cid: Cid, call?: CallOptions): Promise<GlobalPinInfo>;
   recoverLocal(cid: Cid, call?: CallOptions): Promise<PinInfo>;
   recoverAll(call?: CallOptions): AsyncIterable<GlobalPinInfo>;
@@ -403,4 +546,10 @@ export interface ClusterApi {
   metrics(name: string): readonly Metric[];
   metricNames(): readonly string[];
   alerts(): readonly Alert[];
+  /**
+   * What happens on this peer from now on, or behind an event that was read before, without an end: a page at once, and one every 15 s at
+   * least. The first event is `reset` when others behind that one cannot be told any more. Throws `cluster/too-many-readers`,
+   * `cluster/stopped`.
+   */
+  events(options: EventsOptions): AsyncIterable<EventPage>;
 }

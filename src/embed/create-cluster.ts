@@ -92,7 +92,12 @@ function embedded({
     peername,
     secret,
     addresses,
-    doors: { http: endpoints.restapi, proxy: endpoints.ipfsproxy, ipfs: endpoints.ipfs },
+    doors: {
+      http: endpoints.restapi,
+      pinningService: endpoints.pinsvcapi,
+      proxy: endpoints.ipfsproxy,
+      ipfs: endpoints.ipfs,
+    },
     ready,
     ended: ended.promise,
     events,

@@ -8,6 +8,7 @@ export type {
   EmbeddedIpfs,
   HttpDoor,
   KuboIpfs,
+  PinningServiceDoor,
   ProxyDoor,
   RaftTuning,
 } from './options.ts';

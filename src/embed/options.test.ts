@@ -54,6 +54,7 @@ test('options: what is given arrives', () => {
   assert.deepEqual([config.raft.heartbeatTimeoutMs, config.raft.trailingLogs], [200, 0]);
   assert.deepEqual(config.restapi?.basicAuthCredentials, { user: 'password' });
   assert.deepEqual(config.ipfsproxy?.listenMultiaddress, ['/ip4/127.0.0.1/tcp/9095']);
+  assert.equal(config.ipfsproxy?.nodeMultiaddress, '/ip4/10.0.0.2/tcp/5001');
 });
 
 const refused: readonly [given: unknown, line: RegExp][] = [

@@ -59,6 +59,14 @@ export interface HttpDoor {
   readonly credentials?: Readonly<Record<string, string>>;
 }
 
+/** The IPFS Pinning Service API. */
+export interface PinningServiceDoor {
+  /** Default `/ip4/127.0.0.1/tcp/9097`. */
+  readonly listen?: readonly Multiaddr[];
+  /** Passwords by user, to whom it gives access tokens. Default: everybody who reaches it may do everything. */
+  readonly credentials?: Readonly<Record<string, string>>;
+}
+
 /** A Kubo RPC whose pins go through the cluster. */
 export interface ProxyDoor {
   /** Default `/ip4/127.0.0.1/tcp/9095`. */
@@ -102,6 +110,8 @@ export interface ClusterOptions {
   /** Default: off. */
   readonly http?: HttpDoor;
   /** Default: off. */
+  readonly pinningService?: PinningServiceDoor;
+  /** Default: off. */
   readonly proxy?: ProxyDoor;
   /** Where log lines go. Default: nowhere. */
   readonly log?: Logger;
@@ -130,9 +140,8 @@ export function checkOptions(options: ClusterOptions, hostname: string): Checked
 }
 
 function configOf(options: ClusterOptions, hostname: string): CheckedOptions['config'] {
-  const { peername, listen, announce, replication, tags, repinning, leaveOnStop, concurrentPins, http, proxy } =
-    options;
-  const { ipfs = { type: 'embedded' } } = options;
+  const { peername, listen, announce, replication, tags, repinning, leaveOnStop, concurrentPins } = options;
+  const { http, pinningService, proxy, ipfs = { type: 'embedded' } } = options;
   const initial = initialService({ hostname, secret: '' });
   const raft = { ...raftOf(initial), ...defined(options.raft ?? {}) };
   const config: ServiceConfig = {
@@ -151,8 +160,15 @@ function configOf(options: ClusterOptions, hostname: string): CheckedOptions['co
     },
     raft,
     restapi: http && initial.restapi && { ...initial.restapi, ...doorOf(http) },
-    pinsvcapi: undefined,
-    ipfsproxy: proxy && initial.ipfsproxy && { ...initial.ipfsproxy, ...defined({ listenMultiaddress: proxy.listen }) },
+    pinsvcapi: pinningService && initial.pinsvcapi && { ...initial.pinsvcapi, ...doorOf(pinningService) },
+    ipfsproxy: proxy &&
+      initial.ipfsproxy && {
+        ...initial.ipfsproxy,
+        ...defined({
+          listenMultiaddress: proxy.listen,
+          nodeMultiaddress: ipfs.type === 'kubo' ? ipfs.address : undefined,
+        }),
+      },
     embedded: ipfs.type === 'embedded' ? embeddedOf(ipfs) : undefined,
     ipfshttp: {
       ...initial.ipfshttp,
@@ -172,7 +188,7 @@ function raftOf({ raft }: ServiceConfig): RaftConfig {
   return raft;
 }
 
-function doorOf({ listen, credentials }: HttpDoor) {
+function doorOf({ listen, credentials }: HttpDoor | PinningServiceDoor) {
   return defined({ httpListenMultiaddress: listen, basicAuthCredentials: credentials });
 }
 
@@ -257,6 +273,7 @@ const rows: { readonly [K in keyof ClusterOptions]-?: Rule } = {
   concurrentPins: aboveZero('a whole number above 0'),
   raft: shape(raftRows),
   http: shape({ listen: addresses, credentials: mapOf(text, 'hidden') }),
+  pinningService: shape({ listen: addresses, credentials: mapOf(text, 'hidden') }),
   proxy: shape({ listen: addresses }),
   log: logger,
 };

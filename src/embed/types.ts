@@ -59,6 +59,8 @@ export interface WaitOptions extends CallLimits {
 export interface Doors {
   /** HTTP API; empty when it is off. */
   readonly http: readonly Multiaddr[];
+  /** IPFS Pinning Service API; empty when it is off. */
+  readonly pinningService: readonly Multiaddr[];
   /** IPFS proxy; empty when it is off. */
   readonly proxy: readonly Multiaddr[];
   /** Kubo RPC of the IPFS node of this peer. */

@@ -6,7 +6,8 @@ import * as dagPb from '@ipld/dag-pb';
 import { CID } from 'multiformats/cid';
 import { create as createDigest, decode as decodeDigest } from 'multiformats/hashes/digest';
 import { type Clock, errorMessage, type Logger, silentLogger } from '../base/index.ts';
-import { type Bitswap, bitswapProtocols, blockKey, createBitswap, digestOf } from '../bitswap/index.ts';
+import { type Bitswap, bitswapProtocols, blockKey, createBitswap } from '../bitswap/index.ts';
+import { digestOf } from '../multihash/index.ts';
 import { nodeError } from './errors.ts';
 import { createReader, GarbageCollector, Operations, PinIndex, PinKeeper, walkDag } from './pins/index.ts';
 import type {

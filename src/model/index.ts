@@ -1,3 +1,4 @@
+export { type AddParams, addParameters, parseAddParams, shardSizeDefault } from './add-params.ts';
 export type {
   AllocationClass,
   AllocationExplanation,
@@ -9,6 +10,17 @@ export { Cid } from './cid.ts';
 export type { Codec } from './codec.ts';
 export { metricCodec, rpcResponseCodec, serviceIdCodec, skipMsgpackValue } from './codecs.ts';
 export { formatGoDuration, parseGoDuration } from './duration.ts';
+export type { EndOfStream } from './end-of-stream.ts';
+export {
+  type ClusterEvent,
+  type EventId,
+  type EventTopic,
+  type EventType,
+  eventTopics,
+  formatEventId,
+  type PeerEventState,
+  parseEventId,
+} from './event.ts';
 export { formatStatusFilter, parsePinTypeFilter, parseStatusFilter, statusMatches } from './filters.ts';
 export { type RpcErrorType, type RpcResponse, rpcErrorTypes, type ServiceId } from './gorpc.ts';
 export {
@@ -19,6 +31,7 @@ export {
   apiErrorJson,
   bandwidthByProtocolJson,
   connectGraphJson,
+  endOfStreamJson,
   globalPinInfoJson,
   globalRepoGcJson,
   idJson,
@@ -30,9 +43,16 @@ export {
   operationInfoJson,
   pingValueJson,
   pinJson,
+  pinsvcFailureJson,
+  pinsvcPinJson,
+  pinsvcResultsJson,
+  pinsvcStatusJson,
   rebalanceEventJson,
   replicationJson,
+  revocationAnswerJson,
   textsJson,
+  tokenAnswerJson,
+  tokenClaimsJson,
   versionJson,
 } from './json.ts';
 export {
@@ -55,6 +75,9 @@ export {
 } from './methods.ts';
 export type { Alert, Metric, PingValue } from './metric.ts';
 export { multiaddrFromBytes, multiaddrToBytes, parseMultiaddr, peerIdOfMultiaddr } from './multiaddr.ts';
+export type { OpenApiDocument } from './openapi/document.ts';
+export { pinsvcOpenApi } from './openapi/pinsvc.ts';
+export { restOpenApi } from './openapi/rest.ts';
 export type {
   IpfsFailureCode,
   OperationCause,
@@ -69,6 +92,24 @@ export { type Pin, type PinMode, type PinOptions, type PinPath, type PinType, pi
 export { PinLines } from './pin-lines.ts';
 export { defaultPinOptions, formatPinOptions, parsePinOptions, pinOptionsParameters } from './pin-options-query.ts';
 export { cidOfStateKey, decodePin, encodePin, stateKey, storedExpirySeconds, storedSeconds } from './pin-protobuf.ts';
+export {
+  formatCursor,
+  formatPinSearch,
+  matchesSearch,
+  type PinSearch,
+  parseCursor,
+  parsePinSearch,
+} from './pin-search.ts';
+export {
+  type PinsvcFailure,
+  type PinsvcPin,
+  type PinsvcResults,
+  type PinsvcState,
+  type PinsvcStatus,
+  pinsvcStates,
+} from './pinsvc.ts';
+export { byCreated, createdAt, createdOf, endOfPage, secondsOf } from './pinsvc-created.ts';
+export { type PinsvcRoute, type PinsvcRouteId, pinsvcRoutes } from './pinsvc-routes.ts';
 export { formatQuery, parseQuery, type Query } from './query.ts';
 export { type RaftCommand, type RaftCommandType, raftCommandCodec } from './raft-command.ts';
 export { type ChangeRequest, type LogPosition, type ProposeRequest, raftLeaderMethods } from './raft-leader.ts';
@@ -131,9 +172,10 @@ export {
   trackerStatusBits,
   trackerStatusGroups,
 } from './status.ts';
-export { readStatusRows, type StatusBlock, StatusRowWriter } from './status-block.ts';
+export { readStatusRows, type StatusBlock, type StatusPlace, StatusRowWriter } from './status-block.ts';
 export {
   type GlobalStatusRow,
+  globalOfOne,
   globalPinInfoOf,
   type PeerLabel,
   type PeerStatus,
@@ -141,4 +183,5 @@ export {
 } from './status-lines.ts';
 export { type PinHeader, type PinPlacement, StoredPin } from './stored-pin.ts';
 export { compareTimes, formatTime, parseTime, type Time, timeFromNanos, timeToNanos } from './time.ts';
+export type { RevocationAnswer, RevokedToken, TokenAnswer, TokenClaims } from './token.ts';
 export type { AddedOutput, ApiError, Bandwidth, BandwidthByProtocol, NodeWithMeta } from './transfer.ts';

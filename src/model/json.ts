@@ -4,26 +4,32 @@
  */
 import { OperatingError } from '../base/index.ts';
 import type { AllocationExplanation } from './allocation.ts';
+import type { EndOfStream } from './end-of-stream.ts';
 import type { MemberState } from './member.ts';
 import type { Alert, Metric, PingValue } from './metric.ts';
 import type { OperationInfo } from './operation.ts';
 import type { ConnectGraph, Id, Version } from './peer.ts';
 import type { Pin } from './pin.ts';
+import type { PinsvcFailure, PinsvcPin, PinsvcResults, PinsvcStatus } from './pinsvc.ts';
 import type { RebalanceEvent } from './rebalance.ts';
 import type { Replication } from './replication.ts';
 import { allocationExplanationType } from './schema/allocation.ts';
 import { listType } from './schema/containers.ts';
+import { endOfStreamType } from './schema/end-of-stream.ts';
 import { memberStateType } from './schema/member.ts';
 import { operationInfoType } from './schema/operation.ts';
 import { alertType, connectGraphType, idType, metricType, pingValueType, versionType } from './schema/peer.ts';
 import { pinType } from './schema/pin.ts';
+import { pinsvcFailureType, pinsvcPinType, pinsvcResultsType, pinsvcStatusType } from './schema/pinsvc.ts';
 import { rebalanceEventType } from './schema/rebalance.ts';
 import { replicationType } from './schema/replication.ts';
 import { badJson, textType } from './schema/scalars.ts';
 import { globalPinInfoType, globalRepoGcType } from './schema/status.ts';
+import { revocationAnswerType, tokenAnswerType, tokenClaimsType } from './schema/token.ts';
 import { addedOutputType, apiErrorType, bandwidthByProtocolType } from './schema/transfer.ts';
 import type { JsonType } from './schema/type.ts';
 import type { GlobalPinInfo, GlobalRepoGc } from './status.ts';
+import type { RevocationAnswer, TokenAnswer, TokenClaims } from './token.ts';
 import type { AddedOutput, ApiError, BandwidthByProtocol } from './transfer.ts';
 
 /** A type in its JSON form. */
@@ -74,8 +80,24 @@ export const addedOutputJson: Json<AddedOutput> = jsonOf(addedOutputType);
 export const apiErrorJson: Json<ApiError> = jsonOf(apiErrorType);
 /** An unfinished operation of a peer. */
 export const operationInfoJson: Json<OperationInfo> = jsonOf(operationInfoType);
+/** The last line of a list, when asked for. */
+export const endOfStreamJson: Json<EndOfStream> = jsonOf(endOfStreamType);
+/** What a token says. */
+export const tokenClaimsJson: Json<TokenClaims> = jsonOf(tokenClaimsType);
+/** The body of `POST /token`, and of the request to `POST /token/revoke`. */
+export const tokenAnswerJson: Json<TokenAnswer> = jsonOf(tokenAnswerType);
+/** The body of `POST /token/revoke`. */
+export const revocationAnswerJson: Json<RevocationAnswer> = jsonOf(revocationAnswerType);
 /** A list of names. */
 export const textsJson: Json<readonly string[] | null> = jsonOf(listType(textType));
+/** The body of requests to the pinning service. */
+export const pinsvcPinJson: Json<PinsvcPin> = jsonOf(pinsvcPinType);
+/** A pin of the pinning service. */
+export const pinsvcStatusJson: Json<PinsvcStatus> = jsonOf(pinsvcStatusType);
+/** A list of the pinning service. */
+export const pinsvcResultsJson: Json<PinsvcResults> = jsonOf(pinsvcResultsType);
+/** The body of a failed request to the pinning service. */
+export const pinsvcFailureJson: Json<PinsvcFailure> = jsonOf(pinsvcFailureType);
 
 function jsonOf<T>(type: JsonType<T>): Json<T> {
   return { print: type.print, parse: (text) => type.parse(parseJson(text)) };

@@ -25,7 +25,9 @@ import {
   pinInfoType,
   repoGcType,
   statusBlockType,
+  statusPlaceType,
 } from './schema/status.ts';
+import { revokedTokenType } from './schema/token.ts';
 import { bandwidthByProtocolType, nodeWithMetaType } from './schema/transfer.ts';
 import { codecOf, type WireType } from './schema/type.ts';
 import type {
@@ -38,7 +40,8 @@ import type {
   RepoGc,
   StatusFilter,
 } from './status.ts';
-import type { StatusBlock } from './status-block.ts';
+import type { StatusBlock, StatusPlace } from './status-block.ts';
+import type { RevokedToken } from './token.ts';
 import type { BandwidthByProtocol, NodeWithMeta } from './transfer.ts';
 
 /** open: any peer of the swarm; trusted: peers that this peer trusts; closed: calls from inside the process only. */
@@ -133,12 +136,16 @@ export const methods: {
     readonly IPFSID: RpcMethod<PeerId, IpfsId>;
     /** Not known to the Go peer. */
     readonly Cordon: RpcMethod<CordonRequest, Nothing>;
+    /** Not known to the Go peer, which does not know of revoked tokens. */
+    readonly RevokeToken: RpcMethod<RevokedToken, Nothing>;
   };
   readonly PinTracker: {
     readonly Status: RpcMethod<Cid, PinInfo>;
     readonly StatusAll: RpcStreamMethod<StatusFilter, PinInfo>;
     /** Ours only: the same in state-key order, at a tenth of the cost. */
     readonly StatusBlocks: RpcStreamMethod<StatusFilter, StatusBlock>;
+    /** Ours only: the same from a place on. */
+    readonly StatusBlocksAfter: RpcStreamMethod<StatusPlace, StatusBlock>;
     readonly Recover: RpcMethod<Cid, PinInfo>;
     readonly RecoverAll: RpcStreamMethod<Nothing, PinInfo>;
     readonly Track: RpcMethod<Pin, Nothing>;
@@ -204,11 +211,13 @@ export const methods: {
     BandwidthByProtocol: cluster.unary('BandwidthByProtocol', 'closed', empty, bandwidthByProtocolType),
     IPFSID: cluster.unary('IPFSID', 'closed', peerIdType, ipfsIdType),
     Cordon: cluster.unary('Cordon', 'trusted', cordonRequestType, empty),
+    RevokeToken: cluster.unary('RevokeToken', 'trusted', revokedTokenType, empty),
   },
   PinTracker: {
     Status: pinTracker.unary('Status', 'trusted', cidType, pinInfoType),
     StatusAll: pinTracker.stream('StatusAll', 'trusted', intType, pinInfoType),
     StatusBlocks: pinTracker.stream('StatusBlocks', 'trusted', intType, statusBlockType),
+    StatusBlocksAfter: pinTracker.stream('StatusBlocksAfter', 'trusted', statusPlaceType, statusBlockType),
     Recover: pinTracker.unary('Recover', 'trusted', cidType, pinInfoType),
     RecoverAll: pinTracker.stream('RecoverAll', 'closed', empty, pinInfoType),
     Track: pinTracker.unary('Track', 'closed', pinType, empty),

@@ -18,6 +18,7 @@ export type IpfsFailureCode =
   | 'ipfs/aborted'
   | 'ipfs/unpin-disabled'
   | 'ipfs/bad-config-key'
+  | 'ipfs/bad-block'
   | 'ipfs/bad-path'
   | 'ipfs/bad-address';
 

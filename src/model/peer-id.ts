@@ -15,6 +15,9 @@ import { Cid } from './cid.ts';
 import type { PeerId } from './peer.ts';
 
 const libp2pKeyCodec = 0x72;
+const bytesMax = 128;
+/** Of the base58 of so many bytes. */
+const textLengthMax = 176;
 /** Ids remembered in each direction; all are forgotten when more come, which bounds what strangers can make us keep. */
 const rememberedMax = 4096;
 
@@ -48,6 +51,9 @@ export function parsePeerId(text: string): PeerId {
 export function peerIdToBytes(text: PeerId): Uint8Array {
   const known = bytesOfText.get(text);
   if (known !== undefined) return known;
+  // Decoding takes quadratic time.
+  if (text.length > textLengthMax)
+    throw bad(`failed to parse peer ID: ${text.length} letters, at most ${textLengthMax}`);
   let bytes: Uint8Array;
   try {
     bytes = base58Decode(text);
@@ -76,7 +82,7 @@ export function peerIdFromBytes(bytes: Uint8Array): PeerId {
 
 function checkMultihash(bytes: Uint8Array): void {
   if (bytes.length < 2) throw bad('failed to parse peer ID: multihash too short. must be >= 2 bytes');
-  if (bytes.length > 128) throw bad(`failed to parse peer ID: ${bytes.length} bytes, at most 128`);
+  if (bytes.length > bytesMax) throw bad(`failed to parse peer ID: ${bytes.length} bytes, at most ${bytesMax}`);
   const code = varintRead(bytes, 0);
   const length = code && varintRead(bytes, code.end);
   if (length === undefined || length.end + length.value !== bytes.length) {

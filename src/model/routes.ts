@@ -3,8 +3,8 @@
  * Source: Go `api/rest/restapi.go` `routes`.
  */
 
-/** object: one JSON document; stream: one document per line; none: no body. */
-export type ReplyKind = 'object' | 'stream' | 'none';
+/** object: one JSON document; stream: one document per line; events: server-sent events without an end; none: no body. */
+export type ReplyKind = 'object' | 'stream' | 'events' | 'none';
 
 /** none: open to everybody; read: changes nothing; write: needs full credentials. */
 export type RouteAccess = 'none' | 'read' | 'write';
@@ -57,13 +57,46 @@ export type RouteId =
   | 'getMemberStates'
   | 'getBandwidth'
   | 'getOperations'
+  | 'getEvents'
   | 'getReplication'
   | 'getMetrics'
   | 'getMetricNames'
+  | 'postRevokeToken'
   | 'postToken'
+  | 'getOpenApi'
+  | 'getApiPage'
+  | 'getApiAsset'
   | 'getHealth';
 
+/** What the pinning service has as well. */
+export type SharedRouteId = RouteId &
+  ('postToken' | 'postRevokeToken' | 'getOpenApi' | 'getApiPage' | 'getApiAsset' | 'getHealth');
+
 const local: RouteParameter = { name: 'local', summary: '`true`: ask only the peer that is called' };
+
+const endRecord: RouteParameter = {
+  name: 'end-record',
+  summary:
+    '`true`: the last line says how many there were and what has gone wrong, for readers that see no trailers; also of an empty list; ' +
+    'not known to Go peers, which ignore it',
+};
+
+const page: readonly RouteParameter[] = [
+  {
+    name: 'limit',
+    summary:
+      'Items at most, 1 to 1000; implies `end-record`, whose `next` is the cursor of the next page; 100 when only `cursor` is given',
+  },
+  { name: 'cursor', summary: 'Goes on behind the page that has ended with this `next`' },
+];
+
+const search: readonly RouteParameter[] = [
+  { name: 'name', summary: 'Only pins of this name; this and all that follow make pages, as `limit` does' },
+  { name: 'name-prefix', summary: 'Only pins whose names begin so' },
+  { name: 'meta-*', summary: 'Only pins with this metadata: what follows `meta-` is the key' },
+  { name: 'created-after', summary: 'Only pins made at this RFC 3339 time or later' },
+  { name: 'created-before', summary: 'Only pins made before this RFC 3339 time' },
+];
 
 const linearizable: RouteParameter = {
   name: 'linearizable',
@@ -130,7 +163,7 @@ export const routes: readonly Route[] = [
     '/allocations',
     'stream',
     'read',
-    [{ name: 'filter', summary: 'Pin types with commas between; all when absent' }, linearizable],
+    [{ name: 'filter', summary: 'Pin types with commas between; all when absent' }, linearizable, ...page, ...search],
     'The pinset',
   ),
   row(
@@ -152,6 +185,7 @@ export const routes: readonly Route[] = [
       local,
       { name: 'filter', summary: 'Statuses with commas between; all when absent' },
       { name: 'cids', summary: 'Only these CIDs, with commas between; the filter does not apply' },
+      ...page,
     ],
     'The status of all pins',
   ),
@@ -209,6 +243,22 @@ export const routes: readonly Route[] = [
     [local, { name: 'cid', summary: 'Only of this CID' }],
     'Unfinished pins and unpins of all peers: cause, since when, attempts, next try, place in the queue; not in the Go peer',
   ),
+  row(
+    'getEvents',
+    'GET',
+    '/events',
+    'events',
+    'read',
+    [
+      { name: 'types', summary: 'Some of `pin`, `status`, `peer`, `alert`, with commas between; all when absent' },
+      {
+        name: 'last-event-id',
+        summary:
+          'Goes on behind this event, as the header `Last-Event-ID` does; `reset` comes first when that is not possible',
+      },
+    ],
+    'What happens on the peer that is called, as server-sent events, until one of both ends it; not in the reference',
+  ),
   row('getGraph', 'GET', '/health/graph', 'object', 'read', [], 'Which members and IPFS nodes are connected'),
   row('getAlerts', 'GET', '/health/alerts', 'object', 'read', [], 'Metrics that have expired, the newest first'),
   row(
@@ -238,7 +288,30 @@ export const routes: readonly Route[] = [
   ),
   row('getMetrics', 'GET', '/monitor/metrics/{name}', 'object', 'read', [], 'The latest metrics of one name'),
   row('getMetricNames', 'GET', '/monitor/metrics', 'object', 'read', [], 'Names of all metrics'),
-  row('postToken', 'POST', '/token', 'object', 'write', [], 'Issues a bearer token for the user that asks'),
+  row(
+    'postRevokeToken',
+    'POST',
+    '/token/revoke',
+    'object',
+    'write',
+    [],
+    'Lets the token in the body, `{"token"}`, count no more on any member; not known to Go peers',
+  ),
+  row(
+    'postToken',
+    'POST',
+    '/token',
+    'object',
+    'write',
+    [
+      { name: 'expires-in', summary: 'How long it counts, such as `24h`; for ever when absent. Not known to Go peers' },
+      { name: 'scope', summary: '`read`: it may change nothing. Not known to Go peers' },
+    ],
+    'Issues a bearer token for the user that asks',
+  ),
+  row('getOpenApi', 'GET', '/openapi.json', 'object', 'read', [], 'This API in OpenAPI 3.1; not known to Go peers'),
+  row('getApiPage', 'GET', '/api', 'object', 'read', [], 'A page to try this API; not known to Go peers'),
+  row('getApiAsset', 'GET', '/api/{asset}', 'object', 'read', [], 'A file of that page'),
   row('getHealth', 'GET', '/health', 'none', 'none', [], 'Answers while the peer runs; needs no credentials'),
 ];
 
@@ -251,5 +324,7 @@ function row(
   query: readonly RouteParameter[],
   summary: string,
 ): Route {
-  return { id, method, path, reply, access, query, summary };
+  // What is added is told line by line in a form of its own.
+  const isList = reply === 'stream' && id !== 'postAdd';
+  return { id, method, path, reply, access, query: isList ? [...query, endRecord] : query, summary };
 }

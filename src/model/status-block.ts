@@ -19,7 +19,13 @@ import {
 import { Cid } from './cid.ts';
 import { defaultPinOptions } from './pin-options-query.ts';
 import { encodePin } from './pin-protobuf.ts';
-import { type RemoteStatusRow, type StatusRow, type TrackerStatus, trackerStatusBits } from './status.ts';
+import {
+  type RemoteStatusRow,
+  type StatusFilter,
+  type StatusRow,
+  type TrackerStatus,
+  trackerStatusBits,
+} from './status.ts';
 import type { PeerLabel } from './status-lines.ts';
 import { type PinHeader, StoredPin } from './stored-pin.ts';
 import { formatTime, parseTime } from './time.ts';
@@ -28,6 +34,12 @@ import { formatTime, parseTime } from './time.ts';
 export interface StatusBlock extends Omit<PeerLabel, 'peer'> {
   /** See `StatusRowWriter`; `null` for none. */
   readonly rows: Uint8Array | null;
+}
+
+/** Which rows are asked for: those behind the state key; all when it is `null`. */
+export interface StatusPlace {
+  readonly filter: StatusFilter;
+  readonly after: Uint8Array | null;
 }
 
 const has = { time: 1, error: 2, attempts: 4, pin: 8, priority: 16 } as const;

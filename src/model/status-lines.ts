@@ -8,7 +8,7 @@ import { jsonText } from './schema/json-text.ts';
 import { LineBuffer } from './schema/line-buffer.ts';
 import { PlainTime } from './schema/plain-time.ts';
 import { writeCid, writeName, writePeers } from './schema/stored-parts.ts';
-import type { GlobalPinInfo, PinInfoShort, StatusRow, TrackerStatus } from './status.ts';
+import type { GlobalPinInfo, PinInfo, PinInfoShort, StatusRow, TrackerStatus } from './status.ts';
 import { type PinHeader, StoredPin } from './stored-pin.ts';
 import { formatTime, type Time } from './time.ts';
 
@@ -40,6 +40,12 @@ export function globalPinInfoOf({ pin, peers }: GlobalStatusRow): GlobalPinInfo 
     peerMap[peer] = { peername, ipfsPeerId, ipfsAddresses, status, timestamp, error, attemptCount, priorityPin };
   }
   return { cid, name, allocations, origins, created, metadata, peerMap };
+}
+
+/** One peer's view in the shape of all peers'. Source: Go `api/types.go` `PinInfo.ToGlobal`. */
+export function globalOfOne(info: PinInfo): GlobalPinInfo {
+  const { cid, name, peer, allocations, origins, created, metadata, ...short } = info;
+  return { cid, name, allocations, origins, created, metadata, peerMap: { [peer]: short } };
 }
 
 /** Gathers lines. */

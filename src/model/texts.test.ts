@@ -142,6 +142,22 @@ test('durations print and parse as in Go', () => {
   assert.throws(() => parseGoDuration('constructors'), { code: 'model/bad-duration' });
 });
 
+test('multiaddrs of unix sockets have whole paths', () => {
+  // go-multiaddr `multiaddr_test.go`: `/unix/a/b/c/d/e` and its like.
+  const text = '/unix/a/b/c/d/e';
+  const bytes = Uint8Array.of(0x90, 0x03, 0x0a, ...new TextEncoder().encode('/a/b/c/d/e'));
+  assert.deepEqual(multiaddrToBytes(text), bytes);
+  assert.equal(multiaddrFromBytes(bytes), text);
+  assert.equal(multiaddrFromBytes(multiaddrToBytes('/unix/ä b.sock')), '/unix/ä b.sock');
+  for (const wrong of ['/unix', '/unix/', '/unix//', '/unix/a/']) {
+    assert.throws(() => multiaddrToBytes(wrong), { code: 'model/bad-multiaddr' }, wrong);
+  }
+  for (const end of [1, 3, bytes.length - 1]) {
+    const cut = bytes.subarray(0, end);
+    assert.deepEqual(multiaddrToBytes(multiaddrFromBytes(cut)), cut);
+  }
+});
+
 test('multiaddrs with unknown protocols are kept, not refused', () => {
   const unknown = Uint8Array.from([0x04, 127, 0, 0, 1, 0xff, 0xff, 0x03, 9, 9]);
   const text = multiaddrFromBytes(unknown);

@@ -422,7 +422,7 @@ class Seat {
       peername: name,
       secret: '',
       addresses: [addressOf(this.id)],
-      doors: { http: [], proxy: [], ipfs: '/ip4/127.0.0.1/tcp/5001' },
+      doors: { http: [], pinningService: [], proxy: [], ipfs: '/ip4/127.0.0.1/tcp/5001' },
       get ready() {
         return live().peer.ready;
       },

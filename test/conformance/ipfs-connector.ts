@@ -1,5 +1,6 @@
 /** The port `IpfsConnector` over a running node: Kubo, the embedded node, whatever speaks the Kubo RPC. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
 import { silentLogger } from '../../src/base/index.ts';
 import type { IpfsConnector } from '../../src/cluster/ports.ts';
@@ -75,6 +76,21 @@ export function ipfsConnectorSuite(name: string, factory: RpcTargetFactory): voi
       assert.equal(await connector.pinLsCid(pinOf(cid)), 'unpinned');
     });
 
+    it('pins several by one request, some of them pinned before', async () => {
+      const cids = await Promise.all(['a', 'b', 'c'].map((text) => added(`several ${text}`)));
+      await connector.pinAll(cids.slice(1, 2), { signal, timeoutMs: 10_000 });
+      await connector.pinAll(cids, { signal, timeoutMs: 10_000 });
+      for (const cid of cids) assert.equal(await connector.pinLsCid(pinOf(cid)), 'recursive');
+    });
+
+    it('ends a request of several when one does not come in time, and holds those before it', async () => {
+      const [before, after] = [await added('before it'), await added('after it')];
+      const asked = connector.pinAll([before, cidNumber(79), after], { signal, timeoutMs: 500 });
+      await assert.rejects(asked, { code: 'ipfs/timeout', message: 'Not all of 3 pins were made within 500ms' });
+      assert.equal(await connector.pinLsCid(pinOf(before)), 'recursive');
+      await connector.pin(pinOf(after), { signal });
+    });
+
     it('pins directly, and turns a direct pin into a recursive one', async () => {
       const cid = await added('two');
       const direct = pinOf(cid, { maxDepth: 0, mode: 'direct' });
@@ -122,5 +138,50 @@ export function ipfsConnectorSuite(name: string, factory: RpcTargetFactory): voi
       assert.ok(removed.some((entry) => entry.key?.multihash.join() === cid.multihash.join()));
       assert.ok(removed.every((entry) => entry.error === ''));
     });
+
+    it('stores streams of blocks, each under its own codec and hash', async () => {
+      const blocks = ['raw', 'dag-pb', 'dag-cbor'].flatMap((codec, i) =>
+        [
+          [0x12, 'sha256'],
+          [0x13, 'sha512'],
+        ].map(([code, hash]) => {
+          const data = codec === 'dag-pb' ? Buffer.from([0x0a, 1, i]) : Buffer.from([0x82, i, Number(code)]);
+          const digest = createHash(String(hash)).update(data).digest();
+          const codes = { raw: 0x55, 'dag-pb': 0x70, 'dag-cbor': 0x71 }[codec] ?? 0;
+          const prefix = Buffer.from([1, codes, Number(code), digest.length]);
+          return { cid: Cid.decode(Buffer.concat([prefix, digest])), data, cumulativeSize: data.length };
+        }),
+      );
+      await connector.blockStream(each(blocks));
+      for (const { cid, data } of blocks) assert.deepEqual(Buffer.from(await connector.blockGet(cid)), data);
+    });
+    it('stores far more than it holds at once', async () => {
+      const many = Array.from({ length: 300 }, (_, i) => {
+        const data = Buffer.alloc(50_000, `${i} `);
+        const digest = createHash('sha256').update(data).digest();
+        return {
+          cid: Cid.decode(Buffer.concat([Buffer.from([1, 0x55, 0x12, 0x20]), digest])),
+          data,
+          cumulativeSize: 0,
+        };
+      });
+      await connector.blockStream(each(many));
+      for (const { cid, data } of many) assert.ok(data.equals(await connector.blockGet(cid)));
+    });
+    it('refuses streams without blocks, and blocks that no node can make', async () => {
+      await assert.rejects(connector.blockStream(each([])), { message: /no blocks to peek/ });
+      const strange = Cid.decode(Buffer.concat([Buffer.from([1, 0x55, 0x22, 8]), Buffer.alloc(8)]));
+      await assert.rejects(connector.blockStream(each([{ cid: strange, data: Buffer.from('x'), cumulativeSize: 1 }])), {
+        code: 'ipfs/bad-block',
+      });
+      const wrong = Cid.decode(Buffer.concat([Buffer.from([1, 0x55, 0x12, 0x20]), Buffer.alloc(32)]));
+      await assert.rejects(connector.blockStream(each([{ cid: wrong, data: Buffer.from('x'), cumulativeSize: 1 }])), {
+        code: 'ipfs/bad-answer',
+      });
+    });
   });
+}
+
+async function* each<T>(items: readonly T[]): AsyncGenerator<T> {
+  yield* items;
 }

@@ -64,6 +64,11 @@ function withoutNumbers(line: string): string {
 
 function stable(value: unknown, key: string, names: Names): unknown {
   if (typeof value === 'string') return stableText(value, key, names);
+  // What was collected: how much there is of it is no matter of the answer's form, none or some is.
+  if (key === 'keys' && Array.isArray(value) && value.length > 0) {
+    for (const item of value) assert.deepEqual(Object.keys(item as object), ['key']);
+    return '<collected>';
+  }
   if (Array.isArray(value)) {
     // Peers, metrics, names: sets, in an order that nobody promises.
     return value

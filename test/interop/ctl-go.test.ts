@@ -5,13 +5,13 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { main } from '../../src/cmd/ctl/main.ts';
 import { timeFromNanos } from '../../src/model/index.ts';
+import { type CtlRun, runCtl } from '../support/ctl.ts';
 import { IpfsStandIn } from '../support/ipfs-stand-in.ts';
 
 const bin = process.env.GO_CLUSTER_BIN;
@@ -20,12 +20,6 @@ if (skip !== false) console.warn(skip);
 
 const cid = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy';
 const other = 'QmT78zSuBmuS4z925WZfrqQ1qHaJ56DQaTfyMUF7F8ff5o';
-
-interface Ran {
-  readonly exit: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
@@ -85,24 +79,14 @@ describe('our ctl and a Go peer', { skip }, () => {
     if (folder !== undefined) await rm(folder, { recursive: true });
   });
 
-  async function ours(...argv: string[]): Promise<Ran> {
-    const ran = { exit: 0, stdout: '', stderr: '' };
-    ran.exit = await main(['--host', host, ...argv], {
-      stdout: (text) => {
-        ran.stdout += text;
-      },
-      stderr: (text) => {
-        ran.stderr += text;
-      },
-      environment: {},
+  const ours = (...argv: string[]): Promise<CtlRun> =>
+    runCtl(['--host', host, ...argv], {
       now: () => timeFromNanos(BigInt(Date.now()) * 1_000_000n),
-      writeFile: (path, text) => writeFile(path, text),
+      folder,
       statusDelayMs: 100,
     });
-    return ran;
-  }
 
-  function theirs(...argv: string[]): Promise<Ran> {
+  function theirs(...argv: string[]): Promise<CtlRun> {
     return new Promise((resolve) => {
       execFile(join(bin ?? '', 'ipfs-cluster-ctl'), ['--host', host, ...argv], (error, stdout, stderr) => {
         const exit = error === null ? 0 : Number(error.code);
@@ -112,7 +96,7 @@ describe('our ctl and a Go peer', { skip }, () => {
   }
 
   /** Times made while answering differ; so does how long is left of something. */
-  function stable(ran: Ran): Ran {
+  function stable(ran: CtlRun): CtlRun {
     const stdout = ran.stdout
       .replace(/[0-9]{4}-[0-9-]{5}T[0-9:.]+(Z|[+-][0-9:]{5})/g, '<time>')
       .replace(/(?<="(expire|received_at)": )[0-9]+/g, '<nanos>')

@@ -443,6 +443,13 @@ export const plantedBugs: readonly PlantedBug[] = [
     seeds: 100,
   },
   {
+    name: 'a request of several pins is taken for done when its first pin is',
+    simulation: 'world',
+    plants: { ipfs: peer.takesFirstForAll },
+    checkers: ['ipfs = pinset', 'no false pinned'],
+    seeds: 40,
+  },
+  {
     name: 'a pin is begun twice',
     simulation: 'world',
     plants: { ipfs: peer.pinsTwice },

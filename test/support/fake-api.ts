@@ -1,7 +1,8 @@
 /**
  * An HTTP server that answers what a test tells it and remembers what it was asked.
  */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 
 export interface FakeAnswer {
@@ -28,15 +29,21 @@ export interface FakeApi {
   close(): Promise<void>;
 }
 
-/** Listens on a free port of the loopback, or on a socket path. `undefined` as an answer leaves the request hanging. */
+/** Where it listens, unless on a free port of the loopback. */
+export interface FakeApiOptions {
+  readonly socketPath?: string;
+  readonly tls?: { readonly cert: string; readonly key: string };
+}
+
+/** `undefined` as an answer leaves the request hanging. */
 export async function startFakeApi(
   answer: (method: string, path: string, count: number, headers: IncomingMessage['headers']) => FakeAnswer | undefined,
-  socketPath?: string,
+  { socketPath, tls }: FakeApiOptions = {},
 ): Promise<FakeApi> {
   const requests: string[] = [];
   const bodies: string[] = [];
   let headers: IncomingMessage['headers'] = {};
-  const server = createServer((request, response) => {
+  const listener: RequestListener = (request, response) => {
     headers = request.headers;
     requests.push(`${request.method} ${request.url}`);
     let body = '';
@@ -50,7 +57,8 @@ export async function startFakeApi(
       const given = answer(request.method ?? '', request.url ?? '', bodies.length, request.headers);
       if (given !== undefined) send(response, given);
     });
-  });
+  };
+  const server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener);
   await new Promise<void>((resolve) => {
     if (socketPath === undefined) server.listen(0, '127.0.0.1', resolve);
     else server.listen(socketPath, resolve);

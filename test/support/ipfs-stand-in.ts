@@ -68,9 +68,11 @@ export class IpfsStandIn {
         });
         return;
       case 'pin/add':
-        this.pins.set(first, query.get('recursive') === 'false' ? 'direct' : 'recursive');
+        for (const cid of query.getAll('arg')) {
+          this.pins.set(cid, query.get('recursive') === 'false' ? 'direct' : 'recursive');
+        }
         response.write('{"Progress":1}\n');
-        json({ Pins: [first] });
+        json({ Pins: query.getAll('arg') });
         return;
       case 'pin/update':
         this.pins.set(second, 'recursive');

@@ -11,11 +11,13 @@ import type {
   CallOptions,
   Consensus,
   CordonFile,
+  Datastore,
   Host,
   Informer,
   PeerMonitor,
   Pinset,
   PinTracker,
+  RevocationFile,
   Rpc,
   WriteOptions,
 } from '../../src/cluster/ports.ts';
@@ -74,6 +76,9 @@ export class MemoryCluster {
   /** Of peers that are made from now on. */
   addressFile: AddressFile | undefined;
   cordonFile: CordonFile | undefined;
+  revocationFile: RevocationFile | undefined;
+  /** Of peers that are made from now on; without it they have no index for searches. */
+  openSearchStore: (() => Promise<Datastore>) | undefined;
   /** Of peers that are made from now on. */
   logger: Logger = silentLogger;
   /** Tag `group` of peers that are made from now on, by their position. */
@@ -220,6 +225,8 @@ export class MemoryCluster {
         answersInOrder: (other) => !this.foreign.has(other),
         ...(this.addressFile && { addressFile: this.addressFile }),
         ...(this.cordonFile && { cordonFile: this.cordonFile }),
+        ...(this.revocationFile && { revocationFile: this.revocationFile }),
+        ...(this.openSearchStore && { openSearchStore: this.openSearchStore }),
       },
     );
     registerServices(rpc, { cluster: peer, tracker, ipfs, consensus, monitor });
@@ -329,6 +336,7 @@ export class MemoryCluster {
         if (!reachable(id)) throw new OperatingError('p2p/unreachable', 'dial backoff');
         return id;
       },
+      bandwidth: () => ({}),
       connectedPeers: () => ids.filter((id) => id !== self && reachable(id)),
       streams: {
         self,

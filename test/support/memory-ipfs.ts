@@ -1,5 +1,5 @@
 /** The `IpfsConnector` port over a map: pins when the test lets it. */
-import { OperatingError } from '../../src/base/index.ts';
+import { type Clock, OperatingError } from '../../src/base/index.ts';
 import type { CallOptions, IpfsConnector, PinProgress } from '../../src/cluster/ports.ts';
 import {
   Cid,
@@ -9,6 +9,7 @@ import {
   type IpfsRepoGc,
   type IpfsRepoStat,
   type Multiaddr,
+  type NodeWithMeta,
   type PeerId,
   type Pin,
 } from '../../src/model/index.ts';
@@ -20,6 +21,10 @@ export class MemoryIpfs implements IpfsConnector {
   /** Acts in order, such as `pin bafk…`. */
   readonly acts: string[] = [];
   readonly connected: Multiaddr[] = [];
+  /** For the limits of requests. */
+  clock: Clock | undefined;
+  /** Pins of each request of several. */
+  readonly requests: number[] = [];
   pinningCount = 0;
   pinningCountMax = 0;
   /** Runs before a listing; reject to fail it. */
@@ -69,6 +74,30 @@ export class MemoryIpfs implements IpfsConnector {
       this.pinningCount -= 1;
     }
     this.held.set(pin.cid.toString(), pin.maxDepth === 0 ? 'direct' : 'recursive');
+  }
+
+  async pinAll(
+    cids: readonly Cid[],
+    { signal: outer, timeoutMs }: PinProgress & { readonly timeoutMs: number },
+  ): Promise<void> {
+    this.#reach();
+    const limit = new AbortController();
+    const cancel = this.clock?.after(timeoutMs, () => limit.abort());
+    const signal = AbortSignal.any([outer, limit.signal]);
+    this.requests.push(cids.length);
+    this.pinningCount += 1;
+    this.pinningCountMax = Math.max(this.pinningCountMax, this.pinningCount);
+    try {
+      for (const cid of cids) {
+        this.acts.push(`pin ${cid}`);
+        await this.onAct('pin', cid, signal);
+        if (signal.aborted) throw new OperatingError('ipfs/aborted', 'aborted');
+        this.held.set(cid.toString(), 'recursive');
+      }
+    } finally {
+      cancel?.();
+      this.pinningCount -= 1;
+    }
   }
 
   async unpin(cid: Cid, { signal }: PinProgress): Promise<void> {
@@ -128,6 +157,11 @@ export class MemoryIpfs implements IpfsConnector {
 
   async blockGet(cid: Cid, _options?: CallOptions): Promise<Uint8Array> {
     return this.blocks.get(cid.key) ?? new Uint8Array();
+  }
+
+  async blockStream(blocks: AsyncIterable<NodeWithMeta>): Promise<void> {
+    this.#reach();
+    for await (const { cid, data } of blocks) this.blocks.set(cid.key, data ?? new Uint8Array());
   }
 
   #reach(): void {

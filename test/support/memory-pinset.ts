@@ -1,6 +1,6 @@
 /** The `Pinset` port over a map. */
-import { utf8Encode } from '../../src/base/index.ts';
-import type { Pinset } from '../../src/cluster/ports.ts';
+import { utf8Decode, utf8Encode } from '../../src/base/index.ts';
+import type { Pinset, StoredPagesOptions } from '../../src/cluster/ports.ts';
 import { type Cid, compareTimes, encodePin, type Pin, StoredPin, stateKey } from '../../src/model/index.ts';
 
 export class MemoryPinset implements Pinset {
@@ -22,10 +22,16 @@ export class MemoryPinset implements Pinset {
     return this.#pins.has(stateKey(cid));
   }
 
-  async *storedPages(options: { readonly signal?: AbortSignal } = {}): AsyncGenerator<StoredPin[], void> {
+  async *storedPages({ after, ...options }: StoredPagesOptions = {}): AsyncGenerator<StoredPin[], void> {
+    const start = after === undefined ? '' : utf8Decode(after);
     for await (const page of this.pages(options)) {
-      yield page.map((pin) => new StoredPin(utf8Encode(stateKey(pin.cid)), encodePin(pin)));
+      yield page.filter(({ cid }) => stateKey(cid) > start).map(storedOf);
     }
+  }
+
+  stored(key: Uint8Array): StoredPin | undefined {
+    const pin = this.#pins.get(utf8Decode(key));
+    return pin && storedOf(pin);
   }
 
   count(): number {
@@ -50,6 +56,10 @@ export class MemoryPinset implements Pinset {
       options,
     );
   }
+}
+
+function storedOf(pin: Pin): StoredPin {
+  return new StoredPin(utf8Encode(stateKey(pin.cid)), encodePin(pin));
 }
 
 interface PageOptions {

@@ -1,12 +1,44 @@
 /** The part of a cluster that the IPFS proxy uses, in memory: one pinset, no peers. */
-import { OperatingError } from '../../src/base/index.ts';
+import { OperatingError, silentLogger } from '../../src/base/index.ts';
+import type { IpfsConnector } from '../../src/cluster/ports.ts';
 import type { ProxyCluster } from '../../src/http/proxy/index.ts';
-import { Cid, type Pin, type PinOptions, type PinPath } from '../../src/model/index.ts';
+import { createAdder } from '../../src/io/add/index.ts';
+import {
+  Cid,
+  type GlobalPinInfo,
+  type Pin,
+  type PinOptions,
+  type PinPath,
+  type TrackerStatus,
+} from '../../src/model/index.ts';
+import { AddRpc } from './add-rpc.ts';
+import { systemClock } from './system-clock.ts';
+
+const self = '12D3KooWStandIn';
 
 export class PinsetStandIn implements ProxyCluster {
+  /** Stores what is added. */
+  readonly #ipfs: Pick<IpfsConnector, 'blockStream'>;
   readonly all: Map<string, Pin> = new Map();
   /** CIDs that are refused. */
   readonly refused: Set<string> = new Set();
+  /** Statuses of the peers for the next questions, one list a question; then all have pinned. */
+  readonly statuses: TrackerStatus[][] = [];
+
+  constructor(ipfs: Pick<IpfsConnector, 'blockStream'>) {
+    this.#ipfs = ipfs;
+  }
+
+  add(...[entries, params, options]: Parameters<ProxyCluster['add']>): ReturnType<ProxyCluster['add']> {
+    const rpc = new AddRpc({
+      allocate: () => [self],
+      store: (_, blocks, signal) => this.#ipfs.blockStream(blocks, signal === undefined ? {} : { signal }),
+      pin: async ({ cid, ...pin }) => {
+        await this.pin(cid, pin);
+      },
+    });
+    return createAdder({ self, rpc, clock: systemClock, logger: silentLogger }).add(entries, params, options);
+  }
 
   async pin(cid: Cid, options: PinOptions): Promise<Pin> {
     if (this.refused.has(cid.key)) throw new OperatingError('cluster/bad-pin', 'refused by the test');
@@ -46,6 +78,25 @@ export class PinsetStandIn implements ProxyCluster {
 
   async *pins(): AsyncGenerator<readonly Pin[]> {
     yield [...this.all.values()];
+  }
+
+  async status(cid: Cid): Promise<GlobalPinInfo> {
+    const peers = (this.statuses.shift() ?? ['pinned']).map((status, i) => [
+      `peer${i}`,
+      {
+        peername: '',
+        ipfsPeerId: '',
+        ipfsAddresses: null,
+        status,
+        timestamp: null,
+        error: status.endsWith('_error') ? `${status} of the test` : '',
+        attemptCount: 0,
+        priorityPin: false,
+      },
+    ]);
+    const { name = '' } = this.all.get(cid.key) ?? {};
+    const peerMap = Object.fromEntries(peers);
+    return { cid, name, allocations: null, origins: null, created: null, metadata: null, peerMap };
   }
 
   async repoStat(): Promise<{ repoSize: number; storageMax: number }> {

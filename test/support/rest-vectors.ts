@@ -13,6 +13,8 @@ export interface Exchange {
     readonly path: string;
     readonly headers?: Readonly<Record<string, string>>;
     readonly body?: string;
+    /** Of bodies that are no text. */
+    readonly body_base64?: string;
   };
   readonly response: {
     readonly status: number;
@@ -29,21 +31,27 @@ export interface Answer {
   readonly trailers: ReadonlyMap<string, readonly string[]>;
 }
 
-export async function readExchanges(name: string): Promise<readonly Exchange[]> {
+export async function readExchanges(
+  name: string,
+  endpoint: 'restapi' | 'pinsvcapi' = 'restapi',
+): Promise<readonly Exchange[]> {
   const file = join(import.meta.dirname, '..', 'vectors', 'rest', `${name}.json`);
   return (JSON.parse(await readFile(file, 'utf8')) as { cases: Exchange[] }).cases.filter(
-    (one) => one.endpoint === 'restapi',
+    (one) => one.endpoint === endpoint,
   );
 }
 
 /** Sends the request as it was recorded: `path` goes out as it is. */
-export async function send(base: string, { method, path, headers, body }: Exchange['request']): Promise<Answer> {
+export async function send(base: string, request: Exchange['request']): Promise<Answer> {
+  const { method, path, headers } = request;
   const { hostname, port } = new URL(base);
+  const body = bodyOf(request);
   // Node sends no length with the body of a GET by itself.
-  const length = body === undefined ? {} : { 'Content-Length': Buffer.byteLength(body) };
-  const request = httpRequest({ hostname, port, method, path, headers: { ...length, ...headers }, agent: false });
-  request.end(body);
-  const [response] = (await once(request, 'response')) as [import('node:http').IncomingMessage];
+  const isChunked = headers?.['Transfer-Encoding'] === 'chunked';
+  const length = body === undefined || isChunked ? {} : { 'Content-Length': body.length };
+  const sending = httpRequest({ hostname, port, method, path, headers: { ...length, ...headers }, agent: false });
+  sending.end(body);
+  const [response] = (await once(sending, 'response')) as [import('node:http').IncomingMessage];
   const chunks: Buffer[] = [];
   for await (const chunk of response) chunks.push(chunk as Buffer);
   return {
@@ -52,6 +60,21 @@ export async function send(base: string, { method, path, headers, body }: Exchan
     body: Buffer.concat(chunks).toString('utf8'),
     trailers: grouped(response.rawTrailers),
   };
+}
+
+function bodyOf({ body, body_base64: encoded, headers }: Exchange['request']): Buffer | undefined {
+  const bytes =
+    encoded === undefined ? (body === undefined ? undefined : Buffer.from(body)) : Buffer.from(encoded, 'base64');
+  if (bytes === undefined || headers?.['Transfer-Encoding'] !== 'chunked') return bytes;
+  // Recorded as it went over the wire; Node cuts it again.
+  const pieces: Buffer[] = [];
+  for (let at = 0; ; ) {
+    const lineEnd = bytes.indexOf('\r\n', at);
+    const size = Number.parseInt(bytes.toString('latin1', at, lineEnd), 16);
+    if (size === 0) return Buffer.concat(pieces);
+    pieces.push(bytes.subarray(lineEnd + 2, lineEnd + 2 + size));
+    at = lineEnd + 2 + size + 2;
+  }
 }
 
 function grouped(raw: readonly string[]): ReadonlyMap<string, readonly string[]> {

@@ -51,7 +51,7 @@ test('OwnedPins joins what comes shortly after a write, unless somebody waits fo
   let written = 0;
   for (const key of ['B', 'C']) {
     void owned.add(key);
-    void owned.written(key).then(() => {
+    void owned.written(key)?.then(() => {
       written += 1;
     });
   }

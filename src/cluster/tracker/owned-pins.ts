@@ -57,10 +57,10 @@ export class OwnedPins {
     return this.#write(key, true);
   }
 
-  /** Resolves when what was recorded of the key last is written; at once when nothing of it waits. */
-  async written(key: string): Promise<void> {
-    if (this.#pending.has(key)) await this.#next;
-    else if (this.#writing.has(key)) await this.#current;
+  /** Resolves when what was recorded of the key last is written; `undefined` when it is. */
+  written(key: string): Promise<void> | undefined {
+    if (this.#pending.has(key)) return this.#next;
+    return this.#writing.has(key) ? this.#current : undefined;
   }
 
   remove(key: string): void {

@@ -7,6 +7,8 @@ import { matchesFilter, operationState, type RowState } from './row.ts';
 export interface StatusPagesDeps {
   /** Absent: nothing but operations can have the wanted statuses. */
   readonly pages: AsyncIterable<readonly StoredPin[]> | undefined;
+  /** State key behind which the list begins, as `pages` do; absent: it is the whole list. */
+  readonly after?: Uint8Array | undefined;
   readonly operations: OperationTable;
   /** Why queued operations do not start, empty when they do. */
   readonly pauseText: () => string;
@@ -17,9 +19,10 @@ export interface StatusPagesDeps {
 /** Holds one page at a time, and the keys of the operations that there were at the beginning. */
 export async function* statusPages(
   filter: StatusFilter,
-  { pages, operations, pauseText, stateOf }: StatusPagesDeps,
+  { pages, after, operations, pauseText, stateOf }: StatusPagesDeps,
 ): AsyncGenerator<readonly StatusRow[], void> {
-  const begun = [...operations.all()].map(({ key }) => key).sort();
+  const start = after === undefined ? '' : utf8Decode(after);
+  const begun = [...operations.all()].flatMap(({ key }) => (key > start ? key : [])).sort();
   let at = 0;
   let rows: StatusRow[] = [];
   const add = (row: StatusRow | undefined): void => {

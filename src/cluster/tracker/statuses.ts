@@ -14,7 +14,7 @@ import {
   stateKey,
   timeFromNanos,
 } from '../../model/index.ts';
-import type { CallOptions } from '../ports.ts';
+import type { CallOptions, StatusListOptions } from '../ports.ts';
 import { type HeldPins, isSatisfied } from './held-pins.ts';
 import type { Reconciliation } from './reconciliation.ts';
 import {
@@ -60,6 +60,15 @@ export class Statuses {
     return this.#row(pin, this.#stateElsewhere(pin) ?? (await this.#stateByAsking(pin, options)));
   }
 
+  /** The same as far as it is known without asking IPFS. */
+  now(key: string, cid: Cid): PinInfo {
+    const operation = this.#operations.get(key);
+    if (operation !== undefined) return this.#row(operation.pin, operationState(operation, this.#pauseText));
+    const pin = this.#deps.pinset.get(cid);
+    if (pin !== undefined) return this.#row(pin, this.#stateByIndex(pin));
+    return this.#row(barePin(cid), { status: 'unpinned', timestamp: this.#nowTime() });
+  }
+
   /** In state-key order. */
   async *all(filter: StatusFilter, options: CallOptions = {}): AsyncGenerator<PinInfo, void> {
     for await (const page of this.pages(filter, options)) {
@@ -68,10 +77,12 @@ export class Statuses {
   }
 
   /** The same in pages of rows. */
-  pages(filter: StatusFilter, { signal }: CallOptions = {}): AsyncIterable<readonly StatusRow[]> {
+  pages(filter: StatusFilter, { signal, after }: StatusListOptions = {}): AsyncIterable<readonly StatusRow[]> {
     const isOperationsOnly = isOfOperations(filter) && !this.#isBehind;
+    const walk = { ...(signal === undefined ? {} : { signal }), ...(after === undefined ? {} : { after }) };
     return statusPages(filter, {
-      pages: isOperationsOnly ? undefined : this.#deps.pinset.storedPages(signal === undefined ? {} : { signal }),
+      pages: isOperationsOnly ? undefined : this.#deps.pinset.storedPages(walk),
+      after,
       operations: this.#operations,
       pauseText: () => this.#pauseText,
       // The time is that of the pin, which the row has.

@@ -17,6 +17,8 @@ interface Bench {
   readonly pinset: MemoryPinset;
   readonly clock: FakeClock;
   readonly store: Datastore;
+  /** Statuses that were told of. */
+  readonly told: PinInfo[];
   tracker: PinTracker;
   /** Ends the tracker without a word and starts another one over the same store. */
   restart(): Promise<void>;
@@ -34,11 +36,19 @@ interface Ending {
   after(act: () => Promise<unknown>): void;
 }
 
-async function bench(t: Ending, options: { readonly isUp?: boolean; readonly maxPinQueueSize?: number } = {}) {
+interface BenchOptions {
+  readonly isUp?: boolean;
+  readonly maxPinQueueSize?: number;
+  readonly isWanted?: boolean;
+}
+
+async function bench(t: Ending, options: BenchOptions = {}) {
+  const told: PinInfo[] = [];
   const ipfs = new MemoryIpfs();
   const pinset = new MemoryPinset();
   const clock = new FakeClock();
   const store = createMemoryDatastore();
+  ipfs.clock = clock;
   ipfs.setUp(options.isUp ?? true);
   const make = (): PinTracker =>
     createPinTracker(
@@ -58,6 +68,10 @@ async function bench(t: Ending, options: { readonly isUp?: boolean; readonly max
         random: new SeededRandom(5),
         logger: silentLogger,
         identity: () => ({ peer: self, peername: 'name', ipfsId: 'ipfs', ipfsAddresses: [] }),
+        statusObserver: {
+          isWanted: () => options.isWanted === true,
+          onStatus: (info) => void told.push(info),
+        },
       },
     );
   const made: Bench = {
@@ -65,6 +79,7 @@ async function bench(t: Ending, options: { readonly isUp?: boolean; readonly max
     pinset,
     clock,
     store,
+    told,
     tracker: make(),
     async restart() {
       const stopped = this.tracker.stop();
@@ -100,6 +115,35 @@ async function bench(t: Ending, options: { readonly isUp?: boolean; readonly max
 
 const refuse = (text: string): Promise<void> => Promise.reject(new OperatingError('ipfs/refused', text));
 const statusOf = async (b: Bench, n: number): Promise<PinInfo> => await b.tracker.status(cidNumber(n));
+
+test('PinTracker tells of every change of a status, once somebody wants to know', async (t) => {
+  const quiet = await bench(t);
+  quiet.pin(pinOf(cidNumber(1)));
+  await settle();
+  assert.deepEqual(quiet.told, []);
+
+  const b = await bench(t, { isWanted: true });
+  const told = (): string[] => b.told.splice(0).map(({ name, status, error }) => `${name} ${status} ${error}`.trim());
+  const pin = pinOf(cidNumber(1), { name: 'one' });
+  b.pin(pin);
+  assert.deepEqual(told(), ['one pin_queued']);
+  await settle();
+  assert.deepEqual(told(), ['one pinning', 'one pinned']);
+  b.ipfs.onAct = () => refuse('no');
+  b.pin(pinOf(cidNumber(2), { name: 'two' }));
+  await settle();
+  assert.deepEqual(told(), ['two pin_queued', 'two pinning', 'two pin_error no']);
+  b.ipfs.onAct = () => Promise.resolve();
+  await b.tracker.recover(cidNumber(2));
+  await settle();
+  assert.deepEqual(told(), ['two pinning', 'two pinned']);
+  b.pin(pinOf(cidNumber(1), { name: 'one', allocations: [other], replicationFactorMin: 1, replicationFactorMax: 1 }));
+  await settle();
+  assert.deepEqual(told(), ['one unpin_queued', 'one unpinning', 'one remote']);
+  b.unpin(pinOf(cidNumber(2), { name: 'two' }));
+  await settle();
+  assert.deepEqual(told(), ['two unpin_queued', 'two unpinning', 'unpinned']);
+});
 
 test('PinTracker pins and unpins, and never calls IPFS inside of track', async (t) => {
   const b = await bench(t);
@@ -355,6 +399,96 @@ test('PinTracker: what was under way when the state was replaced ends as the new
   assert.deepEqual(await b.all(), { [back.cid.toString()]: 'pinned' });
 });
 
+/** With a node that was quick so far, so that pins share requests. */
+async function quickBench(t: Ending): Promise<Bench> {
+  const b = await bench(t);
+  for (let n = 1000; n < 1300; n += 1) b.pin(pinOf(cidNumber(n)));
+  while (b.ipfs.held.size < 300) await settle();
+  assert.ok(b.ipfs.requests.includes(32), 'requests are shared');
+  b.ipfs.requests.length = 0;
+  b.ipfs.acts.length = 0;
+  return b;
+}
+
+test('PinTracker: pins share requests when the node is quick, but not those that say more than what to pin', async (t) => {
+  const b = await quickBench(t);
+  for (let n = 0; n < 40; n += 1) b.pin(pinOf(cidNumber(n)));
+  b.pin(pinOf(cidNumber(40), { maxDepth: 0 }));
+  b.pin(pinOf(cidNumber(41), { origins: ['/ip4/192.0.2.1/tcp/4001/p2p/12D3KooWPeer'] }));
+  b.pin(pinOf(cidNumber(42), { pinUpdate: cidNumber(1) }));
+  b.pin(pinOf(cidNumber(43)));
+  await settle();
+  assert.equal(b.ipfs.held.size, 344);
+  assert.deepEqual(b.ipfs.requests, [32, 8]);
+  assert.equal(b.ipfs.pinningCountMax <= 3, true);
+});
+
+test('PinTracker: a pin that is refused fails alone, with its own cause and attempts, and the others of its request are made', async (t) => {
+  const b = await quickBench(t);
+  b.ipfs.onAct = (_, cid) => (cid.equals(cidNumber(3)) ? refuse('no such block') : undefined);
+  for (let n = 0; n < 10; n += 1) b.pin(pinOf(cidNumber(n)));
+  await settle();
+  const statuses = await b.all();
+  for (let n = 0; n < 10; n += 1) {
+    assert.equal(statuses[cidNumber(n).toString()], n === 3 ? 'pin_error' : 'pinned', `${n}`);
+  }
+  const { attemptCount, error } = await statusOf(b, 3);
+  assert.deepEqual([attemptCount, error], [1, 'no such block']);
+  b.ipfs.requests.length = 0;
+  await b.clock.advance(6000);
+  assert.equal((await statusOf(b, 3)).attemptCount, 2);
+  assert.deepEqual(b.ipfs.requests, [], 'what has failed goes alone');
+});
+
+test('PinTracker: a pin that makes no progress holds up the others of its request for a second at most', async (t) => {
+  const b = await quickBench(t);
+  b.ipfs.onAct = (_, cid, signal) =>
+    cid.equals(cidNumber(3)) ? new Promise((_resolve, reject) => signal.addEventListener('abort', reject)) : undefined;
+  for (let n = 0; n < 10; n += 1) b.pin(pinOf(cidNumber(n)));
+  await settle();
+  assert.equal((await statusOf(b, 9)).status, 'pinning', 'behind it in the request');
+  await b.clock.advance(1000);
+  assert.deepEqual([(await statusOf(b, 9)).status, (await statusOf(b, 3)).status], ['pinned', 'pinning']);
+  assert.equal((await statusOf(b, 3)).attemptCount, 1);
+  for (let n = 20; n < 25; n += 1) b.pin(pinOf(cidNumber(n)));
+  await settle();
+  assert.equal((await statusOf(b, 24)).status, 'pinned', 'requests are not shared again at once');
+});
+
+test('PinTracker: an unpin goes after the request that pins it with others, and leaves these alone', async (t) => {
+  const b = await quickBench(t);
+  const going = Promise.withResolvers<void>();
+  b.ipfs.onAct = (act, cid) => (act === 'pin' && cid.equals(cidNumber(5)) ? going.promise : undefined);
+  for (let n = 0; n < 10; n += 1) b.pin(pinOf(cidNumber(n)));
+  await settle();
+  for (const n of [2, 7]) b.unpin(pinOf(cidNumber(n)));
+  await settle();
+  assert.equal(
+    b.ipfs.acts.some((act) => act.startsWith('unpin')),
+    false,
+  );
+  going.resolve();
+  await settle();
+  for (let n = 0; n < 10; n += 1) assert.equal(b.ipfs.held.has(cidNumber(n).toString()), n !== 2 && n !== 7, `${n}`);
+  assert.deepEqual(await b.all(0).then((all) => Object.values(all).every((status) => status === 'pinned')), true);
+});
+
+test('PinTracker: a request of several that the loss of IPFS cuts off counts for none of them, and shows the cause', async (t) => {
+  const b = await quickBench(t);
+  b.ipfs.onAct = () => {
+    b.ipfs.setUp(false);
+    return Promise.reject(new OperatingError('ipfs/unreachable', 'connection reset'));
+  };
+  for (let n = 0; n < 10; n += 1) b.pin(pinOf(cidNumber(n)));
+  await settle();
+  const [operation] = b.tracker.operations(cidNumber(4));
+  assert.deepEqual([operation?.phase, operation?.cause, operation?.attempts], ['queued', 'unreachable', 0]);
+  b.ipfs.onAct = () => {};
+  b.ipfs.setUp(true);
+  await settle();
+  assert.equal(b.ipfs.held.size, 310);
+});
+
 test('PinTracker takes direct pins for what they are', async (t) => {
   const b = await bench(t);
   b.pin(pinOf(cidNumber(1), { maxDepth: 0, mode: 'direct' }));
@@ -374,7 +508,7 @@ test('PinTracker finds pins that were lost behind its back, at the interval or w
   assert.deepEqual([info.status, info.error], ['unexpectedly_unpinned', 'the item should be pinned but it is not']);
   assert.deepEqual(
     (await collect(b.tracker.recoverAll())).map((i) => i.status),
-    ['pinning'],
+    ['pin_queued'],
   );
   await settle();
   assert.equal(b.ipfs.held.size, 1);
@@ -388,7 +522,7 @@ test('PinTracker recovers one', async (t) => {
   b.pin(pinOf(cidNumber(1)));
   await settle();
   b.ipfs.held.clear();
-  assert.equal((await b.tracker.recover(cidNumber(1))).status, 'pinning');
+  assert.equal((await b.tracker.recover(cidNumber(1))).status, 'pin_queued');
   await settle();
   assert.equal((await b.tracker.recover(cidNumber(1))).status, 'pinned');
   assert.equal((await b.tracker.recover(cidNumber(9))).status, 'unpinned');
@@ -598,6 +732,8 @@ test('PinTracker recoverAll that nobody reads on, or that is given up, holds up 
   assert.equal(b.ipfs.held.size, 3, 'the reconciliation of the interval has found the rest');
   await stalled.return?.();
 
+  // The time limits of requests are no leaks.
+  b.ipfs.clock = undefined;
   const timers = b.clock.pendingCount;
   b.ipfs.onAct = (_, cid, signal) => (cid.equals(cidNumber(0)) ? undefined : hangUntilAborted(signal));
   b.ipfs.held.clear();

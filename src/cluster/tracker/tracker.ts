@@ -18,7 +18,15 @@ import {
   type StatusRow,
   stateKey,
 } from '../../model/index.ts';
-import type { CallOptions, Datastore, IpfsConnector, Pinset, PinTracker } from '../ports.ts';
+import type {
+  CallOptions,
+  Datastore,
+  IpfsConnector,
+  Pinset,
+  PinTracker,
+  StatusListOptions,
+  StatusObserver,
+} from '../ports.ts';
 import { HeldPins } from './held-pins.ts';
 import { OwnedPins } from './owned-pins.ts';
 import { Reconciliation } from './reconciliation.ts';
@@ -38,6 +46,8 @@ export interface TrackerOptions {
   readonly priorityPinMaxRetries: number;
   /** Between reconciliations; `pin_recover_interval`, 12 minutes by default. */
   readonly reconcileIntervalMs: number;
+  /** Of the first request; default 1. Grows and shrinks as the node is quick. */
+  readonly pinsPerRequest?: number;
   /** Delay after a first failure; default 5 s. Doubles up to `reconcileIntervalMs`. */
   readonly retryDelayMinMs?: number;
   /** Least time between two writes of what is pinned here; default 100 ms. A pin alone does not wait. */
@@ -54,6 +64,7 @@ export interface TrackerDeps {
   readonly random: Random;
   readonly logger: Logger;
   readonly identity: () => TrackerIdentity;
+  readonly statusObserver?: StatusObserver;
 }
 
 const stopLimitMs = 2000;
@@ -94,6 +105,7 @@ class Tracker implements PinTracker {
       held,
       onRefused: (kind, key) => this.#reconciliation.refused(kind, key),
       onEnded: () => this.#reconciliation.roomMade(),
+      onChanged: (key, pin) => this.#changed(key, pin),
     });
     const parts = { ipfs, clock, logger, pinset, identity, owned, held, workers };
     const reconciliation = new Reconciliation(options.reconcileIntervalMs, parts);
@@ -146,9 +158,9 @@ class Tracker implements PinTracker {
       return;
     }
     // Held elsewhere. Only what the cluster has put here goes away; a pin made by others under this CID stays.
-    if (this.#workers.takeBack(key)) return;
-    if (this.#owned.has(key)) this.#workers.want('unpin', key, pin);
-    else this.#workers.operations.drop(key);
+    if (this.#workers.takeBack(key)) this.#changed(key, pin);
+    else if (this.#owned.has(key)) this.#workers.want('unpin', key, pin);
+    else if (this.#workers.operations.drop(key)) this.#changed(key, pin);
   }
 
   untrack(pin: Pin): void {
@@ -169,7 +181,7 @@ class Tracker implements PinTracker {
     return this.#statuses.all(filter, options);
   }
 
-  statusPages(filter: StatusFilter, options?: CallOptions): AsyncIterable<readonly StatusRow[]> {
+  statusPages(filter: StatusFilter, options?: StatusListOptions): AsyncIterable<readonly StatusRow[]> {
     return this.#statuses.pages(filter, options);
   }
 
@@ -212,6 +224,11 @@ class Tracker implements PinTracker {
 
   pinQueueSize(): number {
     return this.#workers.operations.queuedCount('pin') + this.#reconciliation.refusedCount;
+  }
+
+  #changed(key: string, { cid }: Pin): void {
+    const { statusObserver } = this.#deps;
+    if (statusObserver?.isWanted() === true) statusObserver.onStatus(this.#statuses.now(key, cid));
   }
 
   get #self(): string {

@@ -3,9 +3,20 @@
  *
  * What fails comes back by itself after a growing delay. While IPFS is away nothing starts. A pin is recorded as owned before it
  * is begun, and forgotten after its unpin.
+ *
+ * Pins share requests while the node is quick (`RequestSize`). What a shared request has not brought to an end goes alone, without
+ * counting as an attempt: the cause, the attempts and the time are those of each pin. The node is asked again then for what it
+ * has pinned already, which costs it nothing.
  */
 import { type Cancel, errorCode, errorMessage, LogLimit } from '../../base/index.ts';
-import { causeOf, type Instant, type OperationKind, OperationTable, type Ticket } from '../../core/track/index.ts';
+import {
+  causeOf,
+  type Instant,
+  type OperationKind,
+  OperationTable,
+  RequestSize,
+  type Ticket,
+} from '../../core/track/index.ts';
 import type { Cid, Pin } from '../../model/index.ts';
 import type { HeldPins } from './held-pins.ts';
 import type { OwnedPins } from './owned-pins.ts';
@@ -15,6 +26,8 @@ import type { TrackerDeps, TrackerOptions } from './tracker.ts';
 const windowMax = 2000;
 const errorsMax = 10_000;
 const retryTickMs = 1000;
+/** After this long, the pins of a shared request go alone. Their unpins wait for no more than that. */
+const sharedLimitMs = 1000;
 
 export interface WorkersDeps extends Pick<TrackerDeps, 'ipfs' | 'clock' | 'random' | 'logger'> {
   readonly owned: OwnedPins;
@@ -23,6 +36,8 @@ export interface WorkersDeps extends Pick<TrackerDeps, 'ipfs' | 'clock' | 'rando
   readonly onRefused: (kind: OperationKind, key: string) => void;
   /** An attempt has ended. */
   readonly onEnded: () => void;
+  /** The operation of a pin has begun, changed or ended. */
+  readonly onChanged: (key: string, pin: Pin) => void;
 }
 
 export class Workers {
@@ -33,7 +48,11 @@ export class Workers {
   readonly #deps: WorkersDeps;
   readonly #logLimit: LogLimit;
   readonly #running = new Map<string, AbortController>();
+  readonly #shared = new Set<AbortController>();
+  /** Requests. */
   readonly #runningCount = { pin: 0, unpin: 0 };
+  readonly #requestSize: RequestSize;
+  #isWaitingForRecord = false;
   /** Pins that are recorded as owned but were not begun yet; each has an operation. */
   readonly #recordedAhead = new Set<string>();
   #state: 'waiting' | 'started' | 'stopped' = 'waiting';
@@ -55,6 +74,7 @@ export class Workers {
       },
       deps.random,
     );
+    this.#requestSize = new RequestSize(options.pinsPerRequest);
     this.#logLimit = new LogLimit(deps.clock);
   }
 
@@ -66,13 +86,13 @@ export class Workers {
   stop(): void {
     this.#state = 'stopped';
     this.#retryTimer?.();
-    for (const abort of this.#running.values()) abort.abort();
+    for (const abort of [...this.#running.values(), ...this.#shared]) abort.abort();
     this.#wakeRoomWaiters();
   }
 
   /** Resolves when nothing runs any more. */
   async ended(): Promise<void> {
-    while (this.#running.size > 0) await this.#room();
+    while (this.#running.size + this.#shared.size > 0) await this.#room();
   }
 
   /** Notes what is to be done, the last intent counting, and starts it if there is a free worker. `false`: the window is full. */
@@ -81,6 +101,7 @@ export class Workers {
     const { isAccepted, mustAbort } = this.operations.want(kind, key, pin, this.now());
     if (!isAccepted) this.#deps.onRefused(kind, key);
     else if (kind === 'pin' && isFirst) this.#recordAhead(key, pin.cid);
+    if (isAccepted) this.#deps.onChanged(key, pin);
     if (mustAbort) this.#running.get(key)?.abort();
     this.pump();
     return isAccepted;
@@ -102,8 +123,12 @@ export class Workers {
   pump(): void {
     if (this.#state !== 'started' || !this.#deps.ipfs.isUp()) return;
     const { concurrentPins, concurrentUnpins = 2 } = this.#options;
-    this.#startUpTo('pin', concurrentPins);
-    this.#startUpTo('unpin', concurrentUnpins);
+    this.#startPins(concurrentPins);
+    while (this.#runningCount.unpin < concurrentUnpins) {
+      const ticket = this.operations.takeUnpin(this.now());
+      if (ticket === undefined) break;
+      void this.#run(ticket);
+    }
   }
 
   /** Resolves when one more operation would be kept; rejects when the signal aborts, or the workers stop. */
@@ -142,12 +167,51 @@ export class Workers {
     this.#deps.owned.remove(key);
   }
 
-  #startUpTo(kind: OperationKind, limit: number): void {
-    while (this.#runningCount[kind] < limit && this.operations.queuedCount(kind) > 0) {
-      const ticket = this.operations.take(kind, this.now());
-      if (ticket === undefined) return;
-      void this.#run(ticket);
+  #startPins(limit: number): void {
+    while (this.#runningCount.pin < limit && !this.#isWaitingForRecord) {
+      const next = this.operations.next('pin');
+      if (next === undefined) return;
+      const written = this.#deps.owned.written(next.key);
+      if (written !== undefined) {
+        // What is queued meanwhile is recorded with it, and can share its request.
+        this.#isWaitingForRecord = true;
+        void written.then(() => {
+          this.#isWaitingForRecord = false;
+          this.pump();
+        });
+        return;
+      }
+      const [first, ...more] = this.operations.takePins(this.#requestSize.size, this.now());
+      if (first === undefined) return;
+      void (more.length === 0 ? this.#run(first) : this.#runShared([first, ...more]));
     }
+  }
+
+  /** One attempt of several pins. Never rejects. */
+  async #runShared(tickets: readonly Ticket[]): Promise<void> {
+    const abort = new AbortController();
+    this.#shared.add(abort);
+    this.#runningCount.pin += 1;
+    this.#tell(tickets);
+    try {
+      await Promise.all(tickets.map((ticket) => this.#record(ticket)));
+      const cids = tickets.map(({ pin }) => pin.cid);
+      const beganMs = this.#deps.clock.now();
+      await this.#deps.ipfs.pinAll(cids, { signal: abort.signal, timeoutMs: sharedLimitMs });
+      this.#requestSize.done(tickets.length, this.#deps.clock.now() - beganMs);
+      for (const ticket of tickets) {
+        this.#deps.held.note(ticket.pin.cid, 'recursive');
+        this.operations.succeeded(ticket);
+      }
+    } catch (error) {
+      this.#requestSize.failed(tickets.length);
+      const isCutOff = causeOf(errorCode(error)) === 'unreachable';
+      const failure = isCutOff ? { cause: 'unreachable' as const, error: errorMessage(error) } : undefined;
+      if (this.#state !== 'stopped') this.operations.putBack(tickets, failure, this.now());
+    }
+    this.#shared.delete(abort);
+    this.#tell(tickets);
+    this.#ended('pin');
   }
 
   /** One attempt. Never rejects. */
@@ -156,6 +220,7 @@ export class Workers {
     const abort = new AbortController();
     this.#running.set(key, abort);
     this.#runningCount[ticket.kind] += 1;
+    this.#tell([ticket]);
     try {
       await this.#act(ticket, abort.signal);
       if (this.operations.succeeded(ticket) && ticket.kind === 'unpin') this.#disown(key);
@@ -163,25 +228,48 @@ export class Workers {
       this.#failed(ticket, error);
     }
     this.#running.delete(key);
-    this.#runningCount[ticket.kind] -= 1;
+    this.#tell([ticket]);
+    this.#ended(ticket.kind);
+  }
+
+  /** What a stop has broken off is as it was: nobody is told of it. */
+  #tell(tickets: readonly Ticket[]): void {
+    if (this.#state === 'stopped') return;
+    for (const { operation, pin } of tickets) this.#deps.onChanged(operation.key, pin);
+  }
+
+  #ended(kind: OperationKind): void {
+    this.#runningCount[kind] -= 1;
     if (this.operations.hasRoom || this.#state === 'stopped') this.#wakeRoomWaiters();
     this.pump();
     this.#deps.onEnded();
   }
 
-  async #act({ kind, pin, operation }: Ticket, signal: AbortSignal): Promise<void> {
-    const { ipfs, owned, held } = this.#deps;
+  async #act(ticket: Ticket, signal: AbortSignal): Promise<void> {
+    const { ipfs, held, clock } = this.#deps;
+    const { kind, pin } = ticket;
     const { cid } = pin;
     if (kind === 'unpin') {
       await ipfs.unpin(cid, { signal });
       held.note(cid, 'none');
       return;
     }
-    const { key } = operation;
-    if (this.#recordedAhead.delete(key) || owned.has(key)) await owned.written(key);
-    else await owned.add(key);
-    await ipfs.pin(pin, { signal });
+    await this.#record(ticket);
+    const beganMs = clock.now();
+    try {
+      await ipfs.pin(pin, { signal });
+    } catch (error) {
+      this.#requestSize.failed(1);
+      throw error;
+    }
+    this.#requestSize.done(1, clock.now() - beganMs);
     held.note(cid, pin.maxDepth === 0 ? 'direct' : 'recursive');
+  }
+
+  /** Resolves when the pin is recorded as owned; `undefined` when it is. */
+  #record({ operation: { key } }: Ticket): Promise<void> | undefined {
+    const { owned } = this.#deps;
+    return this.#recordedAhead.delete(key) || owned.has(key) ? owned.written(key) : owned.add(key);
   }
 
   #failed(ticket: Ticket, error: unknown): void {

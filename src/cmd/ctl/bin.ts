@@ -6,6 +6,7 @@ import { timeFromNanos } from '../../model/index.ts';
 import { main } from './main.ts';
 
 const statusDelayMs = 1000;
+const defaultColumns = 80;
 
 // A reader that has seen enough, as in `pin ls | head`, ends us quietly; a full disk does not.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -21,6 +22,9 @@ void main(process.argv.slice(2), {
   environment: process.env,
   now: () => timeFromNanos(BigInt(Date.now()) * 1_000_000n),
   writeFile: (path, text) => writeFile(path, text),
+  folder: process.cwd(),
+  isTerminal: { stdout: process.stdout.isTTY === true, stderr: process.stderr.isTTY === true },
+  columns: () => process.stderr.columns ?? defaultColumns,
   statusDelayMs,
 }).then((exitCode) => {
   process.exitCode = exitCode;

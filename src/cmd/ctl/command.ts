@@ -4,6 +4,8 @@
  */
 import type { Client } from '../../client/index.ts';
 import type { Json, Time } from '../../model/index.ts';
+import type { Paint } from './paint.ts';
+import type { StatusLine } from './status-line.ts';
 
 /** The world as commands see it; tests bring their own. */
 export interface CtlIo {
@@ -12,6 +14,12 @@ export interface CtlIo {
   readonly environment: Readonly<Record<string, string | undefined>>;
   now(): Time;
   writeFile(path: string, text: string): Promise<void>;
+  /** Where relative paths begin. */
+  readonly folder: string;
+  /** Which streams people read: colours and progress are only for them. */
+  readonly isTerminal: { readonly stdout: boolean; readonly stderr: boolean };
+  /** Letters in a line of the terminal. */
+  columns(): number;
   /** Milliseconds between pinning and the look at the status, and between two looks of `--wait`. */
   readonly statusDelayMs: number;
 }
@@ -20,18 +28,27 @@ export interface CtlIo {
 export interface Form<T> {
   readonly json: Json<T>;
   /** Whole lines, each with its end. */
-  text(value: T): string;
+  text(value: T, paint: Paint): string;
 }
 
 /** What a command works with. */
 export interface CommandContext {
   readonly io: CtlIo;
+  readonly encoding: Encoding;
   readonly client: Client;
   /** Writes a result in the chosen encoding. */
   print<T>(form: Form<T>, value: T): void;
   /** A line on stderr, for what the Go program does without a word. */
   warn(line: string): void;
+  /** A line that is redrawn while something takes long; nothing where stderr is no terminal. */
+  readonly statusLine: StatusLine;
 }
+
+/** How results are printed: for people, as Go's indented JSON, or as compact JSON with a document per line. */
+export type Encoding = 'text' | 'json' | 'ndjson';
+
+/** What the shell offers for a word: one of these, or what only the cluster or the disk knows. */
+export type Completion = readonly string[] | 'files' | 'peers' | 'metrics';
 
 export type OptionKind = 'boolean' | 'text' | 'integer' | 'duration' | 'list';
 
@@ -42,6 +59,9 @@ export interface OptionSpec {
   readonly summary: string;
   /** Shown in help, and used when the option is not given. */
   readonly fallback?: string;
+  readonly completion?: Completion;
+  /** The value is a list with commas between. */
+  readonly isCommaList?: true;
 }
 
 /** Values of options by their first name; all have one. */
@@ -72,6 +92,8 @@ export interface Command {
   /** Works, but is not listed. */
   readonly isHidden?: boolean;
   readonly options?: readonly OptionSpec[];
+  /** Of the arguments behind the options. */
+  readonly completion?: Completion;
   run(context: CommandContext, args: readonly string[], options: OptionValues): Promise<void>;
 }
 

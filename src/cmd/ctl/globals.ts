@@ -1,12 +1,15 @@
 /**
  * Options in front of the command: which peer to talk to, how, and how to print.
  */
-import { errorMessage, hexDecode } from '../../base/index.ts';
-import { type Client, createClient, failoverTransport, type Transport } from '../../client/index.ts';
-import { type CtlIo, LocalFailure, type OptionSpec, type OptionValues } from './command.ts';
+import { errorMessage, hexDecode, printable } from '../../base/index.ts';
+import { type Client, type Credentials, createClient, failoverTransport, type Transport } from '../../client/index.ts';
+import { formatTime } from '../../model/index.ts';
+import { type CtlIo, type Encoding, LocalFailure, type OptionSpec, type OptionValues } from './command.ts';
 import { parseEndpoint } from './endpoint.ts';
+import type { HintSituation } from './hint.ts';
 import { nodeTransport } from './node-transport.ts';
-import type { Encoding } from './print.ts';
+
+const encodings = ['text', 'json', 'ndjson'] as const;
 
 export const globalOptions: readonly OptionSpec[] = [
   {
@@ -18,7 +21,13 @@ export const globalOptions: readonly OptionSpec[] = [
   { names: ['secret'], kind: 'text', summary: 'Secret of the cluster in hex, for endpoints over libp2p' },
   { names: ['https', 's'], kind: 'boolean', summary: 'Talk TLS' },
   { names: ['no-check-certificate'], kind: 'boolean', summary: 'Accept any certificate; with --https' },
-  { names: ['encoding', 'enc'], kind: 'text', summary: 'How to print results, text or json', fallback: 'text' },
+  {
+    names: ['encoding', 'enc'],
+    kind: 'text',
+    summary: 'How to print results: text, json, or ndjson, which is a line per document',
+    fallback: 'text',
+    completion: encodings,
+  },
   {
     names: ['timeout', 't'],
     kind: 'integer',
@@ -31,6 +40,11 @@ export const globalOptions: readonly OptionSpec[] = [
     kind: 'text',
     summary: 'user[:password] for the API; turns on --https. Also read from CLUSTER_CREDENTIALS',
   },
+  {
+    names: ['token'],
+    kind: 'text',
+    summary: 'Token for the API, see "token issue"; turns on --https. Also read from CLUSTER_TOKEN',
+  },
   { names: ['force-http', 'f'], kind: 'boolean', summary: 'No TLS even with credentials' },
   { names: ['help', 'h'], kind: 'boolean', summary: 'Print this help' },
   { names: ['version', 'v'], kind: 'boolean', summary: 'Print the version' },
@@ -39,18 +53,30 @@ export const globalOptions: readonly OptionSpec[] = [
 /** Throws `LocalFailure`. */
 export function encodingOf(options: OptionValues): Encoding {
   const encoding = options.text('encoding');
-  if (encoding !== 'text' && encoding !== 'json') throw new LocalFailure('', 'unsupported encoding');
-  return encoding;
+  const found = encodings.find((name) => name === encoding);
+  if (found === undefined) throw new LocalFailure('', 'unsupported encoding');
+  return found;
+}
+
+/** What the options say of the way to the API. */
+export function situationOf(io: CtlIo, options: OptionValues): HintSituation {
+  const hasCredentials = credentialsOf(io, options) !== undefined;
+  return { host: options.text('host'), hasCredentials, isTls: isTlsWanted(options, hasCredentials) };
+}
+
+function isTlsWanted(options: OptionValues, hasCredentials: boolean): boolean {
+  return options.flag('https') || (hasCredentials && !options.flag('force-http'));
 }
 
 /** The client that the options ask for. Throws `LocalFailure`. */
 export function clientOf(io: CtlIo, options: OptionValues): Client {
   checkSecret(options.text('secret'));
-  const credentials = credentialsOf(options.text('basic-auth') || (io.environment.CLUSTER_CREDENTIALS ?? ''));
-  const isTls = options.flag('https') || (credentials !== undefined && !options.flag('force-http'));
+  const credentials = credentialsOf(io, options);
+  const isTls = isTlsWanted(options, credentials !== undefined);
   const [first, ...others] = options
     .text('host')
     .split(',')
+    .map((address) => address.trim())
     .map((address) => transportOf(io, options, address, isTls));
   if (first === undefined) throw new LocalFailure('parsing host multiaddress', 'empty multiaddr');
   const transport = failoverTransport([first, ...others]);
@@ -71,7 +97,13 @@ function checkSecret(secret: string): void {
   }
 }
 
-function credentialsOf(text: string): { readonly user: string; readonly password: string } | undefined {
+function credentialsOf(io: CtlIo, options: OptionValues): Credentials | undefined {
+  // What the command line says counts before the environment.
+  const { CLUSTER_TOKEN: tokenOutside = '', CLUSTER_CREDENTIALS: credentialsOutside = '' } = io.environment;
+  const isSaid = options.text('basic-auth') !== '';
+  const token = options.text('token') || (isSaid ? '' : tokenOutside);
+  if (token !== '') return { token };
+  const text = options.text('basic-auth') || credentialsOutside;
   const at = text.indexOf(':');
   const user = at < 0 ? text : text.slice(0, at);
   return user === '' ? undefined : { user, password: at < 0 ? '' : text.slice(at + 1) };
@@ -90,11 +122,16 @@ function transportOf(io: CtlIo, options: OptionValues, address: string, isTls: b
   }
 }
 
+/** As lines of the Go program's log begin, without its files. */
+function logDebug(io: CtlIo, text: string): void {
+  io.stderr(`${formatTime(io.now()).replace(/(\.\d{3})\d*Z$/, '$1Z')}\tDEBUG\tapiclient\t${printable(text)}\n`);
+}
+
 function traced(io: CtlIo, transport: Transport): Transport {
   return async (request) => {
-    io.stderr(`DEBUG ${request.method} ${request.path}\n`);
+    logDebug(io, `${request.method}: ${request.path}`);
     const response = await transport(request);
-    io.stderr(`DEBUG status ${response.status}\n`);
+    logDebug(io, `status ${response.status}`);
     return response;
   };
 }

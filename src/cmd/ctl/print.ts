@@ -3,23 +3,33 @@
  */
 import type { RequestError } from '../../client/index.ts';
 import { apiErrorJson } from '../../model/index.ts';
-import type { CtlIo, Form } from './command.ts';
-
-export type Encoding = 'text' | 'json';
+import type { CtlIo, Encoding, Form } from './command.ts';
+import { type Paint, paintFor } from './paint.ts';
 
 export function printerOf(io: CtlIo, encoding: Encoding): <T>(form: Form<T>, value: T) => void {
+  const paint = paintFor(io.isTerminal.stdout, io.environment);
   return (form, value) => {
-    const text = encoding === 'json' ? `${indentJson(form.json.print(value))}\n` : form.text(value);
+    const text = encoding === 'text' ? form.text(value, paint) : jsonText(form.json.print(value), encoding);
     if (text !== '') io.stdout(text);
   };
+}
+
+/** Compact JSON as the encoding lays it out, with the end of its last line. */
+function jsonText(compact: string, encoding: Encoding): string {
+  return encoding === 'ndjson' ? `${compact}\n` : `${indentJson(compact)}\n`;
 }
 
 /** What the API refused goes to stdout, as a result does. @returns the exit code. */
 export function printRequestError(io: CtlIo, encoding: Encoding, error: RequestError): number {
   const { status: code, message } = error;
-  if (encoding === 'json') io.stdout(`${indentJson(apiErrorJson.print({ code, message }))}\n`);
-  else io.stdout(`An error occurred:\n  Code: ${code}\n  Message: ${message}\n`);
+  const paint = paintFor(io.isTerminal.stdout, io.environment);
+  if (encoding !== 'text') io.stdout(jsonText(apiErrorJson.print({ code, message }), encoding));
+  else io.stdout(errorText(code, message, paint));
   return code === 0 ? 1 : 2;
+}
+
+function errorText(code: number, message: string, paint: Paint): string {
+  return `${paint('bad', 'An error occurred')}:\n  Code: ${code}\n  Message: ${message}\n`;
 }
 
 /**

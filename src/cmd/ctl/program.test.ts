@@ -9,41 +9,19 @@ import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { closedPort } from '../../../test/support/closed-port.ts';
+import { runCtl } from '../../../test/support/ctl.ts';
 import { type FakeApi, startFakeApi } from '../../../test/support/fake-api.ts';
 import { commands } from './commands.ts';
 import { bytesText } from './format/bytes.ts';
 import { relativeTime } from './format/relative-time.ts';
-import { type CtlIo, main } from './main.ts';
 import { indentJson } from './print.ts';
 
 const cid = 'QmT78zSuBmuS4z925WZfrqQ1qHaJ56DQaTfyMUF7F8ff5o';
 const pin = JSON.stringify({ cid, replication_factor_min: 2, replication_factor_max: 2, type: 'pin' });
 const status = (name: string) => JSON.stringify({ cid, peer_map: { a: { status: name }, b: { status: name } } });
 
-interface Ran {
-  readonly exit: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-async function run(argv: readonly string[], io: Partial<CtlIo> = {}): Promise<Ran> {
-  let stdout = '';
-  let stderr = '';
-  const exit = await main(argv, {
-    stdout: (text) => {
-      stdout += text;
-    },
-    stderr: (text) => {
-      stderr += text;
-    },
-    environment: {},
-    now: () => ({ seconds: 1_700_000_000, nanos: 1 }),
-    writeFile: async () => {},
-    statusDelayMs: 0,
-    ...io,
-  });
-  return { exit, stdout, stderr };
-}
+const run: typeof runCtl = (argv, io) => runCtl(argv, { now: () => ({ seconds: 1_700_000_000, nanos: 1 }), ...io });
 
 async function withApi<T>(answers: Parameters<typeof startFakeApi>[0], act: (api: FakeApi) => Promise<T>): Promise<T> {
   const api = await startFakeApi(answers);
@@ -52,15 +30,6 @@ async function withApi<T>(answers: Parameters<typeof startFakeApi>[0], act: (api
   } finally {
     await api.close();
   }
-}
-
-/** A port on which nobody listens. */
-async function closedPort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 1;
 }
 
 test('every command and group has help, without a peer', async () => {
@@ -228,7 +197,7 @@ test('a peer that does not tell who it is removes a member all the same', async 
   await withApi(
     (method, path) => {
       asked.push(`${method} ${path}`);
-      return method === 'DELETE' ? { status: 204 } : { status: 500, body: '{"code":500,"message":"no"}' };
+      return path !== '/id' ? { status: 204 } : { status: 500, body: '{"code":500,"message":"no"}' };
     },
     async (api) => {
       const { exit, stderr } = await run(['--host', api.host, 'peers', 'rm', member]);
@@ -351,8 +320,10 @@ test('output that cannot be written ends in one line', { skip: process.platform 
 test('an API that is not there is told as the Go program tells it', async () => {
   const port = await closedPort();
   const message = `Get "http://127.0.0.1:${port}/id": dial tcp 127.0.0.1:${port}: connect: connection refused`;
-  const text = await run(['--host', `/ip4/127.0.0.1/tcp/${port}`, 'id']);
-  assert.deepEqual(text, { exit: 1, stdout: `An error occurred:\n  Code: 0\n  Message: ${message}\n`, stderr: '' });
+  const host = `/ip4/127.0.0.1/tcp/${port}`;
+  const text = await run(['--host', host, 'id']);
+  const hint = `hint: nothing listens there: is the peer running ("ipfs-cluster-service daemon")? --host names another address than ${host}\n`;
+  assert.deepEqual(text, { exit: 1, stdout: `An error occurred:\n  Code: 0\n  Message: ${message}\n`, stderr: hint });
   const json = await run(['--host', `/ip4/127.0.0.1/tcp/${port}`, '--enc=json', 'id']);
   assert.deepEqual(JSON.parse(json.stdout), { code: 0, message });
 });
@@ -371,7 +342,7 @@ test('several hosts are tried in order; credentials mean TLS unless forced', asy
       assert.match(secured.stdout, /Get "https:.*: http: server gave HTTP response to HTTPS client\n/);
       assert.equal(secured.exit, 1);
       const debug = await run(['--debug', '--host', api.host, 'version']);
-      assert.match(debug.stderr, /GET \/version/);
+      assert.match(debug.stderr, /^\S+Z\tDEBUG\tapiclient\tGET: \/version\n/);
     },
   );
 });
@@ -391,7 +362,7 @@ test('a proxy of the environment is used, but not for this machine', async () =>
 
 test('a unix socket serves as well', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'ctl-'));
-  const api = await startFakeApi(() => ({ body: '{"version":"1"}' }), join(folder, 'api.sock'));
+  const api = await startFakeApi(() => ({ body: '{"version":"1"}' }), { socketPath: join(folder, 'api.sock') });
   try {
     assert.deepEqual(await run(['--host', api.host, 'version']), { exit: 0, stdout: '1\n', stderr: '' });
   } finally {

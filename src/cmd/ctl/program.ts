@@ -7,13 +7,24 @@
 import type { Command as CommanderCommand } from 'commander';
 import { errorCode, errorMessage, version } from '../../base/index.ts';
 import { RequestError } from '../../client/index.ts';
-import { type Command, type CtlIo, LocalFailure, type OptionSpec } from './command.ts';
-import { commands, groups } from './commands.ts';
-import { clientOf, encodingOf, globalOptions } from './globals.ts';
-import { commanderOf, parseOptions, UsageFailure } from './options.ts';
-import { type Encoding, printerOf, printRequestError } from './print.ts';
+import {
+  type Command,
+  type CtlIo,
+  type Encoding,
+  LocalFailure,
+  type OptionSpec,
+  type OptionValues,
+} from './command.ts';
+import { commands, groups, programName as name } from './commands.ts';
+import { complete } from './completion/complete.ts';
+import { placeOf } from './completion/place.ts';
+import { clientOf, encodingOf, globalOptions, situationOf } from './globals.ts';
+import { hintFor } from './hint.ts';
+import { commanderOf, type Parsed, parseOptions, UsageFailure } from './options.ts';
+import { type Paint, paintFor } from './paint.ts';
+import { printerOf, printRequestError } from './print.ts';
+import { statusLineOf } from './status-line.ts';
 
-const name = 'ipfs-cluster-ctl';
 const helpOption: OptionSpec = { names: ['help', 'h'], kind: 'boolean', summary: 'Print this help' };
 const exitUsage = 1;
 const exitUnknownWord = 3;
@@ -30,6 +41,8 @@ export async function main(argv: readonly string[], io: CtlIo): Promise<number> 
   const rest = [...globals.args, ...argv.slice(head)];
   if (globals.values.flag('help') || rest.length === 0) return printHelp(io, []);
   if (rest[0] === 'help' || rest[0] === 'h') return helpOn(io, rest.slice(1));
+  // The words behind it are those of a command line that is not finished.
+  if (rest[0] === 'complete' && rest[1] === '--') return completeWords(io, rest.slice(2));
 
   const found = findCommand(rest);
   if (found.kind === 'unknown') return unknownWord(io, found.word);
@@ -43,21 +56,48 @@ export async function main(argv: readonly string[], io: CtlIo): Promise<number> 
   if (parsed === undefined) return exitUsage;
   if (parsed.values.flag('help')) return printHelp(io, command.words);
 
+  return runCommand(io, command, globals.values, parsed);
+}
+
+async function runCommand(
+  world: CtlIo,
+  command: Command,
+  globals: OptionValues,
+  { args, values }: Parsed,
+): Promise<number> {
+  const { io, statusLine } = statusLineOf(world, () => performance.now());
+  const paint = paintFor(io.isTerminal.stderr, io.environment);
   let encoding: Encoding = 'text';
   try {
-    encoding = encodingOf(globals.values);
-    const client = clientOf(io, globals.values);
-    const warn = (line: string): void => io.stderr(`warning: ${line}\n`);
-    checkArguments(command, parsed.args, warn);
-    await command.run({ io, client, print: printerOf(io, encoding), warn }, parsed.args, parsed.values);
+    encoding = encodingOf(globals);
+    const client = clientOf(io, globals);
+    const warn = (line: string): void => io.stderr(`${paint('busy', 'warning')}: ${line}\n`);
+    checkArguments(command, args, warn);
+    await command.run({ io, encoding, client, print: printerOf(io, encoding), warn, statusLine }, args, values);
     return 0;
   } catch (error) {
-    if (error instanceof RequestError) return printRequestError(io, encoding, error);
+    if (error instanceof RequestError) {
+      const exitCode = printRequestError(io, encoding, error);
+      printHint(io, hintFor(error, situationOf(io, globals)), paint);
+      return exitCode;
+    }
     if (!(error instanceof LocalFailure) && errorCode(error) === '') throw error;
     const doing = error instanceof LocalFailure ? error.doing : '';
-    io.stderr(`error ${doing}: ${errorMessage(error)}\n`);
+    io.stderr(`${paint('bad', 'error')} ${doing}: ${errorMessage(error)}\n`);
     return error instanceof LocalFailure ? error.exitCode : 1;
+  } finally {
+    statusLine.clear();
   }
+}
+
+function printHint(io: CtlIo, hint: string | undefined, paint: Paint): void {
+  if (hint !== undefined) io.stderr(`${paint('quiet', 'hint')}: ${hint}\n`);
+}
+
+async function completeWords(io: CtlIo, words: readonly string[]): Promise<number> {
+  const place = placeOf(words, { commands, groups, globalOptions });
+  await complete(io, place, () => clientOf(io, parseOptions(globalOptions, place.globals).values));
+  return 0;
 }
 
 /** Throws `LocalFailure` when some are missing. */

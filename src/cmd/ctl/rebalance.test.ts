@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { runCtl } from '../../../test/support/ctl.ts';
 import { startFakeApi } from '../../../test/support/fake-api.ts';
-import { main } from './main.ts';
 
 const cid = 'QmT78zSuBmuS4z925WZfrqQ1qHaJ56DQaTfyMUF7F8ff5o';
 const [a, b] = [
@@ -17,21 +17,8 @@ const summaryLine = (more: string): string => `{"summary":{${more},"shares":${sh
 
 async function run(argv: readonly string[], body: readonly string[]) {
   const api = await startFakeApi(() => ({ body }));
-  let [stdout, stderr] = ['', ''];
   try {
-    const exit = await main(['--host', api.host, ...argv], {
-      stdout: (text) => {
-        stdout += text;
-      },
-      stderr: (text) => {
-        stderr += text;
-      },
-      environment: {},
-      now: () => ({ seconds: 1_700_000_000, nanos: 0 }),
-      writeFile: async () => {},
-      statusDelayMs: 0,
-    });
-    return { exit, stdout, stderr, asked: api.requests[0] ?? '' };
+    return { ...(await runCtl(['--host', api.host, ...argv])), asked: api.requests[0] ?? '' };
   } finally {
     await api.close();
   }

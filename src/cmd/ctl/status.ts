@@ -1,4 +1,4 @@
-import { parseStatusFilter } from '../../model/index.ts';
+import { parseStatusFilter, trackerStatusBits, trackerStatusGroups } from '../../model/index.ts';
 import { readCid } from './arguments.ts';
 import { type Command, type CommandContext, LocalFailure } from './command.ts';
 import { statusForm } from './format/status.ts';
@@ -19,7 +19,15 @@ export const status: Command = {
     'Without CIDs all pins are listed. States for --filter: cluster_error, pin_error, unpin_error, error (any of these), pinned, pinning, unpinning, unpinned, remote, pin_queued, unpin_queued, queued (either), sharded, unexpectedly_unpinned.',
   options: [
     localOption,
-    { names: ['filter'], kind: 'text', summary: 'Only pins in these states, with commas between' },
+    {
+      names: ['filter'],
+      kind: 'text',
+      summary: 'Only pins in these states, with commas between',
+      completion: [...Object.keys(trackerStatusBits), ...Object.keys(trackerStatusGroups)].filter(
+        (name) => name !== 'undefined',
+      ),
+      isCommaList: true,
+    },
   ],
   run: async ({ client, print, warn }, args, options) => {
     const local = options.flag('local');

@@ -39,7 +39,10 @@ export interface PeerObserver extends PinsetObserver {
 /** Where the doors of a running peer are, with the real ports when 0 was configured. */
 export interface Endpoints {
   readonly restapi: readonly Multiaddr[];
+  readonly pinsvcapi: readonly Multiaddr[];
   readonly ipfsproxy: readonly Multiaddr[];
+  /** HTTP APIs over libp2p, with `/p2p/<id>` of the host that serves them. */
+  readonly libp2pHttp: readonly Multiaddr[];
   /** Kubo RPC of the IPFS node that this peer uses, embedded or not. */
   readonly ipfs: Multiaddr;
 }

@@ -5,7 +5,7 @@
  * started is stopped again, last one first, when a later one fails.
  */
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { privateKeyToProtobuf } from '@libp2p/crypto/keys';
 import {
@@ -18,11 +18,13 @@ import {
   version,
 } from '../../base/index.ts';
 import { createPeer, createPinTracker, leaderOf, openPinset, type Peer } from '../../cluster/index.ts';
-import type { Informer, IpfsConnector, PinTracker } from '../../cluster/ports.ts';
-import type { ApiOptions } from '../../http/kit/index.ts';
+import type { Datastore, Host, Informer, IpfsConnector, PinTracker } from '../../cluster/ports.ts';
+import type { ApiOptions, ApiServer } from '../../http/kit/index.ts';
+import { bindPinsvcApi } from '../../http/pinsvc/index.ts';
 import { bindProxy } from '../../http/proxy/index.ts';
 import { bindRestApi } from '../../http/rest/index.ts';
-import { cordonFileOf, peerstoreOf } from '../../io/config/index.ts';
+import { createAdder } from '../../io/add/index.ts';
+import { cordonFileOf, peerstoreOf, revocationFileOf } from '../../io/config/index.ts';
 import { createRaft, createStreamTransport } from '../../io/consensus/index.ts';
 import {
   createDiskInformer,
@@ -36,13 +38,16 @@ import { createHost } from '../../io/p2p/index.ts';
 import { createRpc, multiplexedProtocol, registerServices } from '../../io/rpc/index.ts';
 import { createRaftFolder, openDatastore } from '../../io/store/index.ts';
 import type { HttpApiConfig, ServiceConfig } from '../../model/config/index.ts';
-import { peerIdOfMultiaddr, timeFromNanos } from '../../model/index.ts';
+import { type Multiaddr, peerIdOfMultiaddr, timeFromNanos } from '../../model/index.ts';
+import { serveStreams, startApiHost } from './api-host.ts';
 import type { AssembledPeer, AssembleOptions, PeerObserver } from './assemble-types.ts';
 import { systemClock as clock } from './clock.ts';
 import { startEmbeddedNode } from './embedded.ts';
 import { createUndo } from './undo.ts';
 
 export type { AssembledPeer, AssembleOptions, PeerObserver };
+
+type ApiStreams = Pick<ApiServer, 'acceptStream'>;
 
 /** See `Assemble`. */
 export async function assemble(options: AssembleOptions): Promise<AssembledPeer> {
@@ -63,12 +68,17 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
   const random = new SeededRandom(randomBytes(4).readUInt32LE());
   const failed = Promise.withResolvers<Error>();
 
-  const { restapi, ipfsproxy } = config;
+  const { restapi, pinsvcapi, ipfsproxy } = config;
   const rest =
     restapi === undefined
       ? undefined
       : await ofKey('api.restapi', async () => bindRestApi(await apiOptions(restapi, folder.path)));
   if (rest !== undefined) undo.add(rest.close);
+  const pinsvc =
+    pinsvcapi === undefined
+      ? undefined
+      : await ofKey('api.pinsvcapi', async () => bindPinsvcApi(await apiOptions(pinsvcapi, folder.path)));
+  if (pinsvc !== undefined) undo.add(pinsvc.close);
   const { embedded: embeddedConfig } = config;
   const embedded =
     embeddedConfig === undefined
@@ -100,6 +110,23 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
   await ofKey('cluster.listen_multiaddress', () => host.start());
   undo.add(() => host.stop());
   await host.addAddresses([...options.knownAddresses, ...bootstrap]);
+  const libp2pHttp: Multiaddr[] = [];
+  const serveOverLibp2p = async (section: HttpApiConfig, api: ApiStreams, where: string): Promise<Host | undefined> => {
+    const own = await ofKey(where, () => startApiHost(section, api, { log, where }));
+    if (own === undefined) return undefined;
+    undo.add(() => own.stop());
+    libp2pHttp.push(...own.addresses());
+    return own;
+  };
+  if (restapi !== undefined && rest !== undefined) {
+    const own = await serveOverLibp2p(restapi, rest, 'api.restapi');
+    // Under Raft the members of the private network reach it on the host of the cluster, unless it has its own.
+    if (own === undefined) {
+      serveStreams(host.streams, rest);
+      libp2pHttp.push(...host.addresses());
+    }
+  }
+  if (pinsvcapi !== undefined && pinsvc !== undefined) await serveOverLibp2p(pinsvcapi, pinsvc, 'api.pinsvcapi');
 
   const rpc = createRpc(
     {},
@@ -139,11 +166,13 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
           log: log.scope('state'),
           observer: {
             onPin: (pin) => {
-              tracker.track(pin);
+              // First: what becomes of it is told behind it.
               peer?.observer.onPin(pin);
+              tracker.track(pin);
               observer?.onPin(pin);
             },
             onUnpin: (pin) => {
+              peer?.observer.onUnpin(pin);
               tracker.untrack(pin);
               observer?.onUnpin(pin);
             },
@@ -166,6 +195,10 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
       logger: log.scope('pintracker'),
       identity: () =>
         peer?.identity() ?? { peer: self, peername: config.cluster.peername, ipfsId: '', ipfsAddresses: [] },
+      statusObserver: {
+        isWanted: () => peer?.statusObserver.isWanted() === true,
+        onStatus: (info) => peer?.statusObserver.onStatus(info),
+      },
     },
   );
   const monitor = createPeerMonitor(
@@ -195,6 +228,9 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
       logger: log.scope('cluster'),
       addressFile: peerstoreOf(folder.peerstoreFile),
       cordonFile: cordonFileOf(folder.cordonFile),
+      adder: createAdder({ self, rpc, clock, logger: log.scope('adder') }),
+      openSearchStore: () => openRebuildable(join(folder.path, 'search')),
+      revocationFile: revocationFileOf(folder.revocationFile),
       answersInOrder: (id) => host.streams.protocolsOf(id)?.includes(multiplexedProtocol) ?? false,
     },
   );
@@ -205,6 +241,7 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
   undo.add(() => running.stop());
   await running.start();
   rest?.serve({ cluster: running, log: log.scope('restapilog'), now: () => timeFromNanos(clock.wallNanos()) });
+  pinsvc?.serve({ cluster: running, log: log.scope('pinsvcapilog'), now: () => timeFromNanos(clock.wallNanos()) });
   proxy?.serve({ cluster: running, log: log.scope('ipfsproxy') });
   let isRemoved = false;
   running.removed.then(
@@ -225,6 +262,8 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
     addresses: host.addresses(),
     endpoints: {
       restapi: rest?.addresses() ?? [],
+      pinsvcapi: pinsvc?.addresses() ?? [],
+      libp2pHttp,
       ipfsproxy: proxy?.addresses() ?? [],
       ipfs: nodeMultiaddress,
     },
@@ -281,6 +320,17 @@ function createInformers(config: ServiceConfig, self: string, ipfs: IpfsConnecto
   return informers;
 }
 
+/** What can be made again need not be mended. */
+async function openRebuildable(path: string): Promise<Datastore> {
+  try {
+    return await openDatastore(path);
+  } catch (error) {
+    if (errorCode(error) !== 'store/damaged') throw error;
+    await rm(path, { recursive: true, force: true });
+    return await openDatastore(path);
+  }
+}
+
 /** A failure names the place of the configuration that it comes from: several have addresses. */
 async function ofKey<T>(key: string, act: () => Promise<T>): Promise<T> {
   try {
@@ -300,14 +350,15 @@ async function apiOptions(config: HttpApiConfig, folder: string): Promise<ApiOpt
           cert: await readFile(resolve(folder, config.sslCertFile)),
           key: await readFile(resolve(folder, config.sslKeyFile)),
         };
+  const { basicAuthCredentials: full, readOnlyCredentials: readOnly } = config;
   return {
     listen: config.httpListenMultiaddress,
     limits: config,
     ...(tls === undefined ? {} : { tls }),
-    ...(config.basicAuthCredentials === null
-      ? {}
-      : { credentials: { full: config.basicAuthCredentials, readOnly: {} } }),
+    ...(full === null && readOnly === null ? {} : { credentials: { full: full ?? {}, readOnly: readOnly ?? {} } }),
     headers: config.headers,
+    ...(config.httpLogFile === '' ? {} : { accessLogFile: resolve(folder, config.httpLogFile) }),
+    rateLimitPerMinute: config.rateLimitPerMinute,
     cors: {
       allowedOrigins: config.corsAllowedOrigins,
       allowedMethods: config.corsAllowedMethods,

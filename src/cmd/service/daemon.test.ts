@@ -45,7 +45,13 @@ function start(folderPath: string, options = flags, input?: Readable, failure?: 
   const stops = { count: 0 };
   const peer: RunningPeer = {
     addresses: ['/ip4/127.0.0.1/tcp/1/p2p/x'],
-    endpoints: { restapi: ['/ip4/127.0.0.1/tcp/2'], ipfsproxy: ['/ip4/127.0.0.1/tcp/3'], ipfs: '/ip4/127.0.0.1/tcp/4' },
+    endpoints: {
+      restapi: ['/ip4/127.0.0.1/tcp/2'],
+      pinsvcapi: ['/ip4/127.0.0.1/tcp/5'],
+      ipfsproxy: ['/ip4/127.0.0.1/tcp/3'],
+      libp2pHttp: ['/ip4/127.0.0.1/tcp/1/p2p/x'],
+      ipfs: '/ip4/127.0.0.1/tcp/4',
+    },
     ready: ready.promise,
     failed: failed.promise,
     stop: async () => void stops.count++,
@@ -111,6 +117,7 @@ test('daemon tells where it listens and when it is ready, and one signal stops i
   assert.match(log, /cluster\.mdns_interval: peers are not looked for in the local network yet/);
   assert.match(log, /IPFS Cluster v\S+ listening on:\n +\/ip4\/127\.0\.0\.1\/tcp\/1\/p2p\/x/);
   assert.match(log, /RESTAPI \(HTTP\): \/ip4\/127\.0\.0\.1\/tcp\/2/);
+  assert.match(log, /PINSVCAPI \(HTTP\): \/ip4\/127\.0\.0\.1\/tcp\/5/);
   assert.match(log, /IPFS Proxy: \/ip4\/127\.0\.0\.1\/tcp\/3 -> \/ip4\/127\.0\.0\.1\/tcp\/4/);
   assert.match(log, /\*\* IPFS Cluster is READY \*\*/);
   // The lock is free again.

@@ -7,7 +7,7 @@ import type { Readable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
 import { errorCode, errorMessage, type Logger, version } from '../../base/index.ts';
 import { type LoadedPeer, loadPeer, lockFolder, peerFolder } from '../../io/config/index.ts';
-import type { Environment, RaftConfig, ServiceConfig } from '../../model/config/index.ts';
+import type { Environment, HttpApiConfig, RaftConfig, ServiceConfig } from '../../model/config/index.ts';
 import { keysWithoutEffect, writeService } from '../../model/config/index.ts';
 import type { Multiaddr } from '../../model/index.ts';
 import type { Assemble, RunningPeer } from './assemble-types.ts';
@@ -177,11 +177,19 @@ function tellEndpoints(peer: RunningPeer, { config }: LoadedPeer, log: Logger): 
   log.info(
     `IPFS Cluster v${version} listening on:\n${peer.addresses.map((address) => `        ${address}\n`).join('')}`,
   );
-  const isAuthenticated = (config.restapi?.basicAuthCredentials ?? null) !== null;
   for (const address of peer.endpoints.restapi) {
-    log.scope('restapi').info(`RESTAPI (HTTP${isAuthenticated ? ' - authenticated' : ''}): ${address}`);
+    log.scope('restapi').info(`RESTAPI (HTTP${authenticated(config.restapi)}): ${address}`);
   }
+  for (const address of peer.endpoints.pinsvcapi) {
+    log.scope('pinsvcapi').info(`PINSVCAPI (HTTP${authenticated(config.pinsvcapi)}): ${address}`);
+  }
+  for (const address of peer.endpoints.libp2pHttp) log.scope('restapi').info(`HTTP over libp2p: ${address}`);
   for (const address of peer.endpoints.ipfsproxy) {
     log.scope('ipfsproxy').info(`IPFS Proxy: ${address} -> ${peer.endpoints.ipfs}`);
   }
+}
+
+function authenticated(config: HttpApiConfig | undefined): string {
+  const isOpen = (config?.basicAuthCredentials ?? config?.readOnlyCredentials ?? null) === null;
+  return isOpen ? '' : ' - authenticated';
 }

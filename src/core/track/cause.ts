@@ -13,6 +13,7 @@ const causeOfCode: Readonly<Record<IpfsFailureCode, OperationCause>> = {
   'ipfs/unpin-disabled': 'disabled',
   // Of questions that no operation asks.
   'ipfs/bad-config-key': 'internal',
+  'ipfs/bad-block': 'internal',
   'ipfs/bad-path': 'internal',
   'ipfs/bad-address': 'internal',
 };

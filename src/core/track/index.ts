@@ -11,3 +11,4 @@ export {
   type Ticket,
   type WantResult,
 } from './operations.ts';
+export { RequestSize } from './request-size.ts';

@@ -99,6 +99,8 @@ interface Slot {
   sinceNanos: bigint;
   /** Attempts cut off in a row by the loss of IPFS. */
   cutOffCount: number;
+  /** A request that it shared with others was not carried out whole. */
+  isAlone: boolean;
   /** Changes when a running attempt stops being the wanted one. */
   generation: number;
   /** An attempt is running, be it the wanted one or one that was replaced. */
@@ -108,6 +110,8 @@ interface Slot {
 
 /** A restart of IPFS cuts off what runs; nothing is cut off by more of them in a row than this. */
 const cutOffsMax = 3;
+/** Longer CIDs go alone: a request names all of its CIDs in one line, for which servers have limits. */
+const sharedCidLengthMax = 64;
 
 /** All operations of a peer; `queued + running <= windowMax`, `failed <= errorsMax`. */
 export class OperationTable {
@@ -177,6 +181,7 @@ export class OperationTable {
         error: '',
         wantedNanos: now.wallNanos,
         cutOffCount: 0,
+        isAlone: false,
         sinceNanos: now.wallNanos,
         generation: 0,
         isBusy: false,
@@ -195,6 +200,7 @@ export class OperationTable {
       slot.kind = kind;
       slot.attempts = 0;
       slot.cutOffCount = 0;
+      slot.isAlone = false;
       slot.wantedNanos = now.wallNanos;
       slot.generation += 1;
     }
@@ -210,16 +216,67 @@ export class OperationTable {
     return true;
   }
 
-  /** The next operation of a kind to start, now running; `undefined` when none is ready. */
-  take(kind: OperationKind, now: Instant): Ticket | undefined {
-    const slot = kind === 'unpin' ? firstIdle(this.#unpins) : (firstIdle(this.#priorityPins) ?? firstIdle(this.#pins));
-    if (slot === undefined) return undefined;
+  /** The operation of a kind that starts next; `undefined` when none is ready. */
+  next(kind: OperationKind): Operation | undefined {
+    return kind === 'unpin' ? firstIdle(this.#unpins) : (firstIdle(this.#priorityPins) ?? firstIdle(this.#pins));
+  }
+
+  /** The next unpin to start, now running; `undefined` when none is ready. */
+  takeUnpin(now: Instant): Ticket | undefined {
+    const slot = firstIdle(this.#unpins);
+    return slot && this.#begin(slot, now);
+  }
+
+  /**
+   * The next pins to start, now running, in order: one, or up to `most` that may share a request. Those are whole trees with nothing
+   * special about them that were never begun; what has failed before must not hold up others. Empty when none is ready.
+   */
+  takePins(most: number, now: Instant): Ticket[] {
+    const tickets: Ticket[] = [];
+    for (const queue of [this.#priorityPins, this.#pins]) {
+      for (const slot of queue.values()) {
+        if (slot.isBusy) continue;
+        const isShared = mayShare(slot);
+        if (!isShared && tickets.length > 0) return tickets;
+        tickets.push(this.#begin(slot, now));
+        if (!isShared || tickets.length >= most) return tickets;
+      }
+    }
+    return tickets;
+  }
+
+  #begin(slot: Slot, now: Instant): Ticket {
     this.#dequeue(slot);
     slot.phase = 'running';
     slot.isBusy = true;
     slot.attempts += 1;
     slot.sinceNanos = now.wallNanos;
     return { operation: slot, kind: slot.kind, pin: slot.pin, generation: slot.generation };
+  }
+
+  /**
+   * A request of several was not carried out whole, and which of them are to blame is not known: they go alone, uncounted, before all
+   * others of their queues. With `failure`, as when IPFS was lost, that is what is shown of them meanwhile.
+   */
+  putBack(tickets: readonly Ticket[], failure: Failure | undefined, now: Instant): void {
+    const slots = tickets.flatMap((ticket) => this.#ended(ticket) ?? []);
+    const queues = new Set<Map<string, Slot>>();
+    const waiting = [...this.#priorityPins.values(), ...this.#pins.values()];
+    for (const slot of slots) {
+      slot.attempts -= 1;
+      slot.isAlone = true;
+      if (failure !== undefined) {
+        slot.cause = failure.cause;
+        slot.error = failure.error;
+      }
+      this.#enqueue(slot, now);
+      queues.add(this.#queueOf(slot));
+    }
+    // A map has no front to insert at.
+    for (const slot of waiting) {
+      const queue = this.#queueOf(slot);
+      if (queues.has(queue) && queue.delete(slot.key)) queue.set(slot.key, slot);
+    }
   }
 
   /** The attempt has ended well. `false`: it was replaced meanwhile, and its result says nothing about what is wanted. */
@@ -352,6 +409,11 @@ export class OperationTable {
     // Half of it is random, so that many pins that failed together do not come back together.
     return delayMs / 2 + (delayMs / 2) * (this.#random.integer(1024) / 1024);
   }
+}
+
+function mayShare({ pin, attempts, isAlone }: Slot): boolean {
+  if (isAlone || attempts > 0 || pin.maxDepth >= 0 || pin.pinUpdate !== null) return false;
+  return (pin.origins === null || pin.origins.length === 0) && pin.cid.bytes.length <= sharedCidLengthMax;
 }
 
 /** The oldest entry whose pin has no attempt running. Busy ones are few: each was replaced while it ran. */

@@ -2,11 +2,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { errorMessage } from '../../base/index.ts';
 import { parseQuery, type Query } from '../../model/index.ts';
-import type { Principal } from './auth.ts';
+import type { Authenticator, Principal } from './auth.ts';
 import { RequestError, statusOf } from './request-error.ts';
+import { sendWhole } from './whole.ts';
 
 /** Largest body that is read as one text, in bytes; bodies that may be larger are streamed. */
 const textSizeBytesMax = 64 * 1024;
+/** A client that has not sent it by then is cut off. */
+const textTimeoutMs = 30_000;
 
 /** What a call is made of. */
 export interface ApiCallParts {
@@ -16,6 +19,8 @@ export interface ApiCallParts {
   readonly headers: Readonly<Record<string, string | string[]>>;
   /** Who asks; `undefined` when no credentials are configured, or the route needs none. */
   readonly principal: Principal | undefined;
+  /** `undefined` when no credentials are configured. */
+  readonly authenticator: Authenticator | undefined;
   readonly params: Readonly<Record<string, string | undefined>>;
   /** Query string without `?`. */
   readonly search: string;
@@ -29,6 +34,7 @@ export class ApiCall {
   readonly response: ServerResponse;
   readonly headers: Readonly<Record<string, string | string[]>>;
   readonly principal: Principal | undefined;
+  readonly authenticator: Authenticator | undefined;
   readonly #parts: ApiCallParts;
   #query: Query | undefined;
   #signal: AbortSignal | undefined;
@@ -38,6 +44,7 @@ export class ApiCall {
     this.response = parts.response;
     this.headers = parts.headers;
     this.principal = parts.principal;
+    this.authenticator = parts.authenticator;
     this.#parts = parts;
   }
 
@@ -59,12 +66,14 @@ export class ApiCall {
   }
 
   /**
-   * The body, as UTF-8. Throws a `RequestError`: 413 when it is longer than 64 KiB, 400 when it was broken off. What is
+   * The body, as UTF-8. Throws a `RequestError`: 413 when it is longer than 64 KiB, 400 when it was broken off
+   * or has not come within 30 s. What is
    * left of a body that nobody reads is dropped, so that the client gets to read the answer.
    */
   async text(): Promise<string> {
     const chunks: Buffer[] = [];
     let sizeBytes = 0;
+    const late = setTimeout(() => this.request.destroy(), textTimeoutMs);
     try {
       // The end of an ordinary iteration would take the connection with it, and the answer.
       for await (const chunk of this.request.iterator({ destroyOnReturn: false })) {
@@ -76,6 +85,8 @@ export class ApiCall {
       }
     } catch (error) {
       throw new RequestError(400, `error reading request body: ${errorMessage(error)}`);
+    } finally {
+      clearTimeout(late);
     }
     if (sizeBytes > textSizeBytesMax) {
       throw new RequestError(413, `request body is longer than ${textSizeBytesMax} bytes`);
@@ -87,10 +98,7 @@ export class ApiCall {
   send(status: number, body: string): void {
     const { response } = this;
     if (response.destroyed || response.headersSent) return;
-    response.statusCode = status;
-    for (const [name, value] of Object.entries(this.headers)) response.setHeader(name, value);
-    // Node then knows the length: head and body leave in one write, not in chunks.
-    response.end(body);
+    sendWhole(response, status, this.headers, body);
   }
 
   /** Status and body that tell a failure. */

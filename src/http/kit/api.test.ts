@@ -1,8 +1,21 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { send } from '../../../test/support/rest-vectors.ts';
 import { silentLogger } from '../../base/index.ts';
-import { type ApiOptions, type ApiRoute, type ApiServer, bindApi, RequestError, sendJson } from './index.ts';
+import {
+  type ApiCall,
+  type ApiOptions,
+  type ApiRoute,
+  type ApiServer,
+  bindApi,
+  RequestError,
+  sendJson,
+} from './index.ts';
 
 const options: ApiOptions = {
   listen: ['/ip4/127.0.0.1/tcp/0'],
@@ -97,5 +110,97 @@ describe('bindApi', () => {
     }
     assert.equal((await ask('POST', '/open'))[0], 401);
     assert.equal((await ask('GET', '/things/x'))[0], 401);
+  });
+});
+
+describe('bindApi with settings of its own', () => {
+  /** Serves one route in the way `handle` says while `act` runs. */
+  async function serving(
+    more: Partial<ApiOptions>,
+    handle: (call: ApiCall) => Promise<unknown>,
+    act: (port: number) => Promise<void>,
+  ): Promise<void> {
+    const api = await bindApi({ ...options, ...more });
+    api.serve(
+      { routes, handle: (_, call) => handle(call), printError: (status, message) => `oh ${status} ${message}` },
+      { log: silentLogger, now: () => ({ seconds: 1_800_000_000, nanos: 0 }) },
+    );
+    try {
+      await act(Number(/tcp\/(\d+)/.exec(api.addresses()[0] ?? '')?.[1]));
+    } finally {
+      await api.close();
+    }
+  }
+
+  it('limits what a user and an address may ask in a minute, wrong passwords included, but not whether it is up', async () => {
+    await serving(
+      { rateLimitPerMinute: 3 },
+      async (call) => call.send(200, 'ok'),
+      async (port) => {
+        const look = (user: string) =>
+          fetch(`http://127.0.0.1:${port}/things/x`, { headers: { Authorization: `Basic ${btoa(user)}` } });
+        assert.deepEqual(
+          [(await look('guest:some')).status, (await look('guest:some')).status, (await look('guest:guess')).status],
+          [200, 200, 401],
+        );
+        const late = await look('root:all');
+        assert.deepEqual([late.status, late.headers.get('x-own')], [429, 'a, b']);
+        const seconds = Number(late.headers.get('retry-after'));
+        assert.ok(seconds >= 1 && seconds <= 20, `${seconds} s`);
+        assert.equal(await late.text(), `oh 429 too many requests: wait ${seconds} s`);
+        for (let i = 0; i < 5; i++) assert.equal((await fetch(`http://127.0.0.1:${port}/open`)).status, 200);
+      },
+    );
+  });
+
+  it('writes a line a request to a file, in the common log format', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'ipfs-cluster-log-'));
+    try {
+      const accessLogFile = join(folder, 'access.log');
+      for (let round = 0; round < 2; round++) {
+        await serving(
+          { accessLogFile },
+          async (call) => call.send(200, 'häm'),
+          async (port) => {
+            await (await fetch(`http://127.0.0.1:${port}/open?a=1`)).text();
+            await (await fetch(`http://127.0.0.1:${port}/"no`)).text();
+          },
+        );
+      }
+      const line = (rest: string): string =>
+        `127\\.0\\.0\\.1 - - \\[\\d\\d/Jan/2027:\\d\\d:\\d\\d:\\d\\d [+-]\\d{4}\\] ${rest}\n`;
+      const round = line('"GET /open\\?a=1 HTTP/1\\.1" 200 4') + line('"GET /%22no HTTP/1\\.1" 401 37');
+      assert.match(await readFile(accessLogFile, 'utf8'), new RegExp(`^${round}${round}$`));
+      assert.equal((await stat(accessLogFile)).mode & 0o133, 0);
+      const nowhere = bindApi({ ...options, accessLogFile: join(folder, 'no', 'access.log') });
+      await assert.rejects(nowhere, { code: 'http/log-file' });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it('does nothing by a body that was broken off', async () => {
+    const done: string[] = [];
+    const asked = Promise.withResolvers<void>();
+    const answered = Promise.withResolvers<unknown>();
+    const take = async (call: ApiCall): Promise<void> => {
+      asked.resolve();
+      try {
+        done.push(await call.text());
+      } catch (error) {
+        answered.resolve(error);
+        throw error;
+      }
+    };
+    await serving({}, take, async (port) => {
+      const socket = connect({ port, host: '127.0.0.1' });
+      await once(socket, 'connect');
+      const authorization = `Authorization: Basic ${btoa('root:all')}`;
+      socket.write(`POST /things HTTP/1.1\r\nHost: x\r\n${authorization}\r\nContent-Length: 9\r\n\r\n{"a":1}`);
+      await asked.promise;
+      socket.destroy();
+      assert.match(String(await answered.promise), /error reading request body/);
+      assert.deepEqual(done, []);
+    });
   });
 });

@@ -4,14 +4,21 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { errorMessage, type Logger } from '../../base/index.ts';
+import type { ByteStream } from '../../cluster/ports.ts';
 import type { Time } from '../../model/index.ts';
-import { accessLine } from './access-log.ts';
+import { type AccessLog, accessLine, openAccessLog, remoteHost } from './access-log.ts';
 import { ApiCall } from './api-call.ts';
-import { authenticate, type Credentials } from './auth.ts';
+import { Authenticator, type Credentials } from './auth.ts';
 import { type CorsOptions, corsAnswer } from './cors.ts';
+import type { CountedResponse } from './counted-response.ts';
+import { networkOf, RateLimit } from './rate-limit.ts';
 import { createRouter, type RoutePattern } from './router.ts';
-import { bindServer, type HttpLimits, type RequestHandler, type TlsFiles } from './server.ts';
+import { bindServer, type HttpLimits } from './server.ts';
+import { StreamConnection } from './stream-connection.ts';
 import { parseTarget, type Redirect, redirectOf } from './target.ts';
+import type { TlsFiles } from './tls.ts';
+import type { RequestHandler } from './turns.ts';
+import { plainAndClose, sendWhole } from './whole.ts';
 
 /** Settings that all APIs have. Source: Go `api/common/config.go`. */
 export interface ApiOptions {
@@ -24,6 +31,10 @@ export interface ApiOptions {
   readonly cors: CorsOptions;
   /** Added to every answer of a handler, name to values. */
   readonly headers: Readonly<Record<string, readonly string[]>>;
+  /** Where the access log goes; absent: to the log of the peer. */
+  readonly accessLogFile?: string;
+  /** Requests of one remote address, and of one user, in a minute; absent or 0: any number. */
+  readonly rateLimitPerMinute?: number;
 }
 
 /** A row of a route table. */
@@ -48,35 +59,51 @@ export interface ApiDefinition<R extends ApiRoute> {
 export interface ApiDeps {
   readonly log: Logger;
   readonly now: () => Time;
+  /** Whether the token with this hash counts no more. Absent: none is revoked. */
+  readonly isRevoked?: (hash: string) => boolean;
 }
 
 /** An API, listening. */
 export interface ApiServer {
   /** Multiaddrs with their real ports. */
   addresses(): readonly string[];
+  /** Serves HTTP over a libp2p stream. */
+  acceptStream(stream: ByteStream): void;
   /** Begins to answer; requests that came before wait until then. */
   serve<R extends ApiRoute>(definition: ApiDefinition<R>, deps: ApiDeps): void;
   /** Idempotent. Answers in progress get about a second. */
   close(): Promise<void>;
 }
 
-/** Takes the configured addresses. Throws `http/listen`, `http/bad-address`. */
+/** Takes the configured addresses. Throws `http/listen`, `http/bad-address`, `http/log-file`. */
 export async function bindApi(options: ApiOptions): Promise<ApiServer> {
-  const { listen, limits, tls } = options;
-  const server = await bindServer({ listen, limits, ...(tls === undefined ? {} : { tls }) });
-  return {
-    addresses: server.addresses,
-    close: server.close,
-    serve: (definition, deps) => server.serve(createChain(definition, options, deps)),
-  };
+  const { listen, limits, tls, accessLogFile } = options;
+  const accessLog = accessLogFile === undefined ? undefined : await openAccessLog(accessLogFile);
+  try {
+    const server = await bindServer({ listen, limits, ...(tls === undefined ? {} : { tls }) });
+    return {
+      addresses: server.addresses,
+      acceptStream: (stream) => server.accept(new StreamConnection(stream)),
+      close: async () => {
+        await server.close();
+        await accessLog?.close();
+      },
+      serve: (definition, deps) =>
+        server.serve(createChain(definition, options, deps, accessLog?.write ?? ((line) => deps.log.info(line)))),
+    };
+  } catch (error) {
+    await accessLog?.close();
+    throw error;
+  }
 }
 
 function createChain<R extends ApiRoute>(
   definition: ApiDefinition<R>,
   options: ApiOptions,
   deps: ApiDeps,
+  logAccess: AccessLog['write'],
 ): RequestHandler {
-  const chain = new Chain(definition, options, deps);
+  const chain = new Chain(definition, options, deps, logAccess);
   return (request, response) => {
     chain.answer(request, response).catch((error: unknown) => {
       deps.log.error('request handler failed', { error: errorMessage(error) });
@@ -89,43 +116,52 @@ class Chain<R extends ApiRoute> {
   readonly #definition: ApiDefinition<R>;
   readonly #options: ApiOptions;
   readonly #deps: ApiDeps;
+  readonly #logAccess: AccessLog['write'];
+  readonly #rateLimit: RateLimit;
   readonly #headers: Readonly<Record<string, string | string[]>>;
+  readonly #authenticator: Authenticator | undefined;
   readonly #router: ReturnType<typeof createRouter<R>>;
   /** Paths that GET may have without credentials: as they are written, no other spelling. */
   readonly #openPaths: ReadonlySet<string>;
 
-  constructor(definition: ApiDefinition<R>, options: ApiOptions, deps: ApiDeps) {
+  constructor(definition: ApiDefinition<R>, options: ApiOptions, deps: ApiDeps, logAccess: AccessLog['write']) {
     this.#definition = definition;
     this.#options = options;
     this.#deps = deps;
+    this.#logAccess = logAccess;
+    this.#rateLimit = new RateLimit(options.rateLimitPerMinute ?? 0);
     this.#headers = answerHeaders(options.headers);
+    const { credentials } = options;
+    const { now, isRevoked = () => false } = deps;
+    this.#authenticator = credentials === undefined ? undefined : new Authenticator(credentials, { now, isRevoked });
     this.#router = createRouter(definition.routes);
     this.#openPaths = new Set(definition.routes.filter(({ access }) => access === 'none').map(({ path }) => path));
   }
 
-  async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async answer(request: IncomingMessage, response: CountedResponse): Promise<void> {
     const method = request.method ?? '';
     const target = parseTarget(request.url ?? '/');
     if (target === undefined) {
       // Go's net/http refuses such a request before any handler sees it: no log line, no authentication, no `Vary`.
       response.sendDate = false;
-      response
-        .writeHead(400, { 'Content-Type': 'text/plain; charset=utf-8', Connection: 'close' })
-        .end('400 Bad Request');
+      sendWhole(response, 400, plainAndClose, '400 Bad Request');
       return;
     }
-    this.#logWhenDone(request, response);
+    // Asked now: a request that was broken off has no socket any more.
+    const host = remoteHost(request);
+    response.once('close', () => this.#logAccess(accessLine(host, request, response, this.#deps.now())));
 
-    const { credentials, cors } = this.#options;
     const isOpen = method === 'OPTIONS' || (method === 'GET' && this.#openPaths.has(target.path));
-    const entry =
-      credentials === undefined || isOpen ? undefined : authenticate(credentials, request.headers.authorization);
+    // Whoever guesses passwords is held up before it is told whether they are right.
+    if (!isOpen && host !== localHost && !this.#mayPass(response, `address ${networkOf(host)}`)) return;
+    const entry = isOpen ? undefined : this.#authenticator?.check(request.headers.authorization);
     if (entry?.isAllowed === false) {
       this.#refuse(response, 401, entry.message, { 'WWW-Authenticate': [...entry.challenges] });
       return;
     }
+    if (entry !== undefined && !this.#mayPass(response, `user ${entry.principal.user}`)) return;
 
-    const crossOrigin = corsAnswer(cors, {
+    const crossOrigin = corsAnswer(this.#options.cors, {
       method,
       origin: request.headers.origin,
       requestMethod: oneValue(request.headers['access-control-request-method']),
@@ -163,6 +199,7 @@ class Chain<R extends ApiRoute> {
         response,
         headers: this.#headers,
         principal,
+        authenticator: this.#authenticator,
         params: match.params,
         search: target.query,
         printError: this.#definition.printError,
@@ -180,17 +217,26 @@ class Chain<R extends ApiRoute> {
     }
   }
 
-  #refuse(response: ServerResponse, status: number, message: string, more: Record<string, string[]> = {}): void {
-    response.writeHead(status, { ...this.#headers, ...more }).end(this.#definition.printError(status, message));
+  #refuse(
+    response: ServerResponse,
+    status: number,
+    message: string,
+    more: Record<string, string | string[]> = {},
+  ): void {
+    sendWhole(response, status, { ...this.#headers, ...more }, this.#definition.printError(status, message));
   }
 
-  #logWhenDone(request: IncomingMessage, response: ServerResponse): void {
-    // Asked now: a request that was broken off has no socket any more.
-    const { remoteAddress } = request.socket;
-    response.once('close', () => this.#deps.log.info(accessLine(request, response, remoteAddress)));
+  #mayPass(response: ServerResponse, name: string): boolean {
+    const seconds = this.#rateLimit.take(name, performance.now());
+    if (seconds === 0) return true;
+    const message = `too many requests: wait ${seconds} s`;
+    this.#refuse(response, 429, message, { 'Retry-After': String(seconds) });
+    return false;
   }
 }
 
+/** `remoteHost` of whoever comes through a unix socket: somebody of this machine, whom its file mode lets in. */
+const localHost = '@';
 const jsonType = 'application/json';
 
 /** Configured headers, then the type of the body: both are sent where a header is configured that is also set here. */

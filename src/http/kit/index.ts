@@ -1,10 +1,13 @@
 /** What all HTTP servers of a peer share: listening, limits, streamed lists; and the chain that its APIs share. */
+export { type AddAnswer, closeAfterAnswer, sendAdded, streamAdded, untilTruncated } from './add-answer.ts';
 export { formatSocketAddress, parseSocketAddress, type SocketAddress } from './address.ts';
 export { type ApiDefinition, type ApiDeps, type ApiOptions, type ApiRoute, type ApiServer, bindApi } from './api.ts';
 export { ApiCall, sendJson, sendNothing } from './api-call.ts';
+export { sendApiAsset, sendApiPage, sendOpenApi } from './api-page.ts';
 export type { Credentials, Principal } from './auth.ts';
 export type { CorsOptions } from './cors.ts';
 export { HttpError } from './errors.ts';
+export { type EventStreamPage, sendEvents } from './event-stream.ts';
 export { isOriginAllowed } from './origin.ts';
 export { RequestError } from './request-error.ts';
 export {
@@ -12,7 +15,10 @@ export {
   bindServer,
   type HttpLimits,
   type HttpServerOptions,
-  type RequestHandler,
-  type TlsFiles,
 } from './server.ts';
 export { headerSafe, type LineStreamOptions, sendLines } from './stream.ts';
+export { libp2pHttpProtocol, StreamConnection } from './stream-connection.ts';
+export type { TlsFiles } from './tls.ts';
+export { issueToken, revokeToken } from './token-calls.ts';
+export type { RequestHandler } from './turns.ts';
+export { readUpload, type UploadPart, uploadRefusal } from './upload.ts';

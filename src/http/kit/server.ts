@@ -5,19 +5,28 @@
  * answer; `close` lets running answers end for a moment, then ends them.
  */
 import { once } from 'node:events';
-import { unlink } from 'node:fs/promises';
-import http from 'node:http';
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import https from 'node:https';
-import { connect } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { errorCode, errorMessage } from '../../base/index.ts';
 import { formatSocketAddress, parseSocketAddress, type SocketAddress } from './address.ts';
+import { CountedResponse } from './counted-response.ts';
 import { HttpError } from './errors.ts';
+import { expectTls, type TlsFiles, tlsOptions } from './tls.ts';
+import { inTurn, type RequestHandler } from './turns.ts';
+import { protectSocket, removeStaleSocket } from './unix-socket.ts';
+import { plainAndClose, sendWhole } from './whole.ts';
 
 /** Time that answers in progress get when the server closes. */
 const closeGraceMs = 1_000;
-
 /** Go adds this to `MaxHeaderBytes` before it refuses (net/http `initialReadLimitSize`). */
 const headerSlopBytes = 4096;
+/** Connections of one address that is listened on; more are closed at once. */
+const connectionsMax = 16_384;
+/** A client that has its answer gets so long to end a body that nobody reads any more. */
+const restOfBodyMs = 5_000;
+/** After so long a silence the system asks whether the other side is still there (Go `net.ListenConfig.KeepAlive`). */
+const keepAliveProbeMs = 15_000;
 
 /** Milliseconds; 0 means no limit. */
 export interface HttpLimits {
@@ -32,14 +41,6 @@ export interface HttpLimits {
   readonly maxHeaderBytes: number;
 }
 
-/** Certificate and key. */
-export interface TlsFiles {
-  /** PEM. */
-  readonly cert: string | Uint8Array;
-  /** PEM. */
-  readonly key: string | Uint8Array;
-}
-
 /** Where to listen, and how much to take. */
 export interface HttpServerOptions {
   /** Multiaddrs; see `parseSocketAddress`. */
@@ -48,37 +49,52 @@ export interface HttpServerOptions {
   readonly tls?: TlsFiles;
 }
 
-/** Answers one request. */
-export type RequestHandler = (request: http.IncomingMessage, response: http.ServerResponse) => void;
-
 /** Sockets that listen. */
 export interface BoundServer {
   /** Where it really listens, ports filled in. */
   addresses(): readonly string[];
-  /** From now on requests are answered; those that came before wait in between. */
+  /** From now on requests are answered, those of one connection one after the other; those that came before wait until then. */
   serve(handler: RequestHandler): void;
+  /** Serves a connection that came in another way than through a socket: HTTP/1.1, as it is, without TLS. */
+  accept(connection: Duplex): void;
   /** Idempotent. Takes about a second at most. */
   close(): Promise<void>;
 }
 
+type CountingServer = http.Server<typeof IncomingMessage, typeof CountedResponse>;
+
 /** Takes all sockets or none. Throws `http/listen` with the address and the cause, or `http/bad-address`. */
 export async function bindServer(options: HttpServerOptions): Promise<BoundServer> {
   const addresses = options.listen.map(parseSocketAddress);
-  const servers: http.Server[] = [];
-  const waiting: [http.IncomingMessage, http.ServerResponse][] = [];
+  const { limits, tls } = options;
+  const servers: CountingServer[] = [];
+  const connections = new Set<Duplex>();
+  const waiting: [IncomingMessage, CountedResponse][] = [];
   let handler: RequestHandler | undefined;
-  const onRequest: RequestHandler = (request, response) => {
+  const onRequest = inTurn((request, response) => {
     if (handler === undefined) waiting.push([request, response]);
     else handler(request, response);
+  });
+  const create = (files: TlsFiles | undefined): CountingServer => {
+    const server = createServer(limits, files);
+    server.on('request', (request, response) => take(request, response, limits, onRequest));
+    server.prependListener('connection', (connection: Duplex) => {
+      connections.add(connection);
+      connection.once('close', () => connections.delete(connection));
+    });
+    return server;
   };
+  // Listens nowhere: connections are handed to it. It is told that it listens, or it would not look at headers that do not come.
+  const unbound = create(undefined);
+  unbound.emit('listening');
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {
-    closing ??= closeAll(servers);
+    closing ??= closeAll(servers, unbound, connections);
     return closing;
   };
 
   for (const address of addresses) {
-    const server = createServer(options, onRequest);
+    const server = create(tls);
     try {
       await listen(server, address);
     } catch (error) {
@@ -93,69 +109,127 @@ export async function bindServer(options: HttpServerOptions): Promise<BoundServe
       handler = next;
       for (const [request, response] of waiting.splice(0)) next(request, response);
     },
+    accept: (connection) => {
+      if (closing === undefined) unbound.emit('connection', connection);
+      else connection.destroy();
+    },
     close,
   };
 }
 
-function createServer(options: HttpServerOptions, onRequest: RequestHandler): http.Server {
-  const { limits } = options;
+function createServer(limits: HttpLimits, tls: TlsFiles | undefined): CountingServer {
+  const { readTimeoutMs, writeTimeoutMs, idleTimeoutMs } = limits;
+  // Node refuses a longer time for a part than for the whole.
+  const headerTimeoutMs = atMost(limits.readHeaderTimeoutMs, readTimeoutMs);
+  const handshakeTimeoutMs = atMost(headerTimeoutMs, writeTimeoutMs);
   const settings = {
+    ServerResponse: CountedResponse,
     maxHeaderSize: limits.maxHeaderBytes + headerSlopBytes,
-    headersTimeout: limits.readHeaderTimeoutMs,
+    headersTimeout: headerTimeoutMs,
     // Node's own default (300 s) would cut long uploads.
-    requestTimeout: limits.readTimeoutMs,
-    keepAliveTimeout: limits.idleTimeoutMs,
+    requestTimeout: readTimeoutMs,
+    connectionsCheckingInterval: checkingIntervalMs(limits),
+    keepAliveTimeout: idleTimeoutMs,
     keepAliveTimeoutBuffer: 0,
+    keepAlive: true,
+    keepAliveInitialDelay: keepAliveProbeMs,
+    // `take` refuses in the reference's words.
+    requireHostHeader: false,
     noDelay: true,
   };
   const server =
-    options.tls === undefined
-      ? http.createServer(settings, onRequest)
-      : https.createServer(
-          {
-            ...settings,
-            cert: Buffer.from(options.tls.cert),
-            key: Buffer.from(options.tls.key),
-            minVersion: 'TLSv1.2',
-          },
-          onRequest,
-        );
-  if (limits.writeTimeoutMs > 0) {
-    server.on('request', (_request, response: http.ServerResponse) =>
-      response.setTimeout(limits.writeTimeoutMs, () => response.destroy()),
-    );
-  }
-  // What cannot be parsed is answered as Go's net/http does, then the connection ends.
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    if (!socket.writable || error.code === 'ECONNRESET') {
-      socket.destroy();
-      return;
-    }
-    const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request';
-    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') socket.destroy();
-    else
-      socket.end(`HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n${status}`);
-  });
+    tls === undefined
+      ? http.createServer(settings)
+      : https.createServer({ ...settings, ...tlsOptions(tls, handshakeTimeoutMs) });
+  if (server instanceof https.Server) expectTls(server, handshakeTimeoutMs);
+  server.maxConnections = connectionsMax;
+  server.on('clientError', refuse);
   return server;
 }
 
-async function listen(server: http.Server, address: SocketAddress): Promise<void> {
+/** Node looks for requests that take too long every 30 s, whatever the limits are: here often enough to keep them. */
+function checkingIntervalMs({ readTimeoutMs, readHeaderTimeoutMs }: HttpLimits): number {
+  const shortest = Math.min(...[readTimeoutMs, readHeaderTimeoutMs].filter((limit) => limit > 0), 4 * 30_000);
+  return Math.max(shortest / 4, 50);
+}
+
+/** The shorter of two times, of which 0 is none. */
+function atMost(timeMs: number, limitMs: number): number {
+  if (timeMs === 0 || limitMs === 0) return timeMs || limitMs;
+  return Math.min(timeMs, limitMs);
+}
+
+/** What cannot be parsed is answered as Go's net/http does; one that is late, broken or fails at TLS gets no answer. */
+function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable || !/^HPE_/.test(error.code ?? '')) {
+    socket.destroy();
+    return;
+  }
+  const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request';
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n${status}`,
+    () => socket.destroy(),
+  );
+}
+
+function take(request: IncomingMessage, response: CountedResponse, limits: HttpLimits, next: RequestHandler): void {
+  // A connection that breaks is told by `close`; its error has no other listener.
+  request.on('error', () => {});
+  response.on('error', () => {});
+  if (limits.writeTimeoutMs > 0) endAfter(limits.writeTimeoutMs, request, response);
+  if (request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined) {
+    response.once('finish', () => dropRest(request));
+    linger(request, response);
+  }
+  if (request.headers.host === undefined && request.httpVersion === '1.1') refuseHostless(response);
+  else next(request, response);
+}
+
+function endAfter(timeMs: number, request: IncomingMessage, response: ServerResponse): void {
+  const end = setTimeout(() => request.socket.destroy(), timeMs);
+  response.once('close', () => clearTimeout(end));
+}
+
+/**
+ * A socket that is closed while something is still coming resets the connection, over which a client on a slow network may
+ * lose its answer: it is closed for writing first, as by Go net/http `closeWriteAndWait`.
+ */
+function linger(request: IncomingMessage, response: ServerResponse): void {
+  const { socket } = request;
+  // Uncovers the socket's own one again.
+  const forget = (): boolean => Reflect.deleteProperty(socket, 'destroySoon');
+  socket.destroySoon = () => {
+    forget();
+    if (request.complete) {
+      socket.destroySoon();
+      return;
+    }
+    request.once('end', () => socket.destroy());
+    socket.end();
+  };
+  response.once('close', forget);
+}
+
+function dropRest(request: IncomingMessage): void {
+  if (request.complete) return;
+  const { socket } = request;
+  const end = setTimeout(() => socket.destroy(), restOfBodyMs);
+  request.once('close', () => clearTimeout(end));
+  request.resume();
+}
+
+/** Go net/http `conn.readRequest`. */
+function refuseHostless(response: ServerResponse): void {
+  response.sendDate = false;
+  response.statusMessage = 'Bad Request: missing required Host header';
+  sendWhole(response, 400, plainAndClose, `400 ${response.statusMessage}`);
+}
+
+async function listen(server: CountingServer, address: SocketAddress): Promise<void> {
   if ('path' in address) await removeStaleSocket(address.path);
   server.listen('path' in address ? { path: address.path } : { host: address.host, port: address.port });
   await once(server, 'listening');
-}
-
-/** A socket file that nobody listens on is left from a peer that was killed. */
-async function removeStaleSocket(path: string): Promise<void> {
-  const probe = connect({ path });
-  try {
-    await once(probe, 'connect');
-  } catch (error) {
-    if (errorCode(error) === 'ECONNREFUSED') await unlink(path);
-    return;
-  } finally {
-    probe.destroy();
-  }
+  if ('path' in address) await protectSocket(address.path);
 }
 
 function listenError(address: SocketAddress, error: unknown): HttpError {
@@ -163,22 +237,32 @@ function listenError(address: SocketAddress, error: unknown): HttpError {
   return new HttpError('http/listen', `Cannot listen on ${formatSocketAddress(address)}: ${reason}`, { cause: error });
 }
 
-function boundAddress(server: http.Server, asked: SocketAddress | undefined): string {
+function boundAddress(server: CountingServer, asked: SocketAddress | undefined): string {
   const bound = server.address();
   if (bound !== null && typeof bound === 'object')
     return formatSocketAddress({ host: bound.address, port: bound.port });
   return asked === undefined ? '' : formatSocketAddress(asked);
 }
 
-async function closeAll(servers: readonly http.Server[]): Promise<void> {
-  await Promise.all(
-    servers.map(async (server) => {
-      const closed = once(server, 'close');
-      server.close();
-      server.closeIdleConnections();
-      const end = setTimeout(() => server.closeAllConnections(), closeGraceMs);
-      await closed;
-      clearTimeout(end);
-    }),
-  );
+async function closeAll(
+  servers: readonly CountingServer[],
+  unbound: CountingServer,
+  connections: ReadonlySet<Duplex>,
+): Promise<void> {
+  const closed = servers.map(async (server) => {
+    const end = once(server, 'close');
+    server.close();
+    server.closeIdleConnections();
+    await end;
+  });
+  // Closing one that does not listen ends nothing but its looking at headers.
+  unbound.close();
+  unbound.closeIdleConnections();
+  const end = setTimeout(() => {
+    // Those in the middle of a TLS handshake too, of which the server's own list knows nothing.
+    for (const connection of connections) connection.destroy();
+  }, closeGraceMs);
+  await Promise.all(closed);
+  await Promise.all([...connections].map((connection) => new Promise((done) => connection.once('close', done))));
+  clearTimeout(end);
 }

@@ -2,7 +2,8 @@
  * Lists that grow with the pinset, as one JSON document a line, never collected.
  *
  * Form (Go `api/common` `StreamResponse`): 200 with the trailer `X-Stream-Error`, empty when all went well; 204 when
- * there was nothing; 500 with an error object when it failed before the first item.
+ * there was nothing; 500 with an error object when it failed before the first item. Readers that see no trailers may ask for a last line
+ * that says how the list has ended.
  */
 import type { ServerResponse } from 'node:http';
 import { errorMessage } from '../../base/index.ts';
@@ -19,6 +20,11 @@ export interface LineStreamOptions {
   readonly headers: Readonly<Record<string, string | string[]>>;
   /** Status and body of an answer that failed before the first item. */
   readonly failed: (error: unknown) => { readonly status: number; readonly body: string };
+  /**
+   * Makes the line that ends the list, without its line end, when all items have left; with the failure that ended them, if one did.
+   * Then an empty list has it too, and is no 204.
+   */
+  readonly endLine?: (failure: string) => string;
 }
 
 /**
@@ -26,8 +32,10 @@ export interface LineStreamOptions {
  * Never rejects.
  */
 export async function sendLines(options: LineStreamOptions): Promise<void> {
-  const { response, headers, failed } = options;
-  const withTrailer = { ...headers, Trailer: 'X-Stream-Error', 'Transfer-Encoding': 'chunked' };
+  const { response, headers, failed, endLine } = options;
+  // Clients of HTTP/1.0 know neither chunks nor trailers: the end of the connection is the end of the list.
+  const isOld = response.req.httpVersionMinor === 0;
+  const withTrailer = isOld ? headers : { ...headers, Trailer: 'X-Stream-Error', 'Transfer-Encoding': 'chunked' };
   const writer = createLineWriter(response);
   let streamError = '';
   try {
@@ -45,16 +53,20 @@ export async function sendLines(options: LineStreamOptions): Promise<void> {
       response.end(body);
       return;
     }
-    streamError = headerSafe(errorMessage(error));
+    streamError = errorMessage(error);
   }
-  if (!response.headersSent) {
+  if (endLine !== undefined) {
+    if (!response.headersSent && !response.destroyed) response.writeHead(200, withTrailer);
+    writer.add(endLine(streamError));
+  } else if (!response.headersSent) {
     // Node cannot announce a trailer on an answer without a body.
     response.writeHead(204, headers);
     response.end();
     return;
   }
   writer.flush();
-  response.addTrailers({ 'X-Stream-Error': streamError });
+  if (!isOld) response.addTrailers({ 'X-Stream-Error': headerSafe(streamError) });
+  else if (streamError !== '') response.socket?.resetAndDestroy();
   response.end();
 }
 
@@ -100,7 +112,9 @@ function createLineWriter(response: ServerResponse): LineWriter {
   };
 }
 
-function drained(response: ServerResponse): Promise<boolean> {
+/** Resolves when the client has read enough for more to be written; false when it is gone. */
+export function drained(response: ServerResponse): Promise<boolean> {
+  if (response.destroyed) return Promise.resolve(false);
   return new Promise((resolve) => {
     const done = (): void => {
       response.off('drain', done);

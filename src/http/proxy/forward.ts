@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { PassThrough } from 'node:stream';
 import { errorMessage, type Logger } from '../../base/index.ts';
 import { ProxyError } from './errors.ts';
-import type { Upstream, UpstreamAnswer } from './upstream.ts';
+import type { AnswerFlow, Upstream, UpstreamAnswer, UpstreamRequest } from './upstream.ts';
 
 /** Of one connection only (RFC 9110, 7.6.1); `expect` has been answered by our server. */
 const hopHeaders = new Set([
@@ -26,27 +26,41 @@ export async function forward(
   upstream: Upstream,
   request: IncomingMessage,
   response: ServerResponse,
-  log: Logger,
+  { path, log }: { readonly path: string; readonly log: Logger },
 ): Promise<void> {
-  const gone = new AbortController();
-  response.once('close', () => gone.abort());
-  try {
-    const answer = await sendOn(upstream, request, request.url ?? '/', gone.signal);
-    if (response.destroyed) {
-      answer.body.destroy();
-      return;
-    }
-    sendHead(request, response, answer);
-    for await (const chunk of answer.body) {
-      if (!response.write(chunk)) await drained(response);
-      if (response.destroyed) return;
-    }
-    sendTrailers(response, answer.trailers);
-    response.end();
-  } catch (error) {
-    if (!response.destroyed) log.debug('request to the IPFS node failed', { error: errorMessage(error) });
-    refuse(response);
-  }
+  const { promise: done, resolve: finish } = Promise.withResolvers<void>();
+  let flow: AnswerFlow | undefined;
+  const gone = (): void => {
+    flow?.abort(new ProxyError(499, 'the client has left'));
+    finish();
+  };
+  response.once('close', gone);
+  response.on('drain', () => flow?.resume());
+  upstream.pass(upstreamRequest(request, path), {
+    onStart: (started) => {
+      flow = started;
+      if (response.destroyed) gone();
+    },
+    onHead: (status, headers) => {
+      if (!response.destroyed && status >= 200) sendHead(request, response, { status, headers });
+    },
+    onData: (bytes) => {
+      if (!response.destroyed && !response.write(bytes)) flow?.pause();
+    },
+    onEnd: (trailers) => {
+      flow = undefined;
+      const found = [...pairs(trailers)];
+      if (found.length > 0) response.addTrailers(found);
+      response.end();
+    },
+    onError: (error) => {
+      flow = undefined;
+      if (!response.destroyed) log.debug('request to the IPFS node failed', { error: errorMessage(error) });
+      refuse(response);
+      finish();
+    },
+  });
+  await done;
 }
 
 /** Sends the client's request to the node under a path that may differ from what was asked. */
@@ -56,14 +70,17 @@ export async function sendOn(
   path: string,
   signal: AbortSignal,
 ): Promise<UpstreamAnswer> {
+  return await upstream.send({ ...upstreamRequest(request, path), signal });
+}
+
+function upstreamRequest(request: IncomingMessage, path: string): Omit<UpstreamRequest, 'signal'> {
   const hasBody = request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined;
-  return await upstream.send({
+  return {
     method: request.method ?? 'POST',
     path,
     headers: forwardedHeaders(request),
     body: hasBody ? bodyOf(request) : null,
-    signal,
-  });
+  };
 }
 
 /**
@@ -117,7 +134,11 @@ function forwardedHeaders(request: IncomingMessage): string[] {
   return headers;
 }
 
-function sendHead(request: IncomingMessage, response: ServerResponse, answer: UpstreamAnswer): void {
+function sendHead(
+  request: IncomingMessage,
+  response: ServerResponse,
+  answer: Pick<UpstreamAnswer, 'status' | 'headers'>,
+): void {
   const all = [...pairs(answer.headers)];
   const names = new Set(all.map(([name]) => name.toLowerCase()));
   const connection = all.find(([name]) => name.toLowerCase() === 'connection')?.[1];
@@ -139,11 +160,6 @@ function sendHead(request: IncomingMessage, response: ServerResponse, answer: Up
   response.writeHead(answer.status, headers);
   // A stream whose first byte is far away has begun all the same.
   response.flushHeaders();
-}
-
-function sendTrailers(response: ServerResponse, trailers: Readonly<Record<string, string>>): void {
-  const found = Object.entries(trailers);
-  if (found.length > 0) response.addTrailers(found);
 }
 
 function connectionHeaders(connection: string | undefined): Set<string> {

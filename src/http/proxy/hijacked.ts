@@ -9,7 +9,7 @@ import type { Upstream } from './upstream.ts';
 /** What the proxy needs of the cluster. */
 export type ProxyCluster = Pick<
   ClusterApi,
-  'pin' | 'pinPath' | 'unpin' | 'unpinPath' | 'pinGet' | 'pins' | 'repoStat' | 'repoGc'
+  'add' | 'pin' | 'pinPath' | 'unpin' | 'unpinPath' | 'pinGet' | 'pins' | 'status' | 'repoStat' | 'repoGc'
 >;
 
 export interface Hijacked {
@@ -23,8 +23,12 @@ export interface Hijacked {
   /** Path arguments first, then every `arg`. */
   readonly args: readonly string[];
   readonly query: URLSearchParams;
-  /** What follows the `?`. */
+  /** What was asked for, from the first `/` on. */
+  readonly path: string;
+  /** What follows the `?` in it. */
   readonly search: string;
+  /** Aborted when the client is gone, or the request's `timeout` is over. Pinning goes on all the same. */
+  readonly signal: AbortSignal;
 }
 
 /** Answers with one JSON text. */

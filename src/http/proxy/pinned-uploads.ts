@@ -6,14 +6,7 @@
  * fetched them. A pin that the cluster refuses does not stop the stream: it is told in the trailer `X-Stream-Error`.
  */
 import { errorMessage } from '../../base/index.ts';
-import {
-  Cid,
-  defaultPinOptions,
-  type PinOptions,
-  parsePinOptions,
-  parseQuery,
-  timeFromNanos,
-} from '../../model/index.ts';
+import { type AddParams, Cid, defaultPinOptions, type PinOptions } from '../../model/index.ts';
 import { ProxyError } from './errors.ts';
 import { drained, forward, refuse, sendOn } from './forward.ts';
 import { beginLines, endLines, type Hijacked } from './hijacked.ts';
@@ -25,31 +18,17 @@ const lineLengthMax = 1024 * 1024;
 const errorsMax = 10;
 
 const trueWords = new Set(['', '1', 't', 'T', 'TRUE', 'true', 'True']);
-const falseWords = new Set(['0', 'f', 'F', 'FALSE', 'false', 'False']);
 
-/** `add`. Without a pin to make (`pin=false`, `only-hash`) it is passed through. */
-export async function add(call: Hijacked): Promise<void> {
-  const { query, request } = call;
-  const isUnpinned = falseWords.has(query.get('pin') ?? 'true');
-  const noPin = query.get('no-pin');
-  if (isUnpinned || isSet(query, 'only-hash') || (noPin !== null && trueWords.has(noPin))) {
-    await forward(call.upstream, request, call.response, call.log);
-    return;
-  }
-  if (!/^multipart\/form-data/i.test(request.headers['content-type'] ?? '')) {
-    throw new ProxyError(500, "error reading request: request Content-Type isn't multipart/form-data");
-  }
-  const options = addedPinOptions(call);
-  const isWrapped = isSet(query, 'wrap-with-directory');
-  const isSilent = isSet(query, 'silent');
+/** `add`, of what only the node can do. */
+export async function addThroughNode(call: Hijacked, { pin, wrap }: AddParams): Promise<void> {
   await pinLines(call, {
     path: withParameters(call, { silent: 'false' }),
-    options,
-    isShown: !isSilent,
+    options: pin,
+    isShown: !isSet(call.query, 'silent'),
     // As Kubo: every topmost part, or the folder that wraps them all, which has no name.
     rootOf: ({ Name, Hash }) => {
       if (typeof Name !== 'string' || typeof Hash !== 'string') return undefined;
-      return (isWrapped ? Name === '' : !Name.includes('/')) ? Hash : undefined;
+      return (wrap ? Name === '' : !Name.includes('/')) ? Hash : undefined;
     },
   });
 }
@@ -71,11 +50,11 @@ type Line = Readonly<Record<string, unknown>>;
 
 async function pinPut(call: Hijacked, rootOf: (line: Line) => string | undefined): Promise<void> {
   if (!isSet(call.query, 'pin')) {
-    await forward(call.upstream, call.request, call.response, call.log);
+    await forward(call.upstream, call.request, call.response, call);
     return;
   }
   await pinLines(call, {
-    path: call.request.url ?? '',
+    path: call.path,
     options: defaultPinOptions,
     isShown: true,
     rootOf,
@@ -164,17 +143,6 @@ async function* linesOf(body: AsyncIterable<Uint8Array>): AsyncGenerator<string>
     if (rest.length > lineLengthMax) throw new ProxyError(502, "a line of the node's answer is too long");
   }
   if (rest !== '') yield rest;
-}
-
-/** Options of the cluster work here as in its own `add`; a pin name of Kubo's counts too. */
-function addedPinOptions(call: Hijacked): PinOptions {
-  try {
-    const parsed = parsePinOptions(parseQuery(call.search), timeFromNanos(BigInt(Date.now()) * 1_000_000n));
-    const name = parsed.name === '' ? (call.query.get('pin-name') ?? '') : parsed.name;
-    return { ...parsed, name, mode: 'recursive', pinUpdate: null };
-  } catch (error) {
-    throw new ProxyError(500, `error parsing options:${errorMessage(error)}`, error);
-  }
 }
 
 function withParameters(call: Hijacked, changed: Readonly<Record<string, string>>): string {

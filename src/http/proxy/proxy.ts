@@ -5,13 +5,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { errorMessage, type Logger } from '../../base/index.ts';
 import type { IpfsProxyConfig } from '../../model/config/index.ts';
+import { parseGoDuration } from '../../model/index.ts';
 import { bindServer, isOriginAllowed } from '../kit/index.ts';
+import { add } from './add.ts';
+import { ProxyError } from './errors.ts';
 import { forward } from './forward.ts';
 import { type Hijacked, type ProxyCluster, sendError } from './hijacked.ts';
 import { NodeHeaders } from './node-headers.ts';
-import { add, blockPut, dagPut } from './pinned-uploads.ts';
-import { pinAdd, pinLs, pinRm, pinUpdate } from './pins.ts';
+import { pinLs } from './pin-list.ts';
+import { blockPut, dagPut } from './pinned-uploads.ts';
+import { pinAdd, pinRm, pinUpdate } from './pins.ts';
 import { repoGc, repoStat } from './repo.ts';
+import { parseTarget } from './target.ts';
 import { createUpstream, type Upstream } from './upstream.ts';
 
 /** What the proxy works with. */
@@ -32,25 +37,25 @@ export interface IpfsProxy {
 
 interface Route {
   readonly handle: (call: Hijacked) => Promise<void>;
-  /** Whether an argument may be the rest of the path. */
-  readonly hasPathArg: boolean;
   /** Whether it changes something: then pages that the node keeps away are kept away here too. */
   readonly isChange: boolean;
 }
 
-const prefix = '/api/v0/';
+/** Longest timer of Node. */
+const timerMaxMs = 2 ** 31 - 1;
+
 const hijackedMethods = new Set(['POST', 'GET', 'PUT']);
 
 const routes: ReadonlyMap<string, Route> = new Map<string, Route>([
-  ['pin/add', { handle: pinAdd, hasPathArg: true, isChange: true }],
-  ['pin/rm', { handle: pinRm, hasPathArg: true, isChange: true }],
-  ['pin/ls', { handle: pinLs, hasPathArg: true, isChange: false }],
-  ['pin/update', { handle: pinUpdate, hasPathArg: false, isChange: true }],
-  ['add', { handle: add, hasPathArg: false, isChange: true }],
-  ['repo/stat', { handle: repoStat, hasPathArg: false, isChange: false }],
-  ['repo/gc', { handle: repoGc, hasPathArg: false, isChange: true }],
-  ['block/put', { handle: blockPut, hasPathArg: false, isChange: true }],
-  ['dag/put', { handle: dagPut, hasPathArg: false, isChange: true }],
+  ['pin/add', { handle: pinAdd, isChange: true }],
+  ['pin/rm', { handle: pinRm, isChange: true }],
+  ['pin/ls', { handle: pinLs, isChange: false }],
+  ['pin/update', { handle: pinUpdate, isChange: true }],
+  ['add', { handle: add, isChange: true }],
+  ['repo/stat', { handle: repoStat, isChange: false }],
+  ['repo/gc', { handle: repoGc, isChange: true }],
+  ['block/put', { handle: blockPut, isChange: true }],
+  ['dag/put', { handle: dagPut, isChange: true }],
 ]);
 
 /** Takes the configured addresses. Throws `http/listen`, `http/bad-address`. */
@@ -94,12 +99,18 @@ interface Serving extends ProxyDeps {
 
 async function answer(serving: Serving, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { cluster, log, upstream, nodeHeaders } = serving;
-  const found = routeOf(request);
-  if (found === undefined) {
-    await forward(upstream, request, response, log);
+  const { path, command, search } = parseTarget(request.url ?? '');
+  if (path === undefined) {
+    // `*`, or nothing that a node could be asked for.
+    response.writeHead(400, { 'Content-Length': 0 }).end();
     return;
   }
-  const query = new URLSearchParams(found.search);
+  const found = command !== undefined && hijackedMethods.has(request.method ?? '') ? routeOf(command) : undefined;
+  if (found === undefined) {
+    await forward(upstream, request, response, { path, log });
+    return;
+  }
+  const query = new URLSearchParams(search);
   const args = query.getAll('arg');
   const { localPort } = request.socket;
   const headers = await nodeHeaders.of(request);
@@ -107,6 +118,8 @@ async function answer(serving: Serving, request: IncomingMessage, response: Serv
     response.writeHead(403, { ...headers, 'Content-Type': 'text/plain; charset=utf-8' }).end('403 - Forbidden\n');
     return;
   }
+  const ending = new AbortController();
+  response.once('close', () => ending.abort(new ProxyError(499, 'the client has left')));
   const call: Hijacked = {
     cluster,
     log,
@@ -116,19 +129,33 @@ async function answer(serving: Serving, request: IncomingMessage, response: Serv
     headers,
     args: found.pathArg === undefined ? args : [found.pathArg, ...args],
     query,
-    search: found.search,
+    path,
+    search,
+    signal: ending.signal,
   };
+  let timer: NodeJS.Timeout | undefined;
   try {
+    timer = startTimeout(query, ending);
     await found.route.handle(call);
   } catch (error) {
     sendError(call, error);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
-interface FoundRoute {
-  readonly route: Route;
-  readonly pathArg: string | undefined;
-  readonly search: string;
+/** Kubo's option `timeout` of every command: ends what is waited for. */
+function startTimeout(query: URLSearchParams, ending: AbortController): NodeJS.Timeout | undefined {
+  const text = query.get('timeout');
+  if (text === null || text === '') return undefined;
+  let timeoutMs: number;
+  try {
+    timeoutMs = parseGoDuration(text);
+  } catch (error) {
+    throw new ProxyError(400, `option "timeout": ${errorMessage(error)}`, error);
+  }
+  const end = (): void => ending.abort(new ProxyError(500, 'context deadline exceeded'));
+  return setTimeout(end, Math.min(Math.max(timeoutMs, 0), timerMaxMs));
 }
 
 /** What the node does itself for what is passed on: only pages of origins that it allows may change anything. */
@@ -141,31 +168,20 @@ function isPageAllowed(
   return isOriginAllowed(request.headers, port);
 }
 
-/** The hijacked route of a request, if it is one. The path counts as the node reads it: decoded, so no spelling leads past. */
-function routeOf(request: IncomingMessage): FoundRoute | undefined {
-  const [rawPath = '', search = ''] = splitOnce(request.url ?? '', '?');
-  const path = decoded(rawPath);
-  if (!hijackedMethods.has(request.method ?? '') || !path?.startsWith(prefix)) return undefined;
-  const rest = path.slice(prefix.length);
-  const route = routes.get(rest);
-  if (route !== undefined) return { route, pathArg: undefined, search };
-  const [group = '', name = '', ...argument] = rest.split('/');
-  const withArg = routes.get(`${group}/${name}`);
-  if (withArg?.hasPathArg !== true || argument.length === 0) return undefined;
-  const pathArg = argument.join('/');
-  return { route: withArg, pathArg: pathArg === '' ? undefined : pathArg, search };
+interface FoundRoute {
+  readonly route: Route;
+  /** The rest of the path, which is the first argument. */
+  readonly pathArg: string | undefined;
 }
 
-function splitOnce(text: string, separator: string): string[] {
-  const at = text.indexOf(separator);
-  return at < 0 ? [text] : [text.slice(0, at), text.slice(at + separator.length)];
-}
-
-function decoded(text: string): string | undefined {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    // Not ours to judge: the node refuses it.
-    return undefined;
+/** The hijacked route of a command, if it is one. As in Kubo, what follows its name is an argument. */
+function routeOf(command: readonly string[]): FoundRoute | undefined {
+  for (const length of [1, 2]) {
+    const route = routes.get(command.slice(0, length).join('/'));
+    if (route === undefined) continue;
+    const rest = command.slice(length).join('/');
+    const isPath = /^ip[fnl][sd]\//.test(rest);
+    return { route, pathArg: rest === '' ? undefined : isPath ? `/${rest}` : rest };
   }
+  return undefined;
 }

@@ -27,8 +27,30 @@ export interface UpstreamRequest {
   readonly signal: AbortSignal;
 }
 
+/** Takes an answer piece by piece, as it arrives: no stream lies between. Calls come in this order. */
+export interface AnswerSink {
+  /** The request can be ended, or held back, from now on. */
+  onStart(flow: AnswerFlow): void;
+  onHead(status: number, headers: readonly string[]): void;
+  onData(bytes: Uint8Array): void;
+  /** The whole answer has arrived; a flat list of names and values. */
+  onEnd(trailers: readonly string[]): void;
+  /** Last call, in place of `onEnd`; nothing may have come before. */
+  onError(error: unknown): void;
+}
+
+/** Holds a running answer. */
+export interface AnswerFlow {
+  pause(): void;
+  resume(): void;
+  /** Ends the request; `onError` tells. */
+  abort(reason: Error): void;
+}
+
 export interface Upstream {
   send(request: UpstreamRequest): Promise<UpstreamAnswer>;
+  /** The same without a stream between: for what is passed on. Never throws. */
+  pass(request: Omit<UpstreamRequest, 'signal'>, sink: AnswerSink): void;
   close(): Promise<void>;
 }
 
@@ -58,14 +80,31 @@ export function createUpstream(config: NodeAddress): Upstream {
       });
       return {
         status: answer.statusCode,
-        // With `raw` they are a flat list, which the types do not tell.
-        headers: (answer.headers as unknown as (string | Buffer)[]).map((text) => text.toString('latin1' as never)),
+        headers: flatTexts(answer.headers),
         body: answer.body,
         trailers: answer.trailers,
       };
     },
+    pass: ({ method, path, headers, body }, sink) => {
+      pool.dispatch(
+        { method: method as Dispatcher.HttpMethod, path, headers: [...headers], body },
+        {
+          onRequestStart: (controller) => sink.onStart(controller),
+          onResponseStart: ({ rawHeaders }, status) => sink.onHead(status, flatTexts(rawHeaders)),
+          onResponseData: (_controller, chunk) => sink.onData(chunk),
+          onResponseEnd: ({ rawTrailers }) => sink.onEnd(flatTexts(rawTrailers)),
+          onResponseError: (_controller, error) => sink.onError(error),
+        },
+      );
+    },
     close: () => pool.destroy(),
   };
+}
+
+/** Raw headers of undici are a flat list, of bytes or texts; its types allow more. */
+function flatTexts(raw: unknown): string[] {
+  if (!Array.isArray(raw)) return [];
+  return raw.map((text: unknown) => (Buffer.isBuffer(text) ? text.toString('latin1') : String(text)));
 }
 
 function nodeOrigin(config: NodeAddress): { readonly origin: string; readonly socketPath?: string } {

@@ -1,8 +1,13 @@
 /** The handler of each route, by the id of its row. */
-import type { RouteId } from '../../model/index.ts';
+import { version } from '../../base/index.ts';
+import { type RouteId, restOpenApi } from '../../model/index.ts';
+import { issueToken, revokeToken, sendApiAsset, sendApiPage, sendOpenApi } from '../kit/index.ts';
+import { postAdd } from './add.ts';
 import type { Context } from './context.ts';
+import { getEvents } from './events.ts';
 import {
   getAlerts,
+  getBandwidth,
   getGraph,
   getHealth,
   getMemberStates,
@@ -27,7 +32,6 @@ import {
   postRecoverAll,
 } from './pins.ts';
 import { postRebalance } from './rebalance.ts';
-import { RequestError } from './reply.ts';
 
 export type Handler = (context: Context) => Promise<unknown>;
 
@@ -38,7 +42,7 @@ export const handlers: Readonly<Record<RouteId, Handler>> = {
   postPeer,
   deletePeer,
   postCordon,
-  postAdd: notAvailable,
+  postAdd,
   getAllocations,
   getAllocation,
   getPins,
@@ -55,16 +59,16 @@ export const handlers: Readonly<Record<RouteId, Handler>> = {
   getGraph,
   getAlerts,
   getMemberStates,
-  getBandwidth: notAvailable,
+  getBandwidth,
   getOperations,
+  getEvents,
   getReplication,
   getMetrics,
   getMetricNames,
-  postToken: notAvailable,
+  postRevokeToken: (context) => revokeToken(context, (token) => context.cluster.revokeToken(token)),
+  postToken: issueToken,
+  getOpenApi: (context) => sendOpenApi(context, restOpenApi(version)),
+  getApiPage: sendApiPage,
+  getApiAsset: sendApiAsset,
   getHealth,
 };
-
-/** Routes of the reference that this version does not have; adding goes through the IPFS node and `POST /pins`. */
-async function notAvailable(): Promise<never> {
-  throw new RequestError(501, 'this route is not available in this version');
-}

@@ -1,6 +1,7 @@
 /** Health, metrics, garbage collection. Source: Go `api/rest/restapi.go`. */
 import {
   alertsJson,
+  bandwidthByProtocolJson,
   connectGraphJson,
   globalRepoGcJson,
   memberStatesJson,
@@ -21,6 +22,10 @@ export async function getGraph(context: Context): Promise<unknown> {
 
 export function getAlerts(context: Context): Promise<unknown> {
   return sendJson(context, alertsJson.print(context.cluster.alerts()));
+}
+
+export function getBandwidth(context: Context): Promise<unknown> {
+  return sendJson(context, bandwidthByProtocolJson.print(context.cluster.bandwidth()));
 }
 
 export async function getMemberStates(context: Context): Promise<unknown> {

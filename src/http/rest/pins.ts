@@ -1,10 +1,13 @@
 /** Pins: status, pin, unpin, recover, allocations. Source: Go `api/rest/restapi.go`. */
-import { errorCode, errorMessage } from '../../base/index.ts';
+import { errorCode, errorMessage, utf8Encode } from '../../base/index.ts';
+import type { PinPage, PinPageRequest } from '../../cluster/ports.ts';
 import {
   allocationExplanationJson,
   Cid,
+  formatCursor,
   type GlobalPinInfo,
   type GlobalStatusRow,
+  globalOfOne,
   globalPinInfoJson,
   type PinInfo,
   PinLines,
@@ -16,28 +19,62 @@ import {
   pinTypeBits,
   type StatusFilter,
   StatusLines,
+  stateKey,
 } from '../../model/index.ts';
 import type { Context } from './context.ts';
-import { RequestError, readFlag, sendChunks, sendItems, sendJson } from './reply.ts';
+import { asRefusal, readPage, readPlace, readSearch } from './page.ts';
+import { type ListEnd, RequestError, readFlag, sendChunks, sendItems, sendJson } from './reply.ts';
 
 /** `GET /pins`: of all peers or this one, filtered by status, or just the given CIDs. */
 export function getPins(context: Context): Promise<unknown> {
   const isLocal = readLocal(context);
   const cids = context.query.get('cids');
+  const page = readPage(context, false);
+  if (cids !== '' && page !== undefined) throw new RequestError(400, 'cids are listed whole: no limit, no cursor');
   if (cids !== '')
     return sendItems(context, statusOfEach(context, cids.split(',').map(readCid), isLocal), globalPinInfoJson.print);
   const filter = readStatusFilter(context.query.get('filter'));
   const call = { signal: context.signal };
   const { cluster } = context;
-  const pages = isLocal ? cluster.statusPagesLocal(filter, call) : cluster.statusPages(filter, call);
-  return sendChunks(context, printStatuses(pages));
+  if (page === undefined) {
+    const pages = isLocal ? cluster.statusPagesLocal(filter, call) : cluster.statusPages(filter, call);
+    return sendChunks(context, (end) => printStatuses(pages, end));
+  }
+  const list = `status ${isLocal} ${filter}`;
+  const after = readPlace(page.cursor, list);
+  const place = after === undefined ? call : { ...call, after };
+  const pages = isLocal ? cluster.statusPagesLocal(filter, place) : cluster.statusPages(filter, place);
+  return sendChunks(context, (end) => printStatuses(firstOf(pages, page.limit, list, end), end), true);
 }
 
-async function* printStatuses(pages: AsyncIterable<readonly GlobalStatusRow[]>): AsyncIterable<Uint8Array> {
+/** So many rows, if there are; then the place of the last one is told. */
+async function* firstOf(
+  pages: AsyncIterable<readonly GlobalStatusRow[]>,
+  limit: number,
+  list: string,
+  end: ListEnd,
+): AsyncGenerator<readonly GlobalStatusRow[], void> {
+  let left = limit;
+  for await (const page of pages) {
+    const rows = page.slice(0, left);
+    yield rows;
+    left -= rows.length;
+    const last = rows.at(-1);
+    if (left > 0 || last === undefined) continue;
+    end.next = formatCursor(utf8Encode(stateKey(last.pin.cid)), list);
+    return;
+  }
+}
+
+async function* printStatuses(
+  pages: AsyncIterable<readonly GlobalStatusRow[]>,
+  end: ListEnd,
+): AsyncIterable<Uint8Array> {
   const lines = new StatusLines();
   for await (const page of pages) {
     for (const row of page) {
       lines.add(row);
+      end.items += 1;
       if (lines.isFull) yield lines.take();
     }
     yield lines.take();
@@ -50,7 +87,7 @@ async function* statusOfEach(context: Context, cids: readonly Cid[], isLocal: bo
 
 async function statusOf(context: Context, cid: Cid, isLocal: boolean): Promise<GlobalPinInfo> {
   const call = { signal: context.signal };
-  return isLocal ? asGlobal(await context.cluster.statusLocal(cid, call)) : context.cluster.status(cid, call);
+  return isLocal ? globalOfOne(await context.cluster.statusLocal(cid, call)) : context.cluster.status(cid, call);
 }
 
 export async function getPin(context: Context): Promise<unknown> {
@@ -92,7 +129,7 @@ export async function postRecover(context: Context): Promise<unknown> {
   const { cid } = readCidAndOptions(context);
   const call = { signal: context.signal };
   const info = readLocal(context)
-    ? asGlobal(await context.cluster.recoverLocal(cid, call))
+    ? globalOfOne(await context.cluster.recoverLocal(cid, call))
     : await context.cluster.recover(cid, call);
   return sendJson(context, globalPinInfoJson.print(info));
 }
@@ -106,19 +143,58 @@ export function postRecoverAll(context: Context): Promise<unknown> {
 
 export function getAllocations(context: Context): Promise<unknown> {
   const types = readTypeFilter(context.query.get('filter'));
-  return sendChunks(context, printPins(context, types, readFlag(context, 'linearizable')));
+  const isLinearizable = readFlag(context, 'linearizable');
+  const search = readSearch(context);
+  const page = readPage(context, search !== undefined);
+  if (page !== undefined) {
+    const request = { ...page, types, ...(search === undefined ? {} : { search }) };
+    return sendChunks(context, (end) => printPage(context, request, isLinearizable, end), true);
+  }
+  return sendChunks(context, (end) => printPins(context, types, isLinearizable, end));
 }
 
-async function* printPins(context: Context, types: number, isLinearizable: boolean): AsyncIterable<Uint8Array> {
+async function* printPins(
+  context: Context,
+  types: number,
+  isLinearizable: boolean,
+  end: ListEnd,
+): AsyncIterable<Uint8Array> {
   if (isLinearizable) await confirm(context);
   const lines = new PinLines();
   for await (const page of context.cluster.storedPins({ signal: context.signal })) {
     for (const pin of page) {
       if ((types & pinTypeBits[pin.type]) === 0) continue;
       lines.add(pin);
+      end.items += 1;
       if (lines.isFull) yield lines.take();
     }
     yield lines.take();
+  }
+}
+
+async function* printPage(
+  context: Context,
+  request: PinPageRequest,
+  isLinearizable: boolean,
+  end: ListEnd,
+): AsyncIterable<Uint8Array> {
+  if (isLinearizable) await confirm(context);
+  const lines = new PinLines();
+  const { pins, next } = await pageOf(context, request);
+  for (const pin of pins) {
+    lines.add(pin);
+    if (lines.isFull) yield lines.take();
+  }
+  end.items = pins.length;
+  end.next = next;
+  yield lines.take();
+}
+
+async function pageOf({ cluster, signal }: Context, request: PinPageRequest): Promise<PinPage> {
+  try {
+    return await cluster.pinPage(request, { signal });
+  } catch (error) {
+    throw asRefusal(error);
   }
 }
 
@@ -137,14 +213,8 @@ async function confirm({ cluster, signal }: Context): Promise<void> {
   }
 }
 
-/** One peer's view in the shape of all peers'. Source: Go `api/types.go` `PinInfo.ToGlobal`. */
-function asGlobal(info: PinInfo): GlobalPinInfo {
-  const { cid, name, peer, allocations, origins, created, metadata, ...short } = info;
-  return { cid, name, allocations, origins, created, metadata, peerMap: { [peer]: short } };
-}
-
 function printLocal(info: PinInfo): string {
-  return globalPinInfoJson.print(asGlobal(info));
+  return globalPinInfoJson.print(globalOfOne(info));
 }
 
 /** Only the exact word counts, as in the reference. */

@@ -3,6 +3,7 @@
  * Source: Go `api/rest/restapi.go`.
  */
 import type { Logger } from '../../base/index.ts';
+import type { ByteStream } from '../../cluster/ports.ts';
 import { apiErrorJson, routes } from '../../model/index.ts';
 import { type ApiOptions, bindApi } from '../kit/index.ts';
 import { type ContextDeps, createContext } from './context.ts';
@@ -19,6 +20,8 @@ export interface RestApi {
   addresses(): readonly string[];
   /** Begins to answer; requests that came before wait until then. */
   serve(deps: RestDeps): void;
+  /** Serves HTTP over a libp2p stream. */
+  acceptStream(stream: ByteStream): void;
   /** Idempotent. Answers in progress get about a second. */
   close(): Promise<void>;
 }
@@ -28,6 +31,7 @@ export async function bindRestApi(options: ApiOptions): Promise<RestApi> {
   const server = await bindApi(options);
   return {
     addresses: server.addresses,
+    acceptStream: server.acceptStream,
     close: server.close,
     serve: (deps) =>
       server.serve(
@@ -36,7 +40,7 @@ export async function bindRestApi(options: ApiOptions): Promise<RestApi> {
           handle: (route, call) => handlers[route.id](createContext(call, deps)),
           printError: (code, message) => `${apiErrorJson.print({ code, message })}\n`,
         },
-        deps,
+        { ...deps, isRevoked: (hash) => deps.cluster.isTokenRevoked(hash) },
       ),
   };
 }

@@ -18,6 +18,7 @@ import {
   peerFolder,
   peerstoreOf,
   readPeerstore,
+  revocationFileOf,
   writeConfig,
   writeIdentity,
   writePeerstore,
@@ -365,4 +366,28 @@ test('cordonFileOf keeps what the peer was told; a damaged file is refused in on
   await rm(path);
   await mkdir(path);
   await assert.rejects(file.save('cordoned'), { code: 'config/bad-file' });
+});
+
+test('revocationFileOf keeps the list where only its owner reads it; a damaged file is refused in one line', async () => {
+  const path = join(await newFolder(), 'revoked-tokens.json');
+  const file = revocationFileOf(path);
+  assert.deepEqual(await file.read(), []);
+  const tokens = [
+    { hash: 'a'.repeat(64), expires: 0 },
+    { hash: 'b'.repeat(64), expires: 1_800_000_000 },
+  ];
+  await file.save(tokens);
+  assert.deepEqual(await revocationFileOf(path).read(), tokens);
+  assert.equal((await stat(path)).mode & 0o077, 0);
+  const expected = 'expected {"hash":"<SHA-256 in hex>","expires":<seconds since 1970, or 0>}';
+  const damaged: readonly (readonly [string, string])[] = [
+    ['{}', `${path}: tokens: expected a list`],
+    ['{"tokens":[{"hash":"x","expires":0}]}', `${path}: tokens[0]: ${expected}`],
+    [`{"tokens":[{"hash":"${'a'.repeat(64)}"}]}`, `${path}: tokens[0]: ${expected}`],
+    ['', `${path}: expected JSON, found nothing`],
+  ];
+  for (const [text, message] of damaged) {
+    await writeFile(path, text);
+    await assert.rejects(file.read(), { code: 'config/bad-file', message });
+  }
 });

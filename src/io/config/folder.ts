@@ -17,6 +17,8 @@ export interface PeerFolder {
   readonly peerstoreFile: string;
   /** What an operator has told the peer to hold; not always there. */
   readonly cordonFile: string;
+  /** Tokens that count no more; not always there. */
+  readonly revocationFile: string;
   /** Raft's log and the pinset; moved to `<raftFolder>.old.<n>` when the peer starts anew. */
   readonly raftFolder: string;
   /** The embedded IPFS node's repo. */
@@ -42,6 +44,7 @@ export function peerFolder(folder: string, config?: ServiceConfig): PeerFolder {
     // As in the Go peer, an absolute name does not leave the folder either.
     peerstoreFile: join(path, config?.cluster.peerstoreFile ?? 'peerstore'),
     cordonFile: join(path, 'cordon.json'),
+    revocationFile: join(path, 'revoked-tokens.json'),
     // As in the Go peer, a relative folder is relative to the working directory.
     raftFolder: dataFolder === '' ? join(path, 'raft') : resolve(dataFolder),
     ipfsRepoFolder: resolve(path, config?.embedded?.repoFolder ?? 'ipfs'),

@@ -13,4 +13,5 @@ export { makeTemporaryFolder } from './leftovers.ts';
 export { type LoadedConfig, type LoadedPeer, type LoadOptions, loadConfig, loadPeer, writeConfig } from './load.ts';
 export { type FolderLock, lockFolder, lockFolderToRead } from './lock.ts';
 export { peerstoreOf, readPeerstore, writePeerstore } from './peerstore.ts';
+export { revocationFileOf } from './revocations.ts';
 export { readSecret, writeSecret } from './secret.ts';

@@ -1,5 +1,5 @@
 /** The base of a log as bytes, to be kept beside a state that was restored from a snapshot. */
-import { errorMessage, OperatingError, utf8Decode, utf8Encode } from '../../base/index.ts';
+import { briefJson, errorMessage, OperatingError, utf8Decode, utf8Encode } from '../../base/index.ts';
 import type { Base, Server } from '../../core/raft/index.ts';
 
 /** JSON: rare, small, and readable in a dump. */
@@ -33,14 +33,14 @@ function serverIn(value: unknown): Server {
   const { id, suffrage } = fieldsOf(value, 'a server');
   if (typeof id !== 'string' || id === '') throw damaged('the "id" of a server is not a text');
   if (suffrage !== 'voter' && suffrage !== 'nonvoter' && suffrage !== 'staging') {
-    throw damaged(`the "suffrage" of a server is ${JSON.stringify(suffrage)}, expected voter, nonvoter or staging`);
+    throw damaged(`the "suffrage" of a server is ${briefJson(suffrage)}, expected voter, nonvoter or staging`);
   }
   return { id, suffrage };
 }
 
 function countIn(value: unknown, name: string): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
-  throw damaged(`${name} is ${JSON.stringify(value)}, expected a whole number`);
+  throw damaged(`${name} is ${briefJson(value)}, expected a whole number`);
 }
 
 function fieldsOf(value: unknown, name: string): Readonly<Record<string, unknown>> {

@@ -1,5 +1,5 @@
 /** A pinset that others can hold before there is one, and while it is opened anew: empty until consensus has started. */
-import type { Pinset } from '../../cluster/ports.ts';
+import type { Pinset, StoredPagesOptions } from '../../cluster/ports.ts';
 import type { Cid, Pin, StoredPin } from '../../model/index.ts';
 import { isStateDamage, reopening, stopped } from './errors.ts';
 
@@ -45,7 +45,11 @@ export class LatePinset implements Pinset {
     return this.#paged((pinset) => pinset.pages(options));
   }
 
-  storedPages(options?: PageOptions): AsyncGenerator<readonly StoredPin[], void, undefined> {
+  stored(key: Uint8Array): StoredPin | undefined {
+    return this.#read((pinset) => pinset.stored(key));
+  }
+
+  storedPages(options?: StoredPagesOptions): AsyncGenerator<readonly StoredPin[], void, undefined> {
     return this.#paged((pinset) => pinset.storedPages(options));
   }
 

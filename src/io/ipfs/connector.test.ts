@@ -102,6 +102,22 @@ test('IpfsConnector pins as usual what the node does not want to update', async 
   assert.equal(ipfs.pins.get(to.toString()), 'recursive');
 });
 
+test('IpfsConnector takes an answer that tells of fewer pins than were asked for as a failure', async (t) => {
+  const { ipfs, connector } = await connected(t);
+  const cids = [1, 2, 3].map(cidNumber);
+  await connector.pinAll(cids, { signal, timeoutMs: 10_000 });
+  assert.deepEqual(ipfs.asked, ['id', 'pin/add']);
+  assert.equal(ipfs.pins.size, 3);
+  ipfs.fault = ({ path, query }, response) => {
+    if (path !== 'pin/add') return false;
+    response.end(`{"Pins":["${query.get('arg')}"]}\n`);
+    return true;
+  };
+  const path = `pin/add?arg=${cids.join('&arg=')}&recursive=true`;
+  const message = `Cannot read the answer of IPFS to "${path}": 1 pins, expected 3`;
+  await assert.rejects(connector.pinAll(cids, { signal, timeoutMs: 10_000 }), { code: 'ipfs/bad-answer', message });
+});
+
 test('IpfsConnector ends a pin that repeats the same progress, and says so', async (t) => {
   const { ipfs, connector } = await connected(t, { pinTimeoutMs: 60 });
   const talkers: NodeJS.Timeout[] = [];

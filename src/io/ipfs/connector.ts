@@ -2,21 +2,32 @@
  * The IPFS node of a peer, spoken to in the Kubo RPC; real Kubo and the embedded node alike.
  * Source of requests and texts: Go `ipfsconn/ipfshttp/ipfshttp.go`.
  */
-import { type Clock, errorCode, errorMessage, type Logger, type OperatingError } from '../../base/index.ts';
+import {
+  briefJson,
+  type Clock,
+  errorCode,
+  errorMessage,
+  hexEncode,
+  type Logger,
+  type OperatingError,
+} from '../../base/index.ts';
 import type { CallOptions, IpfsConnector, PinProgress } from '../../cluster/ports.ts';
 import {
   Cid,
+  formatGoDuration,
   type IpfsId,
   type IpfsPinInfo,
   type IpfsPinStatus,
   type IpfsRepoGc,
   type IpfsRepoStat,
   type Multiaddr,
+  type NodeWithMeta,
   type PeerId,
   type Pin,
   parseMultiaddr,
 } from '../../model/index.ts';
 import { Availability } from './availability.ts';
+import { type BlockBatch, blockBatches, multipartOf } from './block-batches.ts';
 import { endpointOf } from './endpoint.ts';
 import { badAnswer, ipfsFailure, KuboError } from './errors.ts';
 import { KuboHttp, type KuboRequest } from './kubo-http.ts';
@@ -49,6 +60,8 @@ export interface IpfsConnectorDeps {
 
 /** Connections for status questions, listings and the probe. Acts have their own: they must not wait behind questions that hang. */
 const connectionsForQuestions = 8;
+/** Connections for blocks that are added. */
+const connectionsForUploads = 8;
 /** Connections for unpins beside those of pins. */
 const connectionsForUnpins = 2;
 /** Providers of a pin that are contacted first. Source: Go `ipfshttp.go` `maxOriginConnections` (10). */
@@ -82,6 +95,7 @@ class KuboConnector implements IpfsConnector {
         endpoint: endpointOf(options.nodeMultiaddress),
         actsMax: options.concurrentPins + connectionsForUnpins,
         questionsMax: connectionsForQuestions,
+        uploadsMax: connectionsForUploads,
       },
       {
         clock: deps.clock,
@@ -125,6 +139,30 @@ class KuboConnector implements IpfsConnector {
     } finally {
       leaveOrigins?.();
       onWork?.();
+    }
+  }
+
+  async pinAll(
+    cids: readonly Cid[],
+    { signal, timeoutMs }: PinProgress & { readonly timeoutMs: number },
+  ): Promise<void> {
+    const path = `pin/add?arg=${cids.join('&arg=')}&recursive=true`;
+    // Without progress there is but one limit: that of the whole.
+    const watch = new StallWatch(this.#deps.clock, timeoutMs, signal);
+    this.#worked(cids.length);
+    try {
+      const refusal = this.#availability.refusal;
+      if (refusal !== undefined) throw refusal;
+      let count = 0;
+      await this.#http.post(path, watch, ({ Pins: pins }) => {
+        if (Array.isArray(pins)) count = pins.length;
+      });
+      if (count !== cids.length) throw badAnswer(path, `${count} pins, expected ${cids.length}`);
+    } catch (error) {
+      throw watch.isStalled ? tookTooLong(cids.length, timeoutMs) : error;
+    } finally {
+      watch.end();
+      this.#worked(cids.length);
     }
   }
 
@@ -213,13 +251,46 @@ class KuboConnector implements IpfsConnector {
     const answer = await this.#json(request, options);
     const [, kind, cid] = textField(answer, 'Path').split('/');
     if ((kind !== 'ipfs' && kind !== 'ipld') || cid === undefined) {
-      throw badAnswer(request, `${JSON.stringify(answer.Path)} is not an immutable path`);
+      throw badAnswer(request, `${briefJson(answer.Path)} is not an immutable path`);
     }
     return Cid.parse(cid);
   }
 
   async blockGet(cid: Cid, options?: CallOptions): Promise<Uint8Array> {
     return await this.#http.bytes(this.#request(`block/get?arg=${cid}`, options));
+  }
+
+  async blockStream(blocks: AsyncIterable<NodeWithMeta>, options: CallOptions = {}): Promise<void> {
+    const ending = new AbortController();
+    const signal = options.signal === undefined ? ending.signal : AbortSignal.any([options.signal, ending.signal]);
+    let count = 0;
+    const counted = async function* (): AsyncGenerator<NodeWithMeta> {
+      for await (const block of blocks) {
+        count += 1;
+        yield block;
+      }
+    };
+    // One batch is on its way while the next is gathered.
+    let sending: Promise<void> | undefined;
+    try {
+      for await (const batch of blockBatches(counted())) {
+        await sending;
+        sending = this.#putBlocks(batch, { ...options, signal });
+        // Told when it is waited for.
+        sending.catch(() => {});
+      }
+      await sending;
+      // The text of the reference, which other members read.
+      if (count === 0) throw ipfsFailure('ipfs/bad-block', 'BlockStream: no blocks to peek in blocks channel');
+    } finally {
+      ending.abort();
+      this.#deps.onWork?.();
+    }
+  }
+
+  #worked(times: number): void {
+    const { onWork } = this.#deps;
+    if (onWork !== undefined) for (let i = 0; i < times; i++) onWork();
   }
 
   /** Connects to providers in the background; returns what ends the attempts. */
@@ -282,12 +353,24 @@ class KuboConnector implements IpfsConnector {
     }
   }
 
+  async #putBlocks(batch: BlockBatch, options: CallOptions): Promise<void> {
+    const path = `block/put?allow-big-block=true&${batch.query}&pin=false`;
+    const left = new Map(batch.blocks.map(({ cid }) => [hexEncode(cid.multihash), cid]));
+    const request = { ...this.#request(path, options), upload: multipartOf(batch) };
+    for await (const lines of this.#http.lines(request)) {
+      for (const line of lines) left.delete(hexEncode(cidField(path, line, 'Key').multihash));
+    }
+    const [missing] = left.values();
+    // It may be there under another hash, where nobody looks for it.
+    if (missing !== undefined) throw badAnswer(path, `block "${missing}" is not among the stored ones`);
+  }
+
   async #isPinned(cid: Cid, type: 'recursive' | 'direct', options?: CallOptions): Promise<boolean> {
     try {
       for await (const lines of this.#lines(`pin/ls?stream=true&arg=${cid}&type=${type}`, options)) {
         for (const line of lines) {
           if (pinStatusOf(line.Type) === type) return true;
-          throw badAnswer('pin/ls', `Type is not "${type}": ${JSON.stringify(line).slice(0, 200)}`);
+          throw badAnswer('pin/ls', `Type is not "${type}": ${briefJson(line)}`);
         }
       }
       return false;
@@ -328,6 +411,11 @@ function stalled(cid: Cid, watch: StallWatch): OperatingError {
   return ipfsFailure('ipfs/stalled', `Pin of "${cid}" stalled: ${watch.report()}`, { outcome: 'unknown' });
 }
 
+function tookTooLong(count: number, limitMs: number): OperatingError {
+  const text = `Not all of ${count} pins were made within ${formatGoDuration(limitMs)}`;
+  return ipfsFailure('ipfs/timeout', text, { outcome: 'unknown' });
+}
+
 function idOf(path: string, answer: Record<string, unknown>): IpfsId {
   const id = textField(answer, 'ID');
   if (id === '') throw badAnswer(path, 'no ID');
@@ -361,7 +449,7 @@ function cidField(path: string, record: object, name: string): Cid {
   try {
     return Cid.parse(textField(record, name));
   } catch (error) {
-    throw badAnswer(path, `${name} is not a CID: ${JSON.stringify(record).slice(0, 200)}`, error);
+    throw badAnswer(path, `${name} is not a CID: ${briefJson(record)}`, error);
   }
 }
 

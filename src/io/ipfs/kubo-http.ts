@@ -16,9 +16,10 @@ const connectTimeoutMs = 10_000;
 
 export interface KuboHttpOptions {
   readonly endpoint: Endpoint;
-  /** Acts and questions under way at once; further ones wait for a connection of their kind. */
+  /** Acts, questions and uploads under way at once; further ones wait for a connection of their kind. */
   readonly actsMax: number;
   readonly questionsMax: number;
+  readonly uploadsMax: number;
 }
 
 export interface KuboRequest {
@@ -27,8 +28,10 @@ export interface KuboRequest {
   readonly signal?: AbortSignal | undefined;
   /** Limit for the answer to begin, and then for each further piece of it; 0: none. */
   readonly idleTimeoutMs: number;
-  /** Default false: a question. `post` is an act always. */
+  /** Default false: a question, unless it has a body. `post` is an act always. */
   readonly isAct?: boolean;
+  /** Makes it an upload. */
+  readonly upload?: { readonly contentType: string; readonly body: Buffer };
 }
 
 /** What ends a `post`: an `AbortSignal` with room for one listener, which costs a tenth. */
@@ -43,6 +46,7 @@ export interface Cut {
 export class KuboHttp {
   readonly #acts: Pool;
   readonly #questions: Pool;
+  readonly #uploads: Pool;
   readonly #origin: string;
   readonly #clock: Clock;
   readonly #onReached: () => void;
@@ -68,6 +72,7 @@ export class KuboHttp {
       });
     this.#acts = poolOf(options.actsMax);
     this.#questions = poolOf(options.questionsMax);
+    this.#uploads = poolOf(options.uploadsMax);
   }
 
   /** One JSON object. */
@@ -126,7 +131,7 @@ export class KuboHttp {
 
   /** Ends everything that is under way. */
   async close(): Promise<void> {
-    await Promise.all([this.#acts.destroy(), this.#questions.destroy()]);
+    await Promise.all([this.#acts.destroy(), this.#questions.destroy(), this.#uploads.destroy()]);
   }
 
   async *#pieces(request: KuboRequest): AsyncGenerator<Uint8Array, void> {
@@ -159,9 +164,14 @@ export class KuboHttp {
     return `${this.#origin}/api/v0/${path}`;
   }
 
-  async #send({ path, isAct }: KuboRequest, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
-    const pool = isAct === true ? this.#acts : this.#questions;
-    const options: Dispatcher.RequestOptions = { path: `/api/v0/${path}`, method: 'POST', signal };
+  async #send({ path, isAct, upload }: KuboRequest, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+    const pool = upload !== undefined ? this.#uploads : isAct === true ? this.#acts : this.#questions;
+    const options: Dispatcher.RequestOptions = {
+      path: `/api/v0/${path}`,
+      method: 'POST',
+      signal,
+      ...(upload === undefined ? {} : { body: upload.body, headers: { 'content-type': upload.contentType } }),
+    };
     try {
       return await pool.request(options);
     } catch (error) {

@@ -1,4 +1,5 @@
 /** Newline-delimited JSON, as it comes from the wire. */
+import { briefJson } from '../../base/index.ts';
 import { badAnswer } from './errors.ts';
 
 /** Longer lines are no answer of an IPFS node that we ask for. */
@@ -41,7 +42,7 @@ function parseAll(path: string, lines: readonly string[]): unknown[] {
 /** A value of JSON that has to be an object. **Errors**: `ipfs/bad-answer`. */
 export function asRecord(path: string, value: unknown): Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw badAnswer(path, `not an object: ${JSON.stringify(value).slice(0, 200)}`);
+    throw badAnswer(path, `not an object: ${briefJson(value)}`);
   }
   // An object of JSON has string keys and unknown values.
   return value as Record<string, unknown>;

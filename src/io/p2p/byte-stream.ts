@@ -10,6 +10,7 @@ import type { OperatingError } from '../../base/index.ts';
 import type { ByteStream } from '../../cluster/ports.ts';
 import { p2pError } from './errors.ts';
 import { isRefusal } from './negotiation.ts';
+import type { ProtocolTraffic } from './traffic.ts';
 
 /** Unread bytes from which on the remote is held back. */
 const readQueueBytesMax = 256 * 1024;
@@ -26,6 +27,8 @@ export interface ByteStreamInit {
   readonly expectedAnswer?: Uint8Array;
   /** Bytes that were read from the stream already. */
   readonly early?: Uint8Array;
+  /** Where the bytes are counted; absent: they are counted elsewhere. */
+  readonly traffic?: ProtocolTraffic;
 }
 
 const settled: Promise<void> = Promise.resolve();
@@ -43,6 +46,7 @@ export function toByteStream(stream: Stream, init: ByteStreamInit): ByteStream {
 class MuxedByteStream implements ByteStream {
   readonly remotePeer: string;
   readonly #stream: Stream;
+  readonly #traffic: ProtocolTraffic | undefined;
   /** Received, unread. */
   #received: Uint8Array[] = [];
   #receivedHead = 0;
@@ -69,7 +73,11 @@ class MuxedByteStream implements ByteStream {
     this.#stream = stream;
     this.#prefix = init.prefix;
     this.#answer = init.expectedAnswer;
-    if (init.early !== undefined && init.early.length > 0) this.#push(init.early);
+    this.#traffic = init.traffic;
+    if (init.early !== undefined && init.early.length > 0) {
+      if (this.#traffic !== undefined) this.#traffic.totalIn += init.early.length;
+      this.#push(init.early);
+    }
     if (stream.status !== 'open' && stream.status !== 'closing') {
       this.#fail(p2pError('stream-lost', `Cannot use the stream to ${this.remotePeer}: it is ${stream.status}`));
       return;
@@ -153,6 +161,7 @@ class MuxedByteStream implements ByteStream {
 
   #onMessage(event: StreamMessageEvent): void {
     if (this.#failure !== undefined) return;
+    if (this.#traffic !== undefined) this.#traffic.totalIn += event.data.byteLength;
     if (event.data instanceof Uint8Array) this.#push(event.data);
     else for (const piece of event.data) this.#push(piece);
     if (this.#receivedBytes > readQueueBytesMax && this.#stream.readStatus === 'readable') this.#stream.pause();
@@ -227,6 +236,7 @@ class MuxedByteStream implements ByteStream {
     const joined = this.#pending.length === 1 ? first : Buffer.concat(this.#pending);
     this.#pending = [];
     this.#pendingBytes = 0;
+    if (this.#traffic !== undefined) this.#traffic.totalOut += joined.length;
     try {
       this.#stream.send(joined);
     } catch (error) {

@@ -69,6 +69,33 @@ test('Host carries a stream both ways, opened with and without waiting for the p
   }
 });
 
+test('Host counts what goes through streams of either side, by protocol', async () => {
+  const [a, b] = await connectedPair();
+  b.streams.handle('/sink/1', (stream) => {
+    void readAll(stream).then((bytes) => stream.write(bytes.subarray(0, 1000)).then(() => stream.closeWrite()));
+  });
+  await identified(a, b);
+  const size = 300_000;
+  for (let i = 0; i < 2; i++) {
+    const stream = await a.streams.open(b.self, '/sink/1');
+    await stream.write(new Uint8Array(size));
+    await stream.closeWrite();
+    assert.equal((await readAll(stream)).length, 1000);
+  }
+  const ofA = a.bandwidth()['/sink/1'];
+  const ofB = b.bandwidth()['/sink/1'];
+  // Beside the payload there is only the agreement on the protocol.
+  const isAbout = (count: number | undefined, bytes: number): boolean =>
+    count !== undefined && count >= 2 * bytes && count < 2 * bytes + 200;
+  assert.ok(isAbout(ofA?.totalOut, size) && isAbout(ofA?.totalIn, 1000), JSON.stringify(ofA));
+  assert.ok(isAbout(ofB?.totalIn, size) && isAbout(ofB?.totalOut, 1000), JSON.stringify(ofB));
+  for (const host of [a, b]) {
+    const traffic = host.bandwidth();
+    assert.ok((traffic['/ipfs/id/1.0.0']?.totalOut ?? 0) > 0, JSON.stringify(traffic));
+    assert.ok((traffic['']?.totalIn ?? 0) > 0, JSON.stringify(traffic));
+  }
+});
+
 test('Host tells a peer that does not speak the protocol', async () => {
   const [a, b] = await connectedPair();
   await assert.rejects(a.streams.open(b.self, '/nothing/1'), { code: 'p2p/unsupported-protocol' });

@@ -7,7 +7,7 @@ import { noise } from '@chainsafe/libp2p-noise';
 import { privateKeyFromProtobuf } from '@libp2p/crypto/keys';
 import type { GossipSub } from '@libp2p/gossipsub';
 import { identify, identifyPush } from '@libp2p/identify';
-import type { Connection, Libp2p, PrivateKey, Stream } from '@libp2p/interface';
+import type { Connection, Libp2p, PrivateKey, ServiceMap, Stream } from '@libp2p/interface';
 import { peerIdFromPrivateKey } from '@libp2p/peer-id';
 import { ping } from '@libp2p/ping';
 import { tcp } from '@libp2p/tcp';
@@ -17,15 +17,16 @@ import { createLibp2p } from 'libp2p';
 import type { Logger } from '../../base/index.ts';
 import { errorCode, errorMessage } from '../../base/index.ts';
 import type { ByteStream, CallOptions, Host, PubSub, Streams } from '../../cluster/ports.ts';
-import type { Multiaddr, PeerId } from '../../model/index.ts';
+import type { BandwidthByProtocol, Multiaddr, PeerId } from '../../model/index.ts';
 import { AddressBook, isListenable, type PeerAddress, parsePeerAddress } from './address-book.ts';
 import { toByteStream } from './byte-stream.ts';
 import { p2pError } from './errors.ts';
 import { toComponentLogger } from './libp2p-logger.ts';
-import { type InboundStream, type Muxer, muxerFactory, muxerOf } from './muxer.ts';
+import { createOwnStream, type InboundStream, type Muxer, muxerFactory, muxerOf } from './muxer.ts';
 import { agreementOf } from './negotiation.ts';
 import { createProtector, wrongSecretText } from './protector.ts';
 import { type HostPubSub, type PubSubOptions, pubSubService, toPubSub } from './pubsub.ts';
+import { sweepIntervalMs, Traffic } from './traffic.ts';
 
 /** Go `host.DefaultDialTimeout` of the cluster, `cluster.dial_peer_timeout`. */
 const dialTimeoutMsDefault = 3_000;
@@ -57,7 +58,8 @@ export interface HostOptions {
   readonly dialTimeoutMs?: number;
   /** Connections from which on idle ones are closed; default 400. */
   readonly connectionsHigh?: number;
-  readonly pubsub?: PubSubOptions;
+  /** `null`: a host without published messages. */
+  readonly pubsub?: PubSubOptions | null;
   /** What identify tells; default `ipfs-cluster-ts`. */
   readonly agentVersion?: string;
 }
@@ -83,6 +85,10 @@ export async function createHost(options: HostOptions, deps: HostDeps): Promise<
   return Libp2pHost.create(options, privateKey, deps.logger.scope('p2p'));
 }
 
+interface HostServices extends ServiceMap {
+  readonly pubsub?: GossipSub;
+}
+
 type Handler = (stream: ByteStream) => void;
 
 class Libp2pHost implements Host, Streams {
@@ -96,7 +102,9 @@ class Libp2pHost implements Host, Streams {
   readonly #peerOfMuxer = new WeakMap<Muxer, PeerId>();
   readonly #protocols = new Map<PeerId, readonly string[]>();
   readonly #dials = new Map<PeerId, Promise<Connection>>();
-  #libp2p: Libp2p<{ pubsub: GossipSub }> | undefined;
+  readonly #traffic = new Traffic(performance.now());
+  #sweeping: NodeJS.Timeout | undefined;
+  #libp2p: Libp2p<HostServices> | undefined;
   #pubsub: HostPubSub | undefined;
   #state: 'new' | 'started' | 'stopped' = 'new';
   #quietUntilMs = 0;
@@ -129,10 +137,13 @@ class Libp2pHost implements Host, Streams {
       ...(protector === undefined ? {} : { connectionProtector: () => protector }),
       connectionEncrypters: [noise(), tls()],
       streamMuxers: [
-        muxerFactory({
-          isOurs: (protocol) => host.#handlers.has(protocol),
-          accept: (inbound) => host.#accept(inbound),
-        }),
+        muxerFactory(
+          {
+            isOurs: (protocol) => host.#handlers.has(protocol),
+            accept: (inbound) => host.#accept(inbound),
+          },
+          host.#traffic,
+        ),
       ],
       connectionManager: {
         maxConnections: options.connectionsHigh ?? 400,
@@ -149,7 +160,7 @@ class Libp2pHost implements Host, Streams {
         identify: identify(),
         identifyPush: identifyPush(),
         ping: ping({ maxInboundStreams: 64, maxOutboundStreams: 64 }),
-        pubsub: pubSubService(options.pubsub ?? {}),
+        ...(options.pubsub === null ? {} : { pubsub: pubSubService(options.pubsub ?? {}) }),
       },
     });
     host.#attach(libp2p);
@@ -161,7 +172,9 @@ class Libp2pHost implements Host, Streams {
   }
 
   get pubsub(): PubSub {
-    return this.#running().pubsub;
+    const { pubsub } = this.#running();
+    if (pubsub === undefined) throw p2pError('bad-option', 'This host was made without published messages');
+    return pubsub;
   }
 
   async start(): Promise<void> {
@@ -172,15 +185,17 @@ class Libp2pHost implements Host, Streams {
     } catch (error) {
       throw listenError(error);
     }
-    pubsub.onStarted();
+    pubsub?.onStarted();
+    this.#sweeping = setInterval(() => this.#traffic.sweep(performance.now()), sweepIntervalMs).unref();
     this.#state = 'started';
   }
 
   async stop(): Promise<void> {
     if (this.#state === 'stopped') return;
     this.#state = 'stopped';
+    clearInterval(this.#sweeping);
     const { libp2p, pubsub } = this.#running();
-    pubsub.onStopping();
+    pubsub?.onStopping();
     const { promise: timeout, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, stopTimeoutMs);
     try {
@@ -225,6 +240,10 @@ class Libp2pHost implements Host, Streams {
 
   connectedPeers(): readonly PeerId[] {
     return [...this.#connections.keys()];
+  }
+
+  bandwidth(): BandwidthByProtocol {
+    return this.#traffic.snapshot();
   }
 
   async connect(peerOrAddress: PeerId | Multiaddr, options: CallOptions = {}): Promise<PeerId> {
@@ -354,13 +373,14 @@ class Libp2pHost implements Host, Streams {
     if (muxer === undefined) return this.#openNegotiated(peer, protocol, connection, options);
     let stream: Stream;
     try {
-      stream = await muxer.createStream();
+      stream = await createOwnStream(muxer);
     } catch (error) {
       throw p2pError('unreachable', `Cannot open a stream to ${peer}: ${errorMessage(error)}`, { cause: error });
     }
     stream.protocol = protocol;
     const agreement = agreementOf(protocol);
-    return toByteStream(stream, { remotePeer: peer, prefix: agreement, expectedAnswer: agreement });
+    const traffic = this.#traffic.of(protocol);
+    return toByteStream(stream, { remotePeer: peer, prefix: agreement, expectedAnswer: agreement, traffic });
   }
 
   handle(protocol: string, handler: Handler): void {
@@ -407,7 +427,7 @@ class Libp2pHost implements Host, Streams {
       return;
     }
     const agreement = agreementOf(protocol);
-    const bytes = toByteStream(stream, { remotePeer, prefix: agreement, early });
+    const bytes = toByteStream(stream, { remotePeer, prefix: agreement, early, traffic: this.#traffic.of(protocol) });
     // A dialer that sent nothing more waits for the answer; to others it goes with the first bytes of the reply.
     if (early.length === 0) bytes.write(new Uint8Array(0)).catch(() => bytes.reset());
     handler(bytes);
@@ -422,14 +442,15 @@ class Libp2pHost implements Host, Streams {
     this.#logger.warn(`refused a connection: ${wrongSecretText}`, { remote });
   };
 
-  #running(): { readonly libp2p: Libp2p<{ pubsub: GossipSub }>; readonly pubsub: HostPubSub } {
-    if (this.#libp2p === undefined || this.#pubsub === undefined) throw p2pError('stopped', 'The host is not set up');
+  #running(): { readonly libp2p: Libp2p<HostServices>; readonly pubsub: HostPubSub | undefined } {
+    if (this.#libp2p === undefined) throw p2pError('stopped', 'The host is not set up');
     return { libp2p: this.#libp2p, pubsub: this.#pubsub };
   }
 
-  #attach(libp2p: Libp2p<{ pubsub: GossipSub }>): void {
+  #attach(libp2p: Libp2p<HostServices>): void {
     this.#libp2p = libp2p;
-    this.#pubsub = toPubSub(libp2p.services.pubsub, this.#logger);
+    const { pubsub } = libp2p.services;
+    this.#pubsub = pubsub === undefined ? undefined : toPubSub(pubsub, this.#logger);
     libp2p.addEventListener('connection:open', ({ detail: connection }) => {
       const peer = connection.remotePeer.toString();
       const muxer = muxerOf(connection);

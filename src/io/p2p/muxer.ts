@@ -1,10 +1,12 @@
 /**
- * The stream multiplexer of a connection with three changes.
+ * The stream multiplexer of a connection with four changes.
  *
  * 1. Frames of one event-loop turn leave as one write: one encryption and one system call instead of one per frame.
  * 2. Inbound streams of this peer's own protocols are negotiated here. The stock way costs a peer-store write, a count of
  *    all streams and several timers for each stream, and a Go peer opens one stream per call.
  * 3. Outbound streams can be opened without waiting for the remote to agree to the protocol.
+ * 4. Bytes of libp2p's own protocols are counted here; those of ours are where they are read and written (`byte-stream.ts`), for this
+ *    costs each stream too much.
  *
  * Everything else (identify, ping, gossipsub) takes the stock way.
  */
@@ -14,6 +16,7 @@ import { Uint8ArrayList } from 'uint8arraylist';
 import { p2pError } from './errors.ts';
 import { type Proposal, readProposal } from './negotiation.ts';
 import { spareLengthErrors } from './noise-frames.ts';
+import type { Traffic } from './traffic.ts';
 
 /** Joined frames are sent at once when they reach this size, so that a turn of bulk writing does not pile up. */
 const joinedBytesMax = 256 * 1024;
@@ -53,7 +56,7 @@ export interface InboundStreams {
 export type Muxer = ReturnType<StreamMuxerFactory['createStreamMuxer']>;
 
 /** Makes the muxers of all connections of a host. */
-export function muxerFactory(inbound: InboundStreams): () => StreamMuxerFactory {
+export function muxerFactory(inbound: InboundStreams, traffic: Traffic): () => StreamMuxerFactory {
   return () => {
     const factory = yamux(yamuxOptions)();
     return {
@@ -62,7 +65,8 @@ export function muxerFactory(inbound: InboundStreams): () => StreamMuxerFactory 
         const muxer = factory.createStreamMuxer(connection);
         spareLengthErrors(connection);
         joinWrites(muxer, connection);
-        interceptInbound(muxer, inbound);
+        countOutbound(muxer, traffic);
+        interceptInbound(muxer, inbound, traffic);
         return muxer;
       },
     };
@@ -134,9 +138,51 @@ function atEndOfTurn(act: () => void): void {
   queueMicrotask(() => process.nextTick(() => process.nextTick(act)));
 }
 
+interface Frame {
+  readonly header: { readonly length: number };
+}
+
+/** What `YamuxStream` sends through, and takes what comes by; a test of the host counts what goes there. */
+interface FramedStream {
+  sendFrame(header: Frame['header'], data?: Uint8ArrayList): boolean;
+  handleData(frame: Frame): void;
+}
+
+const createUncounted = new WeakMap<Muxer, Muxer['createStream']>();
+
+/** A stream for one of this peer's own protocols: whoever uses it counts its bytes. */
+export async function createOwnStream(muxer: Muxer): Promise<Stream> {
+  return await (createUncounted.get(muxer)?.() ?? muxer.createStream());
+}
+
+function countOutbound(muxer: Muxer, traffic: Traffic): void {
+  const create = muxer.createStream.bind(muxer);
+  createUncounted.set(muxer, create);
+  muxer.createStream = async (options) => countBytes(await create(options), traffic);
+}
+
+function countBytes<S extends Stream>(stream: S, traffic: Traffic): S {
+  // Proof of the cast: streams of this muxer are `YamuxStream`.
+  const framed = stream as unknown as FramedStream;
+  const { sendFrame } = framed;
+  framed.sendFrame = (header, data) => {
+    // Other frames have something else in place of the length.
+    if (data !== undefined) traffic.of(stream.protocol).totalOut += header.length;
+    return sendFrame(header, data);
+  };
+  const handleData = framed.handleData.bind(stream);
+  framed.handleData = (frame) => {
+    const { length } = frame.header;
+    // First: what names the protocol may bring the data with it.
+    handleData(frame);
+    traffic.of(stream.protocol).totalIn += length;
+  };
+  return stream;
+}
+
 type StreamListener = (event: CustomEvent<Stream>) => void;
 
-function interceptInbound(muxer: Muxer, inbound: InboundStreams): void {
+function interceptInbound(muxer: Muxer, inbound: InboundStreams, traffic: Traffic): void {
   const addEventListener = muxer.addEventListener.bind(muxer);
   const intercept = (type: string, listener: unknown, options?: unknown): void => {
     if (type !== 'stream' || typeof listener !== 'function') {
@@ -145,7 +191,7 @@ function interceptInbound(muxer: Muxer, inbound: InboundStreams): void {
     }
     // Proof of the cast: a listener for 'stream' takes this event.
     const stock = listener as StreamListener;
-    const ours = (event: CustomEvent<Stream>): void => negotiate(event, muxer, inbound, stock);
+    const ours = (event: CustomEvent<Stream>): void => negotiate(event, muxer, inbound, stock, traffic);
     Reflect.apply(addEventListener, muxer, [type, ours, options]);
   };
   // Proof of the cast: same parameters, passed on as they come.
@@ -153,7 +199,13 @@ function interceptInbound(muxer: Muxer, inbound: InboundStreams): void {
 }
 
 /** Reads the proposal of an inbound stream; hands the stream on untouched when the protocol is not ours. */
-function negotiate(event: CustomEvent<Stream>, muxer: Muxer, inbound: InboundStreams, stock: StreamListener): void {
+function negotiate(
+  event: CustomEvent<Stream>,
+  muxer: Muxer,
+  inbound: InboundStreams,
+  stock: StreamListener,
+  traffic: Traffic,
+): void {
   const stream = event.detail;
   let received: Uint8Array | undefined;
   let isDone = false;
@@ -181,12 +233,15 @@ function negotiate(event: CustomEvent<Stream>, muxer: Muxer, inbound: InboundStr
     if (proposal.kind === 'incomplete') return;
     stop();
     if (proposal.kind === 'protocol' && inbound.isOurs(proposal.protocol)) {
+      traffic.of('').totalIn += proposal.end;
       stream.protocol = proposal.protocol;
       inbound.accept({ stream, protocol: proposal.protocol, early: received.subarray(proposal.end), muxer });
       return;
     }
     // In the event that delivered them, so the bytes are back before the stream can call itself ended.
     stream.unshift(received);
+    traffic.of('').totalIn += received.length;
+    countBytes(stream, traffic);
     stock(event);
   };
   stream.addEventListener('message', onMessage);

@@ -1,6 +1,6 @@
 /** `meta.json` of a snapshot: where in the log it is, and what its bytes must be. */
 import { crc32 } from 'node:zlib';
-import { OperatingError } from '../../base/index.ts';
+import { briefJson, OperatingError } from '../../base/index.ts';
 import type { Base, Configuration } from '../../core/raft/index.ts';
 
 /** What is known of a snapshot without its bytes. */
@@ -22,8 +22,9 @@ export function encodeMeta({ base, sizeBytes, checksum }: SnapshotMeta): string 
 /** Throws `store/damaged-snapshot` for what was not written by `encodeMeta`. */
 export function readMeta(text: string): SnapshotMeta {
   const { metaCrc32, ...fields } = objectIn(text);
-  if (fields.version !== version) throw damaged(`version ${JSON.stringify(fields.version)}, expected ${version}`);
-  if (crc32(JSON.stringify(fields)) !== metaCrc32) throw damaged('its checksum does not match');
+  if (fields.version !== version) throw damaged(`version ${briefJson(fields.version)}, expected ${version}`);
+  const checksum = checksumOf(fields);
+  if (checksum === undefined || checksum !== metaCrc32) throw damaged('its checksum does not match');
   // Proof: the checksum held, so these are the fields of `encodeMeta`, in their order.
   const { index, term, configuration, configurationIndex, sizeBytes, stateCrc32 } = fields as {
     index: number;
@@ -34,6 +35,16 @@ export function readMeta(text: string): SnapshotMeta {
     stateCrc32: number;
   };
   return { base: { index, term, configuration, configurationIndex }, sizeBytes, checksum: stateCrc32 };
+}
+
+/** `undefined` for what is nested too deeply to be printed. */
+function checksumOf(fields: object): number | undefined {
+  try {
+    return crc32(JSON.stringify(fields));
+  } catch {
+    // It was not written by `encodeMeta`.
+    return undefined;
+  }
 }
 
 function objectIn(text: string): Record<string, unknown> {

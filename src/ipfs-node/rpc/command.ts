@@ -1,7 +1,7 @@
 /** What a command of the RPC is; the table of all is `commands/index.ts`. */
+import type { UploadPart } from '../../http/kit/index.ts';
 import type { IpfsNode } from '../ports.ts';
 import type { Answer } from './answer.ts';
-import type { Part } from './multipart.ts';
 import type { Query } from './query.ts';
 
 /** One request in progress. */
@@ -12,7 +12,7 @@ export interface Call {
   /** Aborted when the client has left or the request's `timeout` is over. */
   readonly signal: AbortSignal;
   /** Parts of the upload; only of commands with `upload`. */
-  parts(): AsyncIterable<Part>;
+  parts(): AsyncIterable<UploadPart>;
 }
 
 /** One row of the Kubo RPC. */

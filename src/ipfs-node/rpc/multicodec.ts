@@ -6,7 +6,7 @@ import * as json from 'multiformats/codecs/json';
 import * as raw from 'multiformats/codecs/raw';
 import * as digest from 'multiformats/hashes/digest';
 import type { MultihashDigest } from 'multiformats/hashes/interface';
-import { digestOf } from '../../bitswap/index.ts';
+import { digestOf, digestSizeMin, hashCodeOf } from '../../multihash/index.ts';
 import { rpcError } from './errors.ts';
 
 /** Codecs that a block may be stored under; more than this node can decode, since blocks are opaque. */
@@ -21,22 +21,6 @@ const codecCodes: Readonly<Record<string, number>> = {
   'dag-json': 0x0129,
   json: 0x0200,
 };
-
-/** Hash functions that blocks may be put with; other nodes' blocks are checked by the same list. */
-const hashCodes: Readonly<Record<string, number>> = {
-  sha1: 0x11,
-  'sha2-256': 0x12,
-  'sha2-512': 0x13,
-  'sha3-512': 0x14,
-  'sha3-384': 0x15,
-  'sha3-256': 0x16,
-  'sha3-224': 0x17,
-  'blake2b-512': 0xb240,
-  'blake2s-256': 0xb260,
-};
-
-/** Shortest digest that Kubo takes (boxo `verifcid`). */
-const digestSizeMin = 20;
 
 /** What encodes and decodes values. */
 export interface ValueCodec {
@@ -73,7 +57,7 @@ export function valueCodecOf(code: number): ValueCodec {
 
 /** What hashes blocks: the name of the function and the length of digests, -1 for its own. Throws `ipfs-rpc/bad-option`. */
 export function hasher(name: string, length: number): (bytes: Uint8Array) => MultihashDigest {
-  const code = Object.hasOwn(hashCodes, name) ? hashCodes[name] : undefined;
+  const code = hashCodeOf(name);
   const size = code === undefined ? undefined : digestOf(code, new Uint8Array())?.length;
   if (code === undefined || size === undefined) {
     throw rpcError('ipfs-rpc/bad-option', `unrecognized multihash function: ${name}`);

@@ -7,13 +7,16 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import fastify, { type FastifyInstance } from 'fastify';
-import { errorMessage, type Logger, silentLogger } from '../../base/index.ts';
+import { errorCode, errorMessage, type Logger, silentLogger } from '../../base/index.ts';
 import {
   type BoundServer,
   bindServer,
   type HttpLimits,
   isOriginAllowed,
   parseSocketAddress,
+  readUpload,
+  type UploadPart,
+  uploadRefusal,
 } from '../../http/kit/index.ts';
 import { parseGoDuration } from '../../model/index.ts';
 import type { IpfsNode, RpcServer } from '../ports.ts';
@@ -21,7 +24,6 @@ import { Answer, sendText } from './answer.ts';
 import type { Command } from './command.ts';
 import { commands } from './commands/index.ts';
 import { rpcError } from './errors.ts';
-import { readParts, requireUpload } from './multipart.ts';
 import { Query } from './query.ts';
 
 const prefix = '/api/v0/';
@@ -138,6 +140,8 @@ class KuboRpcServer implements RpcServer {
     } else if (!isOriginAllowed(request.headers, this.#port)) {
       sendText(response, 403, '403 - Forbidden');
     } else {
+      // An empty type, such as Go cluster peers send, is none; the router would refuse it.
+      if (request.headers['content-type'] === '') delete request.headers['content-type'];
       app.routing(request, response);
     }
   }
@@ -188,7 +192,25 @@ class KuboRpcServer implements RpcServer {
 function checkArguments(command: Command, request: IncomingMessage, query: Query): void {
   const missing = command.args?.[query.args.length];
   if (missing !== undefined) throw rpcError('ipfs-rpc/bad-request', `argument "${missing}" is required`);
-  if (command.upload !== undefined) requireUpload(request, command.upload);
+  if (command.upload === undefined) return;
+  const type = request.headers['content-type'];
+  if (!/^multipart\/form-data/i.test(type ?? '')) {
+    throw rpcError('ipfs-rpc/bad-request', `file argument '${command.upload}' is required`);
+  }
+  const refusal = uploadRefusal(type);
+  if (refusal !== undefined) throw rpcError('ipfs-rpc/bad-request', refusal);
+}
+
+/** What the client still sends after an early answer is read and dropped, so that it gets to read the answer. */
+async function* readParts(request: IncomingMessage): AsyncGenerator<UploadPart> {
+  try {
+    yield* readUpload(request);
+  } catch (error) {
+    if (!errorCode(error).startsWith('http/')) throw error;
+    throw rpcError('ipfs-rpc/bad-upload', `cannot read the upload: ${errorMessage(error)}`, error);
+  } finally {
+    request.resume();
+  }
 }
 
 function startTimeout(query: Query, ending: AbortController): NodeJS.Timeout | undefined {

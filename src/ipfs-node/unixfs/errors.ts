@@ -8,7 +8,6 @@ export type UnixfsErrorCode =
   | 'unixfs/no-link'
   | 'unixfs/not-a-file'
   | 'unixfs/bad-node'
-  | 'unixfs/bad-option'
   | 'unixfs/bad-name'
   | 'unixfs/closed';
 

@@ -1,5 +1,4 @@
 /** Files and folders as IPLD: adding, reading, listing, paths. */
-export { type AddDeps, type AddEntry, type Added, type AddOptions, addFiles, importerOptions } from './add.ts';
 export { type CatOptions, type Content, catFile } from './cat.ts';
 export { type UnixfsErrorCode, unixfsError } from './errors.ts';
 export { decodeObject, decodePb, linksOf, type NamedLink } from './links.ts';

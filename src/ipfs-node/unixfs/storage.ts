@@ -1,21 +1,9 @@
 /** The node's blocks in the form that the unixfs libraries take. */
 
 import type { ReadableStorage } from 'ipfs-unixfs-exporter';
-import type { WritableStorage } from 'ipfs-unixfs-importer';
 import type { CID } from 'multiformats/cid';
 import { identity } from 'multiformats/hashes/identity';
 import type { AbortOptions, BlockReader } from '../ports.ts';
-
-/** Where an importer writes to. */
-export function writableStorage(put: (cid: CID, bytes: Uint8Array) => Promise<void>): WritableStorage {
-  return {
-    put: async (cid, bytes) => {
-      // The importer writes whole blocks only; other forms of the interface do not come from it.
-      if (bytes instanceof Uint8Array) await put(cid, bytes);
-      return cid;
-    },
-  };
-}
 
 /** Where an exporter reads from. */
 export function readableStorage(reader: BlockReader): ReadableStorage {

@@ -61,6 +61,23 @@ function httpApiSection(name: string, listen: string): Section<HttpApiConfig> {
         },
         isHidden: true,
       }),
+      // Ours, as is the next: the Go peer ignores keys that it does not know.
+      readOnlyCredentials: field('read_only_credentials', nullableTextMapKind, {
+        initial: null,
+        missing: 'zero',
+        limit: {
+          words: 'null, or an object with at least one entry',
+          holds: (value) => value === null || Object.keys(value).length > 0,
+        },
+        isHidden: true,
+        isOmitted: true,
+      }),
+      rateLimitPerMinute: field('rate_limit_per_minute', integerKind, {
+        initial: 0,
+        missing: 'zero',
+        limit: atLeast0,
+        isOmitted: true,
+      }),
       httpLogFile: field('http_log_file', textKind, { initial: '', missing: 'zero' }),
       headers: field('headers', listMapKind, { initial: {}, missing: 'zero' }),
       corsAllowedOrigins: field('cors_allowed_origins', textListKind, { initial: ['*'], missing: 'zero' }),

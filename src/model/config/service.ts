@@ -179,7 +179,7 @@ function componentsOf(json: JsonObject, warn: Warn): ReadonlyMap<string, Json> {
     const place = key.toLowerCase();
     if (value === null) continue;
     components.set(place, value);
-    const names = places[place];
+    const names = Object.hasOwn(places, place) ? places[place] : undefined;
     if (names === undefined || place === 'state') continue;
     if (!isJsonObject(value)) throw badValue(place, value, 'an object of components');
     warnUnknown(Object.keys(value), names, place, warn);

@@ -111,6 +111,10 @@ export interface HttpApiConfig {
   readonly privateKey: string;
   /** Passwords by user; `null` lets everybody in. */
   readonly basicAuthCredentials: Readonly<Record<string, string>> | null;
+  /** Passwords by user of those who may use what changes nothing; `null`: there are none. */
+  readonly readOnlyCredentials: Readonly<Record<string, string>> | null;
+  /** Requests of one remote address, and of one user, in a minute; 0: any number. */
+  readonly rateLimitPerMinute: number;
   /** Empty: the log. Relative to the folder of the peer. */
   readonly httpLogFile: string;
   /** Added to every answer. */

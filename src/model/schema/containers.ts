@@ -30,6 +30,7 @@ export function listType<T>(item: Type<T>, limit: number = countMax): Type<reado
       if (!Array.isArray(value)) throw badJson(`expected a list, found ${describe(value)}`);
       return value.map((element, index) => within(`[${index}]`, () => item.parse(element)));
     },
+    schema: { type: ['array', 'null'], items: item.schema },
   };
 }
 
@@ -99,6 +100,7 @@ export function mapType<V>(value: Type<V>): Type<Readonly<Record<string, V>> | n
       }
       return map;
     },
+    schema: { type: ['object', 'null'], additionalProperties: value.schema },
   };
 }
 
@@ -113,6 +115,7 @@ export function presentMapType<V>(value: Type<V>): Type<Readonly<Record<string, 
     read: (reader) => map.read(reader) ?? zero,
     print: map.print,
     parse: (json) => map.parse(json) ?? zero,
+    schema: { type: 'object', additionalProperties: value.schema },
   };
 }
 
@@ -174,6 +177,7 @@ export function nullableType<T>(type: Type<T>): Type<T | null> {
     read: (reader) => (reader.isNil() ? null : type.read(reader)),
     print: (value) => type.print(value ?? type.zero),
     parse: (value) => (value === undefined || value === null ? null : type.parse(value)),
+    schema: type.schema,
   };
 }
 
@@ -268,6 +272,11 @@ function jsonStructType<T extends object>(fields: readonly JsonField<T>[]): Json
         if (part !== undefined) value[row.property] = within(row.jsonKey, () => row.type.parse(part));
       }
       return value as T; // as in `read`
+    },
+    schema: {
+      type: 'object',
+      properties: Object.fromEntries(fields.map(({ jsonKey, type }) => [jsonKey, type.schema])),
+      required: fields.filter(({ isJsonOptional }) => !isJsonOptional).map(({ jsonKey }) => jsonKey),
     },
   };
 }

@@ -54,6 +54,7 @@ function presentListType(list: Type<readonly string[] | null>): Type<readonly st
     read: (reader) => list.read(reader) ?? none,
     print: list.print,
     parse: (value) => list.parse(value) ?? none,
+    schema: { ...list.schema, type: 'array' },
   };
 }
 

@@ -28,6 +28,7 @@ export const boolType: Type<boolean> = {
   read: (reader) => !reader.isNil() && reader.boolean(),
   print: (value) => (value ? 'true' : 'false'),
   parse: (value) => expectJson(value ?? false, 'boolean', 'true or false'),
+  schema: { type: 'boolean' },
 };
 
 export const textType: Type<string> = {
@@ -37,6 +38,7 @@ export const textType: Type<string> = {
   read: (reader) => (reader.isNil() ? '' : reader.string(textBytesMax)),
   print: jsonText,
   parse: (value) => expectJson(value ?? '', 'string', 'a text'),
+  schema: { type: 'string' },
 };
 
 /** `int`, `int64` where a double is enough. */
@@ -47,6 +49,7 @@ export const intType: Type<number> = {
   read: (reader) => (reader.isNil() ? 0 : reader.int(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)),
   print: String,
   parse: (value) => integer(value, Number.MIN_SAFE_INTEGER),
+  schema: { type: 'integer' },
 };
 
 /** `uint64` where a double is enough. */
@@ -55,6 +58,7 @@ export const uintType: Type<number> = {
   write: (writer, value) => writer.uint(value),
   read: (reader) => (reader.isNil() ? 0 : reader.int(0, Number.MAX_SAFE_INTEGER)),
   parse: (value) => integer(value, 0),
+  schema: { type: 'integer', minimum: 0 },
 };
 
 /** `int64` with all its digits. */
@@ -65,6 +69,7 @@ export const int64Type: Type<bigint> = {
   read: (reader) => (reader.isNil() ? 0n : reader.int64()),
   print: String,
   parse: (value) => (typeof value === 'bigint' ? value : BigInt(integer(value, Number.MIN_SAFE_INTEGER))),
+  schema: { type: 'integer', format: 'int64', description: 'May have more digits than a double holds' },
 };
 
 export const floatType: Type<number> = {
@@ -74,6 +79,7 @@ export const floatType: Type<number> = {
   read: (reader) => (reader.isNil() ? 0 : reader.float64()),
   print: printFloat,
   parse: (value) => expectJson(value ?? 0, 'number', 'a number'),
+  schema: { type: 'number' },
 };
 
 /** `[]byte`; nil is `null`. */
@@ -101,6 +107,7 @@ export const peerIdType: Type<PeerId> = {
     const text = expectJson(value ?? '', 'string', 'a peer id');
     return text === '' ? '' : orBadJson(() => parsePeerId(text));
   },
+  schema: { type: 'string', description: 'A peer id; empty when it is not known' },
 };
 
 /** A CID; Go's zero value is `Cid.undefined`. */
@@ -111,6 +118,7 @@ export const cidType: Type<Cid> = {
   read: (reader) => (reader.isNil() ? Cid.undefined : readId(reader, Cid.decode)),
   print: (value) => (value.isDefined ? `"${value.toString()}"` : 'null'),
   parse: (value) => parseCid(value) ?? Cid.undefined,
+  schema: { type: 'string', description: 'A CID' },
 };
 
 /** A CID that may be missing. */
@@ -121,6 +129,7 @@ export const optionalCidType: Type<Cid | null> = {
   read: (reader) => (reader.isNil() ? null : readId(reader, Cid.decode)),
   print: (value) => cidType.print(value ?? Cid.undefined),
   parse: parseCid,
+  schema: { type: ['string', 'null'], description: 'A CID, or null' },
 };
 
 /** A multiaddr; in JSON its text is handed on as it is. */
@@ -131,6 +140,7 @@ export const multiaddrType: Type<Multiaddr> = {
   read: (reader) => (reader.isNil() ? '' : readId(reader, multiaddrFromBytes)),
   print: jsonText,
   parse: (value) => expectJson(value ?? '', 'string', 'a multiaddress'),
+  schema: { type: 'string', description: 'A multiaddress' },
 };
 
 /** `time.Time` in the RPC codec: the payload of a msgpack timestamp in a raw. */
@@ -162,6 +172,7 @@ export const timeType: Type<Time | null> = {
     const text = expectJson(value ?? '0001-01-01T00:00:00Z', 'string', 'a time');
     return orBadJson(() => parseTime(text));
   },
+  schema: { type: 'string', format: 'date-time', description: '0001-01-01T00:00:00Z means none' },
 };
 
 /** Refuses what RFC 3339 cannot say; Go's zero time becomes `null`. */
@@ -207,6 +218,7 @@ export function enumType<N extends string>(
       if (value === undefined || value === null) return options.zero;
       return nameOfJson.get(expectJson(value, 'string', 'a name')) ?? options.fallback;
     },
+    schema: { type: 'string', enum: [...jsonOfName.values()] },
   };
 }
 

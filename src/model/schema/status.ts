@@ -15,7 +15,7 @@ import {
   type TrackerStatus,
   trackerStatusBits,
 } from '../status.ts';
-import type { StatusBlock } from '../status-block.ts';
+import type { StatusBlock, StatusPlace } from '../status-block.ts';
 import { field, listType, presentMapType, structType, wireField, wireStructType } from './containers.ts';
 import { metadataType, multiaddrsType, peerIdsType } from './pin.ts';
 import {
@@ -108,6 +108,13 @@ export const statusBlockType: WireType<StatusBlock> = wireStructType<StatusBlock
   block('ipfsPeerId', 'i?', peerIdType),
   block('ipfsAddresses', 'ia?', multiaddrsType),
   block('rows', 'r?', bytesType),
+]);
+
+const place = wireField<StatusPlace>();
+
+export const statusPlaceType: WireType<StatusPlace> = wireStructType<StatusPlace>([
+  place('filter', 'f?', intType),
+  place('after', 'a?', bytesType),
 ]);
 
 const freed = field<IpfsRepoGc>();

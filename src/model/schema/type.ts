@@ -3,6 +3,7 @@
  * its JSON key, when either is left out, and both codecs.
  */
 import type { Codec } from '../codec.ts';
+import type { JsonSchema } from '../json-schema.ts';
 import { badEncoding, MsgpackReader, truncated } from './msgpack-reader.ts';
 import { MsgpackWriter } from './msgpack-writer.ts';
 
@@ -24,6 +25,8 @@ export interface JsonType<T> {
   print(value: T): string;
   /** From a parsed JSON value; `null` and absent become zero. Throws `OperatingError` `model/bad-json`. */
   parse(value: unknown): T;
+  /** What `print` writes, for descriptions of the API. */
+  readonly schema: JsonSchema;
 }
 
 export interface Type<T> extends WireType<T>, JsonType<T> {}

@@ -4,7 +4,7 @@
  */
 import { OperatingError } from '../../base/index.ts';
 import type { ByteStream, CallOptions, Host, PubSub, Streams } from '../../cluster/ports.ts';
-import { type Multiaddr, type PeerId, peerIdOfMultiaddr } from '../../model/index.ts';
+import { type BandwidthByProtocol, type Multiaddr, type PeerId, peerIdOfMultiaddr } from '../../model/index.ts';
 import type { Network, Port } from './network.ts';
 import { streamError, VirtualStream } from './stream.ts';
 
@@ -216,6 +216,10 @@ export class VirtualHost implements Host, Streams, PubSub {
   }
 
   // ------------------------------------------------------------------------------------------------ connections
+
+  bandwidth(): BandwidthByProtocol {
+    return {};
+  }
 
   connectedPeers(): readonly PeerId[] {
     return [...this.#connections.keys()];

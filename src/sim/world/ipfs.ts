@@ -12,6 +12,7 @@ import {
   type IpfsRepoGc,
   type IpfsRepoStat,
   type Multiaddr,
+  type NodeWithMeta,
   type PeerId,
   type Pin,
   peerIdOfMultiaddr,
@@ -234,11 +235,25 @@ class VirtualConnector implements IpfsConnector {
 
   async pin({ cid, maxDepth }: Pin, { signal }: PinProgress): Promise<void> {
     const mode = maxDepth === 0 ? 'direct' : 'recursive';
-    await this.#act('pin', cid, signal, () => {
-      this.#node.hold(cid, mode);
-      // It is the cluster's as well from now on.
-      this.#node.strangers.delete(cid.key);
-    });
+    await this.#act('pin', cid, signal, () => this.#held(cid, mode));
+  }
+
+  async pinAll(
+    cids: readonly Cid[],
+    { signal, timeoutMs }: PinProgress & { readonly timeoutMs: number },
+  ): Promise<void> {
+    const limit = new AbortController();
+    const cancel = this.#clock.after(timeoutMs, () => limit.abort());
+    try {
+      for (const cid of cids) {
+        await this.#act('pin', cid, AbortSignal.any([signal, limit.signal]), () => this.#held(cid, 'recursive'));
+      }
+    } catch (error) {
+      if (!limit.signal.aborted) throw error;
+      throw new OperatingError('ipfs/timeout', `not all of ${cids.length} pins came in time`, { outcome: 'unknown' });
+    } finally {
+      cancel();
+    }
   }
 
   async unpin(cid: Cid, { signal }: PinProgress): Promise<void> {
@@ -299,6 +314,12 @@ class VirtualConnector implements IpfsConnector {
     throw new OperatingError('ipfs/refused', `block was not found locally (offline): ipld: could not find ${cid}`);
   }
 
+  async blockStream(blocks: AsyncIterable<NodeWithMeta>, options?: CallOptions): Promise<void> {
+    // Nobody adds content there; a node that holds whatever it is asked for has no use for blocks.
+    for await (const _ of blocks);
+    await this.#answer(options);
+  }
+
   /** A pin or unpin: what takes time, and goes wrong. One that is given up may have been done in that moment, but not later. */
   async #act(kind: 'pin' | 'unpin', cid: Cid, signal: AbortSignal, perform: () => void): Promise<void> {
     const act: Act = { cid, perform, mayBeDone: false };
@@ -318,6 +339,12 @@ class VirtualConnector implements IpfsConnector {
     } finally {
       this.#underWay.delete(act);
     }
+  }
+
+  #held(cid: Cid, mode: Held['mode']): void {
+    this.#node.hold(cid, mode);
+    // It is the cluster's as well from now on.
+    this.#node.strangers.delete(cid.key);
   }
 
   #refuse(kind: 'pin' | 'unpin', cid: Cid): void {

@@ -255,6 +255,8 @@ export class WholePeer {
           priorityPinMaxAgeMs: 86_400_000,
           priorityPinMaxRetries: 5,
           reconcileIntervalMs: options.reconcileIntervalMs,
+          // There are too few pins to find out first how quick the node is.
+          pinsPerRequest: 32,
           ...(retryDelayMinMs !== undefined && { retryDelayMinMs }),
         },
         {

@@ -31,6 +31,14 @@ export function notesPinning(ipfs: IpfsConnector): IpfsConnector {
         keys.delete(pin.cid.key);
       }
     },
+    pinAll: async (cids, options) => {
+      for (const { key } of cids) keys.add(key);
+      try {
+        await ipfs.pinAll(cids, options);
+      } finally {
+        for (const { key } of cids) keys.delete(key);
+      }
+    },
   });
   pinning.set(noted, keys);
   return noted;
@@ -65,6 +73,11 @@ export function forgetsRecords(_store: Datastore): Datastore {
 /** A failed pin is taken for done. */
 export function takesFailureForSuccess(ipfs: IpfsConnector): IpfsConnector {
   return over(ipfs, { pin: (pin, options) => ipfs.pin(pin, options).catch(() => {}) });
+}
+
+/** A request of several pins is taken for done when its first pin is. */
+export function takesFirstForAll(ipfs: IpfsConnector): IpfsConnector {
+  return over(ipfs, { pinAll: (cids, options) => ipfs.pinAll(cids.slice(0, 1), options) });
 }
 
 /** Nobody hears that the node has come back. */

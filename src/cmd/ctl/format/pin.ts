@@ -1,18 +1,19 @@
 import { printable } from '../../../base/index.ts';
 import { formatTime, type Pin, pinJson, type Time } from '../../../model/index.ts';
 import type { Form } from '../command.ts';
+import type { Paint } from '../paint.ts';
 
 /** A pin of the pinset, on one line. */
 export const pinForm: Form<Pin> = { json: pinJson, text: pinText };
 
-function pinText(pin: Pin): string {
+function pinText(pin: Pin, paint: Paint): string {
   const type = (pin.type === 'bad' ? 'bad-type' : pin.type).toUpperCase() + (pin.mode === 'direct' ? '-DIRECT' : '');
   const isEverywhere = pin.replicationFactorMin === -1 && pin.replicationFactorMax === -1;
   const factor = isEverywhere ? '-1' : `${pin.replicationFactorMin}--${pin.replicationFactorMax}`;
   const allocations = isEverywhere ? 'everywhere' : [...(pin.allocations ?? [])].sort().join(' ');
   const hasMetadata = Object.keys(pin.metadata ?? {}).length > 0;
   const fields = [
-    pin.cid.toString(),
+    paint('title', pin.cid.toString()),
     printable(pin.name),
     type,
     `Repl. Factor: ${factor}`,

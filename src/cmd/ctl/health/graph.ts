@@ -7,7 +7,7 @@ export const healthGraph: Command = {
   summary: 'Show which peers and IPFS nodes are connected',
   details: 'Prints a graph for the dot program of Graphviz.',
   options: [
-    { names: ['file', 'f'], kind: 'text', summary: 'Write the graph to a file' },
+    { names: ['file', 'f'], kind: 'text', summary: 'Write the graph to a file', completion: 'files' },
     { names: ['all-ipfs-peers'], kind: 'boolean', summary: 'Include peers of the IPFS nodes outside of the cluster' },
   ],
   run: async ({ client, io }, _args, options) => {

@@ -6,6 +6,7 @@ export const healthMetrics: Command = {
   summary: 'Show the latest metrics of a name, or all names',
   usage: '[name]',
   argumentsMax: 1,
+  completion: 'metrics',
   run: async ({ client, io, print, warn }, [name]) => {
     if (name === undefined) {
       print(namesForm, await client.metricNames());

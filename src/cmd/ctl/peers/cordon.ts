@@ -14,6 +14,7 @@ export const peersCordon: Command = {
   summary: 'Give a member no new pins',
   usage: '<peer id>',
   argumentsMin: 1,
+  completion: 'peers',
   details: 'It keeps what it has, also over restarts, until "peers uncordon".',
   run: async (context, [text = '']) => {
     const peer = readPeerId(text);
@@ -28,6 +29,7 @@ export const peersDrain: Command = {
   summary: 'Give a member no new pins, and move what it has to others',
   usage: '<peer id>',
   argumentsMin: 1,
+  completion: 'peers',
   details:
     'A pin leaves the member only when enough others hold it. That goes on by itself, also over restarts, until "peers uncordon"; ' +
     '"health peers" tells how many pins are left. A drained member can be stopped, or removed with "peers rm". ' +
@@ -54,6 +56,7 @@ export const peersUncordon: Command = {
   summary: 'Let a member get pins again, after "peers cordon" or "peers drain"',
   usage: '<peer id>',
   argumentsMin: 1,
+  completion: 'peers',
   run: async (context, [text = '']) => {
     const peer = readPeerId(text);
     await context.client.cordon(peer, 'none');

@@ -21,9 +21,21 @@ export const expireInOption: OptionSpec = {
   summary: 'Unpin after this time, such as 48h',
 };
 
-/** How to pin. */
-export const pinOptions: readonly OptionSpec[] = [
-  { names: ['replication', 'r'], kind: 'integer', summary: 'Sets both replication factors', fallback: '0' },
+export const allocationsOption: OptionSpec = {
+  names: ['allocations', 'allocs'],
+  kind: 'text',
+  summary: 'Peers to prefer, as ids with commas between',
+  completion: 'peers',
+  isCommaList: true,
+};
+
+export const metadataOption: OptionSpec = {
+  names: ['metadata'],
+  kind: 'list',
+  summary: 'key=value; can be given again',
+};
+
+export const replicationOptions: readonly OptionSpec[] = [
   {
     names: ['replication-min', 'rmin'],
     kind: 'integer',
@@ -36,11 +48,23 @@ export const pinOptions: readonly OptionSpec[] = [
     summary: 'Most peers that hold the pin; -1 is all',
     fallback: '0',
   },
-  { names: ['allocations', 'allocs'], kind: 'text', summary: 'Peers to prefer, as ids with commas between' },
+];
+
+/** How to pin. */
+export const pinOptions: readonly OptionSpec[] = [
+  { names: ['replication', 'r'], kind: 'integer', summary: 'Sets both replication factors', fallback: '0' },
+  ...replicationOptions,
+  allocationsOption,
   nameOption,
-  { names: ['mode'], kind: 'text', summary: 'recursive or direct', fallback: 'recursive' },
+  {
+    names: ['mode'],
+    kind: 'text',
+    summary: 'recursive or direct',
+    fallback: 'recursive',
+    completion: ['recursive', 'direct'],
+  },
   expireInOption,
-  { names: ['metadata'], kind: 'list', summary: 'key=value; can be given again' },
+  metadataOption,
 ];
 
 export const resultOptions: readonly OptionSpec[] = [
@@ -55,14 +79,14 @@ export const resultOptions: readonly OptionSpec[] = [
   { names: ['wait-timeout', 'wt'], kind: 'duration', summary: 'How long to wait, such as 30s; for ever if not given' },
 ];
 
-/** The values of `pinOptions`. Throws `LocalFailure`. */
+/** The values of `pinOptions`, or of those of them that a command has. Throws `LocalFailure`. */
 export function readPinOptions(options: OptionValues, now: Time): Partial<PinOptions> {
   const replication = options.integer('replication');
   return {
     replicationFactorMin: replication || options.integer('replication-min'),
     replicationFactorMax: replication || options.integer('replication-max'),
     name: options.text('name'),
-    mode: readMode(options.text('mode')),
+    mode: readMode(options.text('mode') || 'recursive'),
     userAllocations: readAllocations(options.text('allocations')),
     expireAt: readExpiry(options.text('expire-in'), now),
     metadata: readMetadata(options.list('metadata')),
@@ -89,7 +113,7 @@ export function readExpiry(text: string, now: Time): Time | null {
 }
 
 /** Pairs of `key=value`, cut at the first `=`. Throws `LocalFailure`. */
-function readMetadata(pairs: readonly string[]): Readonly<Record<string, string>> {
+export function readMetadata(pairs: readonly string[]): Readonly<Record<string, string>> {
   return Object.fromEntries(
     pairs.map((pair) => {
       const at = pair.indexOf('=');

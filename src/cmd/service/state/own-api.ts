@@ -21,7 +21,7 @@ export async function ownApi(config: HttpApiConfig, folder: string): Promise<Cli
     socketTransport(connectable(parseSocketAddress(address)), certificate),
   );
   if (first === undefined) throw new Error('api.restapi.http_listen_multiaddress: found nothing, expected an address');
-  const [user] = Object.entries(config.basicAuthCredentials ?? {});
+  const [user] = Object.entries(config.basicAuthCredentials ?? config.readOnlyCredentials ?? {});
   return createClient({
     transport: failoverTransport([first, ...others]),
     ...(user === undefined ? {} : { credentials: { user: user[0], password: user[1] } }),

@@ -58,12 +58,12 @@ export function clusterService({ cluster, monitor }: ClusterServiceDeps): Handle
     StatusLocal: (cid, call) => cluster.statusLocal(definedCid(cid), { signal: call.signal }),
     RecoverAll: (_, call) => cluster.recoverAll({ signal: call.signal }),
     Recover: (cid, call) => cluster.recover(definedCid(cid), { signal: call.signal }),
-    BlockAllocate: () => notSupported('Cluster.BlockAllocate'),
+    BlockAllocate: (pin, call) => cluster.blockAllocate(pin, { signal: call.signal }),
     RepoGC: (_, call) => cluster.repoGc({ signal: call.signal }),
     SendInformerMetrics: () => notSupported('Cluster.SendInformerMetrics'),
     SendInformersMetrics: () => notSupported('Cluster.SendInformersMetrics'),
     Alerts: () => cluster.alerts(),
-    BandwidthByProtocol: () => notSupported('Cluster.BandwidthByProtocol'),
+    BandwidthByProtocol: () => cluster.bandwidth(),
     IPFSID: (peer) => ipfsIdOf(monitor, peer),
     Cordon: async ({ mode: asked }, call) => {
       const mode = cordonModes.find((known) => known === asked);
@@ -71,6 +71,10 @@ export function clusterService({ cluster, monitor }: ClusterServiceDeps): Handle
         throw rpcError('bad-argument', `Cannot cordon as "${printable(asked)}": expected ${cordonModes.join(', ')}`);
       }
       await cluster.cordon(mode, { signal: call.signal });
+      return nothing;
+    },
+    RevokeToken: async (token) => {
+      await cluster.revokeTokenLocal(token);
       return nothing;
     },
   };

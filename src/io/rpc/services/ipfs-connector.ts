@@ -3,7 +3,7 @@ import type { IpfsConnector } from '../../../cluster/ports.ts';
 import { type methods, nothing } from '../../../model/index.ts';
 import { rpcError } from '../errors.ts';
 import type { HandlersOf } from '../registry.ts';
-import { definedCid, firstOr, flat, notSupported } from './arguments.ts';
+import { definedCid, firstOr, flat } from './arguments.ts';
 
 /** Kubo's pin types that the connector lists. */
 const pinTypes = ['recursive', 'direct'] as const;
@@ -11,7 +11,11 @@ type PinTypeName = (typeof pinTypes)[number];
 
 export function ipfsConnectorService(ipfs: IpfsConnector): HandlersOf<typeof methods.IPFSConnector> {
   return {
-    BlockStream: () => notSupported('IPFSConnector.BlockStream'),
+    // Nothing is sent back: the end says that all is stored.
+    // biome-ignore lint/correctness/useYield: a stream without values
+    async *BlockStream(blocks, call) {
+      await ipfs.blockStream(blocks, { signal: call.signal });
+    },
     RepoStat: (_, call) => ipfs.repoStat({ signal: call.signal }),
     SwarmPeers: (_, call) => ipfs.swarmPeers({ signal: call.signal }),
     Pin: async (pin, call) => {

@@ -1,6 +1,13 @@
 /** `PinTracker.*`: the state of pins on this peer's IPFS node. Source: Go `rpc_api.go` `PinTrackerRPCAPI`. */
-import type { PinTracker } from '../../../cluster/ports.ts';
-import { Cid, type methods, nothing, StatusRowWriter } from '../../../model/index.ts';
+import type { PinTracker, StatusListOptions } from '../../../cluster/ports.ts';
+import {
+  Cid,
+  type methods,
+  nothing,
+  type StatusBlock,
+  type StatusFilter,
+  StatusRowWriter,
+} from '../../../model/index.ts';
 import type { HandlersOf } from '../registry.ts';
 import { definedCid, firstOr } from './arguments.ts';
 
@@ -14,15 +21,11 @@ export function pinTrackerService(tracker: PinTracker): HandlersOf<typeof method
       yield* tracker.statusAll(await firstOr(args, 0), { signal: call.signal });
     },
     async *StatusBlocks(args, call) {
-      const { peer: _, ...label } = tracker.label();
-      const writer = new StatusRowWriter();
-      for await (const page of tracker.statusPages(await firstOr(args, 0), { signal: call.signal })) {
-        for (const row of page) {
-          writer.add(row);
-          if (writer.sizeBytes >= blockBytes) yield { ...label, rows: writer.take() };
-        }
-        if (writer.sizeBytes > 0) yield { ...label, rows: writer.take() };
-      }
+      yield* statusBlocks(tracker, await firstOr(args, 0), { signal: call.signal });
+    },
+    async *StatusBlocksAfter(args, call) {
+      const { filter, after } = await firstOr(args, { filter: 0, after: null });
+      yield* statusBlocks(tracker, filter, { signal: call.signal, ...(after === null ? {} : { after }) });
     },
     Recover: (cid, call) => tracker.recover(definedCid(cid), { signal: call.signal }),
     RecoverAll: (_, call) => tracker.recoverAll({ signal: call.signal }),
@@ -42,4 +45,20 @@ export function pinTrackerService(tracker: PinTracker): HandlersOf<typeof method
     },
     PinQueueSize: () => BigInt(tracker.pinQueueSize()),
   };
+}
+
+async function* statusBlocks(
+  tracker: PinTracker,
+  filter: StatusFilter,
+  options: StatusListOptions,
+): AsyncGenerator<StatusBlock, void, undefined> {
+  const { peer: _, ...label } = tracker.label();
+  const writer = new StatusRowWriter();
+  for await (const page of tracker.statusPages(filter, options)) {
+    for (const row of page) {
+      writer.add(row);
+      if (writer.sizeBytes >= blockBytes) yield { ...label, rows: writer.take() };
+    }
+    if (writer.sizeBytes > 0) yield { ...label, rows: writer.take() };
+  }
 }

@@ -14,6 +14,11 @@ const blockSizeSoftMax: number = 2 * 1024 * 1024;
 /** Bytes with `allow-big-block`: held in memory as a whole. */
 const blockSizeHardMax: number = 64 * 1024 * 1024;
 
+/** Bytes of blocks that share a sync. */
+const groupBytesMax: number = 4 * 1024 * 1024;
+/** What a block takes beside its bytes. */
+const blockBytesExtra = 1024;
+
 /** `block/*`. */
 export const blockCommands: readonly Command[] = [
   { path: 'block/put', upload: 'data', run: put },
@@ -44,20 +49,83 @@ async function put(call: Call): Promise<void> {
   const isPinned = query.boolean('pin', false);
   const limit = blockLimit(call);
   await withOperation(call, async (operation) => {
-    for await (const part of call.parts()) {
-      const bytes = await readAll(part.content, limit.sizeMax, limit.tooLarge);
-      const cid = toCid(bytes);
-      await operation.put(cid, bytes);
-      await keep(call, operation, isPinned ? cid : undefined);
-      await answer.line({ Key: cid.toString(), Size: bytes.length });
+    const group = new PutGroup(operation, (line) => answer.line(line));
+    const parts = call.parts()[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        const next = parts.next();
+        // Told when it is waited for.
+        next.catch(() => {});
+        // What has come is answered before more is waited for.
+        if (group.isLarge || !(await isReady(next))) await group.answer();
+        const result = await next;
+        if (result.done === true) break;
+        const bytes = await readAll(result.value.content, limit.sizeMax, limit.tooLarge);
+        const cid = toCid(bytes);
+        group.put(cid, bytes);
+        if (!isPinned) continue;
+        await group.stored();
+        await call.node.pins.add(cid, { operation, signal: call.signal });
+      }
+      await group.answer();
+    } finally {
+      // The operation keeps its blocks from gc until the last of them is there.
+      await group.stored().catch(() => {});
+      await parts.return?.(undefined);
     }
   });
 }
 
-/** An answer means that the block survives a power cut. */
-async function keep(call: Call, operation: Operation, pinned: CID | undefined): Promise<void> {
-  if (pinned === undefined) await operation.flush();
-  else await call.node.pins.add(pinned, { operation, signal: call.signal });
+/** Blocks that reach the disk together; an answer means that the block survives a power cut. */
+class PutGroup {
+  readonly #operation: Operation;
+  readonly #tell: (line: object) => Promise<void>;
+  #puts: Promise<void>[] = [];
+  #lines: object[] = [];
+  #bytes = 0;
+
+  constructor(operation: Operation, tell: (line: object) => Promise<void>) {
+    this.#operation = operation;
+    this.#tell = tell;
+  }
+
+  get isLarge(): boolean {
+    return this.#bytes >= groupBytesMax;
+  }
+
+  put(cid: CID, bytes: Uint8Array): void {
+    const putting = this.#operation.put(cid, bytes);
+    // Told when it is waited for.
+    putting.catch(() => {});
+    this.#puts.push(putting);
+    this.#lines.push({ Key: cid.toString(), Size: bytes.length });
+    this.#bytes += bytes.length + blockBytesExtra;
+  }
+
+  async stored(): Promise<void> {
+    await Promise.all(this.#puts);
+  }
+
+  async answer(): Promise<void> {
+    if (this.#lines.length === 0) return;
+    await this.stored();
+    await this.#operation.flush();
+    const lines = this.#lines;
+    this.#puts = [];
+    this.#lines = [];
+    this.#bytes = 0;
+    for (const line of lines) await this.#tell(line);
+  }
+}
+
+/** Whether it resolves in this turn of the event loop. */
+async function isReady(promise: Promise<unknown>): Promise<boolean> {
+  const turn = new Promise<boolean>((resolve) => setImmediate(resolve, false));
+  const done = promise.then(
+    () => true,
+    () => true,
+  );
+  return await Promise.race([done, turn]);
 }
 
 /** From the options `cid-codec`, `mhtype`, `mhlen`, or `format` of old clients. */

@@ -4,13 +4,11 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import type { CID } from 'multiformats/cid';
+import { hashCodeOf } from '../../../multihash/index.ts';
+import { type Block, type CidFormat, type Imported, type ImportOptions, importEntries } from '../../../unixfs/index.ts';
 import type { BlockReader } from '../../ports.ts';
 import {
-  type Added,
-  type AddOptions,
-  addFiles,
   catFile,
-  importerOptions,
   type ListedLink,
   linksOf,
   listNode,
@@ -45,37 +43,83 @@ const unsupportedValues = [
   'max-hamt-fanout',
 ];
 
+/** Bytes of blocks on their way to the disk: a group of the block store. */
+const putWindowBytes = 8 * 1024 * 1024;
+/** What a block takes beside its bytes. */
+const putBytesExtra = 1024;
+
 async function add(call: Call): Promise<void> {
   const { query, answer, node, signal } = call;
-  const importOptions = importerOptions(addOptions(query));
+  const options = addOptions(query);
   const onlyHash = query.boolean('only-hash', false);
   const isPinned = query.boolean('pin', true) && !onlyHash;
   const showProgress = query.boolean('progress', false);
   const silent = query.boolean('silent', false);
   const pinName = query.text('pin-name', '');
   await withOperation(call, async (operation) => {
-    const put = onlyHash ? async (): Promise<void> => {} : operation.put.bind(operation);
+    const puts = new PutWindow((block) => operation.put(block.cid, block.bytes));
+    const put = onlyHash ? async (): Promise<void> => {} : puts.put.bind(puts);
     const onProgress = (path: string, bytes: number): Promise<void> =>
       answer.line({ Name: path, ...(bytes === 0 ? {} : { Bytes: bytes }) });
-    const isWrapped = importOptions.wrapWithDirectory === true;
     const entries = abortable(call.parts(), signal);
     let count = 0;
-    for await (const added of addFiles(entries, importOptions, { put, ...(showProgress ? { onProgress } : {}) })) {
-      count += 1;
-      // The line of a root says "added and pinned", so it waits for the pin.
-      if (added.isRoot && isPinned) await node.pins.add(added.cid, { operation, name: pinName, signal, offline: true });
-      else if (added.isRoot && !onlyHash) await operation.flush();
-      if (!silent) await answer.line(addedLine(added, isWrapped));
+    try {
+      for await (const added of importEntries(entries, options, { put, ...(showProgress ? { onProgress } : {}) })) {
+        count += 1;
+        await puts.settled();
+        // The line of a root says "added and pinned", so it waits for the pin.
+        if (added.isRoot && isPinned)
+          await node.pins.add(added.cid, { operation, name: pinName, signal, offline: true });
+        else if (added.isRoot && !onlyHash) await operation.flush();
+        if (!silent) await answer.line(addedLine(added, options.wraps));
+      }
+    } finally {
+      // The operation keeps its blocks from gc until the last of them is there.
+      await puts.settled();
     }
     if (count === 0) throw rpcError('ipfs-rpc/bad-upload', 'expected a file argument');
   });
 }
 
-function addedLine(added: Added, isWrapped: boolean): object {
+/** Lets a bounded number of puts run beside the making of further blocks. */
+class PutWindow {
+  readonly #store: (block: Block) => Promise<void>;
+  readonly #running = new Set<Promise<void>>();
+  #bytes = 0;
+  #failure: unknown;
+
+  constructor(store: (block: Block) => Promise<void>) {
+    this.#store = store;
+  }
+
+  /** Resolves when there is room for the next one. Throws what an earlier one failed with. */
+  async put(block: Block): Promise<void> {
+    while (this.#bytes >= putWindowBytes) await Promise.race(this.#running);
+    if (this.#failure !== undefined) throw this.#failure;
+    const size = block.bytes.length + putBytesExtra;
+    this.#bytes += size;
+    const running = this.#store(block)
+      .catch((error: unknown) => {
+        this.#failure ??= error;
+      })
+      .finally(() => {
+        this.#bytes -= size;
+        this.#running.delete(running);
+      });
+    this.#running.add(running);
+  }
+
+  async settled(): Promise<void> {
+    await Promise.all(this.#running);
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+}
+
+function addedLine(added: Imported, isWrapped: boolean): object {
   const cid = added.cid.toString();
   // Content without a name goes by its CID; the wrapping folder has no name.
   const name = added.path === '' && !isWrapped ? cid : added.path;
-  return { Name: name, Hash: cid, Size: added.sizeBytes.toString() };
+  return { Name: name, Hash: cid, Size: String(added.totalBytes) };
 }
 
 async function* abortable<T>(source: AsyncIterable<T>, signal: AbortSignal): AsyncGenerator<T> {
@@ -85,15 +129,17 @@ async function* abortable<T>(source: AsyncIterable<T>, signal: AbortSignal): Asy
   }
 }
 
-function addOptions(query: Query): AddOptions {
-  const cidVersion = query.integer('cid-version', 0);
-  if (cidVersion !== 0 && cidVersion !== 1) throw rpcError('ipfs-rpc/bad-option', `unknown CID version: ${cidVersion}`);
+function addOptions(query: Query): ImportOptions {
+  const version = query.integer('cid-version', 0);
+  if (version !== 0 && version !== 1) throw rpcError('ipfs-rpc/bad-option', `unknown CID version: ${version}`);
   if (query.boolean('nocopy', false)) {
     throw rpcError('ipfs-rpc/bad-option', 'nocopy is not supported by this node: files are copied into the repo');
   }
   const hash = query.text('hash', 'sha2-256');
-  if (hash !== 'sha2-256') {
-    throw rpcError('ipfs-rpc/bad-option', `unrecognized hash function: "${hash}", this node adds with sha2-256 only`);
+  const hashCode = hashCodeOf(hash.toLowerCase());
+  if (hashCode === undefined) throw rpcError('ipfs-rpc/bad-option', `unrecognized hash function: "${hash}"`);
+  if (hash !== 'sha2-256' && version === 0 && query.has('cid-version')) {
+    throw rpcError('ipfs-rpc/bad-option', 'CIDv0 only supports sha2-256');
   }
   for (const name of unsupportedFlags) {
     if (query.boolean(name, false)) throw unsupported(name);
@@ -101,12 +147,14 @@ function addOptions(query: Query): AddOptions {
   for (const name of unsupportedValues) {
     if (query.text(name, '') !== '') throw unsupported(name);
   }
+  // Another hash than version 0 has makes it version 1, as in Kubo.
+  const format: CidFormat = { version: hash === 'sha2-256' ? version : 1, hashCode };
   return {
-    cidVersion,
-    ...(query.has('raw-leaves') ? { rawLeaves: query.boolean('raw-leaves', false) } : {}),
+    format,
+    rawLeaves: query.has('raw-leaves') ? query.boolean('raw-leaves', false) : format.version === 1,
     chunker: query.text('chunker', ''),
-    trickle: query.boolean('trickle', false),
-    wrapWithDirectory: query.boolean('wrap-with-directory', false),
+    isTrickle: query.boolean('trickle', false),
+    wraps: query.boolean('wrap-with-directory', false),
   };
 }
 

@@ -1,0 +1,89 @@
+/** Tokens that count no more: kept on each member by itself, told by the one that was asked to the others. */
+import { OperatingError } from '../base/index.ts';
+import { methods, type PeerId, type RevocationAnswer, type RevokedToken } from '../model/index.ts';
+import { failureText, type MemberCallDeps, memberTimeoutMs } from './members-api.ts';
+import type { CallOptions, RevocationFile } from './ports.ts';
+
+/** Some hundred bytes each. Only those of tokens that never expire stay. */
+const tokensMax = 20_000;
+/** Clocks of members differ: a token stays on the list for this long after it has expired. */
+const keptSeconds = 3600;
+
+export interface RevocationsDeps extends MemberCallDeps {
+  /** Absent: the list is forgotten when the peer stops. */
+  readonly revocationFile?: RevocationFile;
+}
+
+export class Revocations {
+  readonly #self: PeerId;
+  readonly #deps: RevocationsDeps;
+  #tokens: ReadonlyMap<string, RevokedToken> = new Map();
+  /** Saves follow each other. */
+  #saved: Promise<void> = Promise.resolve();
+
+  constructor(self: PeerId, deps: RevocationsDeps) {
+    this.#self = self;
+    this.#deps = deps;
+  }
+
+  /** Remembers the list of an earlier life. Throws `config/bad-file`. */
+  async start(): Promise<void> {
+    this.#tokens = byHash((await this.#deps.revocationFile?.read()) ?? []);
+  }
+
+  has(hash: string): boolean {
+    return this.#tokens.has(hash);
+  }
+
+  /** See `ClusterApi.revokeTokenLocal`. */
+  async add(token: RevokedToken): Promise<void> {
+    const done = this.#saved.then(() => this.#add(token));
+    this.#saved = done.catch(() => {});
+    await done;
+  }
+
+  /** See `ClusterApi.revokeToken`. */
+  async addEverywhere(token: RevokedToken, call: CallOptions): Promise<RevocationAnswer> {
+    await this.add(token);
+    const { rpc, consensus } = this.#deps;
+    const missed: Record<PeerId, string> = {};
+    const members = (await consensus.peers()).filter((peer) => peer !== this.#self).toSorted();
+    const failures = await Promise.all(
+      members.map(async (peer) => {
+        try {
+          await rpc.call(peer, methods.Cluster.RevokeToken, token, { timeoutMs: memberTimeoutMs, ...call });
+          return undefined;
+        } catch (error) {
+          return failureText(error);
+        }
+      }),
+    );
+    for (const [i, peer] of members.entries()) {
+      const failure = failures[i];
+      if (failure !== undefined) missed[peer] = failure;
+    }
+    return { missed };
+  }
+
+  async #add(token: RevokedToken): Promise<void> {
+    if (!/^[0-9a-f]{64}$/.test(token.hash)) {
+      throw new OperatingError('cluster/bad-token', 'Cannot revoke a token: expected the SHA-256 of its text in hex');
+    }
+    if (this.#tokens.has(token.hash)) return;
+    const nowSeconds = Number(this.#deps.clock.wallNanos() / 1_000_000_000n);
+    const kept = [...this.#tokens.values()].filter(
+      ({ expires }) => expires === 0 || expires + keptSeconds > nowSeconds,
+    );
+    if (kept.length >= tokensMax) {
+      const text = `Cannot revoke a token: ${tokensMax} are revoked already; change the passwords that signed them`;
+      throw new OperatingError('cluster/revocations-full', text);
+    }
+    const tokens = [...kept, token];
+    await this.#deps.revocationFile?.save(tokens);
+    this.#tokens = byHash(tokens);
+  }
+}
+
+function byHash(tokens: readonly RevokedToken[]): ReadonlyMap<string, RevokedToken> {
+  return new Map(tokens.map((token) => [token.hash, token]));
+}

@@ -1,0 +1,2 @@
+/** Hash functions of multihashes: names, codes, digests. */
+export { digestOf, digestSizeMin, hashCodeOf, hashNameOf, isStrong } from './hashes.ts';

@@ -1,0 +1,8 @@
+/** All parsers under fuzz. */
+import type { FuzzTarget } from '../target.ts';
+import { fileTargets } from './files.ts';
+import { httpTargets } from './http.ts';
+import { modelTargets } from './model.ts';
+import { streamTargets } from './streams.ts';
+
+export const targets: readonly FuzzTarget[] = [...modelTargets, ...streamTargets, ...fileTargets, ...httpTargets];
