@@ -17,6 +17,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   multihash: ['base'],
   unixfs: ['base', 'multihash'],
   'model/config': ['base', 'model'],
+  plain: ['base', 'model'],
   model: ['base'],
   'core/*': ['base', 'model'],
   cluster: ['base', 'model', 'model/config', 'core/allocate', 'core/heal', 'core/track', 'core/metrics'],
@@ -29,6 +30,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   bitswap: ['base', 'multihash'],
   'http/dial': ['base', 'model', 'cluster/ports', 'http/kit', 'io/p2p'],
   'http/*': ['base', 'model', 'model/config', 'cluster/ports', 'http/kit'],
+  'client/plain': ['base', 'model', 'plain', 'client'],
   client: ['base', 'model'],
   'cmd/ctl': ['base', 'model', 'client', 'http/dial'],
   'cmd/*': [
@@ -44,12 +46,12 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     'http/*',
     'client',
   ],
-  embed: ['base', 'model', 'model/config', 'cluster/ports', 'io/config', 'cmd/service/assemble'],
+  embed: ['base', 'model', 'model/config', 'plain', 'cluster/ports', 'io/config', 'cmd/service/assemble'],
   // What knows the world only as ports. No other room of io is like that.
   sim: ['base', 'model', 'core/*', 'cluster', 'cluster/ports', 'io/consensus', 'io/rpc', 'io/monitor', 'io/inform'],
   testing: ['base', 'model', 'model/config', 'embed', 'sim'],
   // The package's own entry.
-  '.': ['base', 'model', 'model/config', 'client', 'embed', 'testing'],
+  '.': ['base', 'model', 'model/config', 'plain', 'embed', 'testing'],
 };
 
 /** Files besides `index.ts` that other rooms may import. */
@@ -281,9 +283,9 @@ function isDocumented(file: string, name: string): boolean {
   return passed === undefined || isDocumented(passed.to, name);
 }
 
-/** Started by somebody from outside. */
+/** Started by somebody from outside, or put in the place of a library by `tools/build.ts`. */
 const isEntry = (path: string): boolean =>
-  /^index\.ts$|\/index\.ts$|^cmd\/\w+\/(main|bin)\.ts$|^sim\/main\.ts$/.test(path);
+  /^index\.ts$|\/index\.ts$|^cmd\/\w+\/(main|bin)\.ts$|^sim\/main\.ts$|-as-text\.ts$/.test(path);
 
 /** Everything that imports from `src`: tests, benchmarks and tools as well. */
 const users: readonly Import[] = [
