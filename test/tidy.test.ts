@@ -283,9 +283,9 @@ function isDocumented(file: string, name: string): boolean {
   return passed === undefined || isDocumented(passed.to, name);
 }
 
-/** Started by somebody from outside. */
+/** Started by somebody from outside, or put in the place of a library by `tools/build.ts`. */
 const isEntry = (path: string): boolean =>
-  /^index\.ts$|\/index\.ts$|^cmd\/\w+\/(main|bin)\.ts$|^sim\/main\.ts$/.test(path);
+  /^index\.ts$|\/index\.ts$|^cmd\/\w+\/(main|bin)\.ts$|^sim\/main\.ts$|-as-text\.ts$/.test(path);
 
 /** Everything that imports from `src`: tests, benchmarks and tools as well. */
 const users: readonly Import[] = [

@@ -26,9 +26,14 @@ test('the body is that of Go and Kubo clients, byte for byte', async () => {
   const bodyOf = (name: string): string => recorded.find((found) => found.name === name)?.request.body ?? '';
   const directory = bodyOf('add-directory');
   assert.match(directory, /filename="dir%2Fsub"/);
-  const files = [
-    ...directory.matchAll(/filename="([^"]*)"\r\nContent-Type: application\/octet-stream\r\n\r\n([^-]*?)\r\n--/g),
-  ].map(([, path = '', content = '']) => ({ path: decodeURIComponent(path), content }));
+  const part = /filename="([^"]*)"\r\nContent-Type: application\/(octet-stream|symlink)\r\n\r\n([^-]*?)\r\n--/g;
+  const files = [...directory.matchAll(part)].map(
+    ([, path = '', type = '', content = '']): UploadEntry => ({
+      path: decodeURIComponent(path),
+      kind: type === 'symlink' ? 'symlink' : 'file',
+      content,
+    }),
+  );
   assert.ok(files.length > 1);
   assert.equal(await textOf(files), directory);
   assert.equal(await textOf([{ path: 'hello.txt', content: 'hello cluster\n' }]), bodyOf('add-file-default'));
