@@ -51,6 +51,9 @@ const daemon: BuildOptions = {
   external: ['classic-level'],
 };
 
+/** The same with libp2p in a chunk of its own: few addresses need it, and every start would pay for it. */
+const ctl: BuildOptions = { ...program('ctl', 'bin.ts'), splitting: true, metafile: true };
+
 /** `ipfs-cluster/client` in one file without dependencies, which a browser loads as it is. */
 const client: BuildOptions = {
   ...shared,
@@ -92,7 +95,7 @@ function copyPage(): void {
 
 const programs = [
   { file: 'service/main.js', options: daemon },
-  { file: 'ctl/main.js', options: program('ctl', 'bin.ts') },
+  { file: 'ctl/main.js', options: ctl },
   { file: 'follow/main.js', options: program('follow', 'main.ts') },
   { file: '../client.js', options: client },
 ];

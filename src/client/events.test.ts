@@ -23,8 +23,9 @@ function scripted(answers: readonly Answer[], asked: string[]): Transport {
       body: (async function* () {
         for (const piece of pieces) yield new TextEncoder().encode(piece);
         if (end === 'break') throw new Error('broken');
-        if (end === 'hang')
-          await new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
+        if (end !== 'hang') return;
+        signal?.throwIfAborted();
+        await new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason)));
       })(),
     };
   };
