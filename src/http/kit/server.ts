@@ -206,6 +206,8 @@ function take(request: IncomingMessage, response: CountedResponse, limits: HttpL
   // A connection that breaks is told by `close`; its error has no other listener.
   request.on('error', () => {});
   response.on('error', () => {});
+  // Node's parser drops what came with a request for another protocol, which it does not get.
+  if (request.headers.upgrade !== undefined) response.shouldKeepAlive = false;
   if (limits.writeTimeoutMs > 0) endAfter(limits.writeTimeoutMs, request, response);
   if (request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined) {
     response.once('finish', () => dropRest(request));
