@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { type PeerState, pin, waitFor } from '../../src/cmd/service/demo/cluster-api.ts';
 import { addText } from '../../src/cmd/service/demo/content.ts';
+import { answersTo, httpForms } from '../support/http-forms.ts';
 import { type Answer, comparableHeaders, readExchanges, recordedHeaders, send } from '../support/rest-vectors.ts';
 import { makeContent, settled } from './content.ts';
 import { type Scene, startScene, waitLimitMs } from './peers.ts';
@@ -70,6 +71,13 @@ function withSecondPeer(body: string): string {
 }
 
 const members = 'under CRDT the members are who sends metrics; under Raft a silent peer stays one';
+
+/** None is left without an end; `interop/http-forms-go` asks a Go peer the same. */
+describe('requests of all forms', () => {
+  for (const form of httpForms) {
+    it(form.name, async () => assert.equal(await answersTo(form, scene.first.apiUrl), form.ours));
+  }
+});
 
 describe('basic', async () => {
   await replay({
