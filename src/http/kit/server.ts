@@ -177,12 +177,17 @@ function take(request: IncomingMessage, response: CountedResponse, limits: HttpL
   request.on('error', () => {});
   response.on('error', () => {});
   if (limits.writeTimeoutMs > 0) endAfter(limits.writeTimeoutMs, request, response);
-  if (request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined) {
+  if (hasBody(request)) {
     response.once('finish', () => dropRest(request));
     linger(request, response);
   }
   if (request.headers.host === undefined && request.httpVersion === '1.1') refuseHostless(response);
   else next(request, response);
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  const { 'content-length': length = '0' } = headers;
+  return length !== '0' || headers['transfer-encoding'] !== undefined;
 }
 
 function endAfter(timeMs: number, request: IncomingMessage, response: ServerResponse): void {
