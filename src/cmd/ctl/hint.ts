@@ -23,6 +23,10 @@ function hintForSilence(error: RequestError, { host, hasCredentials }: HintSitua
   if (/^\w+ "[^"]*": Get "/.test(message)) return undefined;
   if (message.includes('connect: connection refused'))
     return `nothing listens there: is the peer running ("ipfs-cluster-service daemon")? --host names another address than ${host}`;
+  if (message.includes('incoming message was too large'))
+    return 'this peer is in a private network: --secret takes the secret in section cluster of its service.json';
+  if (message.includes('does not use the same cluster secret'))
+    return '--secret is not the one in section cluster of the service.json of that peer';
   if (message.includes('connect: no such file or directory'))
     return `no socket is there: is the peer running, and does it listen on that path? --host is ${host}`;
   if (message.includes('connect: permission denied')) return 'you may not open this socket; its owner or root may';
