@@ -161,7 +161,6 @@ const scenes: readonly { readonly title: string; readonly commands: readonly (re
       ['pin', 'rm', '--no-status', oneCid],
       ['pin', 'rm', '--no-status', `/ipfs/${rawCid}`],
       ['pin', 'rm', 'foo'],
-      ['ipfs', 'gc'],
     ],
   },
 ];
