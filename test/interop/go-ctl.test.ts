@@ -9,6 +9,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { CarWriter } from '@ipld/car';
 import { CID } from 'multiformats/cid';
 import { waitFor } from '../../src/cmd/service/demo/cluster-api.ts';
@@ -331,6 +332,19 @@ describe('the Go ctl at our peers and at Go peers', { skip }, () => {
 
   test('TLS and credentials', async () => {
     const secure = ['--https', '--no-check-certificate'];
+    // What the first peer has acknowledged comes to the second a little later.
+    for (const cluster of [ours, go]) {
+      const [, second] = await waitFor(
+        async () => [
+          await ctl(cluster, 0, ['pin', 'ls']),
+          await ctl(cluster, 1, ['--basic-auth', credentials, '--no-check-certificate', 'pin', 'ls']),
+        ],
+        ([one, other]) => isDeepStrictEqual(one && stable(cluster, one), other && stable(cluster, other)),
+        (both) => both.map(({ stdout }) => stdout).join(),
+        limitMs,
+      );
+      assert.equal(second?.exit, 0);
+    }
     for (const argv of [
       ['--basic-auth', credentials, '--no-check-certificate', 'id'],
       ['--basic-auth', credentials, '--no-check-certificate', 'pin', 'ls'],
@@ -345,6 +359,30 @@ describe('the Go ctl at our peers and at Go peers', { skip }, () => {
     ]) {
       await compare(argv, 1);
     }
+  });
+
+  test('the Go follow program, pointed at a peer', async () => {
+    const program = join(goPrograms ?? '', 'ipfs-cluster-follow');
+    const config = ['--config', join(folder, 'follow'), 'test'];
+    const follow = (words: readonly string[], apiUrl: string): Promise<Ran> =>
+      new Promise((resolve) => {
+        const env = {
+          ...process.env,
+          CLUSTER_RESTAPI_HTTPLISTENMULTIADDRESS: apiUrl.replace('http://127.0.0.1:', '/ip4/127.0.0.1/tcp/'),
+          CLUSTER_IPFSHTTP_NODEMULTIADDRESS: '/ip4/127.0.0.1/tcp/1',
+        };
+        execFile(program, [...config, ...words], { env, timeout: limitMs }, (error, stdout) => {
+          resolve({ exit: error === null ? 0 : Number(error.code), stdout, stderr: '' });
+        });
+      });
+    // Nobody is asked for the configuration.
+    assert.equal((await follow(['init', 'http://127.0.0.1:1/none'], '')).exit, 0);
+    const [our, their] = await Promise.all(
+      [ours, go].map(async (cluster) => stable(cluster, await follow(['list'], cluster.members[0]?.apiUrl ?? ''))),
+    );
+    assert.deepEqual(our, their);
+    assert.match(JSON.stringify(our), /pinned +Qm/);
+    assert.match((await follow(['info'], ours.members[0]?.apiUrl ?? '')).stdout, /^Cluster Peer online: true$/m);
   });
 
   test('health bandwidth, in form', async () => {
