@@ -34,7 +34,8 @@ interface Way {
 /** A stream for each request, on one connection. What a `/dnsaddr` stands for is tried in order. */
 export function libp2pTransport({ address }: Libp2pEndpoint, options: Libp2pTransportOptions): Libp2pTransport {
   let way: Way | undefined;
-  const transport: Transport = async ({ method, path, headers, body, signal }) => {
+  const transport: Transport = async (request) => {
+    const { method, path, headers, signal } = request;
     let peer = peerIdOfMultiaddr(address) ?? address;
     try {
       let connection: Duplex;
@@ -42,7 +43,7 @@ export function libp2pTransport({ address }: Libp2pEndpoint, options: Libp2pTran
       else connection = await way.dialer.connect(signal);
       peer = way.peer;
       const sent = { method, path, headers: { Host: peer, ...headers }, createConnection: () => connection };
-      return await exchange(httpRequest({ ...sent, ...(signal === undefined ? {} : { signal }) }), body);
+      return await exchange(httpRequest({ ...sent, ...(signal === undefined ? {} : { signal }) }), request);
     } catch (error) {
       const text = signal?.aborted === true ? abortText(signal) : errorMessage(error);
       const cause = new OperatingError('ctl/transport', text, { cause: error });
@@ -72,7 +73,7 @@ async function firstWay(
       return [{ peer, dialer }, await dialer.connect(signal)];
     } catch (error) {
       await dialer.close();
-      failure = dialFailure(error, peer, one);
+      failure = dialFailure(error, one, secret !== null);
       if (signal?.aborted === true) break;
     }
   }
@@ -80,19 +81,19 @@ async function firstWay(
 }
 
 /** As the Go client tells it. Source: go-libp2p `p2p/net/swarm` `DialError`. */
-function dialFailure(error: unknown, peer: PeerId, address: Multiaddr): unknown {
+function dialFailure(error: unknown, address: Multiaddr, hasSecret: boolean): unknown {
   const code = errorCode(error);
   if (code !== 'p2p/unreachable' && code !== 'p2p/wrong-secret') return error;
-  const [, ip = '', , port = ''] = address.split('/').slice(1);
   const reason = errorMessage(error).replace(/^Cannot connect to \S+ at "[^"]*": /, '');
+  const [, ip = '', , port = ''] = address.split('/').slice(1);
   const host = ip.includes(':') ? `[${ip}]` : ip;
-  const problem =
-    reason === 'connection refused'
-      ? `dial tcp${address.startsWith('/ip6/') ? '6' : '4'} ${host}:${port}: connect: ${reason}`
-      : reason.replace(
-          /^Message length too long.*/,
-          'failed to negotiate security protocol: incoming message was too large',
-        );
-  const text = `failed to dial: failed to dial ${peer}: all dials failed\n  * [${address.replace(/\/p2p\/.*/, '')}] ${problem}`;
+  let problem = reason;
+  if (reason === 'connection refused')
+    problem = `dial tcp${address.startsWith('/ip6/') ? '6' : '4'} ${host}:${port}: connect: ${reason}`;
+  // What a private network sends looks like noise, and breaks off in many ways.
+  else if (!hasSecret && !/^connection |^no answer|identity key|peer id/i.test(reason))
+    problem = 'failed to negotiate security protocol: incoming message was too large';
+  const dialled = address.replace(/\/p2p\/.*/, '');
+  const text = `failed to dial: failed to dial ${peerIdOfMultiaddr(address)}: all dials failed\n  * [${dialled}] ${problem}`;
   return new OperatingError('ctl/dial', text, { cause: error });
 }
