@@ -15,7 +15,7 @@ const headBytesMax = 65_536;
 const connectTimeoutMs = 10_000;
 
 /** Commands whose answers can be large, below `/api/v0`. */
-const bulkCommands: ReadonlySet<string> = new Set(['cat', 'get', 'dag/export', 'block/get']);
+const bulkCommands: ReadonlySet<string> = new Set(['cat', 'get', 'dag/export']);
 
 /** Whether an answer is worth a connection of its own: a large one may come, and a client that knows chunks gets it. */
 export function isBulk(command: readonly string[] | undefined, request: IncomingMessage): boolean {
