@@ -581,6 +581,18 @@ test('PinTracker recoverAll goes on past failed items (R7)', async (t) => {
   assert.equal(b.ipfs.held.size, 4);
 });
 
+test('PinTracker recoverAll ends without an error when IPFS cannot be listed, and all is found when it is up', async (t) => {
+  const b = await bench(t);
+  b.pin(pinOf(cidNumber(1)));
+  await settle();
+  b.ipfs.held.clear();
+  b.ipfs.setUp(false);
+  assert.deepEqual(await collect(b.tracker.recoverAll()), []);
+  b.ipfs.setUp(true);
+  await settle();
+  assert.equal(b.ipfs.held.size, 1);
+});
+
 test('PinTracker: one pin that never ends does not hold up the others, and stopping ends it', async (t) => {
   const b = await bench(t);
   let aborted = 0;

@@ -2,47 +2,49 @@
  * The client's transport over Node's HTTP: TCP, TLS and unix sockets, with trailers, proxies from the environment, and
  * failures worded as the Go client words them.
  */
+import { lookup as systemLookup } from 'node:dns';
 import { Agent, type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest, Agent as TlsAgent } from 'node:https';
+import type { LookupFunction } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { errorCode, errorMessage, OperatingError } from '../../base/index.ts';
-import { type Transport, type TransportRequest, unreachable } from '../../client/index.ts';
+import { type Transport, type TransportRequest, type TransportResponse, unreachable } from '../../client/index.ts';
 import type { Endpoint } from './endpoint.ts';
+
+/** What Node's HTTP reaches by itself. */
+export type HttpEndpoint = Exclude<Endpoint, { readonly kind: 'libp2p' }>;
 
 export interface NodeTransportOptions {
   /** Check the server's certificate. Default true. */
   readonly isCertificateChecked?: boolean;
   /** Where `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` are looked up. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Finds the addresses of a name. Default: as the system does. */
+  readonly lookup?: typeof systemLookup;
 }
 
 /** A transport to one endpoint. Connections are kept for the next request and do not keep the process alive. */
-export function nodeTransport(endpoint: Endpoint, options: NodeTransportOptions = {}): Transport {
+export function nodeTransport(endpoint: HttpEndpoint, options: NodeTransportOptions = {}): Transport {
   const agent = agentFor(endpoint, options);
   const base = baseUrl(endpoint);
   return async (request) => {
     const url = base + request.path;
     try {
-      const response = await send(endpoint, agent, request);
-      return {
-        status: response.statusCode ?? 0,
-        body: response,
-        streamErrors: () => streamErrors(response.rawTrailers),
-      };
+      return await exchange(open(endpoint, agent, request, options.lookup ?? systemLookup), request.body);
     } catch (error) {
       throw unreachable(request.method, url, inGoWords(error, endpoint, request.signal));
     }
   };
 }
 
-function baseUrl(endpoint: Endpoint): string {
+function baseUrl(endpoint: HttpEndpoint): string {
   if (endpoint.kind === 'unix') return 'http://restapi';
   const host = endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host;
   return `${endpoint.isTls ? 'https' : 'http'}://${host}:${endpoint.port}`;
 }
 
-function agentFor(endpoint: Endpoint, options: NodeTransportOptions): Agent {
+function agentFor(endpoint: HttpEndpoint, options: NodeTransportOptions): Agent {
   const proxyEnv =
     endpoint.kind === 'tcp' && !isLoopback(endpoint.host) && options.environment !== undefined
       ? { proxyEnv: options.environment }
@@ -56,14 +58,36 @@ function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127\.[0-9.]+$/.test(host);
 }
 
-function send(endpoint: Endpoint, agent: Agent, request: TransportRequest): Promise<IncomingMessage> {
-  const { method, path, headers, body, signal } = request;
-  const where = endpoint.kind === 'unix' ? { socketPath: endpoint.path } : { host: endpoint.host, port: endpoint.port };
+function open(
+  endpoint: HttpEndpoint,
+  agent: Agent,
+  request: TransportRequest,
+  lookup: typeof systemLookup,
+): ClientRequest {
+  const { method, path, headers, signal } = request;
+  const where =
+    endpoint.kind === 'unix'
+      ? { socketPath: endpoint.path }
+      : { host: endpoint.host, port: endpoint.port, lookup: lookupOf(endpoint.family, lookup), autoSelectFamily: true };
   const options = { ...where, agent, method, path, headers, ...(signal === undefined ? {} : { signal }) };
+  return endpoint.kind === 'tcp' && endpoint.isTls ? httpsRequest(options) : httpRequest(options);
+}
+
+/** All addresses of the family: connecting tries one after the other, which it does for 0 only when it is told the family itself. */
+function lookupOf(family: 0 | 4 | 6, lookup: typeof systemLookup): LookupFunction {
+  return (host, options, found) => lookup(host, { ...options, family }, found);
+}
+
+/** Sends the body; resolves when the head of the answer is there. Rejects with what Node says. */
+export function exchange(outgoing: ClientRequest, body: TransportRequest['body']): Promise<TransportResponse> {
   return new Promise((resolve, reject) => {
-    const isTls = endpoint.kind === 'tcp' && endpoint.isTls;
-    const outgoing: ClientRequest = isTls ? httpsRequest(options) : httpRequest(options);
-    outgoing.once('response', resolve);
+    outgoing.once('response', (response: IncomingMessage) =>
+      resolve({
+        status: response.statusCode ?? 0,
+        body: response,
+        streamErrors: () => streamErrors(response.rawTrailers),
+      }),
+    );
     // An answer that comes before all is sent ends the sending, which is no failure.
     outgoing.on('error', reject);
     if (body === undefined || typeof body === 'string') outgoing.end(body);
@@ -79,22 +103,24 @@ function streamErrors(rawTrailers: readonly string[]): string[] {
   return errors;
 }
 
+/** Why an exchange was given up, in Go's words. */
+export function abortText(signal: AbortSignal): string {
+  const isTimeout = signal.reason instanceof Error && signal.reason.name === 'TimeoutError';
+  return isTimeout ? 'context deadline exceeded (Client.Timeout exceeded while awaiting headers)' : 'context canceled';
+}
+
 /** Scripts match these texts. */
-function inGoWords(error: unknown, endpoint: Endpoint, signal: AbortSignal | undefined): OperatingError {
+function inGoWords(error: unknown, endpoint: HttpEndpoint, signal: AbortSignal | undefined): OperatingError {
   return new OperatingError('ctl/transport', goText(error, endpoint, signal), { cause: error });
 }
 
-function goText(error: unknown, endpoint: Endpoint, signal: AbortSignal | undefined): string {
-  if (signal?.aborted === true) {
-    const isTimeout = signal.reason instanceof Error && signal.reason.name === 'TimeoutError';
-    return isTimeout
-      ? 'context deadline exceeded (Client.Timeout exceeded while awaiting headers)'
-      : 'context canceled';
-  }
+function goText(error: unknown, endpoint: HttpEndpoint, signal: AbortSignal | undefined): string {
+  if (signal?.aborted === true) return abortText(signal);
   const code = errorCode(error);
   const dial = endpoint.kind === 'unix' ? `dial unix ${endpoint.path}` : `dial tcp ${endpoint.host}:${endpoint.port}`;
   if (code === 'ECONNREFUSED') return `${dial}: connect: connection refused`;
   if (code === 'ENOENT') return `${dial}: connect: no such file or directory`;
+  if (code === 'EACCES') return `${dial}: connect: permission denied`;
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `${dial}: lookup failed: no such host`;
   if (code === 'EPROTO' || code === 'ERR_SSL_WRONG_VERSION_NUMBER') {
     return 'http: server gave HTTP response to HTTPS client';

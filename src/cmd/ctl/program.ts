@@ -18,7 +18,7 @@ import {
 import { commands, groups, programName as name } from './commands.ts';
 import { complete } from './completion/complete.ts';
 import { placeOf } from './completion/place.ts';
-import { clientOf, encodingOf, globalOptions, situationOf } from './globals.ts';
+import { type Connected, connectionOf, encodingOf, globalOptions, situationOf } from './globals.ts';
 import { hintFor } from './hint.ts';
 import { commanderOf, type Parsed, parseOptions, UsageFailure } from './options.ts';
 import { type Paint, paintFor } from './paint.ts';
@@ -68,9 +68,11 @@ async function runCommand(
   const { io, statusLine } = statusLineOf(world, () => performance.now());
   const paint = paintFor(io.isTerminal.stderr, io.environment);
   let encoding: Encoding = 'text';
+  let connected: Connected | undefined;
   try {
     encoding = encodingOf(globals);
-    const client = clientOf(io, globals);
+    connected = connectionOf(io, globals);
+    const { client } = connected;
     const warn = (line: string): void => io.stderr(`${paint('busy', 'warning')}: ${line}\n`);
     checkArguments(command, args, warn);
     await command.run({ io, encoding, client, print: printerOf(io, encoding), warn, statusLine }, args, values);
@@ -87,6 +89,7 @@ async function runCommand(
     return error instanceof LocalFailure ? error.exitCode : 1;
   } finally {
     statusLine.clear();
+    await connected?.close();
   }
 }
 
@@ -96,7 +99,7 @@ function printHint(io: CtlIo, hint: string | undefined, paint: Paint): void {
 
 async function completeWords(io: CtlIo, words: readonly string[]): Promise<number> {
   const place = placeOf(words, { commands, groups, globalOptions });
-  await complete(io, place, () => clientOf(io, parseOptions(globalOptions, place.globals).values));
+  await complete(io, place, () => connectionOf(io, parseOptions(globalOptions, place.globals).values));
   return 0;
 }
 
