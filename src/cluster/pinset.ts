@@ -145,6 +145,7 @@ class StoredPinset implements PinsetState {
   /** Those that expire have their keys, and the store says so. */
   #isIndexed: boolean;
   #restoredTag: Uint8Array | undefined;
+  #version = 0;
   /** Since somebody has asked for kinds. Replaced with the state. */
   #kinds: LiveKinds | undefined;
 
@@ -213,6 +214,10 @@ class StoredPinset implements PinsetState {
     }
   }
 
+  version(): number {
+    return this.#version;
+  }
+
   stored(key: Uint8Array): StoredPin | undefined {
     const value = this.#store.get(pinKeyOfStateKey(this.#progress.namespace, key));
     return value === undefined ? undefined : this.#readable(() => new StoredPin(key, value));
@@ -267,6 +272,7 @@ class StoredPinset implements PinsetState {
     const progress = { namespace, applied, count };
     await this.#store.batch([progressOp(progress), syncedOp(applied), expiryVersionOp], { durable: true });
     this.#progress = progress;
+    this.#version += 1;
     this.#synced = applied;
     this.#isWhole = true;
     this.#isIndexed = true;
@@ -306,6 +312,7 @@ class StoredPinset implements PinsetState {
     ops.push(progressOp(progress));
     await this.#store.batch(ops, { durable: false });
     this.#progress = progress;
+    if (changed.length > 0) this.#version += 1;
     this.#isIndexed = true;
     this.#tellKinds(changed, before);
     for (const { type, pin } of changed) {
@@ -351,6 +358,7 @@ class StoredPinset implements PinsetState {
     const tagOp: DatastoreOp = { type: 'put', key: restoredKey, value: tag };
     await this.#store.batch([progressOp(progress), tagOp, syncedOp(applied), expiryVersionOp], { durable: true });
     this.#progress = progress;
+    this.#version += 1;
     this.#synced = applied;
     this.#isWhole = true;
     this.#isIndexed = true;

@@ -2,6 +2,7 @@
 import type { ClusterApi } from '../../cluster/ports.ts';
 import type { Time } from '../../model/index.ts';
 import type { ApiCall } from '../kit/index.ts';
+import type { SharedLists } from './shared-lists.ts';
 
 /** What all handlers answer from. */
 export interface ContextDeps {
@@ -10,9 +11,9 @@ export interface ContextDeps {
 }
 
 /** A request with what it is answered from. */
-export type Context = ApiCall & ContextDeps;
+export type Context = ApiCall & ContextDeps & { readonly sharedLists: SharedLists };
 
 /** The call itself, which then has both. */
-export function createContext(call: ApiCall, { cluster, now }: ContextDeps): Context {
-  return Object.assign(call, { cluster, now });
+export function createContext(call: ApiCall, { cluster, now }: ContextDeps, sharedLists: SharedLists): Context {
+  return Object.assign(call, { cluster, now, sharedLists });
 }

@@ -1,6 +1,6 @@
 /** Pins: status, pin, unpin, recover, allocations. Source: Go `api/rest/restapi.go`. */
 import { errorCode, errorMessage, utf8Encode } from '../../base/index.ts';
-import type { PinPage, PinPageRequest } from '../../cluster/ports.ts';
+import type { ClusterApi, PinPage, PinPageRequest } from '../../cluster/ports.ts';
 import {
   allocationExplanationJson,
   Cid,
@@ -24,6 +24,7 @@ import {
 import type { Context } from './context.ts';
 import { asRefusal, readPage, readPlace, readSearch } from './page.ts';
 import { type ListEnd, RequestError, readFlag, sendChunks, sendItems, sendJson } from './reply.ts';
+import type { ListChunk } from './shared-lists.ts';
 
 /** `GET /pins`: of all peers or this one, filtered by status, or just the given CIDs. */
 export function getPins(context: Context): Promise<unknown> {
@@ -160,15 +161,39 @@ async function* printPins(
   end: ListEnd,
 ): AsyncIterable<Uint8Array> {
   if (isLinearizable) await confirm(context);
+  const { cluster, sharedLists } = context;
+  const chunks = sharedLists.read({
+    name: `allocations ${types}`,
+    version: () => cluster.pinsetVersion(),
+    walk: (after) => walkPins(cluster, types, after),
+  });
+  for await (const { bytes, items } of chunks) {
+    end.items += items;
+    yield bytes;
+  }
+}
+
+async function* walkPins(
+  cluster: ClusterApi,
+  types: number,
+  after: Uint8Array | undefined,
+): AsyncGenerator<ListChunk, void> {
   const lines = new PinLines();
-  for await (const page of context.cluster.storedPins({ signal: context.signal })) {
+  let items = 0;
+  for await (const page of cluster.storedPins(after === undefined ? {} : { after })) {
+    let last: Uint8Array | undefined;
     for (const pin of page) {
       if ((types & pinTypeBits[pin.type]) === 0) continue;
       lines.add(pin);
-      end.items += 1;
-      if (lines.isFull) yield lines.take();
+      items += 1;
+      last = pin.key;
+      if (!lines.isFull) continue;
+      yield { bytes: lines.take(), items, last };
+      items = 0;
     }
-    yield lines.take();
+    if (items === 0 || last === undefined) continue;
+    yield { bytes: lines.take(), items, last };
+    items = 0;
   }
 }
 

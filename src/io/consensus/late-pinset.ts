@@ -11,6 +11,8 @@ type PageOptions = Parameters<Pinset['pages']>[0];
  */
 export class LatePinset implements Pinset {
   #pinset: Pinset | undefined;
+  /** What `version` is more than that of the pinset: one that is opened anew counts from the start. */
+  #versionsBefore = 0;
   #isSuspended = false;
   #hasEnded = false;
   readonly #onDamaged: (error: unknown) => void;
@@ -20,6 +22,7 @@ export class LatePinset implements Pinset {
   }
 
   become(pinset: Pinset): void {
+    this.#versionsBefore += (this.#pinset?.version() ?? 0) + 1;
     this.#pinset = pinset;
     this.#isSuspended = false;
   }
@@ -51,6 +54,10 @@ export class LatePinset implements Pinset {
 
   storedPages(options?: StoredPagesOptions): AsyncGenerator<readonly StoredPin[], void, undefined> {
     return this.#paged((pinset) => pinset.storedPages(options));
+  }
+
+  version(): number {
+    return this.#versionsBefore + (this.#now()?.version() ?? 0);
   }
 
   expiring(options?: PageOptions): AsyncGenerator<readonly Pin[], void, undefined> {
