@@ -4,9 +4,7 @@
  */
 export { errorCode, type LogFields, type Logger, OperatingError, type Outcome, version } from './base/index.ts';
 export {
-  type AlertInfo,
   type CallLimits,
-  type CidLike,
   type Cluster,
   type ClusterEvents,
   type ClusterOptions,
@@ -15,15 +13,8 @@ export {
   type EmbeddedIpfs,
   type HttpDoor,
   type KuboIpfs,
-  type MemberInfo,
-  type PeerChoice,
-  type PeerInfo,
-  type PeerPinStatus,
-  type PinChoice,
-  type PinEntry,
   type PinningServiceDoor,
   type PinRequest,
-  type PinStatus,
   type ProxyDoor,
   type RaftTuning,
   type StatusOptions,
@@ -65,6 +56,18 @@ export {
   type TrackerStatus,
   type Version,
 } from './model/index.ts';
+export type {
+  AlertInfo,
+  CidLike,
+  MemberInfo,
+  PeerChoice,
+  PeerInfo,
+  PeerPinStatus,
+  PinChoice,
+  PinEntry,
+  PinSettings,
+  PinStatus,
+} from './plain/index.ts';
 export {
   createTestCluster,
   type Patience,

@@ -11,6 +11,8 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const pages = [
   'README.md',
+  'docs/adding.md',
+  'docs/client.md',
   'docs/library.md',
   'docs/openapi.md',
   'docs/pinning-service.md',
@@ -44,7 +46,7 @@ const fileOf = ({ page, line }: Example): string => `${page.replace(/\W+/g, '-')
 /** The package as its sources: `test/package.test.ts` is for what is built of them. */
 const withSources = (program: string): string =>
   program
-    .replaceAll("from 'ipfs-cluster/client'", `from '${join(root, 'src', 'client', 'index.ts')}'`)
+    .replaceAll("from 'ipfs-cluster/client'", `from '${join(root, 'src', 'client', 'plain', 'index.ts')}'`)
     .replaceAll("from 'ipfs-cluster'", `from '${join(root, 'src', 'index.ts')}'`);
 
 let folder = '';

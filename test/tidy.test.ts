@@ -17,6 +17,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   multihash: ['base'],
   unixfs: ['base', 'multihash'],
   'model/config': ['base', 'model'],
+  plain: ['base', 'model'],
   model: ['base'],
   'core/*': ['base', 'model'],
   cluster: ['base', 'model', 'model/config', 'core/allocate', 'core/heal', 'core/track', 'core/metrics'],
@@ -29,6 +30,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   bitswap: ['base', 'multihash'],
   'http/dial': ['base', 'model', 'cluster/ports', 'http/kit', 'io/p2p'],
   'http/*': ['base', 'model', 'model/config', 'cluster/ports', 'http/kit'],
+  'client/plain': ['base', 'model', 'plain', 'client'],
   client: ['base', 'model'],
   'cmd/ctl': ['base', 'model', 'client', 'http/dial'],
   'cmd/*': [
@@ -44,12 +46,12 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     'http/*',
     'client',
   ],
-  embed: ['base', 'model', 'model/config', 'cluster/ports', 'io/config', 'cmd/service/assemble'],
+  embed: ['base', 'model', 'model/config', 'plain', 'cluster/ports', 'io/config', 'cmd/service/assemble'],
   // What knows the world only as ports. No other room of io is like that.
   sim: ['base', 'model', 'core/*', 'cluster', 'cluster/ports', 'io/consensus', 'io/rpc', 'io/monitor', 'io/inform'],
   testing: ['base', 'model', 'model/config', 'embed', 'sim'],
   // The package's own entry.
-  '.': ['base', 'model', 'model/config', 'client', 'embed', 'testing'],
+  '.': ['base', 'model', 'model/config', 'plain', 'embed', 'testing'],
 };
 
 /** Files besides `index.ts` that other rooms may import. */
@@ -281,9 +283,9 @@ function isDocumented(file: string, name: string): boolean {
   return passed === undefined || isDocumented(passed.to, name);
 }
 
-/** Started by somebody from outside. */
+/** Started by somebody from outside, or put in the place of a library by `tools/build.ts`. */
 const isEntry = (path: string): boolean =>
-  /^index\.ts$|\/index\.ts$|^cmd\/\w+\/(main|bin)\.ts$|^sim\/main\.ts$/.test(path);
+  /^index\.ts$|\/index\.ts$|^cmd\/\w+\/(main|bin)\.ts$|^sim\/main\.ts$|-as-text\.ts$/.test(path);
 
 /** Everything that imports from `src`: tests, benchmarks and tools as well. */
 const users: readonly Import[] = [
@@ -319,6 +321,26 @@ test('no export is without a use', () => {
       }),
     );
   none(violations);
+});
+
+test('no dependency is without a use, and none of the published ones is for tests only', () => {
+  const { dependencies, devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  // Programs that are started, and types that the compiler finds by itself.
+  const unnamed = ['@biomejs/biome', '@types/'];
+  const textOf = (files: readonly string[]): string =>
+    files.map((file) => readFileSync(join(root, file), 'utf8')).join('\n');
+  const isTest = (file: string): boolean => file.endsWith('.test.ts');
+  const inSources = globSync('src/**/*.ts', { cwd: root });
+  const published = textOf(inSources.filter((file) => !isTest(file)));
+  const all =
+    published + textOf([...inSources.filter(isTest), ...globSync('{test,bench,tools}/**/*.ts', { cwd: root })]);
+  const unused = (names: object, text: string): string[] =>
+    Object.keys(names).filter(
+      (name) =>
+        !unnamed.some((start) => name.startsWith(start)) && !text.includes(`'${name}'`) && !text.includes(`'${name}/`),
+    );
+  assert.deepEqual(unused(dependencies, published), []);
+  assert.deepEqual(unused(devDependencies, all), []);
 });
 
 test('no file of the repository knows the machine it was written on', () => {

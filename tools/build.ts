@@ -51,6 +51,20 @@ const daemon: BuildOptions = {
   external: ['classic-level'],
 };
 
+/** The same with libp2p in a chunk of its own: few addresses need it, and every start would pay for it. */
+const ctl: BuildOptions = { ...program('ctl', 'bin.ts'), splitting: true, metafile: true };
+
+/** `ipfs-cluster/client` in one file without dependencies, which a browser loads as it is. */
+const client: BuildOptions = {
+  ...shared,
+  entryPoints: [{ in: 'src/client/plain/index.ts', out: 'client' }],
+  outdir: dist,
+  format: 'esm',
+  platform: 'browser',
+  alias: { '@multiformats/multiaddr': './src/client/plain/multiaddr-as-text.ts' },
+  target: 'es2023',
+};
+
 /** Newest change below a folder, in milliseconds since the epoch; 0 when it is not there. */
 function newest(folder: string): number {
   let latest = 0;
@@ -81,8 +95,9 @@ function copyPage(): void {
 
 const programs = [
   { file: 'service/main.js', options: daemon },
-  { file: 'ctl/main.js', options: program('ctl', 'bin.ts') },
+  { file: 'ctl/main.js', options: ctl },
   { file: 'follow/main.js', options: program('follow', 'main.ts') },
+  { file: '../client.js', options: client },
 ];
 
 if (flags.dist) rmSync(dist, { recursive: true, force: true });

@@ -56,8 +56,8 @@ export function createClient(options: ClientOptions = {}): Client {
   const exchange = new Exchange(transport, options);
   const get = <T>(path: string, json: Json<T>, call?: RequestOptions): Promise<T> =>
     exchange.object({ method: 'GET', path }, json, call);
-  const list = <T>(path: string, json: Json<T>, call?: RequestOptions): List<T> =>
-    exchange.list({ method: 'GET', path }, json, call);
+  const list = <T>(path: string, json: Json<T>, call?: RequestOptions & PageOptions): List<T> =>
+    exchange.list({ method: 'GET', path, ...(call?.limit === undefined ? {} : { pageSize: call.limit }) }, json, call);
   // What comes to the same when it is done twice.
   const put = <T>(path: string, json: Json<T>, call?: RequestOptions, body?: string): Promise<T> =>
     exchange.object({ method: 'POST', path, isRepeatable: true, ...(body === undefined ? {} : { body }) }, json, call);

@@ -73,6 +73,8 @@ export interface Call extends Omit<TransportRequest, 'headers' | 'signal'> {
   readonly isEndless?: boolean;
   /** Only failures are told at the end of the list, where they can be seen. */
   readonly endsSilently?: boolean;
+  /** Items at most of a page, which is given out when it is whole, and can be asked for again until then. */
+  readonly pageSize?: number;
 }
 
 const retryDelayMs = 200;
@@ -174,7 +176,7 @@ export class Exchange {
   ): AsyncGenerator<T, void> {
     const limits = this.#limits(options);
     const asked = this.hidesTrailers ? { ...call, path: withEndRecord(call.path) } : call;
-    let count = 0;
+    let given = 0;
     for (let attempt = 0; ; attempt += 1) {
       try {
         const response = await this.#send(asked, limits);
@@ -183,6 +185,9 @@ export class Exchange {
           throw notAList(response.status);
         }
         let end: EndRecord | undefined;
+        let count = 0;
+        // A peer that knows no pages sends more.
+        let held: T[] | undefined = call.pageSize === undefined ? undefined : [];
         for await (const { lines, isEnded } of linesOf(response.body)) {
           for (const line of lines) {
             end = endRecordOf(line);
@@ -190,23 +195,32 @@ export class Exchange {
             const isHalf = !isEnded && line.startsWith('{');
             const item = isHalf ? parsedLast(json, line) : parsed(json, line, response.status);
             count += 1;
+            if (held !== undefined && held.length < (call.pageSize ?? 0)) {
+              held.push(item);
+              continue;
+            }
+            given = count;
+            yield* held ?? [];
+            held = undefined;
             yield item;
           }
         }
-        if (end !== undefined && end.items !== count)
-          throw cut(`the peer has sent ${end.items} items, ${count} arrived`);
+        if (end !== undefined && end.items !== count) throw cut(`the peer has sent ${end.items} items, ${count} came`);
         const trailers = response.streamErrors();
         const errors = (end?.errors ?? trailers).filter((text) => text !== '');
         if (errors.length > 0) throw new RequestError('client/stream', errors.join('; '), { status: 500 });
+        given = count;
+        yield* held ?? [];
         // A peer tells success with an empty trailer.
-        const isToldWhole = end !== undefined || trailers.length > 0 || response.status === 204 || call.endsSilently;
-        result.complete = isToldWhole === true ? true : 'unknown';
+        const isTold =
+          end !== undefined || trailers.length > 0 || response.status === 204 || call.endsSilently === true;
+        result.complete = isTold ? true : 'unknown';
         result.next = end?.next;
         return;
       } catch (error) {
         result.complete = false;
         // What was given out once must not be given out again.
-        if (count > 0) throw this.#told(error, limits);
+        if (given > 0) throw this.#told(error, limits);
         await this.#again(call, error, attempt, limits);
         result.complete = undefined;
       }
@@ -223,7 +237,7 @@ export class Exchange {
 
   async #send(call: Call, { signal }: Limits): Promise<TransportResponse> {
     const request = async (authorization: string): Promise<TransportResponse> => {
-      const { isEndless: _, endsSilently: __, headers, ...rest } = call;
+      const { isEndless: _, endsSilently: __, pageSize: ___, headers, ...rest } = call;
       const response = await this.#transport({
         ...rest,
         headers: { ...headers, ...(authorization === '' ? {} : { Authorization: authorization }) },

@@ -9,6 +9,7 @@ export {
   type RequestOptions,
 } from './exchange.ts';
 export { type FailoverOptions, failoverTransport } from './failover.ts';
+export { systemClock } from './system.ts';
 export {
   type FetchTransportOptions,
   fetchTransport,

@@ -1,6 +1,7 @@
 /** The machine's time and randomness, where a caller gives no other. */
 import type { Clock, Random } from '../base/index.ts';
 
+/** `performance` and timers. */
 export const systemClock: Pick<Clock, 'now' | 'after'> = {
   now: () => performance.now(),
   after(delayMs, act) {
@@ -9,4 +10,5 @@ export const systemClock: Pick<Clock, 'now' | 'after'> = {
   },
 };
 
+/** `Math.random`. */
 export const systemRandom: Random = { integer: (limit) => Math.floor(Math.random() * limit) };

@@ -478,8 +478,8 @@ class ClusterPeer implements Peer {
     return this.#deps.consensus.pinset().storedPages(options);
   }
 
-  pinsetVersion(): number {
-    return this.#deps.consensus.pinset().version();
+  pinsetRevision(): object {
+    return this.#deps.consensus.pinset().revision();
   }
 
   async pinPage(request: PinPageRequest, call: CallOptions = {}): Promise<PinPage> {

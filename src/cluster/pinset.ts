@@ -145,7 +145,7 @@ class StoredPinset implements PinsetState {
   /** Those that expire have their keys, and the store says so. */
   #isIndexed: boolean;
   #restoredTag: Uint8Array | undefined;
-  #version = 0;
+  #revision = {};
   /** Since somebody has asked for kinds. Replaced with the state. */
   #kinds: LiveKinds | undefined;
 
@@ -214,8 +214,8 @@ class StoredPinset implements PinsetState {
     }
   }
 
-  version(): number {
-    return this.#version;
+  revision(): object {
+    return this.#revision;
   }
 
   stored(key: Uint8Array): StoredPin | undefined {
@@ -276,6 +276,7 @@ class StoredPinset implements PinsetState {
     this.#synced = applied;
     this.#isWhole = true;
     this.#isIndexed = true;
+    this.#revision = {};
     this.#kinds = undefined;
     this.#observer.onReplaced();
   }
@@ -314,6 +315,7 @@ class StoredPinset implements PinsetState {
     this.#progress = progress;
     if (changed.length > 0) this.#version += 1;
     this.#isIndexed = true;
+    if (changed.length > 0) this.#revision = {};
     this.#tellKinds(changed, before);
     for (const { type, pin } of changed) {
       if (type === 'pin') this.#observer.onPin(pin);
@@ -363,6 +365,7 @@ class StoredPinset implements PinsetState {
     this.#isWhole = true;
     this.#isIndexed = true;
     this.#restoredTag = copyBytes(tag);
+    this.#revision = {};
     this.#kinds = undefined;
     this.#observer.onReplaced();
     try {

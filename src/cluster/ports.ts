@@ -223,11 +223,8 @@ export interface Pinset {
    * short: it comes at once.
    */
   storedPages(options?: StoredPagesOptions): AsyncIterable<readonly StoredPin[]>;
-  /**
-   * Greater after each change: whoever reads the pinset now, or at any later time, sees all changes that were acknowledged before it was
-   * asked. Of this life of the peer only.
-   */
-  version(): number;
+  /** Another object after every change: what is read under one of them is the same, whenever it is read. */
+  revision(): object;
   /** One pin as it is stored, by its state key. */
   stored(key: Uint8Array): StoredPin | undefined;
   /**
@@ -512,8 +509,8 @@ export interface ClusterApi {
   pins(options?: { readonly signal?: AbortSignal }): AsyncIterable<readonly Pin[]>;
   /** See `Pinset.storedPages`. */
   storedPins(options?: StoredPagesOptions): AsyncIterable<readonly StoredPin[]>;
-  /** See `Pinset.version`. */
-  pinsetVersion(): number;
+  /** See `Pinset.revision`. */
+  pinsetRevision(): object;
   /**
    * One page of the pinset, or of what is looked for in it. Every pin that is there, and is not changed in what is looked for, from the
    * first page to the last is on exactly one of them. The first search after a start waits for the index. Throws `model/bad-cursor`,

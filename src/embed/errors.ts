@@ -1,7 +1,6 @@
 /** Errors of the embedding API's own; the others come through as they are. */
 import { OperatingError } from '../base/index.ts';
-
-const shownLengthMax = 100;
+import { shown } from '../plain/index.ts';
 
 /** In place of a value that is not shown: words on it. */
 export class Hidden {
@@ -15,7 +14,7 @@ export class Hidden {
 export function badOption(where: string, found: unknown, expected: string): OperatingError {
   return new OperatingError(
     'embed/bad-option',
-    `Cannot use option ${where}: found ${shown(found)}, expected ${expected}`,
+    `Cannot use option ${where}: found ${found instanceof Hidden ? found.words : shown(found)}, expected ${expected}`,
   );
 }
 
@@ -33,25 +32,4 @@ export function badArgument(where: string, found: unknown, expected: string, cau
 /** Code `embed/not-reached`. */
 export function notReached(text: string): OperatingError {
   return new OperatingError('embed/not-reached', text);
-}
-
-function shown(value: unknown): string {
-  const text =
-    typeof value === 'function'
-      ? 'a function'
-      : value instanceof Hidden
-        ? value.words
-        : typeof value === 'bigint'
-          ? `${value}n`
-          : (json(value) ?? String(value));
-  return text.length <= shownLengthMax ? text : `${text.slice(0, shownLengthMax)}…`;
-}
-
-function json(value: unknown): string | undefined {
-  try {
-    return JSON.stringify(value);
-  } catch {
-    // Refers to itself, or holds what JSON has no form for.
-    return undefined;
-  }
 }

@@ -11,32 +11,25 @@ import {
   type StatusFilter,
   trackerStatusBits,
 } from '../model/index.ts';
-import { badArgument, notReached } from './errors.ts';
-import type { Events } from './events.ts';
 import {
   alertOf,
+  type CidLike,
   choiceOf,
   cidOf,
   entryOf,
+  howFar,
   memberOf,
+  type PinChoice,
+  type PinEntry,
+  type PinStatus,
   peerInfoOf,
   pinOptionsOf,
   statusOf,
   statusOfOne,
-} from './plain.ts';
-import type {
-  CallLimits,
-  CidLike,
-  Cluster,
-  ClusterEvents,
-  Doors,
-  PinChoice,
-  PinEntry,
-  PinRequest,
-  PinStatus,
-  StatusOptions,
-  WaitOptions,
-} from './types.ts';
+} from '../plain/index.ts';
+import { badArgument, notReached } from './errors.ts';
+import type { Events } from './events.ts';
+import type { CallLimits, Cluster, ClusterEvents, Doors, PinRequest, StatusOptions, WaitOptions } from './types.ts';
 
 const waitTimeoutMsDefault = 60_000;
 const waitIntervalMsDefault = 250;
@@ -132,27 +125,27 @@ export function clusterOf(parts: Parts): Cluster {
 
 async function pin(api: ClusterApi, cid: CidLike, request: PinRequest = {}): Promise<PinEntry> {
   const call = callOf(request, pinKeys);
-  const options = pinOptionsOf(request);
+  const options = pinOptionsOf(badArgument, request);
   const path = pathOf(cid);
-  if (path === undefined) return entryOf(await api.pin(cidOf(cid), options, call));
+  if (path === undefined) return entryOf(await api.pin(cidOf(badArgument, cid), options, call));
   const pinPath: PinPath = { ...options, path };
   return entryOf(await api.pinPath(pinPath, call));
 }
 
 async function explain(api: ClusterApi, cid: CidLike, request: PinRequest = {}): Promise<PinChoice> {
   const call = callOf(request, pinKeys);
-  return choiceOf(await api.explainAllocation(cidOf(cid), pinOptionsOf(request), call));
+  return choiceOf(await api.explainAllocation(cidOf(badArgument, cid), pinOptionsOf(badArgument, request), call));
 }
 
 async function unpin(api: ClusterApi, cid: CidLike, limits?: CallLimits): Promise<PinEntry> {
   const path = pathOf(cid);
   const call = callOf(limits);
-  return entryOf(await (path === undefined ? api.unpin(cidOf(cid), call) : api.unpinPath(path, call)));
+  return entryOf(await (path === undefined ? api.unpin(cidOf(badArgument, cid), call) : api.unpinPath(path, call)));
 }
 
 function get(api: ClusterApi, cid: CidLike): PinEntry | undefined {
   try {
-    return entryOf(api.pinGet(cidOf(cid)));
+    return entryOf(api.pinGet(cidOf(badArgument, cid)));
   } catch (error) {
     if (errorCode(error) === 'cluster/not-pinned') return undefined;
     throw error;
@@ -174,7 +167,7 @@ async function status(
   options: Omit<StatusOptions, 'filter'> = {},
 ): Promise<PinStatus> {
   const call = callOf(options, oneStatusKeys);
-  const wanted = cidOf(cid);
+  const wanted = cidOf(badArgument, cid);
   return options.local === true
     ? statusOfOne(await api().statusLocal(wanted, call))
     : statusOf(await api().status(wanted, call));
@@ -186,7 +179,7 @@ async function recover(
   options: Omit<StatusOptions, 'filter'> = {},
 ): Promise<PinStatus> {
   const call = callOf(options, oneStatusKeys);
-  const wanted = cidOf(cid);
+  const wanted = cidOf(badArgument, cid);
   return options.local === true
     ? statusOfOne(await api().recoverLocal(wanted, call))
     : statusOf(await api().recover(wanted, call));
@@ -217,7 +210,7 @@ async function waitFor(
   const call = callOf(options, waitKeys);
   const { status = 'pinned', count, timeoutMs = waitTimeoutMsDefault, intervalMs = waitIntervalMsDefault } = options;
   if (!(intervalMs > 0)) throw badArgument('intervalMs', intervalMs, 'milliseconds, more than 0');
-  const wanted = cidOf(cid);
+  const wanted = cidOf(badArgument, cid);
   const endMs = clock.now() + timeoutMs;
   for (;;) {
     const lookMs = Math.max(lookMsMin, endMs - clock.now());
@@ -229,14 +222,6 @@ async function waitFor(
     await pause(clock, Math.min(intervalMs, endMs - clock.now()), options.signal);
     options.signal?.throwIfAborted();
   }
-}
-
-function howFar({ cid, peers }: PinStatus, status: string, reached: number, wanted: number): string {
-  const others = Object.values(peers)
-    .filter((peer) => peer.status !== status && peer.status !== 'remote')
-    .map((peer) => `${peer.status} on ${peer.peername}${peer.error === '' ? '' : ` (${peer.error})`}`);
-  const rest = others.length === 0 ? '' : `, ${others.join(', ')}`;
-  return `Cannot wait longer for "${cid}": ${status} on ${reached} of ${wanted} peers${rest}`;
 }
 
 /** Throws `embed/bad-argument` for an option that nobody would read. */

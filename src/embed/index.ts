@@ -13,21 +13,4 @@ export type {
   RaftTuning,
 } from './options.ts';
 export { aboveZero, check, flag, type Rule, shape, wholeNumber } from './rules.ts';
-export type {
-  AlertInfo,
-  CallLimits,
-  CidLike,
-  Cluster,
-  ClusterEvents,
-  Doors,
-  MemberInfo,
-  PeerChoice,
-  PeerInfo,
-  PeerPinStatus,
-  PinChoice,
-  PinEntry,
-  PinRequest,
-  PinStatus,
-  StatusOptions,
-  WaitOptions,
-} from './types.ts';
+export type { CallLimits, Cluster, ClusterEvents, Doors, PinRequest, StatusOptions, WaitOptions } from './types.ts';

@@ -1,8 +1,8 @@
 /** Makes the events of a cluster of what its peer does. */
 import type { PeerObserver } from '../cmd/service/assemble.ts';
 import type { Alert, PeerId, Pin } from '../model/index.ts';
+import { alertOf, entryOf } from '../plain/index.ts';
 import type { Events } from './events.ts';
-import { alertOf, entryOf } from './plain.ts';
 import type { ClusterEvents } from './types.ts';
 
 /** `pins` counts the pinset. */

@@ -11,6 +11,9 @@ export interface FakeAnswer {
   readonly body?: string | readonly string[];
   /** Values of the trailer `X-Stream-Error`. */
   readonly trailers?: readonly string[];
+  /** The connection breaks off then: before the head, or after what there is of the body. */
+  readonly cut?: 'head' | 'body';
+  readonly contentType?: string;
 }
 
 export interface FakeApi {
@@ -21,6 +24,8 @@ export interface FakeApi {
   readonly requests: readonly string[];
   /** Headers of the last request. */
   lastHeaders(): IncomingMessage['headers'];
+  /** Bodies of the requests that were read to their end, in order. */
+  readonly bodies: readonly string[];
   close(): Promise<void>;
 }
 
@@ -32,17 +37,26 @@ export interface FakeApiOptions {
 
 /** `undefined` as an answer leaves the request hanging. */
 export async function startFakeApi(
-  answer: (method: string, path: string, count: number) => FakeAnswer | undefined,
+  answer: (method: string, path: string, count: number, headers: IncomingMessage['headers']) => FakeAnswer | undefined,
   { socketPath, tls }: FakeApiOptions = {},
 ): Promise<FakeApi> {
   const requests: string[] = [];
+  const bodies: string[] = [];
   let headers: IncomingMessage['headers'] = {};
   const listener: RequestListener = (request, response) => {
     headers = request.headers;
     requests.push(`${request.method} ${request.url}`);
-    request.resume();
-    const given = answer(request.method ?? '', request.url ?? '', requests.length);
-    if (given !== undefined) send(response, given);
+    let body = '';
+    request.setEncoding('latin1');
+    request.on('data', (text: string) => {
+      body += text;
+    });
+    // Answered when all was sent, so that no client fails with what it has still to send.
+    request.once('end', () => {
+      bodies.push(body);
+      const given = answer(request.method ?? '', request.url ?? '', bodies.length, request.headers);
+      if (given !== undefined) send(response, given);
+    });
   };
   const server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener);
   await new Promise<void>((resolve) => {
@@ -56,6 +70,7 @@ export async function startFakeApi(
     url: `http://127.0.0.1:${port}`,
     port,
     requests,
+    bodies,
     lastHeaders: () => headers,
     close: () =>
       new Promise((resolve) => {
@@ -66,13 +81,22 @@ export async function startFakeApi(
 }
 
 function send(response: ServerResponse, answer: FakeAnswer): void {
-  const { status = 200, body = '', trailers } = answer;
+  const { status = 200, body = '', trailers, cut, contentType = 'application/json' } = answer;
+  if (cut === 'head') {
+    response.destroy();
+    return;
+  }
   response.writeHead(status, {
-    'Content-Type': 'application/json',
+    'Content-Type': contentType,
     ...(trailers === undefined || status === 204 ? {} : { Trailer: 'X-Stream-Error' }),
   });
   for (const part of typeof body === 'string' ? [body] : body) {
     if (part !== '') response.write(typeof body === 'string' ? part : `${part}\n`);
+  }
+  if (cut === 'body') {
+    // What was written leaves first.
+    response.write('', () => response.destroy());
+    return;
   }
   if (trailers !== undefined && status !== 204)
     response.addTrailers(trailers.map((text): [string, string] => ['X-Stream-Error', text]));

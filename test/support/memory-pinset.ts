@@ -7,12 +7,16 @@ export class MemoryPinset implements Pinset {
   readonly #pins = new Map<string, Pin>();
   #version = 0;
 
+  #revision = {};
+
   add(...pins: readonly Pin[]): void {
+    this.#revision = {};
     for (const pin of pins) this.#pins.set(stateKey(pin.cid), pin);
     this.#version += 1;
   }
 
   remove(cid: Cid): void {
+    this.#revision = {};
     this.#pins.delete(stateKey(cid));
     this.#version += 1;
   }
@@ -30,6 +34,10 @@ export class MemoryPinset implements Pinset {
     for await (const page of this.pages(options)) {
       yield page.filter(({ cid }) => stateKey(cid) > start).map(storedOf);
     }
+  }
+
+  revision(): object {
+    return this.#revision;
   }
 
   stored(key: Uint8Array): StoredPin | undefined {

@@ -5,9 +5,12 @@ import { errorMessage, hexDecode, printable } from '../../base/index.ts';
 import { type Client, type Credentials, createClient, failoverTransport, type Transport } from '../../client/index.ts';
 import { formatTime } from '../../model/index.ts';
 import { type CtlIo, type Encoding, LocalFailure, type OptionSpec, type OptionValues } from './command.ts';
-import { parseEndpoint } from './endpoint.ts';
+import { type Endpoint, parseEndpoint } from './endpoint.ts';
 import type { HintSituation } from './hint.ts';
-import { nodeTransport } from './node-transport.ts';
+import { libp2pTransport } from './libp2p-transport.ts';
+import { type HttpEndpoint, nodeTransport } from './node-transport.ts';
+
+const secretSizeBytes = 32;
 
 const encodings = ['text', 'json', 'ndjson'] as const;
 
@@ -68,33 +71,60 @@ function isTlsWanted(options: OptionValues, hasCredentials: boolean): boolean {
   return options.flag('https') || (hasCredentials && !options.flag('force-http'));
 }
 
+/** A client, and its end: connections over libp2p would keep the program running. */
+export interface Connected {
+  readonly client: Client;
+  close(): Promise<void>;
+}
+
 /** The client that the options ask for. Throws `LocalFailure`. */
-export function clientOf(io: CtlIo, options: OptionValues): Client {
-  checkSecret(options.text('secret'));
+export function connectionOf(io: CtlIo, options: OptionValues): Connected {
+  const secret = readSecret(options.text('secret'));
+  const closings: (() => Promise<void>)[] = [];
   const credentials = credentialsOf(io, options);
   const isTls = isTlsWanted(options, credentials !== undefined);
   const [first, ...others] = options
     .text('host')
     .split(',')
     .map((address) => address.trim())
-    .map((address) => transportOf(io, options, address, isTls));
+    .map((address) => {
+      const endpoint = endpointOf(address, isTls);
+      if (endpoint.kind !== 'libp2p') return transportOf(io, options, endpoint);
+      if (options.flag('https')) io.stderr('warning: --https is ignored over libp2p, which is encrypted by itself\n');
+      const { transport, close } = libp2pTransport(endpoint, { secret: checkedSecret(secret) });
+      closings.push(close);
+      return transport;
+    });
   if (first === undefined) throw new LocalFailure('parsing host multiaddress', 'empty multiaddr');
   const transport = failoverTransport([first, ...others]);
   const timeout = options.integer('timeout');
-  return createClient({
+  const client = createClient({
     transport: options.flag('debug') ? traced(io, transport) : transport,
     ...(credentials === undefined ? {} : { credentials }),
     ...(timeout > 0 ? { timeoutMs: timeout * 1000 } : {}),
   });
+  return {
+    client,
+    close: async () => {
+      for (const close of closings) await close();
+    },
+  };
 }
 
 /** Bad hex is an error even where no secret is needed. */
-function checkSecret(secret: string): void {
+function readSecret(secret: string): Uint8Array {
   try {
-    hexDecode(secret);
+    return hexDecode(secret);
   } catch (error) {
     throw new LocalFailure('parsing secret', errorMessage(error));
   }
+}
+
+/** Without a secret the API has a libp2p host of its own. Source: go-libp2p `core/pnet`, whose words scripts match. */
+function checkedSecret(secret: Uint8Array): Uint8Array | null {
+  if (secret.length === 0) return null;
+  if (secret.length === secretSizeBytes) return secret;
+  throw new LocalFailure('creating API client', `length of ProtectorKey should be ${secretSizeBytes}`);
 }
 
 function credentialsOf(io: CtlIo, options: OptionValues): Credentials | undefined {
@@ -109,16 +139,23 @@ function credentialsOf(io: CtlIo, options: OptionValues): Credentials | undefine
   return user === '' ? undefined : { user, password: at < 0 ? '' : text.slice(at + 1) };
 }
 
-function transportOf(io: CtlIo, options: OptionValues, address: string, isTls: boolean): Transport {
+function transportOf(io: CtlIo, options: OptionValues, endpoint: HttpEndpoint): Transport {
+  return nodeTransport(endpoint, {
+    isCertificateChecked: !options.flag('no-check-certificate'),
+    environment: io.environment,
+  });
+}
+
+const addressHint =
+  '--host takes /ip4/127.0.0.1/tcp/9094, /dns4/<name>/tcp/9094, /unix/<path>, name:9094, or the address of a peer with /p2p/<id>';
+
+function endpointOf(address: string, isTls: boolean): Endpoint {
   try {
-    const endpoint = parseEndpoint(address, isTls);
-    return nodeTransport(endpoint, {
-      isCertificateChecked: !options.flag('no-check-certificate'),
-      environment: io.environment,
-    });
+    return parseEndpoint(address, isTls);
   } catch (error) {
     const isAddress = error instanceof Error && 'code' in error && error.code === 'ctl/bad-endpoint';
-    throw new LocalFailure(isAddress ? 'creating API client' : 'parsing host multiaddress', errorMessage(error));
+    const doing = isAddress ? 'creating API client' : 'parsing host multiaddress';
+    throw new LocalFailure(doing, errorMessage(error), 1, addressHint);
   }
 }
 

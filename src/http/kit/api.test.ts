@@ -103,6 +103,17 @@ describe('bindApi', () => {
     assert.equal((await ask('GET', '/things/x', 'root:less'))[0], 401);
   });
 
+  it('tells pages of allowed origins why they are refused, and adds nothing for others', async () => {
+    const headersOf = async (origin: string | undefined): Promise<(string | null)[]> => {
+      const headers = origin === undefined ? {} : { Origin: origin };
+      const answer = await fetch(`${base}/things/x`, { headers });
+      assert.deepEqual([answer.status, await answer.text()], [401, 'oh 401 unauthorized: no auth provided']);
+      return ['Access-Control-Allow-Origin', 'Vary'].map((name) => answer.headers.get(name));
+    };
+    assert.deepEqual(await headersOf('http://a.example'), ['*', 'Origin']);
+    assert.deepEqual(await headersOf(undefined), [null, null]);
+  });
+
   it('opens what needs nothing to GET, in one spelling', async () => {
     assert.deepEqual(await ask('GET', '/open'), [202, '']);
     for (const path of ['/open/', '//open', '/x/../open', '/OPEN', '/open/.', '/x%2f..%2fopen']) {

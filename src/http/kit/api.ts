@@ -151,6 +151,15 @@ class Chain<R extends ApiRoute> {
     const host = remoteHost(request);
     response.once('close', () => this.#logAccess(accessLine(host, request, response, this.#deps.now())));
 
+    const crossOrigin = corsAnswer(this.#options.cors, {
+      method,
+      origin: request.headers.origin,
+      requestMethod: oneValue(request.headers['access-control-request-method']),
+      requestHeaders: oneValue(request.headers['access-control-request-headers']),
+    });
+    // A page is to see why it is refused; to all others the refusal is that of the reference, without these headers.
+    if (request.headers.origin !== undefined) setHeaders(response, crossOrigin.headers);
+
     const isOpen = method === 'OPTIONS' || (method === 'GET' && this.#openPaths.has(target.path));
     // Whoever guesses passwords is held up before it is told whether they are right.
     if (!isOpen && host !== localHost && !this.#mayPass(response, `address ${networkOf(host)}`)) return;
@@ -160,14 +169,7 @@ class Chain<R extends ApiRoute> {
       return;
     }
     if (entry !== undefined && !this.#mayPass(response, `user ${entry.principal.user}`)) return;
-
-    const crossOrigin = corsAnswer(this.#options.cors, {
-      method,
-      origin: request.headers.origin,
-      requestMethod: oneValue(request.headers['access-control-request-method']),
-      requestHeaders: oneValue(request.headers['access-control-request-headers']),
-    });
-    for (const [name, value] of Object.entries(crossOrigin.headers)) response.setHeader(name, value);
+    setHeaders(response, crossOrigin.headers);
     if (crossOrigin.isPreflight) {
       response.writeHead(204).end();
       return;
@@ -180,7 +182,7 @@ class Chain<R extends ApiRoute> {
     }
     const match = this.#router(method, target.path);
     if (match.status === 405) {
-      response.writeHead(405).end();
+      sendWhole(response, 405, {}, '');
       return;
     }
     if (match.status === 404) {
@@ -253,7 +255,7 @@ function answerHeaders(configured: Readonly<Record<string, readonly string[]>>):
 
 function sendRedirect(response: ServerResponse, method: string, redirect: Redirect): void {
   if (redirect.status !== 307 || method !== 'GET') {
-    response.writeHead(redirect.status, { Location: redirect.location }).end();
+    sendWhole(response, redirect.status, { Location: redirect.location }, '');
     return;
   }
   // Go's net/http `Redirect` sends a short page with answers to GET.
@@ -262,10 +264,14 @@ function sendRedirect(response: ServerResponse, method: string, redirect: Redire
     .replace(/</g, '&lt;')
     .replace(/>/g, '&gt;')
     .replace(/"/g, '&#34;');
-  response.writeHead(307, { Location: redirect.location, 'Content-Type': 'text/html; charset=utf-8' });
-  response.end(`<a href="${escaped}">Temporary Redirect</a>.\n\n`);
+  const headers = { Location: redirect.location, 'Content-Type': 'text/html; charset=utf-8' };
+  sendWhole(response, 307, headers, `<a href="${escaped}">Temporary Redirect</a>.\n\n`);
 }
 
 function oneValue(header: string | string[] | undefined): string | undefined {
   return Array.isArray(header) ? header[0] : header;
+}
+
+function setHeaders(response: ServerResponse, headers: Readonly<Record<string, string>>): void {
+  for (const name in headers) response.setHeader(name, headers[name] ?? '');
 }

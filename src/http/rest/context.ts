@@ -8,12 +8,14 @@ import type { SharedLists } from './shared-lists.ts';
 export interface ContextDeps {
   readonly cluster: ClusterApi;
   readonly now: () => Time;
+  /** Of this API. */
+  readonly lists: SharedLists;
 }
 
 /** A request with what it is answered from. */
 export type Context = ApiCall & ContextDeps & { readonly sharedLists: SharedLists };
 
 /** The call itself, which then has both. */
-export function createContext(call: ApiCall, { cluster, now }: ContextDeps, sharedLists: SharedLists): Context {
-  return Object.assign(call, { cluster, now, sharedLists });
+export function createContext(call: ApiCall, { cluster, now, lists }: ContextDeps): Context {
+  return Object.assign(call, { cluster, now, lists });
 }

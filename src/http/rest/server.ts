@@ -11,7 +11,7 @@ import { handlers } from './handlers.ts';
 import { SharedLists } from './shared-lists.ts';
 
 /** What the HTTP API answers from. */
-export interface RestDeps extends ContextDeps {
+export interface RestDeps extends Omit<ContextDeps, 'lists'> {
   readonly log: Logger;
 }
 
@@ -30,7 +30,7 @@ export interface RestApi {
 /** Takes the configured addresses. Throws `http/listen`, `http/bad-address`. */
 export async function bindRestApi(options: ApiOptions): Promise<RestApi> {
   const server = await bindApi(options);
-  const sharedLists = new SharedLists();
+  const lists = new SharedLists();
   return {
     addresses: server.addresses,
     acceptStream: server.acceptStream,
@@ -39,7 +39,7 @@ export async function bindRestApi(options: ApiOptions): Promise<RestApi> {
       server.serve(
         {
           routes,
-          handle: (route, call) => handlers[route.id](createContext(call, deps, sharedLists)),
+          handle: (route, call) => handlers[route.id](createContext(call, { ...deps, lists })),
           printError: (code, message) => `${apiErrorJson.print({ code, message })}\n`,
         },
         { ...deps, isRevoked: (hash) => deps.cluster.isTokenRevoked(hash) },

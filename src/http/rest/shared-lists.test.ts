@@ -1,224 +1,153 @@
-/** Lists that are read together. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { OperatingError, utf8Decode, utf8Encode } from '../../base/index.ts';
-import { type ListChunk, SharedLists } from './shared-lists.ts';
+import { collect } from '../../../test/support/collect.ts';
+import { settle } from '../../../test/support/fake-clock.ts';
+import { utf8Decode, utf8Encode } from '../../base/index.ts';
+import { type ListPart, type ListPlace, type ListSource, SharedLists } from './shared-lists.ts';
 
-/** A set of keys, each walk over which is of the moment in which it begins. */
-class Keys {
-  readonly all: Set<string>;
-  version = 0;
-  walks = 0;
-  openWalks = 0;
-  failure: Error | undefined;
+const signal = new AbortController().signal;
+const name = 'all';
 
-  constructor(keys: Iterable<string>) {
-    this.all = new Set(keys);
+/** Numbers as a list of parts of one number each, made anew for every walk; what was asked for is noted. */
+class Numbers {
+  readonly walks: string[] = [];
+  made = 0;
+  ended = 0;
+  count: number;
+
+  constructor(count: number) {
+    this.count = count;
   }
 
-  change(act: (keys: Set<string>) => void): void {
-    act(this.all);
-    this.version += 1;
-  }
-
-  async *walk(after: Uint8Array | undefined): AsyncGenerator<ListChunk, void> {
-    const start = after === undefined ? '' : utf8Decode(after);
-    const keys = [...this.all].filter((key) => key > start).sort();
-    this.walks += 1;
-    this.openWalks += 1;
+  readonly source: ListSource = async function* (this: Numbers, { after, signal: end }: ListPlace) {
+    const start = after === undefined ? 0 : Number(utf8Decode(after)) + 1;
+    this.walks.push(`from ${start}`);
     try {
-      for (let at = 0; at < keys.length; at += 2) {
-        await null;
-        const part = keys.slice(at, at + 2);
-        yield { bytes: utf8Encode(part.join('')), items: part.length, last: utf8Encode(part.at(-1) ?? '') };
+      for (let n = start; n < this.count; n++) {
+        await settle();
+        end.throwIfAborted();
+        this.made += 1;
+        yield partOf(n);
       }
-      if (this.failure !== undefined) throw this.failure;
     } finally {
-      this.openWalks -= 1;
+      this.ended += 1;
     }
-  }
+  }.bind(this);
 }
 
-const keyLength = 3;
-const chunkBytes = 2 * keyLength;
-
-function keyOf(n: number): string {
-  return String(n).padStart(keyLength, '0');
+function partOf(n: number): ListPart {
+  const text = utf8Encode(String(n));
+  return { bytes: utf8Encode(`line ${n}\n`.padEnd(10)), items: 1, last: text };
 }
 
-function keysUpTo(count: number): Keys {
-  return new Keys(Array.from({ length: count }, (_, n) => keyOf(n)));
-}
+const numbersOf = (parts: readonly ListPart[]): number[] => parts.map(({ last }) => Number(utf8Decode(last)));
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
 
-function read(lists: SharedLists, keys: Keys, name: string = 'all'): AsyncGenerator<ListChunk, void> {
-  return lists.read({ name, version: () => keys.version, walk: (after) => keys.walk(after) });
-}
-
-function keysIn({ bytes, items }: ListChunk): string[] {
-  const found = utf8Decode(bytes).match(/\d{3}/g) ?? [];
-  assert.equal(found.length, items);
-  return found;
-}
-
-async function rest(list: AsyncGenerator<ListChunk, void>): Promise<string[]> {
-  const found: string[] = [];
-  for await (const chunk of list) found.push(...keysIn(chunk));
-  return found;
-}
-
-test('lists asked for at once are one walk, and each is whole', async () => {
-  const keys = keysUpTo(101);
+test('who asks while nothing changes shares one walk, from the beginning', async () => {
+  const numbers = new Numbers(20);
   const lists = new SharedLists();
-  const found = await Promise.all(Array.from({ length: 5 }, () => rest(read(lists, keys))));
-  for (const list of found) assert.deepEqual(list, [...keys.all]);
-  assert.equal(keys.walks, 1);
-  assert.equal(keys.openWalks, 0);
-  // Nothing is kept for those who come later.
-  await rest(read(lists, keys));
-  assert.equal(keys.walks, 2);
+  const revision = {};
+  const first = lists.read(name, revision, numbers.source, signal)[Symbol.asyncIterator]();
+  for (let n = 0; n < 5; n++) assert.deepEqual(numbersOf([(await first.next()).value]), [n]);
+  const others = await Promise.all([1, 2, 3].map(() => collect(lists.read(name, revision, numbers.source, signal))));
+  for (const other of others) assert.deepEqual(numbersOf(other), upTo(20));
+  assert.deepEqual(numbersOf(await collect({ [Symbol.asyncIterator]: () => first })), upTo(20).slice(5));
+  assert.deepEqual(numbersOf(await collect(lists.read(name, revision, numbers.source, signal))), upTo(20));
+  assert.deepEqual([numbers.walks, numbers.made], [['from 0'], 20]);
 });
 
-test('a list is not joined after a change, nor one of another name', async () => {
-  const keys = keysUpTo(20);
+test('another revision, or another list, is another walk; readers of the old one end theirs', async () => {
+  const [old, changed, other] = [new Numbers(10), new Numbers(11), new Numbers(3)];
   const lists = new SharedLists();
-  const first = read(lists, keys);
+  const first = lists.read(name, old, old.source, signal)[Symbol.asyncIterator]();
   await first.next();
-  keys.change((all) => all.delete(keyOf(7)));
-  const second = read(lists, keys);
-  await second.next();
-  const third = read(lists, keys, 'others');
-  await third.next();
-  assert.equal(keys.walks, 3);
-  await Promise.all([first, second, third].map(rest));
-  assert.equal(keys.openWalks, 0);
+  assert.deepEqual(numbersOf(await collect(lists.read(name, changed, changed.source, signal))), upTo(11));
+  assert.deepEqual(numbersOf(await collect(lists.read('other', changed, other.source, signal))), upTo(3));
+  assert.deepEqual(numbersOf(await collect({ [Symbol.asyncIterator]: () => first })), upTo(10).slice(1));
+  assert.deepEqual([old.walks, changed.walks, other.walks], [['from 0'], ['from 0'], ['from 0']]);
 });
 
-test('whoever stands still is left behind, and goes on behind his last line', async () => {
-  const keys = keysUpTo(100);
-  const lists = new SharedLists({ keptBytesMax: 10 * chunkBytes });
-  const slow = read(lists, keys);
-  const begun = await slow.next();
-  assert.deepEqual(await rest(read(lists, keys)), [...keys.all]);
-  assert.equal(keys.walks, 1);
-  assert.deepEqual([...(begun.done ? [] : keysIn(begun.value)), ...(await rest(slow))], [...keys.all]);
-  assert.equal(keys.walks, 2);
-  assert.equal(keys.openWalks, 0);
-});
-
-test('whoever comes when the beginning is gone walks for himself', async () => {
-  const keys = keysUpTo(100);
-  const lists = new SharedLists({ keptBytesMax: 3 * chunkBytes });
-  const early = read(lists, keys);
-  for (let i = 0; i < 10; i++) await early.next();
-  assert.deepEqual(await rest(read(lists, keys)), [...keys.all]);
-  assert.equal(keys.walks, 2);
-  await early.return();
-  assert.equal(keys.openWalks, 0);
-});
-
-test('those who read on are not held up by one who leaves, and the walk ends with the last one', async () => {
-  const keys = keysUpTo(40);
+test('a list that nobody reads any more ends its walk, and is begun anew', async () => {
+  const numbers = new Numbers(10);
   const lists = new SharedLists();
-  const one = read(lists, keys);
-  const other = read(lists, keys);
-  await Promise.all([one.next(), other.next()]);
-  await one.return();
-  assert.equal(keys.openWalks, 1);
-  await other.next();
-  await other.return();
-  assert.equal(keys.openWalks, 0);
-  assert.equal(keys.walks, 1);
+  for await (const part of lists.read(name, numbers, numbers.source, signal)) if (numbersOf([part])[0] === 2) break;
+  await settle();
+  assert.deepEqual([numbers.made <= 4, numbers.ended], [true, 1]);
+  assert.deepEqual(numbersOf(await collect(lists.read(name, numbers, numbers.source, signal))), upTo(10));
+  assert.deepEqual(numbers.walks, ['from 0', 'from 0']);
 });
 
-test('all who walk together are told of a failure, and the next list begins anew', async () => {
-  const keys = keysUpTo(9);
-  keys.failure = new OperatingError('store/io', 'disk is gone');
+test('a failure reaches everyone who reads, and nobody who comes later', async () => {
   const lists = new SharedLists();
-  const ends = await Promise.allSettled(Array.from({ length: 3 }, () => rest(read(lists, keys))));
-  for (const end of ends) assert.equal(end.status === 'rejected' && end.reason, keys.failure);
-  assert.equal(keys.walks, 1);
-  keys.failure = undefined;
-  assert.deepEqual(await rest(read(lists, keys)), [...keys.all]);
+  const failing: ListSource = async function* () {
+    yield partOf(0);
+    throw new TypeError('the disk is gone');
+  };
+  const readings = [1, 2].map(() => collect(lists.read(name, lists, failing, signal)));
+  for (const reading of readings) await assert.rejects(reading, /the disk is gone/);
+  const numbers = new Numbers(2);
+  assert.deepEqual(numbersOf(await collect(lists.read(name, lists, numbers.source, signal))), upTo(2));
 });
 
-test('with more walks than are kept, every list is whole nevertheless', async () => {
-  const keys = keysUpTo(30);
-  const lists = new SharedLists();
-  const begun = Array.from({ length: 20 }, (_, i) => read(lists, keys, `list ${i >> 1}`));
-  const firsts = await Promise.all(begun.map((list) => list.next()));
-  const found = await Promise.all(begun.map(rest));
-  for (const [i, list] of found.entries()) {
-    const first = firsts[i];
-    assert.deepEqual([...(first?.done === false ? keysIn(first.value) : []), ...list], [...keys.all]);
-  }
-  assert.equal(keys.openWalks, 0);
+test('a whole list is kept for a while after its last reader', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const numbers = new Numbers(3);
+  const lists = new SharedLists({ idleMs: 1000 });
+  const read = async (): Promise<number[]> =>
+    numbersOf(await collect(lists.read(name, numbers, numbers.source, signal)));
+  await read();
+  t.mock.timers.tick(999);
+  assert.deepEqual(await read(), upTo(3));
+  t.mock.timers.tick(999);
+  assert.equal(numbers.walks.length, 1);
+  t.mock.timers.tick(1);
+  assert.deepEqual(await read(), upTo(3));
+  assert.equal(numbers.walks.length, 2);
 });
 
-test('under any order of reads, writes and departures, a list has each key once, in order, and all that stayed', async () => {
-  const step = fc.oneof(
-    fc.record({ act: fc.constant('begin' as const) }),
-    fc.record({ act: fc.constant('read' as const), reader: fc.nat(7), chunks: fc.integer({ min: 1, max: 12 }) }),
-    fc.record({ act: fc.constant('leave' as const), reader: fc.nat(7) }),
-    fc.record({ act: fc.constant('write' as const), key: fc.nat(59), isThere: fc.boolean() }),
-  );
+test('a long list is kept in part: a slow reader goes on by itself, and misses nothing', async () => {
+  const numbers = new Numbers(100);
+  const lists = new SharedLists({ keptBytesMax: 200, apartBytesMax: 100 });
+  const slow = lists.read(name, numbers, numbers.source, signal)[Symbol.asyncIterator]();
+  const begun = [(await slow.next()).value, (await slow.next()).value];
+  assert.deepEqual(numbersOf(await collect(lists.read(name, numbers, numbers.source, signal))), upTo(100));
+  const rest = await collect({ [Symbol.asyncIterator]: () => slow });
+  assert.deepEqual(numbersOf([...begun, ...rest]), upTo(100));
+  assert.deepEqual(numbers.walks, ['from 0', 'from 2']);
+});
+
+test('readers at any speed, with changes and departures in between, get each line once and in order', async () => {
+  const step = fc.record({
+    kind: fc.constantFrom('read', 'read', 'read', 'open', 'change', 'leave'),
+    which: fc.nat(5),
+  });
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 60 }), fc.integer({ min: 0, max: 12 }), async (steps, kept) => {
-      const keys = keysUpTo(40);
-      const lists = new SharedLists({ keptBytesMax: kept * chunkBytes });
-      interface Begun {
-        readonly list: AsyncGenerator<ListChunk, void>;
-        readonly found: string[];
-        /** There since the list was asked for, and there at any time since. */
-        readonly stayed: Set<string>;
-        readonly seen: Set<string>;
-        isOver: boolean;
-      }
-      const begun: Begun[] = [];
-      const readOn = async (reader: Begun): Promise<void> => {
-        const { done, value } = await reader.list.next();
-        if (done === true) reader.isOver = true;
-        else reader.found.push(...keysIn(value));
-      };
-      for (const one of steps) {
-        if (one.act === 'begin') {
-          const reader = {
-            list: read(lists, keys),
-            found: [],
-            stayed: new Set(keys.all),
-            seen: new Set(keys.all),
-            isOver: false,
-          };
-          begun.push(reader);
-          await readOn(reader);
-        } else if (one.act === 'write') {
-          const key = keyOf(one.key);
-          keys.change((all) => (one.isThere ? all.add(key) : all.delete(key)));
-          for (const { stayed, seen } of begun) {
-            if (one.isThere) seen.add(key);
-            else stayed.delete(key);
-          }
-        } else {
-          const reader = begun[one.reader];
-          if (reader === undefined || reader.isOver) continue;
-          if (one.act === 'leave') {
-            begun.splice(one.reader, 1);
-            await reader.list.return();
-          } else for (let i = 0; i < one.chunks && !reader.isOver; i++) await readOn(reader);
+    fc.asyncProperty(fc.array(step, { maxLength: 80 }), fc.integer({ min: 0, max: 300 }), async (steps, kept) => {
+      const lists = new SharedLists({ keptBytesMax: kept, apartBytesMax: kept / 3 });
+      let numbers = new Numbers(25);
+      const readers: { walk: AsyncIterator<ListPart>; seen: number[]; total: number; isOver: boolean }[] = [];
+      for (const { kind, which } of steps) {
+        const reader = readers[which % Math.max(1, readers.length)];
+        if (kind === 'open') {
+          const walk = lists.read(name, numbers, numbers.source, signal)[Symbol.asyncIterator]();
+          readers.push({ walk, seen: [], total: numbers.count, isOver: false });
+        } else if (kind === 'change') numbers = new Numbers(numbers.count + 1);
+        else if (reader !== undefined && kind === 'leave') {
+          reader.isOver = true;
+          await reader.walk.return?.();
+        } else if (reader !== undefined && !reader.isOver) {
+          const { done, value } = await reader.walk.next();
+          if (done !== true) reader.seen.push(...numbersOf([value]));
+          else reader.isOver = true;
         }
       }
-      await Promise.all(
-        begun.map(async (reader) => {
-          while (!reader.isOver) await readOn(reader);
-        }),
-      );
-      for (const { found, stayed, seen } of begun) {
-        assert.deepEqual(found, [...new Set(found)].sort());
-        for (const key of stayed) assert.ok(found.includes(key), `${key} was there all the time`);
-        for (const key of found) assert.ok(seen.has(key), `${key} was never there`);
+      for (const { walk, seen, total, isOver } of readers) {
+        if (!isOver) seen.push(...numbersOf(await collect({ [Symbol.asyncIterator]: () => walk })));
+        assert.deepEqual(seen, upTo(seen.length));
+        if (!isOver) assert.equal(seen.length, total);
       }
-      assert.equal(keys.openWalks, 0);
     }),
-    { numRuns: 300, seed: 1 },
+    { numRuns: 60 },
   );
 });

@@ -1,172 +1,188 @@
 /**
- * One walk for all who ask for the same list at the same time. What the walk has read is kept for a while, as the bytes of its lines:
- * who comes before the beginning is gone begins there, and all go on together, at the pace of the quickest. Who falls behind what is
- * kept goes on by himself, behind the last line he was given.
- *
- * Only a walk over a pinset that has not changed since is joined, so a list has everything that was there when it was asked for.
- * Lines come in key order, each once, whoever walks.
+ * Lists that several callers read at the same time, or soon after one another, while nothing changes: made once, sent to all. Each
+ * reader goes at its own speed. What it reads is one moment of the pinset, which is not older than its request; only a reader that falls
+ * far behind the others goes on with a list of its own, of a later moment, behind the last pin that it has got.
  */
 
-/** Some lines of a list. */
-export interface ListChunk {
-  /** Never changed. */
+/** Finished lines, as many as one write should have. */
+export interface ListPart {
   readonly bytes: Uint8Array;
-  /** Lines in it, at least one. */
   readonly items: number;
-  /** State key of the last one. */
+  /** State key of the last pin that was looked at for it. */
   readonly last: Uint8Array;
 }
 
-/** Which list it is. */
-export interface SharedListOptions {
-  /** Equal for lists with the same lines, but for changes of the pinset. */
-  readonly name: string;
-  /** Grows with each change of the pinset. Asked when the list begins. */
-  readonly version: () => number;
-  /** A walk from behind this state key, or from the beginning. */
-  readonly walk: (after: Uint8Array | undefined) => AsyncGenerator<ListChunk, void>;
+/** Where a list begins, and what ends it. */
+export interface ListPlace {
+  readonly signal: AbortSignal;
+  /** State key of the last pin before it. */
+  readonly after?: Uint8Array;
 }
 
-/** Bytes that one walk keeps. */
-const keptBytesMax = 4 * 1024 * 1024;
-/** Walks that can be joined or keep anything; when more begin, the oldest has to do without. */
-const walksMax = 4;
+/** Makes a list, in the order of the state keys. */
+export type ListSource = (place: ListPlace) => AsyncIterable<ListPart>;
+
+/** Bounds in bytes of finished lines, and how long a whole list is kept. */
+export interface SharedListsOptions {
+  /** A list that grows longer gets no more readers, and does not keep its beginning. Default 32 MiB: some 100,000 pins. */
+  readonly keptBytesMax?: number;
+  /** Then its readers may be so far apart. Default 8 MiB. */
+  readonly apartBytesMax?: number;
+  /** Milliseconds after its last reader has left. Default 10,000. */
+  readonly idleMs?: number;
+}
 
 export class SharedLists {
-  readonly #keptBytesMax: number;
-  /** Oldest first. */
-  readonly #walks = new Set<Walk>();
+  readonly #options: Required<SharedListsOptions>;
+  /** The only one that more readers can join. */
+  #joinable: SharedList | undefined;
 
-  constructor(options: { readonly keptBytesMax?: number } = {}) {
-    this.#keptBytesMax = options.keptBytesMax ?? keptBytesMax;
+  constructor({ keptBytesMax = 33_554_432, apartBytesMax = 8_388_608, idleMs = 10_000 }: SharedListsOptions = {}) {
+    this.#options = { keptBytesMax, apartBytesMax, idleMs };
   }
 
-  /** The whole list. Ends with what its walk throws. */
-  async *read(options: SharedListOptions): AsyncGenerator<ListChunk, void> {
-    const walk = this.#join(options);
-    const reader: Reader = { at: 0 };
-    walk.readers.add(reader);
-    let last: Uint8Array | undefined;
-    try {
-      for (;;) {
-        const chunk = await walk.chunk(reader.at);
-        if (chunk === 'end') return;
-        if (chunk === 'gone') break;
-        reader.at += 1;
-        last = chunk.last;
-        yield chunk;
-      }
-    } finally {
-      walk.readers.delete(reader);
-      if (walk.readers.size === 0) {
-        this.#walks.delete(walk);
-        await walk.close();
-      }
+  /**
+   * @param name what is listed
+   * @param revision of what it is made of; lists of one revision are the same
+   */
+  read(name: string, revision: object, source: ListSource, signal: AbortSignal): AsyncIterable<ListPart> {
+    let list = this.#joinable;
+    if (list === undefined || list.name !== name || list.revision !== revision) {
+      const made = new SharedList(name, revision, source, this.#options, () => {
+        if (this.#joinable === made) this.#joinable = undefined;
+      });
+      list?.close();
+      list = made;
+      this.#joinable = made;
     }
-    yield* options.walk(last);
-  }
-
-  #join({ name, version: versionNow, walk: open }: SharedListOptions): Walk {
-    const version = versionNow();
-    for (const walk of this.#walks) {
-      if (walk.hasBeginning && walk.name === name && walk.version === version) return walk;
-    }
-    const walk = new Walk(name, version, open(undefined), this.#keptBytesMax);
-    this.#walks.add(walk);
-    for (const oldest of this.#walks) {
-      if (this.#walks.size <= walksMax) break;
-      this.#walks.delete(oldest);
-      oldest.forget();
-    }
-    return walk;
+    return list.read(signal);
   }
 }
 
 interface Reader {
-  /** Number of its next chunk. */
+  /** Number of its next part. */
   at: number;
+  last: Uint8Array | undefined;
 }
 
-class Walk {
+class SharedList {
   readonly name: string;
-  readonly version: number;
-  readonly readers: Set<Reader> = new Set();
-  readonly #chunks: AsyncGenerator<ListChunk, void>;
-  #keptBytesMax: number;
-  #kept: ListChunk[] = [];
-  #keptBytes = 0;
-  /** Number of the first one that is kept. */
+  readonly revision: object;
+  readonly #source: ListSource;
+  readonly #options: Required<SharedListsOptions>;
+  /** Nobody may join any more. */
+  readonly #onClosed: () => void;
+  readonly #abort = new AbortController();
+  readonly #walk: AsyncIterator<ListPart>;
+  readonly #readers = new Set<Reader>();
+  /** From part number `#first` on. */
+  #parts: ListPart[] = [];
   #first = 0;
-  #isEnded = false;
+  #keptBytes = 0;
+  #isClosed = false;
+  #hasEnded = false;
   #failure: { readonly error: unknown } | undefined;
-  #loading: Promise<void> | undefined;
+  #coming: Promise<void> | undefined;
+  #idle: NodeJS.Timeout | undefined;
 
-  constructor(name: string, version: number, chunks: AsyncGenerator<ListChunk, void>, keptBytesMax: number) {
+  constructor(
+    name: string,
+    revision: object,
+    source: ListSource,
+    options: Required<SharedListsOptions>,
+    onClosed: () => void,
+  ) {
     this.name = name;
-    this.version = version;
-    this.#chunks = chunks;
-    this.#keptBytesMax = keptBytesMax;
+    this.revision = revision;
+    this.#source = source;
+    this.#options = options;
+    this.#onClosed = onClosed;
+    this.#walk = source({ signal: this.#abort.signal })[Symbol.asyncIterator]();
   }
 
-  get hasBeginning(): boolean {
-    return this.#first === 0 && this.#failure === undefined;
-  }
-
-  /** The chunk of this number, which is at most the next one to be read. Throws what the walk has ended with. */
-  async chunk(at: number): Promise<ListChunk | 'end' | 'gone'> {
-    while (at === this.#first + this.#kept.length && !this.#isEnded) {
-      this.#loading ??= this.#load();
-      await this.#loading;
+  async *read(signal: AbortSignal): AsyncGenerator<ListPart, void, undefined> {
+    const reader: Reader = { at: 0, last: undefined };
+    this.#readers.add(reader);
+    clearTimeout(this.#idle);
+    try {
+      while (reader.at >= this.#first) {
+        const part = this.#parts[reader.at - this.#first];
+        if (part !== undefined) {
+          reader.at += 1;
+          reader.last = part.last;
+          if (this.#isClosed) this.#letGo();
+          yield part;
+        } else if (this.#hasEnded) {
+          if (this.#failure !== undefined) throw this.#failure.error;
+          return;
+        } else {
+          this.#coming ??= this.#more();
+          await this.#coming;
+          signal.throwIfAborted();
+        }
+      }
+    } finally {
+      this.#readers.delete(reader);
+      if (this.#readers.size === 0) this.#onUnread();
     }
-    if (at < this.#first) return 'gone';
-    const chunk = this.#kept[at - this.#first];
-    if (chunk !== undefined) return chunk;
-    if (this.#failure !== undefined) throw this.#failure.error;
-    return 'end';
+    yield* this.#source({ signal, ...(reader.last === undefined ? {} : { after: reader.last }) });
   }
 
-  /** Keeps nothing from now on but the newest chunk. */
-  forget(): void {
-    this.#keptBytesMax = 0;
-    this.#drop();
-  }
-
-  async close(): Promise<void> {
-    await this.#chunks.return();
+  /** For those that read it now, it goes on. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    clearTimeout(this.#idle);
+    this.#onClosed();
+    this.#letGo();
   }
 
   /** Never rejects. */
-  async #load(): Promise<void> {
+  async #more(): Promise<void> {
     try {
-      const { value } = await this.#chunks.next();
-      if (value === undefined) this.#isEnded = true;
-      else {
-        this.#kept.push(value);
-        this.#keptBytes += value.bytes.length;
-        this.#drop();
-      }
+      const { done, value } = await this.#walk.next();
+      if (done === true) this.#hasEnded = true;
+      else this.#keep(value);
     } catch (error) {
+      this.#hasEnded = true;
       this.#failure = { error };
-      this.#isEnded = true;
+      this.close();
     } finally {
-      this.#loading = undefined;
+      this.#coming = undefined;
     }
   }
 
-  #drop(): void {
-    let next = this.#first;
-    while (this.#keptBytes > this.#keptBytesMax && next < this.#first + this.#kept.length - 1) this.#count(next++);
-    // Nobody can begin any more: what all have is of no use.
-    if (next > 0) {
-      const slowest = Math.min(...Array.from(this.readers, ({ at }) => at), this.#first + this.#kept.length);
-      while (next < slowest) this.#count(next++);
-    }
-    if (next === this.#first) return;
-    this.#kept = this.#kept.slice(next - this.#first);
-    this.#first = next;
+  #keep(part: ListPart): void {
+    this.#parts.push(part);
+    this.#keptBytes += part.bytes.length;
+    if (this.#keptBytes > this.#options.keptBytesMax) this.close();
+    if (this.#isClosed) this.#letGo();
   }
 
-  #count(number: number): void {
-    this.#keptBytes -= this.#kept[number - this.#first]?.bytes.length ?? 0;
+  /** What all have read, and what those have not that are too far behind. */
+  #letGo(): void {
+    let slowest = this.#first + this.#parts.length;
+    for (const { at } of this.#readers) slowest = Math.min(slowest, at);
+    let count = 0;
+    for (const { bytes } of this.#parts) {
+      if (this.#first + count >= slowest && this.#keptBytes <= this.#options.apartBytesMax) break;
+      this.#keptBytes -= bytes.length;
+      count += 1;
+    }
+    this.#parts.splice(0, count);
+    this.#first += count;
+  }
+
+  #onUnread(): void {
+    if (this.#hasEnded && !this.#isClosed) {
+      this.#idle = setTimeout(() => this.close(), this.#options.idleMs).unref();
+      return;
+    }
+    this.close();
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#abort.abort();
+    // Nobody wants the rest of it, nor how it ends.
+    this.#walk.return?.().catch(() => undefined);
   }
 }

@@ -63,7 +63,7 @@ function source(total: number, failure?: Error): Source {
   }
   return Object.assign(state, {
     ended,
-    cluster: { storedPins, pinsetVersion: () => 0, statusPages } as Partial<ClusterApi> as ClusterApi,
+    cluster: { storedPins, statusPages, pinsetRevision: () => state } as Partial<ClusterApi> as ClusterApi,
   });
 }
 
@@ -272,8 +272,8 @@ test('every route that streams a list knows end-record, and no other does', asyn
   async function* nothing(): AsyncGenerator<never, void> {}
   const names = ['peers', 'storedPins', 'statusPages', 'recoverAll', 'rebalance', 'operations'];
   // Proof: the lists ask for nothing else.
-  const asked = { ...Object.fromEntries(names.map((name) => [name, nothing])), pinsetVersion: () => 0 };
-  const cluster = asked as unknown as ClusterApi;
+  const lister = Object.fromEntries(names.map((name) => [name, nothing]));
+  const cluster = { ...lister, pinsetRevision: () => lister } as unknown as ClusterApi;
   for (const { method, path } of lists) {
     await get(
       cluster,

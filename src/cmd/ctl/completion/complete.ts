@@ -2,13 +2,14 @@
 import { printable } from '../../../base/index.ts';
 import type { Client } from '../../../client/index.ts';
 import type { CtlIo } from '../command.ts';
+import type { Connected } from '../globals.ts';
 import type { Candidate, Place } from './place.ts';
 
 /** Someone waits with the finger on the key. */
 const askingMaxMs = 1000;
 
 /** Prints the candidates for a place. `connect` is called only where the cluster must be asked; a cluster that is silent offers nothing. */
-export async function complete(io: CtlIo, place: Place, connect: () => Client): Promise<void> {
+export async function complete(io: CtlIo, place: Place, connect: () => Connected): Promise<void> {
   const { wanted, begun, prefix } = place;
   if (wanted.kind === 'files') {
     io.stdout(':files\n');
@@ -16,7 +17,7 @@ export async function complete(io: CtlIo, place: Place, connect: () => Client): 
   }
   let candidates: readonly Candidate[];
   try {
-    candidates = wanted.kind === 'words' ? wanted.words : await ask(connect(), wanted.kind);
+    candidates = wanted.kind === 'words' ? wanted.words : await asked(connect(), wanted.kind);
   } catch {
     // There is no place for a failure between two keystrokes.
     return;
@@ -24,6 +25,14 @@ export async function complete(io: CtlIo, place: Place, connect: () => Client): 
   for (const { text, about } of candidates) {
     const isMeant = text.startsWith(begun) || (wanted.kind === 'peers' && about.startsWith(begun));
     if (isMeant) io.stdout(`${printable(prefix + text)}${about === '' ? '' : `\t${printable(about)}`}\n`);
+  }
+}
+
+async function asked({ client, close }: Connected, kind: 'peers' | 'metrics'): Promise<readonly Candidate[]> {
+  try {
+    return await ask(client, kind);
+  } finally {
+    await close();
   }
 }
 

@@ -18,7 +18,6 @@ import {
   timeFromNanos,
   timeToNanos,
 } from '../model/index.ts';
-import { badArgument } from './errors.ts';
 import type {
   AlertInfo,
   CidLike,
@@ -27,12 +26,15 @@ import type {
   PeerPinStatus,
   PinChoice,
   PinEntry,
-  PinRequest,
+  PinSettings,
   PinStatus,
 } from './types.ts';
 
-/** Throws `embed/bad-argument`. */
-export function cidOf(value: CidLike, where: string = 'the CID'): Cid {
+/** Makes the error of a room for a value that is none of what was expected. */
+export type Refusal = (where: string, found: unknown, expected: string, cause?: unknown) => Error;
+
+/** Throws what `badArgument` makes. */
+export function cidOf(badArgument: Refusal, value: CidLike, where: string = 'the CID'): Cid {
   const isText = typeof value === 'string';
   const isObject = typeof value === 'object' && value !== null && value.bytes instanceof Uint8Array;
   const expected = 'a CID, as text or as an object';
@@ -44,8 +46,8 @@ export function cidOf(value: CidLike, where: string = 'the CID'): Cid {
   }
 }
 
-/** Throws `embed/bad-argument`. */
-export function pinOptionsOf(request: PinRequest): PinOptions {
+/** Throws what `badArgument` makes. */
+export function pinOptionsOf(badArgument: Refusal, request: PinSettings): PinOptions {
   const { name, mode, replicationMin, replicationMax, allocations, expireAt, metadata, origins, update } = request;
   const text = (where: string, value: unknown): string => {
     if (typeof value !== 'string') throw badArgument(where, value, 'a text');
@@ -63,25 +65,27 @@ export function pinOptionsOf(request: PinRequest): PinOptions {
     name: name === undefined ? '' : text('name', name),
     mode: mode ?? 'recursive',
     // 0 is the cluster's default.
-    replicationFactorMin: factorOf('replicationMin', replicationMin),
-    replicationFactorMax: factorOf('replicationMax', replicationMax),
+    replicationFactorMin: factorOf(badArgument, 'replicationMin', replicationMin),
+    replicationFactorMax: factorOf(badArgument, 'replicationMax', replicationMax),
     userAllocations:
       allocations === undefined
         ? null
-        : listOf('allocations', allocations, 'peer ids', (item) => parsePeerId(text('allocations', item))),
+        : listOf(badArgument, 'allocations', allocations, 'peer ids', (item) => parsePeerId(text('allocations', item))),
     expireAt: expireAt === undefined ? null : timeOf(expireAt),
     metadata: metadata ?? null,
     origins:
       origins === undefined
         ? null
-        : listOf('origins', origins, 'multiaddrs', (item) => parseMultiaddr(text('origins', item))),
-    pinUpdate: update === undefined ? null : cidOf(update, 'update'),
+        : listOf(badArgument, 'origins', origins, 'multiaddrs', (item) => parseMultiaddr(text('origins', item))),
+    pinUpdate: update === undefined ? null : cidOf(badArgument, update, 'update'),
   };
 }
 
+/** An entry of the pinset. */
 export function entryOf(pin: Pin): PinEntry {
   return {
     cid: pin.cid.toString(),
+    type: pin.type,
     name: pin.name,
     mode: pin.mode,
     replicationMin: pin.replicationFactorMin,
@@ -94,6 +98,7 @@ export function entryOf(pin: Pin): PinEntry {
   };
 }
 
+/** Who would hold a pin. */
 export function choiceOf(explanation: AllocationExplanation): PinChoice {
   const { cid, replicationFactorMin, replicationFactorMax, allocations, outcome, reason, error } = explanation;
   const peers = (explanation.peers ?? []).map(({ peer, peername, isChosen, class: kind, reason: why }) => {
@@ -111,17 +116,24 @@ export function choiceOf(explanation: AllocationExplanation): PinChoice {
   };
 }
 
-export function statusOf({ cid, name, allocations, peerMap }: GlobalPinInfo): PinStatus {
+/** How a pin stands on all peers. */
+export function statusOf({ cid, name, metadata, allocations, peerMap }: GlobalPinInfo): PinStatus {
   const peers = Object.entries(peerMap).map(([peer, info]) => [peer, peerStatusOf(info)] as const);
-  return { cid: cid.toString(), name, allocations: allocations ?? [], peers: Object.fromEntries(peers) };
+  return {
+    cid: cid.toString(),
+    name,
+    metadata: metadata ?? {},
+    allocations: allocations ?? [],
+    peers: Object.fromEntries(peers),
+  };
 }
 
 /** What one peer says. */
 export function statusOfOne(info: PinInfo): PinStatus {
-  const { cid, name, allocations, peer } = info;
-  return { cid: cid.toString(), name, allocations: allocations ?? [], peers: { [peer]: peerStatusOf(info) } };
+  return statusOf({ ...info, peerMap: { [info.peer]: info } });
 }
 
+/** What a peer says of itself. */
 export function peerInfoOf({ id, peername, version, addresses, error, ipfs }: Id): PeerInfo {
   return {
     id,
@@ -133,10 +145,12 @@ export function peerInfoOf({ id, peername, version, addresses, error, ipfs }: Id
   };
 }
 
+/** How a member is. */
 export function memberOf({ peer, since, ...member }: MemberState): MemberInfo {
   return { id: peer, ...member, since: dateOf(since) };
 }
 
+/** What was noticed of a peer. */
 export function alertOf({ name, peer, triggeredAt }: Alert): AlertInfo {
   return { name, peer, at: dateOf(triggeredAt) };
 }
@@ -145,7 +159,7 @@ function peerStatusOf({ peername, status, error, attemptCount, timestamp }: PinI
   return { peername, status, error, attempts: attemptCount, since: dateOf(timestamp) };
 }
 
-function factorOf(where: string, value: number | undefined): number {
+function factorOf(badArgument: Refusal, where: string, value: number | undefined): number {
   if (value === undefined) return 0;
   if (!Number.isSafeInteger(value) || value < -1 || value === 0) {
     throw badArgument(where, value, '-1 (on all peers) or a whole number above 0');
@@ -153,7 +167,13 @@ function factorOf(where: string, value: number | undefined): number {
   return value;
 }
 
-function listOf<T>(where: string, value: unknown, words: string, read: (item: unknown) => T): readonly T[] {
+function listOf<T>(
+  badArgument: Refusal,
+  where: string,
+  value: unknown,
+  words: string,
+  read: (item: unknown) => T,
+): readonly T[] {
   if (!Array.isArray(value)) throw badArgument(where, value, `a list of ${words}`);
   return value.map((item: unknown) => {
     try {
@@ -164,11 +184,21 @@ function listOf<T>(where: string, value: unknown, words: string, read: (item: un
   });
 }
 
-function timeOf(date: Date): Time {
+/** With the resolution of a `Date`. */
+export function timeOf(date: Date): Time {
   return timeFromNanos(BigInt(date.getTime()) * 1_000_000n);
 }
 
 /** The epoch means that there is none, as in what is stored. */
-function dateOf(time: Time | null): Date | undefined {
+export function dateOf(time: Time | null): Date | undefined {
   return time === null || time.seconds <= 0 ? undefined : new Date(Number(timeToNanos(time) / 1_000_000n));
+}
+
+/** In words, when the waiting is over. */
+export function howFar({ cid, peers }: PinStatus, status: string, reached: number, wanted: number): string {
+  const others = Object.values(peers)
+    .filter((peer) => peer.status !== status && peer.status !== 'remote')
+    .map((peer) => `${peer.status} on ${peer.peername}${peer.error === '' ? '' : ` (${peer.error})`}`);
+  const rest = others.length === 0 ? '' : `, ${others.join(', ')}`;
+  return `Cannot wait longer for "${cid}": ${status} on ${reached} of ${wanted} peers${rest}`;
 }
