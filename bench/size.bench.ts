@@ -19,6 +19,7 @@ import { parseArgs } from 'node:util';
 import { Cid, type Pin, pinJson } from '../src/model/index.ts';
 import { type BenchCluster, type BenchPeer, ourProgram, type PeerKind, sleep, startCluster } from './clusters.ts';
 import { type KuboStandIns, startKuboStandIns } from './kubo-stand-in.ts';
+import { loopDelayFlag, takeLoopDelay } from './loop-delay.ts';
 import { anonymousMb, residentMb } from './processes.ts';
 import { type Figure, report } from './report.ts';
 
@@ -31,6 +32,8 @@ const { values: options } = parseArgs({
   },
 });
 const goBin = process.env.GO_CLUSTER_BIN;
+/** A tenth of the time in which a Raft leader must hear of its followers; what stands still for longer is told as more than 1. */
+const loopDelayMaxMs = 50;
 const lists: readonly (readonly [name: string, path: string])[] = [
   ['all allocations', '/allocations'],
   ['local status', '/pins?local=true'],
@@ -73,6 +76,7 @@ async function compare(count: number): Promise<void> {
     figure(kind, { name, value: seconds.get(kind) ?? 0, unit: 's' }, seconds.get('go'));
     figure(kind, { name: `${name}, CPU`, value: processor.get(kind) ?? 0, unit: 's' }, processor.get('go'));
     await reportResident(`${kind}: ${count} pins, tracked`, clusters.get(kind));
+    if (kind === 'ours') await reportLoopDelay(`${kind}: ${count} pins, start and tracking`, clusters.get(kind));
   }
   for (const [name, path] of lists) {
     for (const round of ['first', 'second']) {
@@ -81,6 +85,7 @@ async function compare(count: number): Promise<void> {
       for (const [kind, result] of results) {
         const title = `${kind}: ${count} pins, ${name}, ${round} time`;
         reportList(title, result, kind === 'ours' ? results.get('go') : undefined);
+        if (kind === 'ours') await reportLoopDelay(title, clusters.get(kind));
       }
     }
   }
@@ -130,6 +135,7 @@ async function large(count: number): Promise<void> {
   });
   await cluster.quiet();
   await reportResident(`${count} pins, started`, cluster);
+  await reportLoopDelay(`${count} pins, start`, cluster);
   const [peer, , other] = cluster.peers as readonly [BenchPeer, BenchPeer, BenchPeer];
   for (const [name, path] of lists) {
     const before = await anonymousMb(peer.pid);
@@ -137,6 +143,7 @@ async function large(count: number): Promise<void> {
     const result = await list(cluster, path, count);
     reportList(`${count} pins, ${name}`, result);
     report({ name: `${count} pins, ${name}, memory rise while listed`, value: (await watch()) - before, unit: 'MB' });
+    await reportLoopDelay(`${count} pins, ${name}`, cluster);
   }
   await hang(cluster, other, count);
   await restart(cluster, peer, count);
@@ -224,8 +231,10 @@ async function restart(cluster: BenchCluster, peer: BenchPeer, count: number): P
   await peer.stop();
   report({ name: `${count} pins, stop`, value: (performance.now() - began) / 1000, unit: 's' });
   report({ name: `${count} pins, from start to ready`, value: (await peer.start()) / 1000, unit: 's' });
+  await takeLoopDelay(peer);
   const asking = askOften(peer);
   await cluster.quiet();
+  await reportLoopDelay(`${count} pins, recovery after a start`, cluster);
   const waits = (await asking()).sort((a, b) => a - b);
   const name = `${count} pins, answer to GET /version while recovery runs`;
   report({ name: `${name}, p99`, value: waits[Math.floor(waits.length * 0.99)] ?? 0, unit: 'ms' });
@@ -316,6 +325,14 @@ async function reportResident(name: string, cluster: BenchCluster | undefined): 
   report({ name: `${name}, of these without mapped files`, value: Math.max(...anonymous), unit: 'MB' });
 }
 
+/** Of all peers, since the last time. */
+async function reportLoopDelay(name: string, cluster: BenchCluster | undefined): Promise<void> {
+  const delays = await Promise.all((cluster?.peers ?? []).map(takeLoopDelay));
+  const value = Math.max(...delays);
+  const ratio = value / loopDelayMaxMs;
+  report({ name: `${name}, event loop stood still`, value, unit: 'ms', ratio, of: `${loopDelayMaxMs} ms` });
+}
+
 /** @returns what ends the watch and tells the most. */
 function watchMemory(peer: BenchPeer): () => Promise<number> {
   let most = 0;
@@ -344,7 +361,7 @@ async function start(
     kinds: Array.from({ length: peers }, () => kind),
     ipfs: standIns.multiaddresses,
     goBin,
-    program: [...options['node-flag'], ourProgram],
+    program: [...options['node-flag'], loopDelayFlag, ourProgram],
     ...(pinset === undefined
       ? {}
       : {
