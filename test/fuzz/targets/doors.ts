@@ -12,6 +12,7 @@ import { EventFeed } from '../../../src/cluster/events/feed.ts';
 import { verifyToken } from '../../../src/http/kit/token.ts';
 import { decodeRequest, decodeSnapshotRequest } from '../../../src/io/consensus/wire.ts';
 import { createHost } from '../../../src/io/p2p/index.ts';
+import { ValueBuffer } from '../../../src/io/rpc/value-buffer.ts';
 import { initialService, overrideService } from '../../../src/model/config/index.ts';
 import { eventTopics, formatCursor, parseCursor, parsePinSearch, parseQuery } from '../../../src/model/index.ts';
 import { bytesOf, cut, drain, type FuzzTarget, stream, utf8 } from '../target.ts';
@@ -114,6 +115,12 @@ function listening(secret: Uint8Array | null): Pick<FuzzTarget, 'parse' | 'close
   };
 }
 
+function firstValue(bytes: Uint8Array): Uint8Array {
+  const buffer = new ValueBuffer(bytes.length);
+  buffer.push(bytes);
+  return buffer.next() ?? bytes;
+}
+
 const list = 'pins all';
 
 /** Targets of the newer doors. */
@@ -204,7 +211,8 @@ export const doorTargets: readonly FuzzTarget[] = [
   {
     name: 'raft-snapshot-request',
     form: 'msgpack',
-    seeds: () => recorded(['raft'], /snapshot.*request/i).map((bytes) => bytes.subarray(1)),
+    // What is recorded goes on with the snapshot.
+    seeds: () => recorded(['raft'], /snapshot.*request/i).map((bytes) => firstValue(bytes.subarray(1))),
     parse: (input) => decodeSnapshotRequest(input),
   },
   {
