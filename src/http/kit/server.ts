@@ -209,11 +209,16 @@ function take(request: IncomingMessage, response: CountedResponse, limits: HttpL
   // Node's parser drops what came with a request for another protocol, which it does not get.
   if (request.headers.upgrade !== undefined) response.shouldKeepAlive = false;
   if (limits.writeTimeoutMs > 0) endAfter(limits.writeTimeoutMs, request, response);
-  if (request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined) {
+  if (hasBody(request)) {
     response.once('finish', () => dropRest(request));
     linger(request, response);
   }
   next(request, response);
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  const { 'content-length': length = '0' } = headers;
+  return length !== '0' || headers['transfer-encoding'] !== undefined;
 }
 
 function endAfter(timeMs: number, request: IncomingMessage, response: ServerResponse): void {

@@ -261,6 +261,7 @@ describe('linearizable=true', () => {
         if (barriers === 0) throw new OperatingError('cluster/not-pinned', 'pin is not part of the pinset');
         return pin;
       },
+      pinsetRevision: () => pin,
       storedPins: async function* () {
         if (barriers > 0) yield [new StoredPin(utf8Encode(stateKey(pin.cid)), encodePin(pin))];
       },
