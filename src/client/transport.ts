@@ -12,8 +12,11 @@ export interface RequestBody {
   readonly isReplayable: boolean;
   /** The bytes, from the first. Called once unless it is replayable. */
   stream(): AsyncIterable<Uint8Array>;
-  /** The same as one object, for engines that cannot send a stream. Files in it stay where they are. */
-  blob(): Promise<Blob>;
+  /**
+   * The same as one object, for engines that cannot send a stream. Files in it stay where they are; streams are read, and rejects with
+   * the signal's reason when that fires meanwhile.
+   */
+  blob(signal?: AbortSignal): Promise<Blob>;
 }
 
 /** One request. */
@@ -68,7 +71,7 @@ export function fetchTransport(options: FetchTransportOptions): Transport {
     const url = base + path;
     let response: Response;
     try {
-      const sent = body === undefined ? {} : await bodyOf(body, canStream);
+      const sent = body === undefined ? {} : await bodyOf(body, canStream, signal);
       response = await send(url, { method, headers, ...sent, ...(signal === undefined ? {} : { signal }) });
     } catch (error) {
       throw unreachable(method, url, error);
@@ -88,9 +91,13 @@ function isServerRuntime(): boolean {
   return Deno !== undefined || process?.versions !== undefined;
 }
 
-async function bodyOf(body: string | RequestBody, canStream: boolean): Promise<RequestInit> {
+async function bodyOf(
+  body: string | RequestBody,
+  canStream: boolean,
+  signal: AbortSignal | undefined,
+): Promise<RequestInit> {
   if (typeof body === 'string') return { body };
-  if (!canStream) return { body: await body.blob() };
+  if (!canStream) return { body: await body.blob(signal) };
   // Proof of the cast: `duplex` is missing in the types of this library, and asked for by the standard.
   return { body: streamOf(body.stream()), duplex: 'half' } as RequestInit;
 }

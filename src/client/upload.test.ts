@@ -170,3 +170,22 @@ test('adding asks for what is given only, and says what went wrong', async () =>
   await assert.rejects(add(), { code: 'client/bad-answer' });
   await api.close();
 });
+
+test('a stream that is read before it is sent, and never ends, is given up with the signal', async () => {
+  const stop = new AbortController();
+  const silent = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      controller.enqueue(new Uint8Array(10));
+      stop.abort(new Error('enough'));
+      return new Promise(() => undefined);
+    },
+  });
+  await assert.rejects(createUpload([{ path: 'a', content: silent }]).blob(stop.signal), { message: 'enough' });
+  // One that always has more.
+  const endless = async function* (): AsyncGenerator<Uint8Array> {
+    for (;;) yield new Uint8Array(10);
+  };
+  await assert.rejects(createUpload([{ path: 'a', content: endless }]).blob(AbortSignal.abort(new Error('no'))), {
+    message: 'no',
+  });
+});

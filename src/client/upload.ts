@@ -91,14 +91,14 @@ export function createUpload(entries: readonly UploadEntry[], options: UploadOpt
       }
       yield utf8Encode(end);
     },
-    async blob() {
+    async blob(signal) {
       begin();
       const pieces: (string | Blob | Uint8Array<ArrayBuffer>)[] = [];
       for (const { head, content } of parts) {
         pieces.push(head);
         // Files stay on disk: the blob refers to them.
         if (content instanceof Blob || typeof content === 'string') pieces.push(content);
-        else for await (const piece of piecesOf(content)) pieces.push(new Uint8Array(piece));
+        else for await (const piece of untilAborted(piecesOf(content), signal)) pieces.push(new Uint8Array(piece));
       }
       return new Blob([...pieces, end]);
     },
@@ -193,6 +193,30 @@ async function* piecesOf(content: Content): AsyncIterable<Uint8Array> {
     }
     if (bytes.length > 0) yield bytes;
   }
+}
+
+/** Ends with the signal, even while a piece is waited for that never comes. */
+async function* untilAborted<T>(pieces: AsyncIterable<T>, signal: AbortSignal | undefined): AsyncIterable<T> {
+  const iterator = pieces[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      signal?.throwIfAborted();
+      const { done, value } = await orAborted(iterator.next(), signal);
+      if (done === true) return;
+      yield value;
+    }
+  } finally {
+    // Not waited for: it ends after the piece that never comes.
+    iterator.return?.().catch(() => undefined);
+  }
+}
+
+function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(signal?.reason);
+    signal?.addEventListener('abort', stop, { once: true });
+    promise.then(resolve, reject).finally(() => signal?.removeEventListener('abort', stop));
+  });
 }
 
 function randomBoundary(): string {
