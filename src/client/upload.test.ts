@@ -128,6 +128,23 @@ test('progress counts content, piece by piece', async () => {
   assert.deepEqual(open, [{ sentBytes: 3, totalBytes: undefined }]);
 });
 
+test('a body that is sent as a whole tells how much of what was sent is content', async () => {
+  const seen: unknown[] = [];
+  const stream = new Blob(['abc']).stream();
+  const upload = createUpload(
+    [
+      { path: 'f', content: 'ü' },
+      { path: 'g', content: stream },
+    ],
+    { boundary: 'b', onProgress: ({ sentBytes }) => seen.push(sentBytes) },
+  );
+  const { size } = await upload.blob();
+  for (let sent = 0; sent <= size; sent += 1) upload.onSent?.(sent);
+  assert.deepEqual([...new Set(seen)], [0, 1, 2, 3, 4, 5]);
+  assert.equal(seen.length, size + 1);
+  assert.equal(createUpload([]).onSent, undefined);
+});
+
 test('an upload is sent again, whole, when no peer has answered, and only when it can be', async () => {
   const line = '[{"name":"f","cid":"QmT78zSuBmuS4z925WZfrqQ1qHaJ56DQaTfyMUF7F8ff5o"}]';
   const clock = new HastyClock();

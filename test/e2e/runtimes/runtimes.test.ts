@@ -35,6 +35,7 @@ const expected: Facts = {
   directory: {
     cid: 'QmWL4yHMn8dooVyFWuP9goHCykhomRKkom3B9bV6pE9VQt',
     names: ['site/index.html', 'site/img/dot.bin', 'site/img', 'site', ''],
+    sent: 15,
   },
   pinned: 'site',
   entry: { stage: 'test' },
@@ -45,6 +46,7 @@ const expected: Facts = {
   statuses: 3,
   cut: [['client/cut', 0], false],
   aborted: [
+    ['client/aborted', 0],
     ['client/aborted', 0],
     ['client/aborted', 0],
     ['client/aborted', 0],

@@ -44,14 +44,20 @@ export async function runScenario(createClient: typeof CreateClient, options: Sc
   });
   facts.isStreamTheSame = (await client.addFile(pieces)).cid === file.cid;
   const names: string[] = [];
+  const sent: number[] = [];
   const directory = await client.addDirectory(
     [
       { path: 'site/index.html', content: '<p>hello</p>' },
       { path: 'site/img/dot.bin', content: new Uint8Array([1, 2, 3]) },
     ],
-    { name: 'site', metadata: { stage: 'test' }, onAdded: ({ name }) => void names.push(name) },
+    {
+      name: 'site',
+      metadata: { stage: 'test' },
+      onAdded: ({ name }) => void names.push(name),
+      onProgress: ({ sentBytes }) => void sent.push(sentBytes),
+    },
   );
-  facts.directory = { cid: directory.cid, names };
+  facts.directory = { cid: directory.cid, names, sent: sent.at(-1) };
 
   facts.pinned = (await client.waitFor(directory.cid, { count: 1 })).name;
   facts.entry = (await client.get(directory.cid))?.metadata;
@@ -101,6 +107,11 @@ async function abortedOf(client: Client, codeOf: (promise: Promise<unknown>) => 
       return new Promise(() => undefined);
     },
   });
+  const stopTold = new AbortController();
+  const told = client.addFile(new Blob(['x'.repeat(3_000_000)]), {
+    signal: stopTold.signal,
+    onProgress: () => stopTold.abort(),
+  });
   const stopEvents = new AbortController();
   const readEvents = async (): Promise<void> => {
     for await (const { type } of client.events({ after: '0-0', signal: stopEvents.signal })) {
@@ -108,6 +119,7 @@ async function abortedOf(client: Client, codeOf: (promise: Promise<unknown>) => 
     }
   };
   return [
+    await codeOf(told),
     await codeOf(readList()),
     await codeOf(client.addFile(endless, { signal: stopUpload.signal })),
     await codeOf(readEvents()),
