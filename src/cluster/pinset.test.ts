@@ -221,28 +221,3 @@ test('openPinset refuses a record of the last sync that is damaged, or later tha
     assert.throws(() => openPinset(store, deps), { code: 'cluster/damaged-state', message });
   }
 });
-
-test('PinsetState has another version after each change, and after nothing else', async () => {
-  const store = createMemoryDatastore();
-  const pinset = openPinset(store, deps);
-  const versions = [pinset.version()];
-  await pinset.apply([pin(1), pin(2)], 1);
-  versions.push(pinset.version());
-  await pinset.apply([unpin(1)], 2);
-  versions.push(pinset.version());
-  await pinset.apply([], 3);
-  await pinset.sync();
-  assert.equal(pinset.version(), versions.at(-1));
-  const { chunks } = await pinset.snapshot();
-  await pinset.restore(chunks, { applied: 4, tag: Uint8Array.of(1) });
-  versions.push(pinset.version());
-  await pinset.apply([pin(3)], 5);
-  versions.push(pinset.version());
-  const later = openPinset(store, deps);
-  await later.replay([{ type: 'pin', pin: pinOf(cidNumber(3)) }]);
-  assert.ok(later.version() > 0);
-  assert.deepEqual(
-    versions,
-    [...new Set(versions)].sort((a, b) => a - b),
-  );
-});

@@ -272,7 +272,6 @@ class StoredPinset implements PinsetState {
     const progress = { namespace, applied, count };
     await this.#store.batch([progressOp(progress), syncedOp(applied), expiryVersionOp], { durable: true });
     this.#progress = progress;
-    this.#version += 1;
     this.#synced = applied;
     this.#isWhole = true;
     this.#isIndexed = true;
@@ -313,7 +312,6 @@ class StoredPinset implements PinsetState {
     ops.push(progressOp(progress));
     await this.#store.batch(ops, { durable: false });
     this.#progress = progress;
-    if (changed.length > 0) this.#version += 1;
     this.#isIndexed = true;
     if (changed.length > 0) this.#revision = {};
     this.#tellKinds(changed, before);
@@ -360,7 +358,6 @@ class StoredPinset implements PinsetState {
     const tagOp: DatastoreOp = { type: 'put', key: restoredKey, value: tag };
     await this.#store.batch([progressOp(progress), tagOp, syncedOp(applied), expiryVersionOp], { durable: true });
     this.#progress = progress;
-    this.#version += 1;
     this.#synced = applied;
     this.#isWhole = true;
     this.#isIndexed = true;

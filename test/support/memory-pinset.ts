@@ -5,20 +5,17 @@ import { type Cid, compareTimes, encodePin, type Pin, StoredPin, stateKey } from
 
 export class MemoryPinset implements Pinset {
   readonly #pins = new Map<string, Pin>();
-  #version = 0;
 
   #revision = {};
 
   add(...pins: readonly Pin[]): void {
     this.#revision = {};
     for (const pin of pins) this.#pins.set(stateKey(pin.cid), pin);
-    this.#version += 1;
   }
 
   remove(cid: Cid): void {
     this.#revision = {};
     this.#pins.delete(stateKey(cid));
-    this.#version += 1;
   }
 
   get(cid: Cid): Pin | undefined {
@@ -43,10 +40,6 @@ export class MemoryPinset implements Pinset {
   stored(key: Uint8Array): StoredPin | undefined {
     const pin = this.#pins.get(utf8Decode(key));
     return pin && storedOf(pin);
-  }
-
-  version(): number {
-    return this.#version;
   }
 
   count(): number {

@@ -13,7 +13,7 @@ export interface ContextDeps {
 }
 
 /** A request with what it is answered from. */
-export type Context = ApiCall & ContextDeps & { readonly sharedLists: SharedLists };
+export type Context = ApiCall & ContextDeps;
 
 /** The call itself, which then has both. */
 export function createContext(call: ApiCall, { cluster, now, lists }: ContextDeps): Context {

@@ -1,6 +1,6 @@
 /** Pins: status, pin, unpin, recover, allocations. Source: Go `api/rest/restapi.go`. */
 import { errorCode, errorMessage, utf8Encode } from '../../base/index.ts';
-import type { ClusterApi, PinPage, PinPageRequest } from '../../cluster/ports.ts';
+import type { PinPage, PinPageRequest } from '../../cluster/ports.ts';
 import {
   allocationExplanationJson,
   Cid,

@@ -11,8 +11,6 @@ type PageOptions = Parameters<Pinset['pages']>[0];
  */
 export class LatePinset implements Pinset {
   #pinset: Pinset | undefined;
-  /** What `version` is more than that of the pinset: one that is opened anew counts from the start. */
-  #versionsBefore = 0;
   #isSuspended = false;
   #hasEnded = false;
   readonly #onDamaged: (error: unknown) => void;
@@ -22,7 +20,6 @@ export class LatePinset implements Pinset {
   }
 
   become(pinset: Pinset): void {
-    this.#versionsBefore += (this.#pinset?.version() ?? 0) + 1;
     this.#pinset = pinset;
     this.#isSuspended = false;
   }
@@ -58,10 +55,6 @@ export class LatePinset implements Pinset {
 
   storedPages(options?: StoredPagesOptions): AsyncGenerator<readonly StoredPin[], void, undefined> {
     return this.#paged((pinset) => pinset.storedPages(options));
-  }
-
-  version(): number {
-    return this.#versionsBefore + (this.#now()?.version() ?? 0);
   }
 
   expiring(options?: PageOptions): AsyncGenerator<readonly Pin[], void, undefined> {
