@@ -114,6 +114,8 @@ async function answer(serving: Serving, request: IncomingMessage, response: Serv
   const args = query.getAll('arg');
   const { localPort } = request.socket;
   const headers = await nodeHeaders.of(request);
+  // Nothing would tell a handler any more that the client has left.
+  if (response.destroyed) return;
   if (found.route.isChange && !isPageAllowed(request, localPort, headers)) {
     response.writeHead(403, { ...headers, 'Content-Type': 'text/plain; charset=utf-8' }).end('403 - Forbidden\n');
     return;
