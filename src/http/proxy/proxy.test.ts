@@ -194,6 +194,39 @@ test('when a client leaves before the node has answered, the request to the node
   await ended;
 });
 
+test('when a client leaves while the headers of the node are asked for, nothing is done for it', async (t) => {
+  const held: http.ServerResponse[] = [];
+  const asked = Promise.withResolvers<void>();
+  const third = Promise.withResolvers<void>();
+  const node = await startNode(t, (request, response) => {
+    request.resume();
+    held.push(response);
+    if (held.length === 2) asked.resolve();
+    if (held.length === 3) third.resolve();
+  });
+  const pinned: string[] = [];
+  const pinPath: ProxyCluster['pinPath'] = async ({ path }) => {
+    pinned.push(path);
+    throw new Error('refused');
+  };
+  const { port } = await startProxy(t, { nodeMultiaddress: node.address }, { pinPath });
+  const cid = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy';
+  const target = '/api/v0/pin/add?progress=true&arg=';
+  const socket = await open(port);
+  socket.write(post(`${target}${cid}`, ['Content-Length: 0']));
+  await asked.promise;
+  socket.destroy();
+  await once(socket, 'close');
+  // The proxy hears of it before it hears of the node.
+  const other = raw(port, post(`${target}/ipfs/${cid}/other`, ['Content-Length: 0', 'Connection: close']));
+  const passed = raw(port, post('/api/v0/version', ['Content-Length: 0', 'Connection: close']));
+  await third.promise;
+  for (const response of held) response.end('{}');
+  assert.match(await other, /refused/);
+  assert.match(await passed, /200/);
+  assert.deepEqual(pinned, [`/ipfs/${cid}/other`]);
+});
+
 test('a reader that does not read holds the node back', async (t) => {
   const { promise: full, resolve: fill } = Promise.withResolvers<number>();
   const node = await startNode(t, async (_request, response) => {

@@ -106,6 +106,22 @@ describe('adding', () => {
     stage.assertIdle();
   });
 
+  it('does not take a peer that ends after the first of several blocks for one that has all', async () => {
+    const released = Promise.withResolvers<void>();
+    const store = async (_peer: string, blocks: AsyncIterable<NodeWithMeta>): Promise<void> => {
+      await released.promise;
+      for await (const _ of blocks) return;
+    };
+    const stage = new Stage({ store });
+    const reading = async (): Promise<void> => {
+      // All blocks wait when the file is told of, and their end is known in the next turn.
+      for await (const _ of stage.add('', entriesOf(file('f', noise(600_000))))) setImmediate(released.resolve);
+    };
+    await assert.rejects(reading, (error) => errorCode(error) === 'add/no-destination');
+    assert.deepEqual(stage.pins, []);
+    stage.assertIdle();
+  });
+
   it('fails and pins nothing when no peer takes blocks', async () => {
     for (const size of [10, 9_000_000]) {
       const stage = new Stage({ store: refused });
