@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const pages = [
   'README.md',
+  'docs/adding.md',
   'docs/client.md',
   'docs/library.md',
   'docs/openapi.md',

@@ -6,11 +6,17 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
 import { version } from '../src/base/index.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
 const programs = Object.keys(manifest.bin);
+
+/** Of the client, as it is and as a web server sends it: what a page pays for it. */
+const clientBytesMax = 75_000;
+const clientPackedBytesMax = 27_000;
 
 /** What `npm pack --json` tells. */
 interface Packed {
@@ -103,6 +109,24 @@ test('the tarball holds programs, library and types, and neither Node nor source
     packed.filter((path) => /\.test\.|(^|\/)node(\.exe)?$/.test(path)),
     [],
   );
+});
+
+test('the client is one file without imports, small enough for a page', async () => {
+  const source = await readFile(join(project, 'node_modules', 'ipfs-cluster', 'dist', 'client.js'));
+  assert.ok(source.length <= clientBytesMax, `${source.length} bytes`);
+  const packedBytes = gzipSync(source).length;
+  assert.ok(packedBytes <= clientPackedBytesMax, `${packedBytes} bytes with gzip`);
+  const { outputFiles, metafile } = await build({
+    stdin: { contents: source.toString(), loader: 'js' },
+    bundle: true,
+    write: false,
+    metafile: true,
+    platform: 'browser',
+    format: 'esm',
+    packages: 'external',
+  });
+  assert.equal(outputFiles.length, 1);
+  assert.deepEqual(Object.values(metafile.outputs)[0]?.imports, []);
 });
 
 test('every program of the tarball starts', () => {

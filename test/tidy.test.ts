@@ -323,6 +323,26 @@ test('no export is without a use', () => {
   none(violations);
 });
 
+test('no dependency is without a use, and none of the published ones is for tests only', () => {
+  const { dependencies, devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  // Programs that are started, and types that the compiler finds by itself.
+  const unnamed = ['@biomejs/biome', '@types/'];
+  const textOf = (files: readonly string[]): string =>
+    files.map((file) => readFileSync(join(root, file), 'utf8')).join('\n');
+  const isTest = (file: string): boolean => file.endsWith('.test.ts');
+  const inSources = globSync('src/**/*.ts', { cwd: root });
+  const published = textOf(inSources.filter((file) => !isTest(file)));
+  const all =
+    published + textOf([...inSources.filter(isTest), ...globSync('{test,bench,tools}/**/*.ts', { cwd: root })]);
+  const unused = (names: object, text: string): string[] =>
+    Object.keys(names).filter(
+      (name) =>
+        !unnamed.some((start) => name.startsWith(start)) && !text.includes(`'${name}'`) && !text.includes(`'${name}/`),
+    );
+  assert.deepEqual(unused(dependencies, published), []);
+  assert.deepEqual(unused(devDependencies, all), []);
+});
+
 test('no file of the repository knows the machine it was written on', () => {
   // Put together here, so that this file does not contain what it looks for.
   const machine = new RegExp(

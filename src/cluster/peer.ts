@@ -98,6 +98,7 @@ import type {
   Rpc,
   StatusListOptions,
   StatusObserver,
+  StoredPagesOptions,
   UploadEntry,
 } from './ports.ts';
 import { Rebalancer } from './rebalancer.ts';
@@ -473,8 +474,12 @@ class ClusterPeer implements Peer {
     return this.#deps.consensus.pinset().pages(options);
   }
 
-  storedPins(options: { readonly signal?: AbortSignal } = {}): AsyncIterable<readonly StoredPin[]> {
+  storedPins(options: StoredPagesOptions = {}): AsyncIterable<readonly StoredPin[]> {
     return this.#deps.consensus.pinset().storedPages(options);
+  }
+
+  pinsetRevision(): object {
+    return this.#deps.consensus.pinset().revision();
   }
 
   async pinPage(request: PinPageRequest, call: CallOptions = {}): Promise<PinPage> {

@@ -145,6 +145,7 @@ class StoredPinset implements PinsetState {
   /** Those that expire have their keys, and the store says so. */
   #isIndexed: boolean;
   #restoredTag: Uint8Array | undefined;
+  #revision = {};
   /** Since somebody has asked for kinds. Replaced with the state. */
   #kinds: LiveKinds | undefined;
 
@@ -213,6 +214,10 @@ class StoredPinset implements PinsetState {
     }
   }
 
+  revision(): object {
+    return this.#revision;
+  }
+
   stored(key: Uint8Array): StoredPin | undefined {
     const value = this.#store.get(pinKeyOfStateKey(this.#progress.namespace, key));
     return value === undefined ? undefined : this.#readable(() => new StoredPin(key, value));
@@ -270,6 +275,7 @@ class StoredPinset implements PinsetState {
     this.#synced = applied;
     this.#isWhole = true;
     this.#isIndexed = true;
+    this.#revision = {};
     this.#kinds = undefined;
     this.#observer.onReplaced();
   }
@@ -307,6 +313,7 @@ class StoredPinset implements PinsetState {
     await this.#store.batch(ops, { durable: false });
     this.#progress = progress;
     this.#isIndexed = true;
+    if (changed.length > 0) this.#revision = {};
     this.#tellKinds(changed, before);
     for (const { type, pin } of changed) {
       if (type === 'pin') this.#observer.onPin(pin);
@@ -355,6 +362,7 @@ class StoredPinset implements PinsetState {
     this.#isWhole = true;
     this.#isIndexed = true;
     this.#restoredTag = copyBytes(tag);
+    this.#revision = {};
     this.#kinds = undefined;
     this.#observer.onReplaced();
     try {

@@ -223,6 +223,8 @@ export interface Pinset {
    * short: it comes at once.
    */
   storedPages(options?: StoredPagesOptions): AsyncIterable<readonly StoredPin[]>;
+  /** Another object after every change: what is read under one of them is the same, whenever it is read. */
+  revision(): object;
   /** One pin as it is stored, by its state key. */
   stored(key: Uint8Array): StoredPin | undefined;
   /**
@@ -505,7 +507,10 @@ export interface ClusterApi {
   /** Throws `cluster/not-pinned`. */
   pinGet(cid: Cid): Pin;
   pins(options?: { readonly signal?: AbortSignal }): AsyncIterable<readonly Pin[]>;
-  storedPins(options?: { readonly signal?: AbortSignal }): AsyncIterable<readonly StoredPin[]>;
+  /** See `Pinset.storedPages`. */
+  storedPins(options?: StoredPagesOptions): AsyncIterable<readonly StoredPin[]>;
+  /** See `Pinset.revision`. */
+  pinsetRevision(): object;
   /**
    * One page of the pinset, or of what is looked for in it. Every pin that is there, and is not changed in what is looked for, from the
    * first page to the last is on exactly one of them. The first search after a start waits for the index. Throws `model/bad-cursor`,

@@ -212,6 +212,7 @@ test('more kinds of pins than are kept are counted pin by pin', async () => {
     count: () => pinset.count(),
     pages: (options) => pinset.pages(options),
     storedPages: (options) => pinset.storedPages(options),
+    revision: () => pinset.revision(),
     stored: (key) => pinset.stored(key),
     expiring: (options) => pinset.expiring(options),
     kinds: async () => (counts.isFull ? undefined : counts),

@@ -29,8 +29,12 @@ export class DiskImage implements LogImage {
   }
 
   perform(ops: readonly LogOp[]): void {
+    const { term } = ops.findLast((op) => op.type === 'hard')?.state ?? this.hard;
+    const last = ops.findLast((op) => op.type === 'put')?.entries.at(-1);
+    // Before anything is done: what is refused leaves nothing.
+    assert((last?.term ?? 0) <= term, 'the term on disk is never older than an entry on disk');
     for (const op of ops) this.#perform(op);
-    assert(this.lastTerm <= this.hard.term, 'the term on disk is never older than an entry on disk');
+    assert(this.lastTerm <= this.hard.term, 'the term on disk is never older than the base on disk');
   }
 
   /** As a restarted peer would load it. */

@@ -21,17 +21,8 @@ export function command(index: number, term: number, text: string = `${term}.${i
   return { type: 'command', index, term, data: new TextEncoder().encode(text), appendedAt: BigInt(index) };
 }
 
-export interface LogStoreTraits {
-  /** Where a gap is found out when not by the write itself. */
-  readonly gapsAreFoundBy?: string;
-}
-
 /** Declares the suite; `place` gives an empty one. */
-export function logStoreConformance(
-  name: string,
-  place: () => Promise<LogStorePlace>,
-  traits: LogStoreTraits = {},
-): void {
+export function logStoreConformance(name: string, place: () => Promise<LogStorePlace>): void {
   const reopened = (title: string, write: (store: LogStore) => Promise<void>, expected: Partial<LogImage>): void => {
     test(title, async () => {
       const at = await place();
@@ -226,7 +217,7 @@ export function logStoreConformance(
       { title: 'an entry of a later term than the hard state', ops: [{ type: 'put', entries: [command(4, 6)] }] },
     ];
     for (const { title, ops } of refusals) {
-      test(`${title} is refused as a bug`, { skip: traits.gapsAreFoundBy ?? false }, async () => {
+      test(`${title} is refused as a bug`, async () => {
         const at = await place();
         const store = await at.open();
         await store.load();

@@ -6,11 +6,15 @@ import { type Cid, compareTimes, encodePin, type Pin, StoredPin, stateKey } from
 export class MemoryPinset implements Pinset {
   readonly #pins = new Map<string, Pin>();
 
+  #revision = {};
+
   add(...pins: readonly Pin[]): void {
+    this.#revision = {};
     for (const pin of pins) this.#pins.set(stateKey(pin.cid), pin);
   }
 
   remove(cid: Cid): void {
+    this.#revision = {};
     this.#pins.delete(stateKey(cid));
   }
 
@@ -27,6 +31,10 @@ export class MemoryPinset implements Pinset {
     for await (const page of this.pages(options)) {
       yield page.filter(({ cid }) => stateKey(cid) > start).map(storedOf);
     }
+  }
+
+  revision(): object {
+    return this.#revision;
   }
 
   stored(key: Uint8Array): StoredPin | undefined {

@@ -35,7 +35,7 @@ import {
 } from '../index.ts';
 import { addCar, addDirectory, addFile } from './add.ts';
 import { metricOf, plainOf } from './data.ts';
-import { badArgument } from './errors.ts';
+import { badArgument, isTime, timeExpected } from './errors.ts';
 import { eventOf } from './events.ts';
 import type { Client, ClientOptions, PinsOptions, SearchRequest, StatusOptions } from './types.ts';
 import { waitFor } from './wait.ts';
@@ -44,6 +44,7 @@ const retriesDefault = 3;
 const restMs = 10_000;
 /** What users have pinned; the others are parts of it. */
 const typesDefault: readonly PinType[] = ['pin', 'meta-pin'];
+const balances: readonly NonNullable<ClientOptions['balance']>[] = ['failover', 'round-robin'];
 const pageSize = 1000;
 /** CIDs in one request: peers refuse requests with more than some 8 KB in front of the body. */
 const cidsMax = 60;
@@ -51,6 +52,7 @@ const cidsMax = 60;
 /** A client of one peer, or of several. Nothing is sent before a call. */
 export function createClient(options: ClientOptions = {}): Client {
   const { url: _, clock = systemClock, retries = retriesDefault, ...others } = options;
+  check(options);
   const client = createModelClient({ ...others, clock, retries, transport: transportOf(options) });
   return {
     health: (call) => client.health(call),
@@ -136,6 +138,14 @@ export function createClient(options: ClientOptions = {}): Client {
       for await (const event of client.events({ ...request, ...last })) yield eventOf(event);
     },
   };
+}
+
+function check({ timeoutMs, retries, balance }: ClientOptions): void {
+  if (timeoutMs !== undefined && !isTime(timeoutMs)) throw badArgument('timeoutMs', timeoutMs, timeExpected);
+  if (retries !== undefined && !(Number.isInteger(retries) && retries >= 0))
+    throw badArgument('retries', retries, 'a number of attempts, 0 or more');
+  if (balance !== undefined && !balances.includes(balance))
+    throw badArgument('balance', balance, `one of ${balances.join(', ')}`);
 }
 
 function transportOf({ url = 'http://127.0.0.1:9094', balance = 'failover', fetch, clock }: ClientOptions): Transport {

@@ -8,6 +8,16 @@ export function badArgument(where: string, found: unknown, expected: string, cau
   return new OperatingError('client/bad-argument', text, { cause });
 }
 
+/** What timers take; a longer time would end at once. Source: HTML Standard, section 8.7 "Timers". */
+const timeMaxMs = 2_147_483_647;
+
+/** Whether it is a time in milliseconds that can be waited for. */
+export function isTime(value: unknown): boolean {
+  return typeof value === 'number' && value > 0 && value <= timeMaxMs;
+}
+
+export const timeExpected: string = `milliseconds, more than 0 and at most ${timeMaxMs}`;
+
 /**
  * A status that was waited for was not reached. Codes: `client/not-reached` when the time is over, `client/hopeless` when too many
  * peers have failed for that.

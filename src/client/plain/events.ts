@@ -1,5 +1,6 @@
 /** Events as plain data. */
-import type { ServerEvent } from '../index.ts';
+import { errorMessage } from '../../base/index.ts';
+import { RequestError, type ServerEvent } from '../index.ts';
 
 /** What a peer tells. */
 export interface ClusterEvent {
@@ -8,6 +9,14 @@ export interface ClusterEvent {
   readonly data: unknown;
 }
 
+/** Throws `RequestError` `client/bad-answer`. */
 export function eventOf({ id, type, data }: ServerEvent): ClusterEvent {
-  return { id, type, data: JSON.parse(data) };
+  try {
+    return { id, type, data: JSON.parse(data) };
+  } catch (error) {
+    throw new RequestError('client/bad-answer', `Cannot read event: ${errorMessage(error)}`, {
+      status: 200,
+      cause: error,
+    });
+  }
 }

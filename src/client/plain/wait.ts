@@ -4,7 +4,7 @@ import type { Cid, TrackerStatus } from '../../model/index.ts';
 import { howFar, type PinStatus, statusOf } from '../../plain/index.ts';
 import type { Client } from '../index.ts';
 import { RequestError } from '../index.ts';
-import { badArgument, WaitError } from './errors.ts';
+import { badArgument, isTime, timeExpected, WaitError } from './errors.ts';
 import type { ClientOptions, WaitOptions } from './types.ts';
 
 const timeoutMsDefault = 60_000;
@@ -21,12 +21,17 @@ export async function waitFor(
 ): Promise<PinStatus> {
   const { status = 'pinned', timeoutMs = timeoutMsDefault, intervalMs = intervalMsDefault, signal, local } = options;
   if (!(intervalMs > 0)) throw badArgument('intervalMs', intervalMs, 'milliseconds, more than 0');
-  const limit = AbortSignal.timeout(timeoutMs);
-  const ends = signal === undefined ? limit : AbortSignal.any([signal, limit]);
+  if (!isTime(timeoutMs)) throw badArgument('timeoutMs', timeoutMs, timeExpected);
+  let count = options.count === 'min' ? undefined : options.count;
+  if (count !== undefined && !(Number.isInteger(count) && count > 0))
+    throw badArgument('count', count, 'a number of peers, 1 or more, or "min"');
+  const limit = new AbortController();
+  const cancel = clock.after(timeoutMs, () => limit.abort());
+  const ends = signal === undefined ? limit.signal : AbortSignal.any([signal, limit.signal]);
   const call = { signal: ends, local: local === true };
   let last: PinStatus | undefined;
   try {
-    const count = options.count === 'min' ? await leastOf(client, cid, ends) : options.count;
+    if (options.count === 'min') count = await leastOf(client, cid, ends);
     for (;;) {
       last = statusOf(await client.status(cid, call));
       const { reached, wanted, possible } = judge(last, status, count);
@@ -38,11 +43,13 @@ export async function waitFor(
   } catch (error) {
     if (signal?.aborted === true)
       throw new RequestError('client/aborted', 'The waiting was ended', { status: 0, cause: error });
-    if (!limit.aborted) throw error;
+    if (!limit.signal.aborted || (error instanceof RequestError && error.status !== 0)) throw error;
     if (last === undefined)
       throw new WaitError('client/not-reached', `Cannot wait longer for "${cid}": no answer`, last);
-    const { reached, wanted } = judge(last, status, undefined);
+    const { reached, wanted } = judge(last, status, count);
     throw new WaitError('client/not-reached', howFar(last, status, reached, wanted), last);
+  } finally {
+    cancel();
   }
 }
 

@@ -40,6 +40,7 @@ interface BenchOptions {
   readonly isUp?: boolean;
   readonly maxPinQueueSize?: number;
   readonly isWanted?: boolean;
+  readonly pinsPerRequest?: number;
 }
 
 async function bench(t: Ending, options: BenchOptions = {}) {
@@ -59,6 +60,7 @@ async function bench(t: Ending, options: BenchOptions = {}) {
         priorityPinMaxRetries: 5,
         reconcileIntervalMs: 12 * minute,
         recordGroupMs: 0,
+        pinsPerRequest: options.pinsPerRequest ?? 1,
       },
       {
         ipfs,
@@ -489,6 +491,46 @@ test('PinTracker: a request of several that the loss of IPFS cuts off counts for
   assert.equal(b.ipfs.held.size, 310);
 });
 
+test('PinTracker: a stop ends a request of several, which counts for none of them, and the next start makes all of them', async (t) => {
+  const b = await quickBench(t);
+  b.ipfs.onAct = (act, cid, signal) =>
+    act === 'pin' && cid.equals(cidNumber(2))
+      ? new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+      : undefined;
+  for (let n = 0; n < 10; n += 1) b.pin(pinOf(cidNumber(n)));
+  await settle();
+  assert.deepEqual(b.ipfs.requests, [10]);
+  await b.restart();
+  assert.deepEqual(b.ipfs.requests.slice(1), [], 'the first requests after a start are of one pin each');
+  assert.deepEqual([(await statusOf(b, 2)).status, (await statusOf(b, 9)).status], ['pinning', 'pinned']);
+  assert.equal((await statusOf(b, 2)).attemptCount, 1);
+  b.ipfs.onAct = () => {};
+  b.unpin(pinOf(cidNumber(2)));
+  await settle();
+  assert.equal(b.ipfs.held.size, 309);
+});
+
+test('PinTracker: wanted otherwise while its request is under way, each pin ends as it was wanted last', async (t) => {
+  const b = await quickBench(t);
+  const going = Promise.withResolvers<void>();
+  b.ipfs.onAct = (act, cid) => (act === 'pin' && cid.equals(cidNumber(0)) ? going.promise : undefined);
+  for (let n = 0; n < 6; n += 1) b.pin(pinOf(cidNumber(n)));
+  await settle();
+  // Away and wanted again; away; another name; moved to another peer.
+  b.unpin(pinOf(cidNumber(1)));
+  b.pin(pinOf(cidNumber(1)));
+  b.unpin(pinOf(cidNumber(2)));
+  b.pin(pinOf(cidNumber(3), { name: 'new' }));
+  b.pin(pinOf(cidNumber(4), { allocations: [other], replicationFactorMin: 1, replicationFactorMax: 1 }));
+  going.reject(new OperatingError('ipfs/refused', 'none of them'));
+  b.ipfs.onAct = () => {};
+  await settle();
+  const held = [0, 1, 2, 3, 4, 5].map((n) => b.ipfs.held.has(cidNumber(n).toString()));
+  assert.deepEqual(held, [true, true, false, true, false, true]);
+  assert.deepEqual([(await statusOf(b, 3)).name, (await statusOf(b, 4)).status], ['new', 'remote']);
+  assert.deepEqual(b.tracker.operations(), []);
+});
+
 test('PinTracker takes direct pins for what they are', async (t) => {
   const b = await bench(t);
   b.pin(pinOf(cidNumber(1), { maxDepth: 0, mode: 'direct' }));
@@ -537,6 +579,18 @@ test('PinTracker recoverAll goes on past failed items (R7)', async (t) => {
   assert.equal((await collect(b.tracker.recoverAll())).length, 5);
   await settle();
   assert.equal(b.ipfs.held.size, 4);
+});
+
+test('PinTracker recoverAll ends without an error when IPFS cannot be listed, and all is found when it is up', async (t) => {
+  const b = await bench(t);
+  b.pin(pinOf(cidNumber(1)));
+  await settle();
+  b.ipfs.held.clear();
+  b.ipfs.setUp(false);
+  assert.deepEqual(await collect(b.tracker.recoverAll()), []);
+  b.ipfs.setUp(true);
+  await settle();
+  assert.equal(b.ipfs.held.size, 1);
 });
 
 test('PinTracker: one pin that never ends does not hold up the others, and stopping ends it', async (t) => {
@@ -810,7 +864,12 @@ test('PinTracker shows unfinished work with its place, and why nothing starts wh
   assert.deepEqual(b.tracker.operations(cidNumber(3)), []);
 });
 
-test('PinTracker: after any history IPFS holds what the pinset says and what others have pinned, and nothing is left to do (R4-R10)', async () => {
+for (const pinsPerRequest of [1, 4]) {
+  test(`PinTracker: after any history with ${pinsPerRequest} pins to a request IPFS holds what the pinset says and what others have pinned, and nothing is left to do (R4-R10)`, () =>
+    checkAnyHistory(pinsPerRequest));
+}
+
+async function checkAnyHistory(pinsPerRequest: number): Promise<void> {
   const cids = 6;
   const foreign = [3, 50].map((n) => cidNumber(n));
   const act = fc.oneof(
@@ -833,7 +892,7 @@ test('PinTracker: after any history IPFS holds what the pinset says and what oth
   await fc.assert(
     fc.asyncProperty(fc.array(act, { maxLength: 60 }), async (acts) => {
       const ends: (() => Promise<unknown>)[] = [];
-      const b = await bench({ after: (end) => void ends.push(end) }, { maxPinQueueSize: 3 });
+      const b = await bench({ after: (end) => void ends.push(end) }, { maxPinQueueSize: 3, pinsPerRequest });
       for (const cid of foreign) b.ipfs.held.set(cid.toString(), 'recursive');
       const faults = new Map<string, string>();
       b.ipfs.onAct = (_, cid, signal) => {
@@ -905,6 +964,6 @@ test('PinTracker: after any history IPFS holds what the pinset says and what oth
       for (const status of Object.values(await b.all())) assert.ok(['pinned', 'remote'].includes(status), status);
       for (const end of ends) await end();
     }),
-    { numRuns: 60 },
+    { numRuns: 50 },
   );
-});
+}

@@ -7,7 +7,15 @@
  *
  * Memory: objects only for operations (bounded, see `Workers`), and some 20-40 bytes for each pin held (`HeldPins`).
  */
-import { type Cancel, type Clock, errorMessage, type Logger, LogLimit, type Random } from '../../base/index.ts';
+import {
+  type Cancel,
+  type Clock,
+  errorMessage,
+  type Logger,
+  LogLimit,
+  OperatingError,
+  type Random,
+} from '../../base/index.ts';
 import {
   type Cid,
   type OperationInfo,
@@ -212,9 +220,17 @@ class Tracker implements PinTracker {
       this.#workers.pump();
       if (info !== undefined) yield info;
     }
-    for await (const key of this.#reconciliation.run(signal)) {
-      const info = this.#statuses.ofOperation(key, 0);
-      if (info !== undefined) yield info;
+    try {
+      for await (const key of this.#reconciliation.run(signal)) {
+        const info = this.#statuses.ofOperation(key, 0);
+        if (info !== undefined) yield info;
+      }
+    } catch (error) {
+      // As Go's stateless `Tracker.RecoverAll`, which logs it and ends; here the comparison follows when IPFS is up again.
+      if (signal.aborted || !(error instanceof OperatingError)) throw error;
+      this.#deps.logger.warn('cannot compare the pinset with IPFS now: recovered is what had failed', {
+        error: errorMessage(error),
+      });
     }
   }
 

@@ -124,7 +124,7 @@ export class Workers {
     if (this.#state !== 'started' || !this.#deps.ipfs.isUp()) return;
     const { concurrentPins, concurrentUnpins = 2 } = this.#options;
     this.#startPins(concurrentPins);
-    while (this.#runningCount.unpin < concurrentUnpins) {
+    while (this.#runningCount.unpin < concurrentUnpins && this.operations.queuedCount('unpin') > 0) {
       const ticket = this.operations.takeUnpin(this.now());
       if (ticket === undefined) break;
       void this.#run(ticket);

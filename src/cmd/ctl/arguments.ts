@@ -1,6 +1,7 @@
 /**
  * Arguments that several commands take.
  */
+import { getSystemErrorMessage } from 'node:util';
 import { errorMessage } from '../../base/index.ts';
 import { Cid, type PeerId, parsePeerId } from '../../model/index.ts';
 import { LocalFailure } from './command.ts';
@@ -34,6 +35,13 @@ export function readPath(text: string): string {
     throw new LocalFailure('', `invalid path ${JSON.stringify(path)}: ${problem}; ${expected}`);
   }
   return path;
+}
+
+/** What the disk says of a path, as Go's `os.PathError` prints it. */
+export function pathFailure(doing: string, path: string, error: unknown): LocalFailure {
+  const number = error instanceof Error && 'errno' in error ? error.errno : undefined;
+  const problem = typeof number === 'number' ? getSystemErrorMessage(number) : errorMessage(error);
+  return new LocalFailure('', `${doing} ${path}: ${problem}`);
 }
 
 /** Why the text is no IPFS path; `undefined` when it is one. Source: boxo `path.NewPath`. */

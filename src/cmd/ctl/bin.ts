@@ -26,6 +26,13 @@ void main(process.argv.slice(2), {
   isTerminal: { stdout: process.stdout.isTTY === true, stderr: process.stderr.isTTY === true },
   columns: () => process.stderr.columns ?? defaultColumns,
   statusDelayMs,
-}).then((exitCode) => {
+}).then(async (exitCode) => {
   process.exitCode = exitCode;
+  // Timers of libraries would keep us for another second, but what is written must get out first.
+  await Promise.all([process.stdout, process.stderr].map(written));
+  process.exit();
 });
+
+function written(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => stream.write('', () => resolve()));
+}

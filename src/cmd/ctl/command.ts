@@ -103,10 +103,13 @@ export class LocalFailure extends Error {
   readonly code = 'ctl/local';
   readonly doing: string;
   readonly exitCode: number;
+  /** What to try, on a line of its own. */
+  readonly hint: string | undefined;
 
-  constructor(doing: string, message: string, exitCode: number = 1) {
+  constructor(doing: string, message: string, exitCode: number = 1, hint?: string) {
     super(message);
     this.doing = doing;
     this.exitCode = exitCode;
+    this.hint = hint;
   }
 }

@@ -2,7 +2,7 @@
  * Where `--host` points to.
  */
 import { errorMessage, OperatingError } from '../../base/index.ts';
-import { type PeerId, parseMultiaddr, peerIdOfMultiaddr } from '../../model/index.ts';
+import { type Multiaddr, parseMultiaddr, peerIdOfMultiaddr } from '../../model/index.ts';
 
 export type Endpoint =
   | {
@@ -14,15 +14,16 @@ export type Endpoint =
       readonly family: 0 | 4 | 6;
     }
   | { readonly kind: 'unix'; readonly path: string }
-  | { readonly kind: 'libp2p'; readonly address: string; readonly peer: PeerId };
+  /** Of a peer, with its id at the end; or `/dnsaddr/<name>`, which stands for such. */
+  | { readonly kind: 'libp2p'; readonly address: Multiaddr };
 
 /**
- * The endpoint of one address: a multiaddress, or `host:port` as in 2017.
+ * The endpoint of one address: a multiaddress, a URL without a path, or `host:port` as in 2017.
  * Throws `ctl/bad-host` for what is no address, `ctl/bad-endpoint` for one that HTTP cannot use.
  */
 export function parseEndpoint(text: string, isTls: boolean): Endpoint {
-  const short = /^([A-Za-z0-9.-]+):([0-9]{1,5})$/.exec(text);
-  if (short !== null) return tcp(short[1] ?? '', short[2] ?? '', 0, isTls);
+  const short = /^(https?:\/\/)?([A-Za-z0-9.-]+):([0-9]{1,5})\/?$/.exec(text);
+  if (short !== null) return tcp(short[2] ?? '', short[3] ?? '', 0, isTls || short[1] === 'https://');
   // A path has slashes, which the multiaddress library wants escaped.
   if (text.startsWith('/unix/')) return { kind: 'unix', path: decodePath(text.slice('/unix'.length)) };
   let address: string;
@@ -34,8 +35,7 @@ export function parseEndpoint(text: string, isTls: boolean): Endpoint {
   const parts = address.split('/').slice(1);
   if (parts[0] === 'p2p') throw new OperatingError('ctl/bad-endpoint', 'APIAddr only includes a Peer ID');
   if (parts.includes('p2p') || parts[0] === 'dnsaddr') {
-    const peer = peerIdOfMultiaddr(address);
-    if (peer !== undefined) return { kind: 'libp2p', address, peer };
+    if (peerIdOfMultiaddr(address) !== undefined || parts[0] === 'dnsaddr') return { kind: 'libp2p', address };
     throw new OperatingError('ctl/bad-endpoint', `expected the id of the peer behind it, /p2p/<id>, found "${text}"`);
   }
   const [kind = '', host = '', protocol = '', port = ''] = parts;

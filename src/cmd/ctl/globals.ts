@@ -91,7 +91,7 @@ export function connectionOf(io: CtlIo, options: OptionValues): Connected {
       const endpoint = endpointOf(address, isTls);
       if (endpoint.kind !== 'libp2p') return transportOf(io, options, endpoint);
       if (options.flag('https')) io.stderr('warning: --https is ignored over libp2p, which is encrypted by itself\n');
-      const { transport, close } = libp2pTransport(endpoint, checkedSecret(secret));
+      const { transport, close } = libp2pTransport(endpoint, { secret: checkedSecret(secret) });
       closings.push(close);
       return transport;
     });
@@ -146,12 +146,16 @@ function transportOf(io: CtlIo, options: OptionValues, endpoint: HttpEndpoint): 
   });
 }
 
+const addressHint =
+  '--host takes /ip4/127.0.0.1/tcp/9094, /dns4/<name>/tcp/9094, /unix/<path>, name:9094, or the address of a peer with /p2p/<id>';
+
 function endpointOf(address: string, isTls: boolean): Endpoint {
   try {
     return parseEndpoint(address, isTls);
   } catch (error) {
     const isAddress = error instanceof Error && 'code' in error && error.code === 'ctl/bad-endpoint';
-    throw new LocalFailure(isAddress ? 'creating API client' : 'parsing host multiaddress', errorMessage(error));
+    const doing = isAddress ? 'creating API client' : 'parsing host multiaddress';
+    throw new LocalFailure(doing, errorMessage(error), 1, addressHint);
   }
 }
 

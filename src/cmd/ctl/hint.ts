@@ -23,6 +23,10 @@ function hintForSilence(error: RequestError, { host, hasCredentials }: HintSitua
   if (/^\w+ "[^"]*": Get "/.test(message)) return undefined;
   if (message.includes('connect: connection refused'))
     return `nothing listens there: is the peer running ("ipfs-cluster-service daemon")? --host names another address than ${host}`;
+  if (message.includes('incoming message was too large'))
+    return 'this peer is in a private network: --secret takes the secret in section cluster of its service.json';
+  if (message.includes('does not use the same cluster secret'))
+    return '--secret is not the one in section cluster of the service.json of that peer';
   if (message.includes('connect: no such file or directory'))
     return `no socket is there: is the peer running, and does it listen on that path? --host is ${host}`;
   if (message.includes('connect: permission denied')) return 'you may not open this socket; its owner or root may';
@@ -31,9 +35,11 @@ function hintForSilence(error: RequestError, { host, hasCredentials }: HintSitua
     return hasCredentials
       ? 'this API has no TLS; --force-http sends the credentials without it, readable for everyone on the way'
       : 'this API has no TLS: leave --https out';
-  if (message.includes('failed to verify certificate'))
-    return 'NODE_EXTRA_CA_CERTS=<file> makes a certificate known, --no-check-certificate accepts any';
-  if (message.includes('Client.Timeout exceeded')) return 'the answer took longer than --timeout allows';
+  if (message.includes('certificate is not valid for the name'))
+    return '--host takes a name for which the certificate is made, as /dns4/<name>/tcp/<port>; --no-check-certificate accepts any';
+  if (message.includes('signed by unknown authority'))
+    return 'SSL_CERT_FILE=<file> or NODE_EXTRA_CA_CERTS=<file> makes a certificate known, --no-check-certificate accepts any';
+  if (message.includes('(Client.Timeout ')) return 'the answer took longer than --timeout allows';
   if (message.includes('something else than an HTTP API'))
     return 'this is the port of something else; the API is at port 9094 unless configured, peers talk to each other at 9096';
   return undefined;

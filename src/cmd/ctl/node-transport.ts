@@ -4,7 +4,6 @@
  */
 import { lookup as systemLookup } from 'node:dns';
 import { Agent, type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
-import { request as httpsRequest, Agent as TlsAgent } from 'node:https';
 import type { LookupFunction } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -26,12 +25,28 @@ export interface NodeTransportOptions {
 
 /** A transport to one endpoint. Connections are kept for the next request and do not keep the process alive. */
 export function nodeTransport(endpoint: HttpEndpoint, options: NodeTransportOptions = {}): Transport {
-  const agent = agentFor(endpoint, options);
+  let door = openDoor(endpoint, options);
+  let isSystemTrusted = false;
   const base = baseUrl(endpoint);
+  const send = async (request: TransportRequest): Promise<TransportResponse> =>
+    exchange(open(endpoint, await door, request, options.lookup ?? systemLookup), request);
+  /** Nothing of a request is sent to a server whose certificate is not trusted, so it can be sent again. */
+  const sendTrusting = async (request: TransportRequest): Promise<TransportResponse> => {
+    try {
+      return await send(request);
+    } catch (error) {
+      if (isSystemTrusted || !untrustedCodes.has(errorCode(error))) throw error;
+      isSystemTrusted = true;
+      // Go trusts what the system trusts, Node what it brings along. Reading them takes a tenth of a second.
+      const { getCACertificates } = await import('node:tls');
+      door = openDoor(endpoint, options, [...getCACertificates('default'), ...getCACertificates('system')]);
+      return await send(request);
+    }
+  };
   return async (request) => {
     const url = base + request.path;
     try {
-      return await exchange(open(endpoint, agent, request, options.lookup ?? systemLookup), request.body);
+      return await sendTrusting(request);
     } catch (error) {
       throw unreachable(request.method, url, inGoWords(error, endpoint, request.signal));
     }
@@ -44,13 +59,24 @@ function baseUrl(endpoint: HttpEndpoint): string {
   return `${endpoint.isTls ? 'https' : 'http'}://${host}:${endpoint.port}`;
 }
 
-function agentFor(endpoint: HttpEndpoint, options: NodeTransportOptions): Agent {
+/** What requests go through: connections that are kept, and how one begins. */
+interface Door {
+  readonly agent: Agent;
+  readonly request: typeof httpRequest;
+}
+
+/** `ca`: the certificates that are trusted instead of Node's, PEM. Everything of TLS is loaded only where there is some. */
+async function openDoor(endpoint: HttpEndpoint, options: NodeTransportOptions, ca?: string[]): Promise<Door> {
   const proxyEnv =
     endpoint.kind === 'tcp' && !isLoopback(endpoint.host) && options.environment !== undefined
       ? { proxyEnv: options.environment }
       : {};
-  if (endpoint.kind === 'unix' || !endpoint.isTls) return new Agent({ keepAlive: true, ...proxyEnv });
-  return new TlsAgent({ keepAlive: true, rejectUnauthorized: options.isCertificateChecked !== false, ...proxyEnv });
+  if (endpoint.kind === 'unix' || !endpoint.isTls) {
+    return { agent: new Agent({ keepAlive: true, ...proxyEnv }), request: httpRequest };
+  }
+  const { Agent: TlsAgent, request } = await import('node:https');
+  const checking = { rejectUnauthorized: options.isCertificateChecked !== false, ...(ca === undefined ? {} : { ca }) };
+  return { agent: new TlsAgent({ keepAlive: true, ...checking, ...proxyEnv }), request };
 }
 
 /** Never through a proxy, as in Go. */
@@ -60,17 +86,22 @@ function isLoopback(host: string): boolean {
 
 function open(
   endpoint: HttpEndpoint,
-  agent: Agent,
-  request: TransportRequest,
+  door: Door,
+  { method, path, headers, signal }: TransportRequest,
   lookup: typeof systemLookup,
 ): ClientRequest {
-  const { method, path, headers, signal } = request;
   const where =
     endpoint.kind === 'unix'
       ? { socketPath: endpoint.path }
       : { host: endpoint.host, port: endpoint.port, lookup: lookupOf(endpoint.family, lookup), autoSelectFamily: true };
-  const options = { ...where, agent, method, path, headers, ...(signal === undefined ? {} : { signal }) };
-  return endpoint.kind === 'tcp' && endpoint.isTls ? httpsRequest(options) : httpRequest(options);
+  return door.request({
+    ...where,
+    agent: door.agent,
+    method,
+    path,
+    headers,
+    ...(signal === undefined ? {} : { signal }),
+  });
 }
 
 /** All addresses of the family: connecting tries one after the other, which it does for 0 only when it is told the family itself. */
@@ -79,12 +110,12 @@ function lookupOf(family: 0 | 4 | 6, lookup: typeof systemLookup): LookupFunctio
 }
 
 /** Sends the body; resolves when the head of the answer is there. Rejects with what Node says. */
-export function exchange(outgoing: ClientRequest, body: TransportRequest['body']): Promise<TransportResponse> {
+export function exchange(outgoing: ClientRequest, { body, signal }: TransportRequest): Promise<TransportResponse> {
   return new Promise((resolve, reject) => {
     outgoing.once('response', (response: IncomingMessage) =>
       resolve({
         status: response.statusCode ?? 0,
-        body: response,
+        body: readBody(response, signal),
         streamErrors: () => streamErrors(response.rawTrailers),
       }),
     );
@@ -93,6 +124,17 @@ export function exchange(outgoing: ClientRequest, body: TransportRequest['body']
     if (body === undefined || typeof body === 'string') outgoing.end(body);
     else pipeline(Readable.from(body.stream()), outgoing).catch(reject);
   });
+}
+
+/** What breaks off is told in Go's words. */
+async function* readBody(response: IncomingMessage, signal: AbortSignal | undefined): AsyncIterable<Uint8Array> {
+  try {
+    yield* response;
+  } catch (error) {
+    const broken = errorCode(error) === 'ECONNRESET' ? 'unexpected EOF' : errorMessage(error);
+    const text = signal?.aborted === true ? abortText(signal, 'or context cancellation while reading body') : broken;
+    throw new OperatingError('ctl/transport', text, { cause: error });
+  }
 }
 
 function streamErrors(rawTrailers: readonly string[]): string[] {
@@ -104,9 +146,9 @@ function streamErrors(rawTrailers: readonly string[]): string[] {
 }
 
 /** Why an exchange was given up, in Go's words. */
-export function abortText(signal: AbortSignal): string {
+export function abortText(signal: AbortSignal, where: string = 'exceeded while awaiting headers'): string {
   const isTimeout = signal.reason instanceof Error && signal.reason.name === 'TimeoutError';
-  return isTimeout ? 'context deadline exceeded (Client.Timeout exceeded while awaiting headers)' : 'context canceled';
+  return isTimeout ? `context deadline exceeded (Client.Timeout ${where})` : 'context canceled';
 }
 
 /** Scripts match these texts. */
@@ -127,12 +169,19 @@ function goText(error: unknown, endpoint: HttpEndpoint, signal: AbortSignal | un
   }
   if (code.startsWith('HPE_'))
     return `malformed HTTP response: found something else than an HTTP API at ${dial.slice('dial '.length)}`;
-  if (certificateCodes.has(code))
-    return 'tls: failed to verify certificate: x509: certificate signed by unknown authority';
+  const problem = untrustedCodes.has(code) ? 'certificate signed by unknown authority' : certificateProblems.get(code);
+  if (problem !== undefined) return `tls: failed to verify certificate: x509: ${problem}`;
   return errorMessage(error);
 }
 
-const certificateCodes = new Set([
+/** Source: Go `crypto/x509` `CertificateInvalidError`, `HostnameError`. */
+const certificateProblems: ReadonlyMap<string, string> = new Map([
+  ['CERT_HAS_EXPIRED', 'certificate has expired or is not yet valid'],
+  ['CERT_NOT_YET_VALID', 'certificate has expired or is not yet valid'],
+  ['ERR_TLS_CERT_ALTNAME_INVALID', 'certificate is not valid for the name or address in --host'],
+]);
+
+const untrustedCodes: ReadonlySet<string> = new Set([
   'DEPTH_ZERO_SELF_SIGNED_CERT',
   'SELF_SIGNED_CERT_IN_CHAIN',
   'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, open, rm } from 'node:fs/promises';
+import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -41,6 +41,8 @@ test('every command and group has help, without a peer', async () => {
     }
     assert.equal((await run(['help', ...command.words])).exit, 0);
   }
+  assert.equal((await run(['pin', 'help', 'add'])).stdout, (await run(['pin', 'add', '--help'])).stdout);
+  assert.deepEqual([(await run(['pin', 'help', 'nosuch'])).exit, (await run(['pin', 'help'])).exit], [3, 0]);
   assert.match((await run([])).stdout, /^Usage: ipfs-cluster-ctl /);
   assert.match((await run(['pin'])).stdout, /update/);
   assert.doesNotMatch((await run(['--help'])).stdout, /member|sync/);
@@ -65,7 +67,10 @@ test('usage failures name the flag on stdout, say where help is, and exit with 1
     const ran = await run(argv);
     assert.equal(ran.stdout.split('\n')[0], first);
     assert.match(ran.stdout, /^.*\n\nFor help: ipfs-cluster-ctl ?[a-z ]* --help\n$/);
-    assert.deepEqual([ran.exit, ran.stderr], [1, '']);
+    const hint = first.includes('-wait-timeout')
+      ? 'hint: -wait-timeout takes a time with its unit, such as 30s or 2h\n'
+      : '';
+    assert.deepEqual([ran.exit, ran.stderr], [1, hint]);
   }
 });
 
@@ -121,14 +126,15 @@ test('pin ls --linearizable asks for all that was acknowledged, and shows why it
   );
 });
 
-test('the words of 2017 still work, and so does its form of --host', async () => {
+test('the words of 2017 still work, and so do its form of --host, and a URL', async () => {
   await withApi(
     (_method, path) => (path === '/peers' ? { body: ['{"id":""}'], trailers: [''] } : { status: 204 }),
     async (api) => {
       const host = `127.0.0.1:${api.port}`;
       assert.equal((await run(['--host', host, 'member', 'ls'])).exit, 0);
       assert.equal((await run(['--host', host, 'sync'])).exit, 0);
-      assert.deepEqual(api.requests, ['GET /peers', 'POST /pins/recover?local=false']);
+      assert.equal((await run(['--host', `http://${host}/`, 'member', 'ls'])).exit, 0);
+      assert.deepEqual(api.requests, ['GET /peers', 'POST /pins/recover?local=false', 'GET /peers']);
     },
   );
 });
@@ -396,6 +402,16 @@ test('a list that breaks off shows what came, then the error', async () => {
   );
 });
 
+test('a unix socket that is not there, is told with a hint', async () => {
+  const ran = await run(['--host', '/unix/nosuch/api.sock', 'id']);
+  assert.match(
+    ran.stdout,
+    /Get "http:\/\/restapi\/id": dial unix \/nosuch\/api\.sock: connect: no such file or directory\n$/,
+  );
+  assert.match(ran.stderr, /^hint: no socket is there: /);
+  assert.equal(ran.exit, 1);
+});
+
 test('health graph can go to a file', async () => {
   const written: string[] = [];
   await withApi(
@@ -408,6 +424,9 @@ test('health graph can go to a file', async () => {
       });
       assert.deepEqual([ran.stdout, written[0]], ['', 'out.dot']);
       assert.match(written[1] ?? '', /^digraph cluster \{/);
+      const failed = await run(['--host', api.host, 'health', 'graph', '-f', '/nosuch/out.dot'], { writeFile });
+      const stderr = 'error : open /nosuch/out.dot: no such file or directory\n';
+      assert.deepEqual(failed, { exit: 1, stdout: '', stderr });
     },
   );
 });
@@ -443,9 +462,14 @@ test('health replication shows counts, peers, and whose word is missing', async 
 
 test('addresses that HTTP cannot use are refused before any request', async () => {
   const refusals: readonly [string, RegExp][] = [
-    ['foo', /^error parsing host multiaddress: failed to parse multiaddr "foo": must begin with \/\n$/],
+    [
+      'foo',
+      /^error parsing host multiaddress: failed to parse multiaddr "foo": must begin with \/\nhint: --host takes \/ip4\/127/,
+    ],
     ['/ip4/1.2.3.4/udp/1/quic-v1', /^error creating API client: expected /],
-    ['', /^error parsing host multiaddress: empty multiaddr\n$/],
+    ['', /^error parsing host multiaddress: empty multiaddr\nhint: /],
+    [`/p2p/${member}`, /^error creating API client: APIAddr only includes a Peer ID\nhint: /],
+    [`http://127.0.0.1:9094/api`, /^error parsing host multiaddress: /],
   ];
   for (const [host, text] of refusals) {
     const ran = await run(['--host', host, 'id']);

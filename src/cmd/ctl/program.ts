@@ -40,13 +40,14 @@ export async function main(argv: readonly string[], io: CtlIo): Promise<number> 
   }
   const rest = [...globals.args, ...argv.slice(head)];
   if (globals.values.flag('help') || rest.length === 0) return printHelp(io, []);
-  if (rest[0] === 'help' || rest[0] === 'h') return helpOn(io, rest.slice(1));
+  if (isHelpWord(rest[0])) return helpOn(io, rest.slice(1));
   // The words behind it are those of a command line that is not finished.
   if (rest[0] === 'complete' && rest[1] === '--') return completeWords(io, rest.slice(2));
 
   const found = findCommand(rest);
   if (found.kind === 'unknown') return unknownWord(io, found.word);
   if (found.kind === 'group') {
+    if (isHelpWord(found.args[0])) return helpOn(io, [...found.words, ...found.args.slice(1, 2)]);
     // A flag behind the word of a group can only ask for help.
     const parsed = tryParse(io, [helpOption], found.args, 'Incorrect Usage: ', found.words);
     return parsed === undefined ? exitUsage : printHelp(io, found.words);
@@ -86,6 +87,7 @@ async function runCommand(
     if (!(error instanceof LocalFailure) && errorCode(error) === '') throw error;
     const doing = error instanceof LocalFailure ? error.doing : '';
     io.stderr(`${paint('bad', 'error')} ${doing}: ${errorMessage(error)}\n`);
+    if (error instanceof LocalFailure) printHint(io, error.hint, paint);
     return error instanceof LocalFailure ? error.exitCode : 1;
   } finally {
     statusLine.clear();
@@ -149,6 +151,7 @@ function tryParse(
     if (!(error instanceof UsageFailure)) throw error;
     // One line is what is needed; the Go program buries it under the whole help.
     io.stdout(`${prefix}${error.message}\n\nFor help: ${[name, ...words].join(' ')} --help\n`);
+    printHint(io, error.hint, paintFor(io.isTerminal.stderr, io.environment));
     return undefined;
   }
 }
@@ -158,6 +161,10 @@ type Found =
   | { readonly kind: 'group'; readonly words: readonly string[]; readonly args: readonly string[] }
   | { readonly kind: 'unknown'; readonly word: string };
 
+function isHelpWord(word: string | undefined): boolean {
+  return word === 'help' || word === 'h';
+}
+
 function findCommand(argv: readonly string[]): Found {
   const [first = '', second = ''] = argv;
   const single = commands.find((command) => command.words.length === 1 && command.words[0] === first);
@@ -165,8 +172,8 @@ function findCommand(argv: readonly string[]): Found {
   if (!commands.some((command) => command.words[0] === first)) return { kind: 'unknown', word: first };
   const double = commands.find((command) => command.words[0] === first && command.words[1] === second);
   if (double !== undefined) return { kind: 'command', command: double, args: argv.slice(2) };
-  if (second === '' || second.startsWith('-')) return { kind: 'group', words: [first], args: argv.slice(1) };
-  if (second === 'help' || second === 'h') return { kind: 'group', words: [first], args: [] };
+  if (second === '' || second.startsWith('-') || isHelpWord(second))
+    return { kind: 'group', words: [first], args: argv.slice(1) };
   return { kind: 'unknown', word: second };
 }
 

@@ -89,7 +89,10 @@ test('hintFor: what to try', () => {
       { hasCredentials: true },
       /--force-http/,
     ],
-    [0, 'Get "https://h:1/id": tls: failed to verify certificate: x', {}, /NODE_EXTRA_CA_CERTS/],
+    [0, 'Get "https://h:1/id": x509: certificate signed by unknown authority', {}, /NODE_EXTRA_CA_CERTS/],
+    [0, 'Get "https://h:1/id": x509: certificate is not valid for the name or address in --host', {}, /\/dns4/],
+    [0, 'Get "libp2p://p/id": failed to dial: incoming message was too large', {}, /private network: --secret/],
+    [0, 'Get "libp2p://p/id": failed to dial: the other side does not use the same cluster secret', {}, /not the one/],
     [
       0,
       'Get "http://h:1/id": context deadline exceeded (Client.Timeout exceeded while awaiting headers)',

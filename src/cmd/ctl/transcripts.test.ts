@@ -103,7 +103,7 @@ const lines: Readonly<Record<string, readonly string[]>> = {
   'global.noargs': [],
 };
 
-/** What is played elsewhere, with real peers: `test/interop/ctl-libp2p.test.ts`. */
+/** What is played elsewhere, with real peers: `test/e2e/ctl.test.ts`. */
 const elsewhere: ReadonlySet<string> = new Set(['libp2p.id', 'libp2p.down', 'libp2p.nosecret', 'libp2p.shortsecret']);
 
 interface Transcript {

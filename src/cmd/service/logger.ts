@@ -4,6 +4,8 @@
  */
 import { type DestinationStream, type Logger as PinoLogger, pino } from 'pino';
 import type { LogFields, Logger } from '../../base/index.ts';
+import { systemClock } from './clock.ts';
+import { JoinedLines } from './joined-lines.ts';
 import type { LogLevels } from './log-level.ts';
 
 export interface LoggerOptions {
@@ -18,8 +20,9 @@ export interface LoggerOptions {
 const waitingBytesMax = 64 * 1024;
 
 /**
- * Writes synchronously, so that no line is lost however the process ends. A line that cannot be written ends nothing: it waits for the
- * next one.
+ * Writes synchronously. Warnings and errors leave at once, with all that was said before, so that none of them is lost however the
+ * process ends; what else is said in a burst leaves in groups (`JoinedLines`). A line that cannot be written ends nothing: it waits for
+ * the next one.
  */
 export async function createLogger({ levels, name, format }: LoggerOptions): Promise<Logger> {
   const isText = format === 'color' || format === 'nocolor' || (format !== 'json' && process.stderr.isTTY);
@@ -31,8 +34,10 @@ export async function createLogger({ levels, name, format }: LoggerOptions): Pro
   };
   const output = pino.destination({ fd: 2, sync: true, maxLength: waitingBytesMax });
   output.on('error', () => {});
-  const root = pino(base, isText ? await asText(output, format !== 'nocolor') : output);
-  return scoped(root, levels, name);
+  const lines = new JoinedLines((text) => output.write(text), systemClock);
+  process.once('exit', () => lines.flush());
+  const root = pino(base, isText ? await asText(lines, format !== 'nocolor') : lines);
+  return scoped({ root, lines }, levels, name);
 }
 
 /** In this thread, for pino's usual worker takes 50 ms to start; and not as a stream, which its first failure would end. */
@@ -48,14 +53,23 @@ async function asText(output: DestinationStream, isColoured: boolean): Promise<D
   return { write: (line) => output.write(format(line)) };
 }
 
-function scoped(root: PinoLogger, levels: LogLevels, name: string): Logger {
-  const child = root.child({ logger: name }, { level: levels.named.get(name) ?? levels.overall });
+interface Output {
+  readonly root: PinoLogger;
+  readonly lines: JoinedLines;
+}
+
+function scoped(output: Output, levels: LogLevels, name: string): Logger {
+  const child = output.root.child({ logger: name }, { level: levels.named.get(name) ?? levels.overall });
+  const writeAtOnce = (level: 'error' | 'warn', message: string, fields?: LogFields): void => {
+    write(child, level, message, fields);
+    output.lines.flush();
+  };
   return {
-    error: (message, fields) => write(child, 'error', message, fields),
-    warn: (message, fields) => write(child, 'warn', message, fields),
+    error: (message, fields) => writeAtOnce('error', message, fields),
+    warn: (message, fields) => writeAtOnce('warn', message, fields),
     info: (message, fields) => write(child, 'info', message, fields),
     debug: (message, fields) => write(child, 'debug', message, fields),
-    scope: (inner) => scoped(root, levels, inner),
+    scope: (inner) => scoped(output, levels, inner),
   };
 }
 

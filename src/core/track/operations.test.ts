@@ -218,7 +218,19 @@ test('OperationTable: what a shared request has not done goes alone and first, u
 test('OperationTable: any history keeps the bounds, one attempt per pin, and every intent is served in the end', () => {
   const acts = fc.array(
     fc.record({
-      act: fc.constantFrom('pin', 'unpin', 'direct', 'drop', 'take', 'together', 'ok', 'fail', 'postpone', 'later'),
+      act: fc.constantFrom(
+        'pin',
+        'unpin',
+        'direct',
+        'drop',
+        'take',
+        'together',
+        'all ok',
+        'ok',
+        'fail',
+        'postpone',
+        'later',
+      ),
       key: fc.nat(5),
     }),
     { maxLength: 120 },
@@ -227,7 +239,7 @@ test('OperationTable: any history keeps the bounds, one attempt per pin, and eve
     fc.property(acts, (history) => {
       const ops = table({ windowMax: 4, errorsMax: 3 });
       const running = new Map<string, Ticket>();
-      let together: readonly Ticket[] = [];
+      let together: Ticket[] = [];
       let now = 0;
       const later = (ms: number): void => {
         now += ms;
@@ -248,23 +260,44 @@ test('OperationTable: any history keeps the bounds, one attempt per pin, and eve
         running.set(ticket.operation.key, ticket);
         return true;
       };
-      const takeTogether = (): void => {
+      // What a request has not brought to an end goes alone from then on, until somebody wants something else of it.
+      const alone = new Set<string>();
+      const putBack = (): void => {
         ops.putBack(together, undefined, at(now));
+        for (const { operation, generation } of together) {
+          const { phase, attempts } = operation;
+          const isWanted = ops.get(operation.key) === operation && together.length > 0;
+          if (isWanted && phase === 'queued' && operation.kind === 'pin')
+            assert.equal(attempts, 0, `uncounted ${generation}`);
+          if (isWanted && phase === 'queued') alone.add(operation.key);
+        }
+        together = [];
+      };
+      const takeTogether = (): void => {
+        putBack();
         together = ops.takePins(3, at(now));
-        for (const { operation } of together) assert.equal(running.has(operation.key), false, 'one attempt per pin');
+        for (const { operation } of together) {
+          assert.equal(running.has(operation.key), false, 'one attempt per pin');
+          assert.ok(
+            together.length === 1 || !alone.has(operation.key),
+            'alone after a request that was not carried out',
+          );
+        }
       };
       for (const { act, key: n } of history) {
         const key = `k${n}`;
+        if (act === 'unpin' || act === 'direct' || act === 'drop') alone.delete(key);
         if (act === 'pin' || act === 'unpin') ops.want(act, key, pinOf(), at(now));
         else if (act === 'direct') ops.want('pin', key, pinOf({ maxDepth: 0 }), at(now));
         else if (act === 'drop') assert.ok(!ops.drop(key) || !running.has(key));
         else if (act === 'take') take(n % 2 === 0 ? 'pin' : 'unpin');
         else if (act === 'together') takeTogether();
+        else if (act === 'all ok') for (const ticket of together.splice(0)) ops.succeeded(ticket);
         else if (act === 'later') later(3000);
         else end(key, act);
         assert.ok(ops.activeCount <= 4 + ops.failedCount && ops.failedCount <= 3);
       }
-      ops.putBack(together, undefined, at(now));
+      putBack();
       for (let round = 0; round < 100; round += 1) {
         for (const key of [...running.keys()]) end(key, 'ok');
         later(10_000);

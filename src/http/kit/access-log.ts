@@ -57,9 +57,12 @@ export function accessLine(host: string, request: IncomingMessage, response: Cou
 
 const secretName = /token|secret|passw|auth|credential|api[-_]?key/i;
 
+/** Names of parameters that are looked at one by one: some sound like secrets, or are escaped and may. */
+const mayHideSecret = /\?.*(?:%|token|secret|passw|auth|credential|api[-_]?key)/i;
+
 /** User and password before the host, and the values of parameters that sound like secrets. */
 function withoutSecrets(url: string): string {
-  if (url.startsWith('/') && !url.includes('?')) return url;
+  if (url.startsWith('/') && !mayHideSecret.test(url)) return url;
   const [path = '', ...query] = url.split('?');
   const open = path.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/@]*@/i, '$1***@');
   if (query.length === 0) return open;

@@ -182,7 +182,7 @@ class Chain<R extends ApiRoute> {
     }
     const match = this.#router(method, target.path);
     if (match.status === 405) {
-      response.writeHead(405).end();
+      sendWhole(response, 405, {}, '');
       return;
     }
     if (match.status === 404) {
@@ -255,7 +255,7 @@ function answerHeaders(configured: Readonly<Record<string, readonly string[]>>):
 
 function sendRedirect(response: ServerResponse, method: string, redirect: Redirect): void {
   if (redirect.status !== 307 || method !== 'GET') {
-    response.writeHead(redirect.status, { Location: redirect.location }).end();
+    sendWhole(response, redirect.status, { Location: redirect.location }, '');
     return;
   }
   // Go's net/http `Redirect` sends a short page with answers to GET.
@@ -264,8 +264,8 @@ function sendRedirect(response: ServerResponse, method: string, redirect: Redire
     .replace(/</g, '&lt;')
     .replace(/>/g, '&gt;')
     .replace(/"/g, '&#34;');
-  response.writeHead(307, { Location: redirect.location, 'Content-Type': 'text/html; charset=utf-8' });
-  response.end(`<a href="${escaped}">Temporary Redirect</a>.\n\n`);
+  const headers = { Location: redirect.location, 'Content-Type': 'text/html; charset=utf-8' };
+  sendWhole(response, 307, headers, `<a href="${escaped}">Temporary Redirect</a>.\n\n`);
 }
 
 function oneValue(header: string | string[] | undefined): string | undefined {

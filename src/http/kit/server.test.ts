@@ -189,6 +189,91 @@ describe('bindServer', () => {
     });
   });
 
+  it('refuses what two readers would understand differently', async () => {
+    await serving({}, hello, async ({ ports: [port] }) => {
+      const cases: readonly (readonly [request: string, answer: string])[] = [
+        ['GET / HTTP/1.1\r\nHost: x\r\nhOST: y\r\n\r\n', '400 Bad Request'],
+        ['GET / HTTP/1.1\r\nHost: a b\r\n\r\n', '400 Bad Request: malformed Host header'],
+        ['GET / HTTP/1.1\r\nHost: a/b\r\n\r\n', '400 Bad Request: malformed Host header'],
+        ['GET /\r\n\r\n', '400 Bad Request'],
+        [get('/').replace('HTTP/1.1', 'HTTP/2.0'), '505 HTTP Version Not Supported: unsupported protocol version'],
+        ...['gzip, chunked', 'identity, chunked', 'chunked, chunked'].map(
+          (encoding) =>
+            [
+              `POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: ${encoding}\r\n\r\n0\r\n\r\n`,
+              encoding.startsWith('chunked') ? '400 Bad Request' : '501 Not Implemented',
+            ] as const,
+        ),
+      ];
+      for (const [request, status] of cases) {
+        const answer = await answerOf(dial(port), request);
+        assert.ok(answer.startsWith(`HTTP/1.1 ${status}\r\n`), `${request}: ${answer}`);
+        assert.match(answer, /\r\nConnection: close\r\n/);
+      }
+    });
+  });
+
+  it('does nothing that comes behind an answer that ends the connection', async () => {
+    const asked: (string | undefined)[] = [];
+    const noting: RequestHandler = (request, response) => {
+      asked.push(request.url);
+      response.end();
+    };
+    await serving({}, noting, async ({ ports: [port] }) => {
+      const more = get('/behind') + get('/behind');
+      for (const first of [
+        get('/', last),
+        get('/', `Content-Length: 0\r\n${last}`),
+        get('/', 'Transfer-Encoding: gzip, chunked\r\n').replace('GET', 'POST').concat('0\r\n\r\n'),
+        get('/').replace('HTTP/1.1', 'HTTP/2.0'),
+      ]) {
+        const answers = await answerOf(dial(port), first + more);
+        assert.equal(answers.match(/HTTP\/1\.1 /g)?.length, 1, answers);
+      }
+    });
+    assert.deepEqual(asked, ['/', '/']);
+  });
+
+  it('answers what came before something that is no request', async () => {
+    const slow: RequestHandler = (request, response) => {
+      setImmediate(() => response.end(`hello ${request.url}`));
+    };
+    await serving({}, slow, async ({ ports: [port] }) => {
+      const answers = await answerOf(dial(port), `${get('/one')}${get('/two')}no request\r\n\r\n`);
+      assert.match(answers, /hello \/oneHTTP\/1\.1 200 OK.*hello \/two$/s);
+      const broken = 'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n';
+      const unread: RequestHandler = () => {};
+      await serving({}, unread, async ({ ports: [other] }) => {
+        assert.match(await answerOf(dial(other), broken), /^HTTP\/1\.1 400 /);
+      });
+    });
+  });
+
+  it('asks for a body that waits to be asked for when it is read, and closes when nobody reads it', async () => {
+    const reader: RequestHandler = (request, response) => {
+      if (request.url === '/none') response.end('unread');
+      else void request.toArray().then((pieces) => response.end(`read ${Buffer.concat(pieces)}`));
+    };
+    await serving({}, reader, async ({ ports: [port] }) => {
+      const waits = (path: string, length = 'Content-Length: 2\r\n'): string =>
+        `POST ${path} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n${length}\r\n`;
+      const unread = await answerOf(dial(port), waits('/none'));
+      assert.match(unread, /^HTTP\/1\.1 200 OK\r\n(?=.*\r\nConnection: close\r\n).*unread$/s);
+      const socket = dial(port);
+      socket.once('data', (first: Buffer) => {
+        assert.equal(first.toString(), 'HTTP/1.1 100 Continue\r\n\r\n');
+        socket.write(`ab${get('/', last)}`);
+      });
+      const both = await answerOf(socket, waits('/'));
+      assert.match(both, /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK.*read abHTTP\/1\.1 200 OK.*read $/s);
+      assert.match(await answerOf(dial(port), waits('/', '')), /^HTTP\/1\.1 200 OK.*read $/s);
+      const other = await answerOf(dial(port), waits('/').replace('100-continue', '200-ok'));
+      assert.match(other, /^HTTP\/1\.1 417 Expectation Failed\r\n(?=.*Connection: close).*Content-Length: 0\r\n/s);
+      const tunnel = await answerOf(dial(port), 'CONNECT x:80 HTTP/1.1\r\nHost: x:80\r\n\r\n');
+      assert.match(tunnel, /^HTTP\/1\.1 405 Method Not Allowed\r\n/);
+    });
+  });
+
   it('closes without a word on headers that do not come, through sockets and other connections', async () => {
     await serving({ limits: { readHeaderTimeoutMs: 50 } }, hello, async ({ server, ports: [port] }) => {
       for (const beginning of ['', 'GET / HTTP/1.1\r\n', 'GET / HTTP/1.1\r\nHost: x\r\nX: ']) {

@@ -12,10 +12,10 @@ import { errorCode, errorMessage } from '../../base/index.ts';
 import { formatSocketAddress, parseSocketAddress, type SocketAddress } from './address.ts';
 import { CountedResponse } from './counted-response.ts';
 import { HttpError } from './errors.ts';
+import { continueWhenRead, failExpectation, isRefused, refuseTunnel } from './requests.ts';
 import { expectTls, type TlsFiles, tlsOptions } from './tls.ts';
 import { inTurn, type RequestHandler } from './turns.ts';
 import { protectSocket, removeStaleSocket } from './unix-socket.ts';
-import { plainAndClose, sendWhole } from './whole.ts';
 
 /** Time that answers in progress get when the server closes. */
 const closeGraceMs = 1_000;
@@ -72,12 +72,27 @@ export async function bindServer(options: HttpServerOptions): Promise<BoundServe
   const waiting: [IncomingMessage, CountedResponse][] = [];
   let handler: RequestHandler | undefined;
   const onRequest = inTurn((request, response) => {
+    if (isRefused(request, response)) return;
     if (handler === undefined) waiting.push([request, response]);
     else handler(request, response);
   });
+  const latest = new WeakMap<Duplex, CountedResponse>();
   const create = (files: TlsFiles | undefined): CountingServer => {
     const server = createServer(limits, files);
-    server.on('request', (request, response) => take(request, response, limits, onRequest));
+    server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) =>
+      refuse(error, socket, latest.get(socket)),
+    );
+    const begin = (request: IncomingMessage, response: CountedResponse): void => {
+      latest.set(request.socket, response);
+      take(request, response, limits, onRequest);
+    };
+    server.on('request', begin);
+    server.on('checkContinue', (request, response) => {
+      continueWhenRead(request, response);
+      begin(request, response);
+    });
+    server.on('checkExpectation', failExpectation);
+    server.on('connect', refuseTunnel);
     server.prependListener('connection', (connection: Duplex) => {
       connections.add(connection);
       connection.once('close', () => connections.delete(connection));
@@ -143,7 +158,6 @@ function createServer(limits: HttpLimits, tls: TlsFiles | undefined): CountingSe
       : https.createServer({ ...settings, ...tlsOptions(tls, handshakeTimeoutMs) });
   if (server instanceof https.Server) expectTls(server, handshakeTimeoutMs);
   server.maxConnections = connectionsMax;
-  server.on('clientError', refuse);
   return server;
 }
 
@@ -159,11 +173,27 @@ function atMost(timeMs: number, limitMs: number): number {
   return Math.min(timeMs, limitMs);
 }
 
+const isParseError = (error: NodeJS.ErrnoException): boolean => error.code?.startsWith('HPE_') === true;
+
 /** What cannot be parsed is answered as Go's net/http does; one that is late, broken or fails at TLS gets no answer. */
-function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (!socket.writable || !/^HPE_/.test(error.code ?? '')) {
+function refuse(error: NodeJS.ErrnoException, socket: Duplex, latest: CountedResponse | undefined): void {
+  if (!socket.writable || !isParseError(error)) {
     socket.destroy();
     return;
+  }
+  if (latest?.destroyed === false) {
+    if (latest.req.complete) {
+      // It came behind requests that can be parsed: they get their answers first. The parser tells it with all that comes.
+      if (latest.shouldKeepAlive) latest.once('close', () => socket.end());
+      latest.shouldKeepAlive = false;
+      return;
+    }
+    if (latest.headersSent) {
+      // The rest of a body: no second answer into the first one.
+      if (latest.writableEnded) socket.end();
+      else socket.destroy();
+      return;
+    }
   }
   const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request';
   socket.end(
@@ -176,13 +206,19 @@ function take(request: IncomingMessage, response: CountedResponse, limits: HttpL
   // A connection that breaks is told by `close`; its error has no other listener.
   request.on('error', () => {});
   response.on('error', () => {});
+  // Node's parser drops what came with a request for another protocol, which it does not get.
+  if (request.headers.upgrade !== undefined) response.shouldKeepAlive = false;
   if (limits.writeTimeoutMs > 0) endAfter(limits.writeTimeoutMs, request, response);
-  if (request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined) {
+  if (hasBody(request)) {
     response.once('finish', () => dropRest(request));
     linger(request, response);
   }
-  if (request.headers.host === undefined && request.httpVersion === '1.1') refuseHostless(response);
-  else next(request, response);
+  next(request, response);
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  const { 'content-length': length = '0' } = headers;
+  return length !== '0' || headers['transfer-encoding'] !== undefined;
 }
 
 function endAfter(timeMs: number, request: IncomingMessage, response: ServerResponse): void {
@@ -216,13 +252,6 @@ function dropRest(request: IncomingMessage): void {
   const end = setTimeout(() => socket.destroy(), restOfBodyMs);
   request.once('close', () => clearTimeout(end));
   request.resume();
-}
-
-/** Go net/http `conn.readRequest`. */
-function refuseHostless(response: ServerResponse): void {
-  response.sendDate = false;
-  response.statusMessage = 'Bad Request: missing required Host header';
-  sendWhole(response, 400, plainAndClose, `400 ${response.statusMessage}`);
 }
 
 async function listen(server: CountingServer, address: SocketAddress): Promise<void> {

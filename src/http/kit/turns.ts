@@ -17,7 +17,8 @@ export function inTurn(handler: RequestHandler): RequestHandler {
   const begin = (request: IncomingMessage, response: CountedResponse): void => {
     const { socket } = request;
     response.once('close', () => {
-      const next = socket.destroyed ? undefined : lines.get(socket)?.shift();
+      // What follows an answer that ended the connection was not asked for by this client, or in vain.
+      const next = socket.writable ? lines.get(socket)?.shift() : undefined;
       if (next === undefined) lines.delete(socket);
       else begin(...next);
     });
@@ -25,6 +26,7 @@ export function inTurn(handler: RequestHandler): RequestHandler {
   };
   return (request, response) => {
     const line = lines.get(request.socket);
+    if (!request.socket.writable) return;
     if (line === undefined) {
       lines.set(request.socket, []);
       begin(request, response);

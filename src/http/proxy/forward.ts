@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { PassThrough } from 'node:stream';
 import { errorMessage, type Logger } from '../../base/index.ts';
 import { ProxyError } from './errors.ts';
+import { splice } from './splice.ts';
 import type { AnswerFlow, Upstream, UpstreamAnswer, UpstreamRequest } from './upstream.ts';
 
 /** Of one connection only (RFC 9110, 7.6.1); `expect` has been answered by our server. */
@@ -20,6 +21,30 @@ const hopHeaders = new Set([
   'upgrade',
   'expect',
 ]);
+
+/** As `forward`, for answers that can be large. */
+export async function forwardBulk(
+  upstream: Upstream,
+  request: IncomingMessage,
+  response: ServerResponse,
+  { path, log }: { readonly path: string; readonly log: Logger },
+): Promise<void> {
+  const lines = [`${request.method} ${path} HTTP/1.1`, 'Connection: close'];
+  const headers = [...pairs(forwardedHeaders(request))];
+  if (!headers.some(([name]) => name.toLowerCase() === 'host')) lines.push(`Host: ${upstream.host}`);
+  for (const [name, value] of headers) lines.push(`${name}: ${value}`);
+  try {
+    await splice({
+      connect: (receive) => upstream.connect(receive),
+      head: `${lines.join('\r\n')}\r\n\r\n`,
+      response,
+      sendHead: (head) => sendHead(request, response, head),
+    });
+  } catch (error) {
+    if (!response.destroyed) log.debug('request to the IPFS node failed', { error: errorMessage(error) });
+    refuse(response);
+  }
+}
 
 /** Passes the request through. Never rejects: an unreachable node is 502 with an empty body, as in the reference. */
 export async function forward(

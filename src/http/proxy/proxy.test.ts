@@ -112,6 +112,9 @@ test('a request that two servers could read as different ones does not reach the
     [`Content-Length: ${smuggled.length + 5}`, 'Transfer-Encoding: chunked'],
     ['Transfer-Encoding: chunked', 'Content-Length: 4'],
     ['Transfer-Encoding: xchunked'],
+    ['Transfer-Encoding: gzip, chunked'],
+    ['Transfer-Encoding: identity, chunked'],
+    ['Host: y', `Content-Length: ${smuggled.length + 5}`],
     ['Transfer-Encoding: chunked, identity'],
     ['Transfer-Encoding : chunked'],
     ['Transfer-Encoding:\x0bchunked'],
@@ -125,8 +128,8 @@ test('a request that two servers could read as different ones does not reach the
   ];
   for (const headers of forged) {
     const answer = await raw(port, post('/api/v0/version', headers, `0\r\n\r\n${smuggled}`));
-    assert.match(answer, /^HTTP\/1\.1 400 /, headers.join(' | '));
-    assert.equal(answer.indexOf('HTTP/1.1', 1), -1, 'one answer only');
+    assert.match(answer, /^HTTP\/1\.1 (400|501) /, headers.join(' | '));
+    assert.equal(answer.indexOf('HTTP/1.1', 1), -1, `one answer only: ${answer}`);
   }
   assert.deepEqual(node.seen, []);
 });
@@ -153,7 +156,7 @@ test('what is no path is refused, and tunnels are not opened', async (t) => {
   const node = await startNode(t);
   const { port } = await startProxy(t, { nodeMultiaddress: node.address });
   assert.match(await raw(port, 'OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'), /^HTTP\/1\.1 400 /);
-  assert.equal(await raw(port, `CONNECT 127.0.0.1:${port} HTTP/1.1\r\nHost: x\r\n\r\n`), '');
+  assert.match(await raw(port, `CONNECT 127.0.0.1:${port} HTTP/1.1\r\nHost: x\r\n\r\n`), /^HTTP\/1\.1 405 /);
   const upgrade = post('/api/v0/version', ['Connection: Upgrade, close', 'Upgrade: h2c', 'Content-Length: 0']);
   assert.match(await raw(port, upgrade), /^HTTP\/1\.1 200 /);
   assert.deepEqual(node.seen, ['POST /api/v0/version']);

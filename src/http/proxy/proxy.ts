@@ -9,13 +9,14 @@ import { parseGoDuration } from '../../model/index.ts';
 import { bindServer, isOriginAllowed } from '../kit/index.ts';
 import { add } from './add.ts';
 import { ProxyError } from './errors.ts';
-import { forward } from './forward.ts';
+import { forward, forwardBulk } from './forward.ts';
 import { type Hijacked, type ProxyCluster, sendError } from './hijacked.ts';
 import { NodeHeaders } from './node-headers.ts';
 import { pinLs } from './pin-list.ts';
 import { blockPut, dagPut } from './pinned-uploads.ts';
 import { pinAdd, pinRm, pinUpdate } from './pins.ts';
 import { repoGc, repoStat } from './repo.ts';
+import { isBulk } from './splice.ts';
 import { parseTarget } from './target.ts';
 import { createUpstream, type Upstream } from './upstream.ts';
 
@@ -107,7 +108,8 @@ async function answer(serving: Serving, request: IncomingMessage, response: Serv
   }
   const found = command !== undefined && hijackedMethods.has(request.method ?? '') ? routeOf(command) : undefined;
   if (found === undefined) {
-    await forward(upstream, request, response, { path, log });
+    const pass = isBulk(command, request) ? forwardBulk : forward;
+    await pass(upstream, request, response, { path, log });
     return;
   }
   const query = new URLSearchParams(search);

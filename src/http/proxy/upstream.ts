@@ -4,10 +4,13 @@
  * A connection pool of undici, and not a ready-made proxy, because the trailers of the node's answers (`X-Stream-Error`
  * is how a stream tells that it failed) must reach the client.
  */
+import { connect, type Socket } from 'node:net';
 import type { Readable } from 'node:stream';
+import { connect as connectTls } from 'node:tls';
 import { type Dispatcher, Pool } from 'undici';
 import type { IpfsProxyConfig } from '../../model/config/index.ts';
 import { parseSocketAddress } from '../kit/index.ts';
+import type { Receive } from './splice.ts';
 
 /** An answer on its way: flat list of header names and values as they came, and a body to be read to its end. */
 export interface UpstreamAnswer {
@@ -51,11 +54,18 @@ export interface Upstream {
   send(request: UpstreamRequest): Promise<UpstreamAnswer>;
   /** The same without a stream between: for what is passed on. Never throws. */
   pass(request: Omit<UpstreamRequest, 'signal'>, sink: AnswerSink): void;
+  /** A connection of its own, on its way. `receive` gets what comes, and is told when it may have more by `resume` of the socket. */
+  connect(receive: Receive): Socket;
+  /** What its `Host` header says. */
+  readonly host: string;
   close(): Promise<void>;
 }
 
 /** Time to reach the node. Once reached it may take as long as it likes: pins and adds take hours. */
 const connectTimeoutMs = 10_000;
+
+/** Of one read. */
+const readBytes = 262_144;
 
 type NodeAddress = Pick<IpfsProxyConfig, 'nodeMultiaddress' | 'nodeHttps'>;
 
@@ -97,8 +107,30 @@ export function createUpstream(config: NodeAddress): Upstream {
         },
       );
     },
+    connect: (receive) => connectTo(config, receive),
+    host: new URL(origin).host,
     close: () => pool.destroy(),
   };
+}
+
+function connectTo({ nodeMultiaddress, nodeHttps }: NodeAddress, receive: Receive): Socket {
+  const address = parseSocketAddress(nodeMultiaddress);
+  const place = 'path' in address ? address : { host: address.host, port: address.port, noDelay: true };
+  if (nodeHttps) {
+    const socket = connectTls({ ...place, ...('path' in address ? { servername: 'localhost' } : {}) });
+    return socket.on('data', (bytes) => {
+      if (!receive(bytes, () => {})) socket.pause();
+    });
+  }
+  // Memory that is used again: for new memory with each read the collector would take as much time as all the rest.
+  const free: Uint8Array[] = [];
+  return connect({
+    ...place,
+    onread: {
+      buffer: () => free.pop() ?? Buffer.allocUnsafeSlow(readBytes),
+      callback: (length, buffer) => receive(buffer.subarray(0, length), () => free.push(buffer)),
+    },
+  });
 }
 
 /** Raw headers of undici are a flat list, of bytes or texts; its types allow more. */

@@ -19,11 +19,13 @@ import {
   pinTypeBits,
   type StatusFilter,
   StatusLines,
+  type StoredPin,
   stateKey,
 } from '../../model/index.ts';
 import type { Context } from './context.ts';
 import { asRefusal, readPage, readPlace, readSearch } from './page.ts';
 import { type ListEnd, RequestError, readFlag, sendChunks, sendItems, sendJson } from './reply.ts';
+import type { ListPart, ListSource } from './shared-lists.ts';
 
 /** `GET /pins`: of all peers or this one, filtered by status, or just the given CIDs. */
 export function getPins(context: Context): Promise<unknown> {
@@ -160,15 +162,28 @@ async function* printPins(
   end: ListEnd,
 ): AsyncIterable<Uint8Array> {
   if (isLinearizable) await confirm(context);
+  const { cluster, lists, signal } = context;
+  const source: ListSource = (place) => printStored(cluster.storedPins(place), types);
+  for await (const { bytes, items } of lists.read(`allocations ${types}`, cluster.pinsetRevision(), source, signal)) {
+    end.items += items;
+    yield bytes;
+  }
+}
+
+async function* printStored(pages: AsyncIterable<readonly StoredPin[]>, types: number): AsyncGenerator<ListPart, void> {
   const lines = new PinLines();
-  for await (const page of context.cluster.storedPins({ signal: context.signal })) {
+  for await (const page of pages) {
+    let items = 0;
     for (const pin of page) {
       if ((types & pinTypeBits[pin.type]) === 0) continue;
       lines.add(pin);
-      end.items += 1;
-      if (lines.isFull) yield lines.take();
+      items += 1;
+      if (!lines.isFull) continue;
+      yield { bytes: lines.take(), items, last: pin.key };
+      items = 0;
     }
-    yield lines.take();
+    const last = page.at(-1);
+    if (items > 0 && last !== undefined) yield { bytes: lines.take(), items, last: last.key };
   }
 }
 

@@ -45,9 +45,12 @@ const cluster = {
   isTokenRevoked: () => false,
 } as Partial<ClusterApi> as ClusterApi;
 
-async function serve(options: ApiOptions): Promise<{ readonly api: RestApi; readonly base: string }> {
+async function serve(
+  options: ApiOptions,
+  more: Partial<ClusterApi> = {},
+): Promise<{ readonly api: RestApi; readonly base: string }> {
   const api = await bindRestApi(options);
-  api.serve({ cluster, log: silentLogger, now: () => ({ seconds: 1_795_415_600, nanos: 0 }) });
+  api.serve({ cluster: { ...cluster, ...more }, log: silentLogger, now: () => ({ seconds: 1_795_415_600, nanos: 0 }) });
   const port = /tcp\/(\d+)/.exec(api.addresses()[0] ?? '')?.[1] ?? '';
   return { api, base: `http://127.0.0.1:${port}` };
 }
@@ -120,6 +123,26 @@ it('POST /token is refused as recorded when there are no credentials', async () 
   assert.ok(exchange !== undefined);
   await check(base, exchange);
   await api.close();
+});
+
+describe('what CRDT peers cannot do, as recorded', async () => {
+  for (const name of ['peer-rm-crdt', 'peer-add-unreachable']) {
+    const exchange = (await readExchanges('peers')).find((one) => one.name === name);
+    it(name, async () => {
+      assert.ok(exchange !== undefined);
+      const { message } = JSON.parse(exchange.response.body) as { message: string };
+      const asked: string[] = [];
+      const refuse = async (peer: string): Promise<never> => {
+        asked.push(peer);
+        throw new OperatingError('test/refused', message);
+      };
+      const { api, base } = await serve(defaults, { peerRemove: refuse, peerAdd: refuse });
+      await check(base, exchange);
+      assert.equal(asked.length, 1);
+      assert.ok(`${exchange.request.path}${exchange.request.body}`.includes(asked[0] ?? ' '));
+      await api.close();
+    });
+  }
 });
 
 it('a body that is too long is answered, and what it asks for is not done', async () => {
@@ -238,6 +261,7 @@ describe('linearizable=true', () => {
         if (barriers === 0) throw new OperatingError('cluster/not-pinned', 'pin is not part of the pinset');
         return pin;
       },
+      pinsetRevision: () => pin,
       storedPins: async function* () {
         if (barriers > 0) yield [new StoredPin(utf8Encode(stateKey(pin.cid)), encodePin(pin))];
       },

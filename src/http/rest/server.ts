@@ -8,9 +8,10 @@ import { apiErrorJson, routes } from '../../model/index.ts';
 import { type ApiOptions, bindApi } from '../kit/index.ts';
 import { type ContextDeps, createContext } from './context.ts';
 import { handlers } from './handlers.ts';
+import { SharedLists } from './shared-lists.ts';
 
 /** What the HTTP API answers from. */
-export interface RestDeps extends ContextDeps {
+export interface RestDeps extends Omit<ContextDeps, 'lists'> {
   readonly log: Logger;
 }
 
@@ -29,6 +30,7 @@ export interface RestApi {
 /** Takes the configured addresses. Throws `http/listen`, `http/bad-address`. */
 export async function bindRestApi(options: ApiOptions): Promise<RestApi> {
   const server = await bindApi(options);
+  const lists = new SharedLists();
   return {
     addresses: server.addresses,
     acceptStream: server.acceptStream,
@@ -37,7 +39,7 @@ export async function bindRestApi(options: ApiOptions): Promise<RestApi> {
       server.serve(
         {
           routes,
-          handle: (route, call) => handlers[route.id](createContext(call, deps)),
+          handle: (route, call) => handlers[route.id](createContext(call, { ...deps, lists })),
           printError: (code, message) => `${apiErrorJson.print({ code, message })}\n`,
         },
         { ...deps, isRevoked: (hash) => deps.cluster.isTokenRevoked(hash) },

@@ -61,7 +61,10 @@ function source(total: number, failure?: Error): Source {
   async function* statusPages(): AsyncIterable<readonly GlobalStatusRow[]> {
     for await (const page of storedPins()) yield page.map((of) => ({ pin: of, peers: [[label, row]] }));
   }
-  return Object.assign(state, { ended, cluster: { storedPins, statusPages } as Partial<ClusterApi> as ClusterApi });
+  return Object.assign(state, {
+    ended,
+    cluster: { storedPins, statusPages, pinsetRevision: () => state } as Partial<ClusterApi> as ClusterApi,
+  });
 }
 
 async function get(
@@ -269,7 +272,8 @@ test('every route that streams a list knows end-record, and no other does', asyn
   async function* nothing(): AsyncGenerator<never, void> {}
   const names = ['peers', 'storedPins', 'statusPages', 'recoverAll', 'rebalance', 'operations'];
   // Proof: the lists ask for nothing else.
-  const cluster = Object.fromEntries(names.map((name) => [name, nothing])) as unknown as ClusterApi;
+  const lister = Object.fromEntries(names.map((name) => [name, nothing]));
+  const cluster = { ...lister, pinsetRevision: () => lister } as unknown as ClusterApi;
   for (const { method, path } of lists) {
     await get(
       cluster,

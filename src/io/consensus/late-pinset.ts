@@ -45,6 +45,10 @@ export class LatePinset implements Pinset {
     return this.#paged((pinset) => pinset.pages(options));
   }
 
+  revision(): object {
+    return this.#now()?.revision() ?? this;
+  }
+
   stored(key: Uint8Array): StoredPin | undefined {
     return this.#read((pinset) => pinset.stored(key));
   }

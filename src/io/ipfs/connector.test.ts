@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
+import type { ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -116,6 +117,48 @@ test('IpfsConnector takes an answer that tells of fewer pins than were asked for
   const path = `pin/add?arg=${cids.join('&arg=')}&recursive=true`;
   const message = `Cannot read the answer of IPFS to "${path}": 1 pins, expected 3`;
   await assert.rejects(connector.pinAll(cids, { signal, timeoutMs: 10_000 }), { code: 'ipfs/bad-answer', message });
+});
+
+const wrongAnswers: readonly (readonly [name: string, code: string, answer: (response: ServerResponse) => void])[] = [
+  ['nothing at all', 'ipfs/timeout', () => {}],
+  ['the end of the connection', 'ipfs/unreachable', (response) => response.destroy()],
+  [
+    'a part',
+    'ipfs/unreachable',
+    (response) => {
+      response.write('{"Pins":["');
+      setImmediate(() => response.destroy());
+    },
+  ],
+  ...['', 'yes', '[]', '{"Pins":7}', '{"Pins":[]}', '{"Pins":["a","b","c"]}'].map(
+    (text) => [`'${text}'`, 'ipfs/bad-answer', (response: ServerResponse) => void response.end(text)] as const,
+  ),
+];
+for (const [name, code, answer] of wrongAnswers) {
+  test(`IpfsConnector: a request of several pins that is answered with ${name} fails whole, as ${code}`, async (t) => {
+    const { ipfs, connector } = await connected(t);
+    let count = 0;
+    ipfs.fault = ({ path }, response) => {
+      if (path !== 'pin/add') return false;
+      count += 1;
+      answer(response);
+      return true;
+    };
+    const timeoutMs = code === 'ipfs/timeout' ? 40 : 10_000;
+    await assert.rejects(connector.pinAll([1, 2].map(cidNumber), { signal, timeoutMs }), { code });
+    assert.ok(count > 0, 'it was asked');
+  });
+}
+
+test('IpfsConnector: a request of several pins ends with its signal', async (t) => {
+  const { ipfs, connector } = await connected(t);
+  const aborter = new AbortController();
+  ipfs.fault = ({ path }) => {
+    if (path === 'pin/add') aborter.abort();
+    return path === 'pin/add';
+  };
+  await assert.rejects(connector.pinAll([1, 2].map(cidNumber), { signal: aborter.signal, timeoutMs: 10_000 }));
+  assert.equal(aborter.signal.aborted, true);
 });
 
 test('IpfsConnector ends a pin that repeats the same progress, and says so', async (t) => {

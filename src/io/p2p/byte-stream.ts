@@ -11,6 +11,7 @@ import type { ByteStream } from '../../cluster/ports.ts';
 import { p2pError } from './errors.ts';
 import { isRefusal } from './negotiation.ts';
 import type { ProtocolTraffic } from './traffic.ts';
+import { OncePerTurn } from './turn.ts';
 
 /** Unread bytes from which on the remote is held back. */
 const readQueueBytesMax = 256 * 1024;
@@ -62,7 +63,7 @@ class MuxedByteStream implements ByteStream {
   /** Written, not handed to the muxer. */
   #pending: Uint8Array[] = [];
   #pendingBytes = 0;
-  #flushScheduled = false;
+  readonly #turn = new OncePerTurn(() => this.#flush());
   #prefix: Uint8Array | undefined;
   #writers: Waiter<void>[] = [];
   #writeClosed = false;
@@ -122,7 +123,7 @@ class MuxedByteStream implements ByteStream {
     }
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     if (this.#isAtEnd()) return Promise.resolve(null);
-    if (this.#prefix !== undefined) this.#scheduleFlush();
+    if (this.#prefix !== undefined) this.#turn.ask();
     this.#maybeResume();
     return new Promise((resolve, reject) => {
       this.#reader = { resolve, reject };
@@ -136,7 +137,7 @@ class MuxedByteStream implements ByteStream {
     }
     this.#pending.push(bytes);
     this.#pendingBytes += bytes.length;
-    this.#scheduleFlush();
+    this.#turn.ask();
     if (this.#hasRoom()) return settled;
     return new Promise((resolve, reject) => this.#writers.push({ resolve, reject }));
   }
@@ -217,15 +218,8 @@ class MuxedByteStream implements ByteStream {
 
   // ------------------------------------------------------------------------------------------------ writing
 
-  #scheduleFlush(): void {
-    if (this.#flushScheduled) return;
-    this.#flushScheduled = true;
-    process.nextTick(() => this.#flush());
-  }
-
   /** Everything written in this turn leaves as one piece. */
   #flush(): void {
-    this.#flushScheduled = false;
     if (this.#failure !== undefined) return;
     if (this.#prefix !== undefined) {
       this.#pending.unshift(this.#prefix);

@@ -24,6 +24,7 @@ import { p2pError } from './errors.ts';
 import { toComponentLogger } from './libp2p-logger.ts';
 import { createOwnStream, type InboundStream, type Muxer, muxerFactory, muxerOf } from './muxer.ts';
 import { agreementOf } from './negotiation.ts';
+import { noiseCrypto } from './noise-cipher.ts';
 import { createProtector, wrongSecretText } from './protector.ts';
 import { type HostPubSub, type PubSubOptions, pubSubService, toPubSub } from './pubsub.ts';
 import { sweepIntervalMs, Traffic } from './traffic.ts';
@@ -135,7 +136,7 @@ class Libp2pHost implements Host, Streams {
       },
       transports: [tcp()],
       ...(protector === undefined ? {} : { connectionProtector: () => protector }),
-      connectionEncrypters: [noise(), tls()],
+      connectionEncrypters: [noise({ crypto: noiseCrypto }), tls()],
       streamMuxers: [
         muxerFactory(
           {

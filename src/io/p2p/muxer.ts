@@ -1,11 +1,13 @@
 /**
- * The stream multiplexer of a connection with four changes.
+ * The stream multiplexer of a connection with five changes.
  *
  * 1. Frames of one event-loop turn leave as one write: one encryption and one system call instead of one per frame.
- * 2. Inbound streams of this peer's own protocols are negotiated here. The stock way costs a peer-store write, a count of
+ * 2. The remote is told that it may send more when half of what it may send has come, as Go does. The stock way tells it for each
+ *    piece that comes, which makes as many frames back.
+ * 3. Inbound streams of this peer's own protocols are negotiated here. The stock way costs a peer-store write, a count of
  *    all streams and several timers for each stream, and a Go peer opens one stream per call.
- * 3. Outbound streams can be opened without waiting for the remote to agree to the protocol.
- * 4. Bytes of libp2p's own protocols are counted here; those of ours are where they are read and written (`byte-stream.ts`), for this
+ * 4. Outbound streams can be opened without waiting for the remote to agree to the protocol.
+ * 5. Bytes of libp2p's own protocols are counted here; those of ours are where they are read and written (`byte-stream.ts`), for this
  *    costs each stream too much.
  *
  * Everything else (identify, ping, gossipsub) takes the stock way.
@@ -17,6 +19,7 @@ import { p2pError } from './errors.ts';
 import { type Proposal, readProposal } from './negotiation.ts';
 import { spareLengthErrors } from './noise-frames.ts';
 import type { Traffic } from './traffic.ts';
+import { OncePerTurn } from './turn.ts';
 
 /** Joined frames are sent at once when they reach this size, so that a turn of bulk writing does not pile up. */
 const joinedBytesMax = 256 * 1024;
@@ -67,6 +70,7 @@ export function muxerFactory(inbound: InboundStreams, traffic: Traffic): () => S
         joinWrites(muxer, connection);
         countOutbound(muxer, traffic);
         interceptInbound(muxer, inbound, traffic);
+        spareWindowUpdates(muxer);
         return muxer;
       },
     };
@@ -89,9 +93,7 @@ interface JoinableMuxer extends Muxer {
 
 function joinWrites(muxer: JoinableMuxer, connection: MessageStream): void {
   let joined = new Uint8ArrayList();
-  let isScheduled = false;
   const flush = (): boolean => {
-    isScheduled = false;
     if (joined.byteLength === 0) return true;
     const batch = joined;
     joined = new Uint8ArrayList();
@@ -103,6 +105,9 @@ function joinWrites(muxer: JoinableMuxer, connection: MessageStream): void {
       return true;
     }
   };
+  const turn = new OncePerTurn(() => {
+    if (!flush()) holdStreams();
+  }, atEndOfTurn);
   const holdStreams = (): void => {
     for (const stream of muxer.streams) stream.onMuxerNeedsDrain();
   };
@@ -113,12 +118,7 @@ function joinWrites(muxer: JoinableMuxer, connection: MessageStream): void {
       if (!hasRoom) holdStreams();
       return hasRoom;
     }
-    if (!isScheduled) {
-      isScheduled = true;
-      atEndOfTurn(() => {
-        if (!flush()) holdStreams();
-      });
-    }
+    turn.ask();
     // False promises a drain event, which comes only if the connection itself waits for one.
     return !connection.writableNeedsDrain;
   };
@@ -127,6 +127,36 @@ function joinWrites(muxer: JoinableMuxer, connection: MessageStream): void {
     await close(options);
     flush();
   };
+}
+
+interface WindowedStream {
+  sendWindowUpdate(): void;
+}
+
+interface WindowedMuxer {
+  onCreateStream(): WindowedStream;
+  onRemoteStream(stream: WindowedStream): void;
+}
+
+function spareWindowUpdates(muxer: WindowedMuxer): void {
+  const create = muxer.onCreateStream.bind(muxer);
+  const onRemote = muxer.onRemoteStream.bind(muxer);
+  muxer.onCreateStream = () => spared(create());
+  muxer.onRemoteStream = (stream) => onRemote(spared(stream));
+}
+
+function spared<T extends WindowedStream>(stream: T): T {
+  const update = stream.sendWindowUpdate.bind(stream);
+  // Proof of the cast: fields of the class, unchecked because they are private to its types.
+  const window = stream as unknown as { readonly recvWindow: number; readonly recvWindowCapacity: number };
+  let isFirst = true;
+  stream.sendWindowUpdate = () => {
+    // The first opens the stream, or accepts it.
+    if (!isFirst && window.recvWindowCapacity * 2 > window.recvWindow) return;
+    isFirst = false;
+    update();
+  };
+  return stream;
 }
 
 /**

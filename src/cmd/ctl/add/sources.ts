@@ -6,9 +6,9 @@
 import { createReadStream } from 'node:fs';
 import { lstat, readdir, readlink, realpath } from 'node:fs/promises';
 import { basename, join, normalize, resolve } from 'node:path';
-import { getSystemErrorMessage } from 'node:util';
 import { errorMessage } from '../../../base/index.ts';
 import type { UploadEntry } from '../../../client/index.ts';
+import { pathFailure } from '../arguments.ts';
 import { LocalFailure } from '../command.ts';
 import { contentOfUrl } from './url.ts';
 
@@ -126,7 +126,7 @@ async function* contentOfFile({ full, shown }: Place): AsyncIterable<Uint8Array>
   try {
     yield* createReadStream(full, { highWaterMark: readSizeBytes });
   } catch (error) {
-    throw inGoWords('open', shown, error);
+    throw pathFailure('open', shown, error);
   }
 }
 
@@ -134,13 +134,6 @@ async function told<T>(doing: string, path: string, act: () => Promise<T>): Prom
   try {
     return await act();
   } catch (error) {
-    throw inGoWords(doing, path, error);
+    throw pathFailure(doing, path, error);
   }
-}
-
-/** As `os.PathError` prints it. */
-function inGoWords(doing: string, path: string, error: unknown): LocalFailure {
-  const number = error instanceof Error && 'errno' in error ? error.errno : undefined;
-  const problem = typeof number === 'number' ? getSystemErrorMessage(number) : errorMessage(error);
-  return new LocalFailure('', `${doing} ${path}: ${problem}`);
 }

@@ -1,5 +1,5 @@
-import { errorMessage } from '../../../base/index.ts';
-import { type Command, LocalFailure } from '../command.ts';
+import { pathFailure } from '../arguments.ts';
+import type { Command } from '../command.ts';
 import { graphDot } from '../format/graph.ts';
 
 export const healthGraph: Command = {
@@ -21,7 +21,7 @@ export const healthGraph: Command = {
     try {
       await io.writeFile(file, dot);
     } catch (error) {
-      throw new LocalFailure('', errorMessage(error));
+      throw pathFailure('open', file, error);
     }
   },
 };

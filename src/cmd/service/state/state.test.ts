@@ -304,6 +304,7 @@ async function whileRunning(
     restapi.basic_auth_credentials = { user: 'secret' };
     await writeFile(join(peer.path, 'service.json'), JSON.stringify(config));
     const cluster: Partial<ClusterApi> = {
+      pinsetRevision: () => pins,
       storedPins: async function* () {
         yield pins.map((pin) => new StoredPin(utf8Encode(stateKey(pin.cid)), encodePin(pin)));
         if (failure !== undefined) throw failure;
