@@ -390,12 +390,16 @@ describe('adding a CAR file', () => {
   it('refuses hostile and broken ones without a pin', async () => {
     const flipped = Buffer.from(good);
     flipped[flipped.length - 1] = 0;
+    const data = Buffer.from('short');
+    const four = createHash('sha256').update(data).digest().subarray(0, 4);
+    const short = { cid: Buffer.concat([Buffer.from([1, 0x55, 0x12, 4]), four]), data };
     const huge = Buffer.concat([carOf([whole.cid], []), varint(2 ** 40), Buffer.alloc(1000)]);
     const cars: readonly (readonly [string, Buffer, RegExp])[] = [
       ['nothing', Buffer.alloc(0), /unexpected EOF/],
       ['no CAR', Buffer.from('hello\n'), /EOF|header/],
       ['cut off', good.subarray(0, -3), /unexpected EOF/],
       ['another block than it says', flipped, /mismatch in content integrity/],
+      ['a digest of four bytes', carOf([short.cid], [short]), /has 4 bytes, expected at least 20/],
       ['a section of a terabyte', huge, /malformed car; a section of 1099511627776 bytes/],
       [
         'a header of a terabyte',
