@@ -5,7 +5,8 @@
  *
  * The peers begin with a pinset made by `state import`; their IPFS nodes, in one further process, pin at once. `--pins` are
  * tracked from nothing and then listed; when `GO_CLUSTER_BIN` names a folder with the Go program, three Go peers do the same
- * beside, and ratios are of them. `--large` are pins that the IPFS nodes hold already, each allocated to two of the three
+ * beside, and ratios are of them. How long the peers' event
+ * loops stood still is told next to a tenth of what a leader may be silent for: on a busy machine it is mostly its time, not ours. `--large` are pins that the IPFS nodes hold already, each allocated to two of the three
  * peers; no comparison, for Go peers take minutes. 0 leaves a part out.
  */
 import { createHash } from 'node:crypto';
@@ -19,6 +20,7 @@ import { parseArgs } from 'node:util';
 import { Cid, type Pin, pinJson } from '../src/model/index.ts';
 import { type BenchCluster, type BenchPeer, ourProgram, type PeerKind, sleep, startCluster } from './clusters.ts';
 import { type KuboStandIns, startKuboStandIns } from './kubo-stand-in.ts';
+import { loopDelayFlag, takeLoopDelay } from './loop-delay.ts';
 import { anonymousMb, residentMb } from './processes.ts';
 import { type Figure, report } from './report.ts';
 
@@ -31,6 +33,8 @@ const { values: options } = parseArgs({
   },
 });
 const goBin = process.env.GO_CLUSTER_BIN;
+/** A tenth of the time in which a Raft leader must hear of its followers; what stands still for longer is told as more than 1. */
+const loopDelayMaxMs = 50;
 const lists: readonly (readonly [name: string, path: string])[] = [
   ['all allocations', '/allocations'],
   ['local status', '/pins?local=true'],
@@ -73,6 +77,7 @@ async function compare(count: number): Promise<void> {
     figure(kind, { name, value: seconds.get(kind) ?? 0, unit: 's' }, seconds.get('go'));
     figure(kind, { name: `${name}, CPU`, value: processor.get(kind) ?? 0, unit: 's' }, processor.get('go'));
     await reportResident(`${kind}: ${count} pins, tracked`, clusters.get(kind));
+    if (kind === 'ours') await reportLoopDelay(`${kind}: ${count} pins, start and tracking`, clusters.get(kind));
   }
   for (const [name, path] of lists) {
     for (const round of ['first', 'second']) {
@@ -81,6 +86,7 @@ async function compare(count: number): Promise<void> {
       for (const [kind, result] of results) {
         const title = `${kind}: ${count} pins, ${name}, ${round} time`;
         reportList(title, result, kind === 'ours' ? results.get('go') : undefined);
+        if (kind === 'ours') await reportLoopDelay(title, clusters.get(kind));
       }
     }
   }
@@ -130,6 +136,7 @@ async function large(count: number): Promise<void> {
   });
   await cluster.quiet();
   await reportResident(`${count} pins, started`, cluster);
+  await reportLoopDelay(`${count} pins, start`, cluster);
   const [peer, , other] = cluster.peers as readonly [BenchPeer, BenchPeer, BenchPeer];
   for (const [name, path] of lists) {
     const before = await anonymousMb(peer.pid);
@@ -137,6 +144,7 @@ async function large(count: number): Promise<void> {
     const result = await list(cluster, path, count);
     reportList(`${count} pins, ${name}`, result);
     report({ name: `${count} pins, ${name}, memory rise while listed`, value: (await watch()) - before, unit: 'MB' });
+    await reportLoopDelay(`${count} pins, ${name}`, cluster);
   }
   await hang(cluster, other, count);
   await restart(cluster, peer, count);
@@ -224,8 +232,10 @@ async function restart(cluster: BenchCluster, peer: BenchPeer, count: number): P
   await peer.stop();
   report({ name: `${count} pins, stop`, value: (performance.now() - began) / 1000, unit: 's' });
   report({ name: `${count} pins, from start to ready`, value: (await peer.start()) / 1000, unit: 's' });
+  await takeLoopDelay(peer);
   const asking = askOften(peer);
   await cluster.quiet();
+  await reportLoopDelay(`${count} pins, recovery after a start`, cluster);
   const waits = (await asking()).sort((a, b) => a - b);
   const name = `${count} pins, answer to GET /version while recovery runs`;
   report({ name: `${name}, p99`, value: waits[Math.floor(waits.length * 0.99)] ?? 0, unit: 'ms' });
@@ -316,6 +326,14 @@ async function reportResident(name: string, cluster: BenchCluster | undefined): 
   report({ name: `${name}, of these without mapped files`, value: Math.max(...anonymous), unit: 'MB' });
 }
 
+/** Of all peers, since the last time. */
+async function reportLoopDelay(name: string, cluster: BenchCluster | undefined): Promise<void> {
+  const delays = await Promise.all((cluster?.peers ?? []).map(takeLoopDelay));
+  const value = Math.max(...delays);
+  const ratio = value / loopDelayMaxMs;
+  report({ name: `${name}, event loop stood still`, value, unit: 'ms', ratio, of: `${loopDelayMaxMs} ms` });
+}
+
 /** @returns what ends the watch and tells the most. */
 function watchMemory(peer: BenchPeer): () => Promise<number> {
   let most = 0;
@@ -344,7 +362,7 @@ async function start(
     kinds: Array.from({ length: peers }, () => kind),
     ipfs: standIns.multiaddresses,
     goBin,
-    program: [...options['node-flag'], ourProgram],
+    program: [...options['node-flag'], loopDelayFlag, ourProgram],
     ...(pinset === undefined
       ? {}
       : {

@@ -151,3 +151,96 @@ test('readers at any speed, with changes and departures in between, get each lin
     { numRuns: 60 },
   );
 });
+
+test('of many lists of old revisions, of which somebody reads nothing, all together keep no more than one may', async () => {
+  const kept = 400;
+  const lists = new SharedLists({ keptBytesMax: 10_000, apartBytesMax: kept });
+  const stalled: { readonly numbers: Numbers; readonly walk: AsyncIterator<ListPart> }[] = [];
+  for (let n = 0; n < 20; n++) {
+    const numbers = new Numbers(40);
+    const walk = lists.read(name, numbers, numbers.source, signal)[Symbol.asyncIterator]();
+    await walk.next();
+    assert.deepEqual(numbersOf(await collect(lists.read(name, numbers, numbers.source, signal))), upTo(40));
+    stalled.push({ numbers, walk });
+  }
+  for (const { walk } of stalled) {
+    assert.deepEqual(numbersOf(await collect({ [Symbol.asyncIterator]: () => walk })), upTo(40).slice(1));
+  }
+  // All but the last one, which may be joined, had to go on by themselves: a twentieth of the room is less than they had missed.
+  assert.deepEqual(
+    stalled.map(({ numbers }) => numbers.walks.length),
+    upTo(20).map((n) => (n < 19 ? 2 : 1)),
+  );
+});
+
+test('under reads, writes and departures in any order, a list has each key once, in order, and all that stayed', async () => {
+  const step = fc.oneof(
+    fc.record({ act: fc.constant('begin' as const) }),
+    fc.record({ act: fc.constant('read' as const), reader: fc.nat(7), parts: fc.integer({ min: 1, max: 12 }) }),
+    fc.record({ act: fc.constant('leave' as const), reader: fc.nat(7) }),
+    fc.record({ act: fc.constant('write' as const), key: fc.nat(59), isThere: fc.boolean() }),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 60 }), fc.integer({ min: 0, max: 300 }), async (steps, kept) => {
+      const lists = new SharedLists({ keptBytesMax: kept, apartBytesMax: kept / 3 });
+      const keys = new Set(upTo(40));
+      let revision = {};
+      /** Of the moment in which it begins, as the store's. */
+      const source: ListSource = async function* ({ after }) {
+        const start = after === undefined ? -1 : Number(utf8Decode(after));
+        for (const key of [...keys].filter((one) => one > start).sort((a, b) => a - b)) yield partOf(key);
+      };
+      interface Begun {
+        readonly walk: AsyncIterator<ListPart>;
+        readonly found: number[];
+        /** There since the list was asked for, and there at any time since. */
+        readonly stayed: Set<number>;
+        readonly seen: Set<number>;
+        isOver: boolean;
+      }
+      const begun: Begun[] = [];
+      const readOn = async (reader: Begun): Promise<void> => {
+        const { done, value } = await reader.walk.next();
+        if (done === true) reader.isOver = true;
+        else reader.found.push(...numbersOf([value]));
+      };
+      for (const one of steps) {
+        if (one.act === 'begin') {
+          const walk = lists.read(name, revision, source, signal)[Symbol.asyncIterator]();
+          const reader = { walk, found: [], stayed: new Set(keys), seen: new Set(keys), isOver: false };
+          begun.push(reader);
+          await readOn(reader);
+        } else if (one.act === 'write') {
+          if (one.isThere) keys.add(one.key);
+          else keys.delete(one.key);
+          revision = {};
+          for (const { stayed, seen } of begun) {
+            if (one.isThere) seen.add(one.key);
+            else stayed.delete(one.key);
+          }
+        } else {
+          const reader = begun[one.reader];
+          if (reader === undefined || reader.isOver) continue;
+          if (one.act === 'leave') {
+            begun.splice(one.reader, 1);
+            await reader.walk.return?.();
+          } else for (let i = 0; i < one.parts && !reader.isOver; i++) await readOn(reader);
+        }
+      }
+      await Promise.all(
+        begun.map(async (reader) => {
+          while (!reader.isOver) await readOn(reader);
+        }),
+      );
+      for (const { found, stayed, seen } of begun) {
+        assert.deepEqual(
+          found,
+          [...new Set(found)].sort((a, b) => a - b),
+        );
+        for (const key of stayed) assert.ok(found.includes(key), `${key} was there all the time`);
+        for (const key of found) assert.ok(seen.has(key), `${key} was never there`);
+      }
+    }),
+    { numRuns: 200 },
+  );
+});

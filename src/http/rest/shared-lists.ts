@@ -26,7 +26,7 @@ export type ListSource = (place: ListPlace) => AsyncIterable<ListPart>;
 export interface SharedListsOptions {
   /** A list that grows longer gets no more readers, and does not keep its beginning. Default 32 MiB: some 100,000 pins. */
   readonly keptBytesMax?: number;
-  /** Then its readers may be so far apart. Default 8 MiB. */
+  /** Then its readers may be so far apart; of several such lists each has its share of it. Default 8 MiB. */
   readonly apartBytesMax?: number;
   /** Milliseconds after its last reader has left. Default 10,000. */
   readonly idleMs?: number;
@@ -36,6 +36,8 @@ export class SharedLists {
   readonly #options: Required<SharedListsOptions>;
   /** The only one that more readers can join. */
   #joinable: SharedList | undefined;
+  /** Those that nobody can join any more, while they are read. */
+  readonly #closed = new Set<SharedList>();
 
   constructor({ keptBytesMax = 33_554_432, apartBytesMax = 8_388_608, idleMs = 10_000 }: SharedListsOptions = {}) {
     this.#options = { keptBytesMax, apartBytesMax, idleMs };
@@ -48,7 +50,7 @@ export class SharedLists {
   read(name: string, revision: object, source: ListSource, signal: AbortSignal): AsyncIterable<ListPart> {
     let list = this.#joinable;
     if (list === undefined || list.name !== name || list.revision !== revision) {
-      const made = new SharedList(name, revision, source, this.#options, () => {
+      const made = new SharedList(name, revision, source, this.#options, this.#closed, () => {
         if (this.#joinable === made) this.#joinable = undefined;
       });
       list?.close();
@@ -70,6 +72,8 @@ class SharedList {
   readonly revision: object;
   readonly #source: ListSource;
   readonly #options: Required<SharedListsOptions>;
+  /** Whose room for readers that are apart is shared. */
+  readonly #closed: Set<SharedList>;
   /** Nobody may join any more. */
   readonly #onClosed: () => void;
   readonly #abort = new AbortController();
@@ -90,12 +94,14 @@ class SharedList {
     revision: object,
     source: ListSource,
     options: Required<SharedListsOptions>,
+    closed: Set<SharedList>,
     onClosed: () => void,
   ) {
     this.name = name;
     this.revision = revision;
     this.#source = source;
     this.#options = options;
+    this.#closed = closed;
     this.#onClosed = onClosed;
     this.#walk = source({ signal: this.#abort.signal })[Symbol.asyncIterator]();
   }
@@ -134,6 +140,9 @@ class SharedList {
     this.#isClosed = true;
     clearTimeout(this.#idle);
     this.#onClosed();
+    if (this.#readers.size > 0) this.#closed.add(this);
+    // Each has less room now. Some do not read on, and would not come to it by themselves.
+    for (const list of this.#closed) list.#letGo();
     this.#letGo();
   }
 
@@ -161,11 +170,14 @@ class SharedList {
 
   /** What all have read, and what those have not that are too far behind. */
   #letGo(): void {
+    const apartBytesMax = this.#options.apartBytesMax / Math.max(1, this.#closed.size);
     let slowest = this.#first + this.#parts.length;
     for (const { at } of this.#readers) slowest = Math.min(slowest, at);
     let count = 0;
     for (const { bytes } of this.#parts) {
-      if (this.#first + count >= slowest && this.#keptBytes <= this.#options.apartBytesMax) break;
+      const isUnread = this.#first + count >= slowest;
+      // The newest one is what the readers have waited for.
+      if (isUnread && (this.#keptBytes <= apartBytesMax || count === this.#parts.length - 1)) break;
       this.#keptBytes -= bytes.length;
       count += 1;
     }
@@ -174,6 +186,7 @@ class SharedList {
   }
 
   #onUnread(): void {
+    this.#closed.delete(this);
     if (this.#hasEnded && !this.#isClosed) {
       this.#idle = setTimeout(() => this.close(), this.#options.idleMs).unref();
       return;
