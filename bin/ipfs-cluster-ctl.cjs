@@ -3,4 +3,4 @@
 'use strict';
 require('./check-node.cjs')('ipfs-cluster-ctl');
 require('node:module').enableCompileCache();
-import('../dist/bin/ctl/main.js');
+require('../dist/bin/ctl/main.cjs');

@@ -51,8 +51,29 @@ const daemon: BuildOptions = {
   external: ['classic-level'],
 };
 
-/** The same with libp2p in a chunk of its own: few addresses need it, and every start would pay for it. */
-const ctl: BuildOptions = { ...program('ctl', 'bin.ts'), splitting: true, metafile: true };
+/**
+ * CommonJS, which loads Node's own modules in half the time. libp2p is a program of its own that is loaded when an address
+ * needs it.
+ */
+const ctl: BuildOptions = {
+  ...program('ctl', 'bin.ts'),
+  format: 'cjs',
+  banner: {},
+  outExtension: { '.js': '.cjs' },
+  plugins: [
+    {
+      name: 'libp2p-apart',
+      setup: ({ onResolve }) =>
+        onResolve({ filter: /\/http\/dial\/index\.ts$/ }, ({ kind }) =>
+          kind === 'dynamic-import' ? { path: './dial.js', external: true } : undefined,
+        ),
+    },
+  ],
+};
+const ctlDial: BuildOptions = {
+  ...program('ctl', ''),
+  entryPoints: [{ in: 'src/http/dial/index.ts', out: 'dial' }],
+};
 
 /** `ipfs-cluster/client` in one file without dependencies, which a browser loads as it is. */
 const client: BuildOptions = {
@@ -95,7 +116,8 @@ function copyPage(): void {
 
 const programs = [
   { file: 'service/main.js', options: daemon },
-  { file: 'ctl/main.js', options: ctl },
+  { file: 'ctl/main.cjs', options: ctl },
+  { file: 'ctl/dial.js', options: ctlDial },
   { file: 'follow/main.js', options: program('follow', 'main.ts') },
   { file: '../client.js', options: client },
 ];

@@ -279,3 +279,22 @@ test('what one peer may have done is not given to another, unless nobody took it
   await assert.rejects(client.unpin(cid), { code: 'client/unreachable', outcome: 'unknown' });
   assert.deepEqual(asked, ['a', 'b']);
 });
+
+test('a list that is ended while it is read fails, though all of it has come', async () => {
+  const body = [pin, pin, pin, end(3)];
+  await withApi([{ body }], {}, async (client) => {
+    const stop = new AbortController();
+    const list = client.allocations({ signal: stop.signal });
+    let count = 0;
+    await assert.rejects(
+      async () => {
+        for await (const _ of list) {
+          count += 1;
+          stop.abort();
+        }
+      },
+      { code: 'client/aborted', status: 0 },
+    );
+    assert.deepEqual([count, list.complete], [1, false]);
+  });
+});

@@ -203,6 +203,8 @@ export class Exchange {
             yield* held ?? [];
             held = undefined;
             yield item;
+            // What has come already would hide it.
+            if (limits.signal?.aborted === true) throw cut('the call was ended');
           }
         }
         if (end !== undefined && end.items !== count) throw cut(`the peer has sent ${end.items} items, ${count} came`);

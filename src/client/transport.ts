@@ -12,8 +12,13 @@ export interface RequestBody {
   readonly isReplayable: boolean;
   /** The bytes, from the first. Called once unless it is replayable. */
   stream(): AsyncIterable<Uint8Array>;
-  /** The same as one object, for engines that cannot send a stream. Files in it stay where they are. */
-  blob(): Promise<Blob>;
+  /**
+   * The same as one object, for engines that cannot send a stream. Files in it stay where they are; streams are read, and rejects with
+   * the signal's reason when that fires meanwhile.
+   */
+  blob(signal?: AbortSignal): Promise<Blob>;
+  /** Wants to be told how many bytes of the blob were sent so far, where that is seen. */
+  readonly onSent?: (bytes: number) => void;
 }
 
 /** One request. */
@@ -68,8 +73,13 @@ export function fetchTransport(options: FetchTransportOptions): Transport {
     const url = base + path;
     let response: Response;
     try {
-      const sent = body === undefined ? {} : await bodyOf(body, canStream);
-      response = await send(url, { method, headers, ...sent, ...(signal === undefined ? {} : { signal }) });
+      const sent = body === undefined ? {} : await bodyOf(body, canStream, signal);
+      const init = { method, headers, ...sent, ...(signal === undefined ? {} : { signal }) };
+      const onSent = sent.body instanceof Blob && typeof body === 'object' ? body.onSent : undefined;
+      response =
+        onSent === undefined || options.fetch !== undefined
+          ? await send(url, init)
+          : await tellingSend(url, init, onSent);
     } catch (error) {
       throw unreachable(method, url, error);
     }
@@ -88,11 +98,58 @@ function isServerRuntime(): boolean {
   return Deno !== undefined || process?.versions !== undefined;
 }
 
-async function bodyOf(body: string | RequestBody, canStream: boolean): Promise<RequestInit> {
+async function bodyOf(
+  body: string | RequestBody,
+  canStream: boolean,
+  signal: AbortSignal | undefined,
+): Promise<RequestInit> {
   if (typeof body === 'string') return { body };
-  if (!canStream) return { body: await body.blob() };
+  if (!canStream) return { body: await body.blob(signal) };
   // Proof of the cast: `duplex` is missing in the types of this library, and asked for by the standard.
   return { body: streamOf(body.stream()), duplex: 'half' } as RequestInit;
+}
+
+/** As much of a browser's `XMLHttpRequest` as is used. Source: XMLHttpRequest Standard. */
+interface TellingRequest {
+  readonly upload: { onprogress: (event: { readonly loaded: number }) => void };
+  readonly status: number;
+  readonly response: Blob;
+  responseType: 'blob';
+  onload: () => void;
+  onerror: () => void;
+  onabort: () => void;
+  onloadend: () => void;
+  open(method: string, url: string): void;
+  setRequestHeader(name: string, value: string): void;
+  send(body: Blob): void;
+  abort(): void;
+}
+
+const statusesWithoutBody: readonly number[] = [204, 205, 304];
+
+/** What `fetch` does, and tells how much of the body was sent, which `fetch` cannot. Without `XMLHttpRequest` it is `fetch`. */
+async function tellingSend(url: string, init: RequestInit, onSent: (bytes: number) => void): Promise<Response> {
+  const { XMLHttpRequest } = globalThis as { readonly XMLHttpRequest?: new () => TellingRequest };
+  const { method = 'GET', headers, body, signal } = init;
+  if (XMLHttpRequest === undefined || !(body instanceof Blob)) return globalThis.fetch(url, init);
+  signal?.throwIfAborted();
+  const request = new XMLHttpRequest();
+  const stop = (): void => request.abort();
+  const { promise, resolve, reject } = Promise.withResolvers<Response>();
+  request.onload = () => {
+    const { status, response } = request;
+    resolve(new Response(statusesWithoutBody.includes(status) ? null : response, { status }));
+  };
+  request.onerror = () => reject(new TypeError('Failed to fetch'));
+  request.onabort = () => reject(signal?.reason);
+  request.onloadend = () => signal?.removeEventListener('abort', stop);
+  request.upload.onprogress = ({ loaded }) => onSent(loaded);
+  request.responseType = 'blob';
+  request.open(method, url);
+  for (const [name, value] of new Headers(headers)) request.setRequestHeader(name, value);
+  signal?.addEventListener('abort', stop, { once: true });
+  request.send(body);
+  return promise;
 }
 
 async function* nothing(): AsyncIterable<never> {}

@@ -128,6 +128,23 @@ test('progress counts content, piece by piece', async () => {
   assert.deepEqual(open, [{ sentBytes: 3, totalBytes: undefined }]);
 });
 
+test('a body that is sent as a whole tells how much of what was sent is content', async () => {
+  const seen: unknown[] = [];
+  const stream = new Blob(['abc']).stream();
+  const upload = createUpload(
+    [
+      { path: 'f', content: 'ü' },
+      { path: 'g', content: stream },
+    ],
+    { boundary: 'b', onProgress: ({ sentBytes }) => seen.push(sentBytes) },
+  );
+  const { size } = await upload.blob();
+  for (let sent = 0; sent <= size; sent += 1) upload.onSent?.(sent);
+  assert.deepEqual([...new Set(seen)], [0, 1, 2, 3, 4, 5]);
+  assert.equal(seen.length, size + 1);
+  assert.equal(createUpload([]).onSent, undefined);
+});
+
 test('an upload is sent again, whole, when no peer has answered, and only when it can be', async () => {
   const line = '[{"name":"f","cid":"QmT78zSuBmuS4z925WZfrqQ1qHaJ56DQaTfyMUF7F8ff5o"}]';
   const clock = new HastyClock();
@@ -169,4 +186,23 @@ test('adding asks for what is given only, and says what went wrong', async () =>
   await assert.rejects(add(), { code: 'client/cut' });
   await assert.rejects(add(), { code: 'client/bad-answer' });
   await api.close();
+});
+
+test('a stream that is read before it is sent, and never ends, is given up with the signal', async () => {
+  const stop = new AbortController();
+  const silent = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      controller.enqueue(new Uint8Array(10));
+      stop.abort(new Error('enough'));
+      return new Promise(() => undefined);
+    },
+  });
+  await assert.rejects(createUpload([{ path: 'a', content: silent }]).blob(stop.signal), { message: 'enough' });
+  // One that always has more.
+  const endless = async function* (): AsyncGenerator<Uint8Array> {
+    for (;;) yield new Uint8Array(10);
+  };
+  await assert.rejects(createUpload([{ path: 'a', content: endless }]).blob(AbortSignal.abort(new Error('no'))), {
+    message: 'no',
+  });
 });

@@ -34,7 +34,10 @@ export interface UploadProgress {
 
 /** How content is sent. */
 export interface UploadOptions {
-  /** Called after each piece. Not where a body cannot be streamed: in a browser. */
+  /**
+   * Called after each piece. A browser sends a body as a whole and tells how far it is now and then, at the end at last; not in service
+   * workers, nor through a `fetch` of one's own.
+   */
   readonly onProgress?: (progress: UploadProgress) => void;
   /** Between parts. Default: by chance. */
   readonly boundary?: string;
@@ -70,6 +73,8 @@ export function createUpload(entries: readonly UploadEntry[], options: UploadOpt
   const end = `${parts.length === 0 ? '' : '\r\n'}--${boundary}--\r\n`;
   const totalBytes = sizeOf(parts);
   const isReplayable = parts.every(({ content }) => isKept(content) || typeof content === 'function');
+  /** Bytes of each part of the blob that was made last: its head, its content. */
+  let sizes: readonly (readonly [number, number])[] = [];
   let isSpent = false;
   const begin = (): void => {
     if (isSpent) throw new OperatingError('client/spent', 'Cannot send the content again: it is a stream and was read');
@@ -91,17 +96,25 @@ export function createUpload(entries: readonly UploadEntry[], options: UploadOpt
       }
       yield utf8Encode(end);
     },
-    async blob() {
+    async blob(signal) {
       begin();
-      const pieces: (string | Blob | Uint8Array<ArrayBuffer>)[] = [];
+      const blobs: Blob[] = [];
+      const measured: (readonly [number, number])[] = [];
       for (const { head, content } of parts) {
-        pieces.push(head);
+        const pieces: (string | Blob | Uint8Array<ArrayBuffer>)[] = [];
         // Files stay on disk: the blob refers to them.
         if (content instanceof Blob || typeof content === 'string') pieces.push(content);
-        else for await (const piece of piecesOf(content)) pieces.push(new Uint8Array(piece));
+        else for await (const piece of untilAborted(piecesOf(content), signal)) pieces.push(new Uint8Array(piece));
+        const [first, second] = [new Blob([head]), new Blob(pieces)];
+        blobs.push(first, second);
+        measured.push([first.size, second.size]);
       }
-      return new Blob([...pieces, end]);
+      sizes = measured;
+      return new Blob([...blobs, end]);
     },
+    ...(onProgress === undefined
+      ? {}
+      : { onSent: (bytes: number) => onProgress({ sentBytes: contentOf(sizes, bytes), totalBytes }) }),
   };
 }
 
@@ -193,6 +206,43 @@ async function* piecesOf(content: Content): AsyncIterable<Uint8Array> {
     }
     if (bytes.length > 0) yield bytes;
   }
+}
+
+/** How much of the first bytes of a body is content. */
+function contentOf(sizes: readonly (readonly [number, number])[], bytes: number): number {
+  let rest = bytes;
+  let sum = 0;
+  for (const [head, content] of sizes) {
+    rest -= head;
+    if (rest <= 0) break;
+    sum += Math.min(rest, content);
+    rest -= content;
+  }
+  return sum;
+}
+
+/** Ends with the signal, even while a piece is waited for that never comes. */
+async function* untilAborted<T>(pieces: AsyncIterable<T>, signal: AbortSignal | undefined): AsyncIterable<T> {
+  const iterator = pieces[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      signal?.throwIfAborted();
+      const { done, value } = await orAborted(iterator.next(), signal);
+      if (done === true) return;
+      yield value;
+    }
+  } finally {
+    // Not waited for: it ends after the piece that never comes.
+    iterator.return?.().catch(() => undefined);
+  }
+}
+
+function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(signal?.reason);
+    signal?.addEventListener('abort', stop, { once: true });
+    promise.then(resolve, reject).finally(() => signal?.removeEventListener('abort', stop));
+  });
 }
 
 function randomBoundary(): string {

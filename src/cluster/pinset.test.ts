@@ -221,3 +221,26 @@ test('openPinset refuses a record of the last sync that is damaged, or later tha
     assert.throws(() => openPinset(store, deps), { code: 'cluster/damaged-state', message });
   }
 });
+
+test('PinsetState has another revision after each change, and after nothing else', async () => {
+  const store = createMemoryDatastore();
+  const pinset = openPinset(store, deps);
+  const revisions = [pinset.revision()];
+  await pinset.apply([pin(1), pin(2)], 1);
+  revisions.push(pinset.revision());
+  await pinset.apply([unpin(1)], 2);
+  revisions.push(pinset.revision());
+  await pinset.apply([], 3);
+  await pinset.sync();
+  assert.equal(pinset.revision(), revisions.at(-1));
+  const { chunks } = await pinset.snapshot();
+  await pinset.restore(chunks, { applied: 4, tag: Uint8Array.of(1) });
+  revisions.push(pinset.revision());
+  await pinset.apply([pin(3)], 5);
+  revisions.push(pinset.revision());
+  const later = openPinset(store, deps);
+  revisions.push(later.revision());
+  await later.replay([{ type: 'pin', pin: pinOf(cidNumber(3)) }]);
+  revisions.push(later.revision());
+  assert.equal(new Set(revisions).size, 7);
+});

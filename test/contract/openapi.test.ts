@@ -13,7 +13,9 @@ import { cidNumber } from '../support/pins.ts';
 import { type PinningPeers, startPinningPeers } from '../support/pinsvc.ts';
 
 const credentials = { alice: 'secret1' };
-const authorization = `Basic ${Buffer.from('alice:secret1').toString('base64')}`;
+const basic = (user: string): string => `Basic ${Buffer.from(user).toString('base64')}`;
+const authorization = basic('alice:secret1');
+const readOnlyCredentials = { bob: 'hunter2' };
 
 /** Operations that cannot succeed here, and why; their answers are checked all the same. */
 const unsuccessful: Readonly<Record<string, string>> = {
@@ -23,6 +25,28 @@ const unsuccessful: Readonly<Record<string, string>> = {
   deletePinPathIpld: 'as it cannot be pinned',
 };
 
+/** Answers that are described and cannot be had here. */
+const unseen: Readonly<Record<string, readonly string[]>> = {
+  // There is always a peer, a pin, a file, something that could be moved.
+  getPeers: ['204'],
+  getAllocations: ['204'],
+  postAdd: ['204'],
+  postRebalance: ['204'],
+  // See `unsuccessful`.
+  postPinPathIpns: ['200'],
+  deletePinPathIpns: ['200', '404'],
+};
+
+/** What is not as the description's examples have it. */
+interface CallOptions {
+  readonly parameter?: Parameter;
+  /** Of the parameter. */
+  readonly value?: string;
+  readonly pathValue?: string;
+  readonly authorization?: string;
+  readonly body?: string;
+}
+
 /** What must come first, because others undo it. */
 const last = /^(delete|remove|replace|postRevokeToken)/;
 
@@ -31,14 +55,17 @@ let peers: PinningPeers;
 let held = '';
 let peer = '';
 const missing = cidNumber(1).toString();
+/** CIDs of nothing, by number. */
+let unknown = 1;
+const unknownPeer = '12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5';
 
 before(async () => {
   peers = await startPinningPeers({
     count: 1,
-    pinsvcapi: { basicAuthCredentials: credentials },
+    pinsvcapi: { basicAuthCredentials: credentials, readOnlyCredentials },
     change: (config) => ({
       ...config,
-      restapi: config.restapi && { ...config.restapi, basicAuthCredentials: credentials },
+      restapi: config.restapi && { ...config.restapi, basicAuthCredentials: credentials, readOnlyCredentials },
       ipfshttp: { ...config.ipfshttp, pinTimeoutMs: 5_000 },
     }),
   });
@@ -79,24 +106,46 @@ for (const { name, document, base } of apis) {
       it(`${method} ${path}`, async () => {
         const { operationId, parameters = [] } = operation;
         const why = unsuccessful[operationId];
-        const status = await call(described, undefined);
+        const status = await call(described, {});
         assert.ok(why !== undefined || status < 300, `${status}`);
-        for (const parameter of parameters.filter((one) => one.in === 'query')) await call(described, parameter);
+        const seen = new Set([status]);
+        const see = async (options: CallOptions): Promise<unknown> => seen.add(await call(described, options));
+        for (const parameter of parameters.filter((one) => one.in === 'query')) {
+          await see({ parameter });
+          await see({ parameter, value: 'no%such' });
+        }
+        // One that no other operation has pinned.
+        unknown += 1;
+        for (const value of ['no such', cidNumber(unknown).toString(), unknownPeer]) {
+          await see({ pathValue: value });
+          for (const parameter of parameters.filter((one) => one.name === 'local'))
+            await see({ pathValue: value, parameter });
+        }
+        for (const user of ['', basic('bob:hunter2')]) await see({ authorization: user });
+        if (operation.requestBody !== undefined) await see({ body: '{' });
+        const due = Object.keys(operation.responses).filter((code) => !seen.has(Number(code)) && code !== 'default');
+        assert.deepEqual(due, [...(unseen[operationId] ?? [])], 'answers that are described and never come');
       });
     }
 
-    async function call({ method, path, operation }: DescribedOperation, parameter: Parameter | undefined) {
+    async function call({ method, path, operation }: DescribedOperation, options: CallOptions): Promise<number> {
       const { operationId, parameters = [] } = operation;
+      const { parameter } = options;
       await prepare(base(), operationId);
       let url = path;
       for (const one of parameters.filter((inPath) => inPath.in === 'path')) {
-        url = url.replace(`{${one.name}}`, encodeURIComponent(pathValue(operationId, one)));
+        url = url.replace(`{${one.name}}`, encodeURIComponent(options.pathValue ?? pathValue(operationId, one)));
       }
-      const query = parameter === undefined ? '' : `?${new URLSearchParams(queryValue(parameter))}`;
+      const value =
+        parameter && (options.value === undefined ? queryValue(parameter) : { [parameter.name]: options.value });
+      const query = value === undefined ? '' : `?${new URLSearchParams(value)}`;
+      const user = options.authorization ?? authorization;
       const response = await fetch(`${base()}${url}${query}`, {
         method,
-        headers: { authorization },
-        ...(await requestBody(base(), operation.requestBody?.content)),
+        headers: user === '' ? {} : { authorization: user },
+        ...(options.body === undefined
+          ? await requestBody(base(), operation.requestBody?.content)
+          : { body: options.body }),
       });
       const isEndless = response.headers.get('content-type') === 'text/event-stream';
       const body = isEndless ? '' : await response.text();

@@ -26,7 +26,8 @@ function inputOf({ base64, repeated = [] }: FoundOnce): Uint8Array {
 }
 
 /** Servers take a connection for each. */
-const inputsOf = ({ name }: FuzzTarget): number => (/^http-(proxy|rest)$/.test(name) ? 60 : 200);
+const inputsOf = ({ name }: FuzzTarget): number =>
+  /^(http-(proxy|rest)|libp2p|private-network)$/.test(name) ? 60 : 200;
 
 for (const target of targets) {
   test(`${target.name} refuses or reads whatever it is given`, async () => {

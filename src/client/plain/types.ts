@@ -119,7 +119,7 @@ export interface AddRequest extends Omit<PinSettings, 'mode' | 'update'>, Reques
   readonly shardSize?: number;
   /** Store the blocks and pin nothing. Default false. */
   readonly noPin?: boolean;
-  /** Called while content is sent. Not in browsers, which send it as a whole. */
+  /** Called while content is sent. In browsers not through a `fetch` of one's own, and not in service workers. */
   readonly onProgress?: (progress: UploadProgress) => void;
   /** Called with each file and directory, the root last. */
   readonly onAdded?: (added: Added) => void;

@@ -4,11 +4,9 @@
  */
 import { lookup as systemLookup } from 'node:dns';
 import { Agent, type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
-import { request as httpsRequest, Agent as TlsAgent } from 'node:https';
 import type { LookupFunction } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { getCACertificates } from 'node:tls';
 import { errorCode, errorMessage, OperatingError } from '../../base/index.ts';
 import { type Transport, type TransportRequest, type TransportResponse, unreachable } from '../../client/index.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -27,11 +25,11 @@ export interface NodeTransportOptions {
 
 /** A transport to one endpoint. Connections are kept for the next request and do not keep the process alive. */
 export function nodeTransport(endpoint: HttpEndpoint, options: NodeTransportOptions = {}): Transport {
-  let agent = agentFor(endpoint, options);
+  let door = openDoor(endpoint, options);
   let isSystemTrusted = false;
   const base = baseUrl(endpoint);
-  const send = (request: TransportRequest): Promise<TransportResponse> =>
-    exchange(open(endpoint, agent, request, options.lookup ?? systemLookup), request);
+  const send = async (request: TransportRequest): Promise<TransportResponse> =>
+    exchange(open(endpoint, await door, request, options.lookup ?? systemLookup), request);
   /** Nothing of a request is sent to a server whose certificate is not trusted, so it can be sent again. */
   const sendTrusting = async (request: TransportRequest): Promise<TransportResponse> => {
     try {
@@ -40,7 +38,8 @@ export function nodeTransport(endpoint: HttpEndpoint, options: NodeTransportOpti
       if (isSystemTrusted || !untrustedCodes.has(errorCode(error))) throw error;
       isSystemTrusted = true;
       // Go trusts what the system trusts, Node what it brings along. Reading them takes a tenth of a second.
-      agent = agentFor(endpoint, options, [...getCACertificates('default'), ...getCACertificates('system')]);
+      const { getCACertificates } = await import('node:tls');
+      door = openDoor(endpoint, options, [...getCACertificates('default'), ...getCACertificates('system')]);
       return await send(request);
     }
   };
@@ -60,15 +59,24 @@ function baseUrl(endpoint: HttpEndpoint): string {
   return `${endpoint.isTls ? 'https' : 'http'}://${host}:${endpoint.port}`;
 }
 
-/** `ca`: the certificates that are trusted instead of Node's, PEM. */
-function agentFor(endpoint: HttpEndpoint, options: NodeTransportOptions, ca?: string[]): Agent {
+/** What requests go through: connections that are kept, and how one begins. */
+interface Door {
+  readonly agent: Agent;
+  readonly request: typeof httpRequest;
+}
+
+/** `ca`: the certificates that are trusted instead of Node's, PEM. Everything of TLS is loaded only where there is some. */
+async function openDoor(endpoint: HttpEndpoint, options: NodeTransportOptions, ca?: string[]): Promise<Door> {
   const proxyEnv =
     endpoint.kind === 'tcp' && !isLoopback(endpoint.host) && options.environment !== undefined
       ? { proxyEnv: options.environment }
       : {};
-  if (endpoint.kind === 'unix' || !endpoint.isTls) return new Agent({ keepAlive: true, ...proxyEnv });
+  if (endpoint.kind === 'unix' || !endpoint.isTls) {
+    return { agent: new Agent({ keepAlive: true, ...proxyEnv }), request: httpRequest };
+  }
+  const { Agent: TlsAgent, request } = await import('node:https');
   const checking = { rejectUnauthorized: options.isCertificateChecked !== false, ...(ca === undefined ? {} : { ca }) };
-  return new TlsAgent({ keepAlive: true, ...checking, ...proxyEnv });
+  return { agent: new TlsAgent({ keepAlive: true, ...checking, ...proxyEnv }), request };
 }
 
 /** Never through a proxy, as in Go. */
@@ -78,17 +86,22 @@ function isLoopback(host: string): boolean {
 
 function open(
   endpoint: HttpEndpoint,
-  agent: Agent,
-  request: TransportRequest,
+  door: Door,
+  { method, path, headers, signal }: TransportRequest,
   lookup: typeof systemLookup,
 ): ClientRequest {
-  const { method, path, headers, signal } = request;
   const where =
     endpoint.kind === 'unix'
       ? { socketPath: endpoint.path }
       : { host: endpoint.host, port: endpoint.port, lookup: lookupOf(endpoint.family, lookup), autoSelectFamily: true };
-  const options = { ...where, agent, method, path, headers, ...(signal === undefined ? {} : { signal }) };
-  return endpoint.kind === 'tcp' && endpoint.isTls ? httpsRequest(options) : httpRequest(options);
+  return door.request({
+    ...where,
+    agent: door.agent,
+    method,
+    path,
+    headers,
+    ...(signal === undefined ? {} : { signal }),
+  });
 }
 
 /** All addresses of the family: connecting tries one after the other, which it does for 0 only when it is told the family itself. */

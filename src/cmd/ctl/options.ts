@@ -10,6 +10,13 @@ import type { OptionSpec, OptionValues } from './command.ts';
 export class UsageFailure extends Error {
   override readonly name = 'UsageFailure';
   readonly code = 'ctl/usage';
+  /** What to try, on a line of its own. */
+  readonly hint: string | undefined;
+
+  constructor(message: string, hint?: string) {
+    super(message);
+    this.hint = hint;
+  }
 }
 
 /** A commander command that knows the options, for parsing and for its help. */
@@ -82,7 +89,9 @@ function readValue(spec: OptionSpec, text: string | null, argv: readonly string[
   if (spec.kind === 'text' || spec.kind === 'list') return value;
   const read = spec.kind === 'integer' ? readInteger(value) : readDuration(value);
   if (read === undefined) {
-    throw new UsageFailure(`invalid value ${JSON.stringify(value)} for flag -${usedName(spec, argv)}: parse error`);
+    const name = usedName(spec, argv);
+    const hint = spec.kind === 'duration' ? `-${name} takes a time with its unit, such as 30s or 2h` : undefined;
+    throw new UsageFailure(`invalid value ${JSON.stringify(value)} for flag -${name}: parse error`, hint);
   }
   return read;
 }

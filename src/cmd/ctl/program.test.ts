@@ -67,7 +67,10 @@ test('usage failures name the flag on stdout, say where help is, and exit with 1
     const ran = await run(argv);
     assert.equal(ran.stdout.split('\n')[0], first);
     assert.match(ran.stdout, /^.*\n\nFor help: ipfs-cluster-ctl ?[a-z ]* --help\n$/);
-    assert.deepEqual([ran.exit, ran.stderr], [1, '']);
+    const hint = first.includes('-wait-timeout')
+      ? 'hint: -wait-timeout takes a time with its unit, such as 30s or 2h\n'
+      : '';
+    assert.deepEqual([ran.exit, ran.stderr], [1, hint]);
   }
 });
 

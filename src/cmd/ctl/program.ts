@@ -151,6 +151,7 @@ function tryParse(
     if (!(error instanceof UsageFailure)) throw error;
     // One line is what is needed; the Go program buries it under the whole help.
     io.stdout(`${prefix}${error.message}\n\nFor help: ${[name, ...words].join(' ')} --help\n`);
+    printHint(io, error.hint, paintFor(io.isTerminal.stderr, io.environment));
     return undefined;
   }
 }

@@ -20,6 +20,8 @@ export interface Described {
   readonly body?: { readonly contentType: string; readonly schema: JsonSchema };
   /** Further answers, by status. */
   readonly also?: Readonly<Record<number, string>>;
+  /** What routes of its kind answer, and this one never does. */
+  readonly never?: readonly (400 | 404)[];
 }
 
 /** What one API has of its own. */
@@ -116,7 +118,7 @@ function operationOf<Id extends string>(
 ): Record<string, unknown> {
   const { id, access, query, summary } = route;
   const described = description.described[id];
-  const { tag, body, also = {} } = described;
+  const { tag, body, also = {}, never = [] } = described;
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => pathParameter(id, name, description));
   const inQuery = query.map((parameter) => queryParameter(id, parameter, description));
   const responses = successes(described, route, description.lastLine, names);
@@ -128,7 +130,9 @@ function operationOf<Id extends string>(
     ...(inPath.length > 0 ? ([404] as const) : []),
     'default',
   ];
-  for (const status of statuses) responses[status] ??= { $ref: `#/components/responses/${errors[status][0]}` };
+  const isNever = (status: keyof typeof errors): boolean => never.some((one) => one === status);
+  for (const status of statuses.filter((one) => !isNever(one)))
+    responses[status] ??= { $ref: `#/components/responses/${errors[status][0]}` };
   return {
     operationId: id + words.map((word) => `${word[0]?.toUpperCase()}${word.slice(1)}`).join(''),
     tags: [tag],

@@ -35,7 +35,8 @@ const described: Readonly<Record<RouteId, Described>> = {
       schema: { type: 'object', properties: { peer_id: peerId }, required: ['peer_id'] },
     },
   },
-  deletePeer: { tag: 'peers' },
+  // Whoever is no member has been removed.
+  deletePeer: { tag: 'peers', never: [404] },
   postCordon: { tag: 'peers' },
   postAdd: {
     tag: 'pins',
@@ -54,14 +55,15 @@ const described: Readonly<Record<RouteId, Described>> = {
   getPins: { tag: 'pins', answer: globalPinInfoType.schema },
   postRecover: { tag: 'pins', answer: globalPinInfoType.schema },
   postRecoverAll: { tag: 'pins', answer: globalPinInfoType.schema },
-  getPin: { tag: 'pins', answer: globalPinInfoType.schema },
-  getPinAllocation: { tag: 'pins', answer: allocationExplanationType.schema },
-  postPin: { tag: 'pins', answer: pinType.schema },
-  postPinPath: { tag: 'pins', answer: pinType.schema },
+  // What is not in the pinset has a status too.
+  getPin: { tag: 'pins', answer: globalPinInfoType.schema, never: [404] },
+  getPinAllocation: { tag: 'pins', answer: allocationExplanationType.schema, never: [404] },
+  postPin: { tag: 'pins', answer: pinType.schema, never: [404] },
+  postPinPath: { tag: 'pins', answer: pinType.schema, never: [404] },
   deletePin: { tag: 'pins', answer: pinType.schema },
   deletePinPath: { tag: 'pins', answer: pinType.schema },
   postRebalance: { tag: 'operations', answer: rebalanceEventType.schema },
-  postGc: { tag: 'operations', answer: globalRepoGcType.schema },
+  postGc: { tag: 'operations', answer: globalRepoGcType.schema, never: [400] },
   getOperations: { tag: 'operations', answer: operationInfoType.schema },
   getEvents: { tag: 'operations', contentType: 'text/event-stream', answer: { type: 'string' } },
   getGraph: { tag: 'health', answer: connectGraphType.schema },
@@ -69,7 +71,7 @@ const described: Readonly<Record<RouteId, Described>> = {
   getMemberStates: { tag: 'health', answer: listOf(memberStateType.schema) },
   getBandwidth: { tag: 'health', answer: bandwidthByProtocolType.schema },
   getReplication: { tag: 'health', answer: replicationType.schema },
-  getMetrics: { tag: 'health', answer: listOf(metricType.schema) },
+  getMetrics: { tag: 'health', answer: listOf(metricType.schema), never: [400, 404] },
   getMetricNames: { tag: 'health', answer: listOf({ type: 'string' }) },
 };
 

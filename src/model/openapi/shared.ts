@@ -40,7 +40,7 @@ export const sharedRoutes: Readonly<Record<SharedRouteId, Described>> = {
   },
   getOpenApi: { tag: 'access', answer: { type: 'object', description: 'An OpenAPI document' } },
   getApiPage: { tag: 'access', answer: { type: 'string' }, contentType: 'text/html; charset=utf-8' },
-  getApiAsset: { tag: 'access', answer: { type: 'string' }, contentType: '*/*' },
+  getApiAsset: { tag: 'access', answer: { type: 'string' }, contentType: '*/*', never: [400] },
   getHealth: { tag: 'health' },
 };
 

@@ -7,7 +7,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import { stripTypeScriptTypes } from 'node:module';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -35,6 +35,7 @@ const expected: Facts = {
   directory: {
     cid: 'QmWL4yHMn8dooVyFWuP9goHCykhomRKkom3B9bV6pE9VQt',
     names: ['site/index.html', 'site/img/dot.bin', 'site/img', 'site', ''],
+    sent: 15,
   },
   pinned: 'site',
   entry: { stage: 'test' },
@@ -43,6 +44,13 @@ const expected: Facts = {
   isComplete: true,
   found: [true],
   statuses: 3,
+  cut: [['client/cut', 0], false],
+  aborted: [
+    ['client/aborted', 0],
+    ['client/aborted', 0],
+    ['client/aborted', 0],
+    ['client/aborted', 0],
+  ],
   gone: 'none',
   errors: ['client/bad-argument', ['client/refused', 404], ['client/refused', 401], ['client/aborted', 0]],
   reader: ['', ['client/refused', 403]],
@@ -76,20 +84,30 @@ describe('ipfs-cluster/client', () => {
   let folder = '';
   let peers: TestPeers | undefined;
   let options: ScenarioOptions;
+  const cutting = createServer((_, response) => {
+    response.writeHead(200, { 'Content-Type': 'application/json', 'Access-Control-Allow-Origin': '*' });
+    // What was written leaves first.
+    response.write(`${JSON.stringify({ cid: expected.blob, name: 'first' })}\n{"cid":"bafy`, () => response.destroy());
+  });
 
   before(async () => {
+    await once(cutting.listen(0, '127.0.0.1'), 'listening');
     folder = await mkdtemp(join(tmpdir(), 'ipfs-cluster-runtimes-'));
     await writeFile(join(folder, 'package.json'), '{"type":"module"}');
     await writeFile(join(folder, 'scenario.js'), scenario);
     await writeFile(join(folder, 'client.js'), readFileSync(clientFile));
   });
-  after(() => rm(folder, { recursive: true, force: true }));
+  after(async () => {
+    cutting.close();
+    await rm(folder, { recursive: true, force: true });
+  });
 
   /** With a fresh peer: all runtimes find the same. */
   async function withPeer(use: () => Promise<unknown>): Promise<void> {
     peers = await startPeers({ count: 1, change: withBrowsers });
     try {
-      options = { urls: [`http://127.0.0.1:${await closedPort()}`, peers.peers[0]?.apiUrl ?? ''], ...credentials };
+      const urls = [`http://127.0.0.1:${await closedPort()}`, peers.peers[0]?.apiUrl ?? ''];
+      options = { urls, cutUrl: urlOf(cutting), ...credentials };
       assert.deepEqual(await use(), expected);
     } finally {
       await peers.end();
@@ -145,8 +163,7 @@ describe('ipfs-cluster/client', () => {
     await once(server.listen(0, '127.0.0.1'), 'listening');
     const browser = await startChromium(chromium ?? '');
     try {
-      const address = server.address();
-      const page = await browser.open(`http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}/`);
+      const page = await browser.open(`${urlOf(server)}/`);
       await page.until(`document.title === 'test'`);
       const given = JSON.stringify(options);
       return await page.evaluate(
@@ -165,6 +182,11 @@ describe('ipfs-cluster/client', () => {
     }
   }
 });
+
+function urlOf(server: Server): string {
+  const address = server.address();
+  return `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`;
+}
 
 /** Why a test is left out, told aloud. */
 function missing(program: string | undefined, name: string, variable: string): string | false {

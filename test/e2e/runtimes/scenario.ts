@@ -6,13 +6,15 @@ export interface ScenarioOptions {
   readonly urls: readonly string[];
   readonly user: string;
   readonly password: string;
+  /** Of a server whose lists break off after the first pin. */
+  readonly cutUrl: string;
 }
 
 /** What came of it, in plain data. */
 export type Facts = Readonly<Record<string, unknown>>;
 
 export async function runScenario(createClient: typeof CreateClient, options: ScenarioOptions): Promise<Facts> {
-  const { urls, user, password } = options;
+  const { urls, user, password, cutUrl } = options;
   const client = createClient({ url: urls, credentials: { user, password } });
   const codeOf = async (promise: Promise<unknown>): Promise<unknown> => {
     try {
@@ -42,14 +44,20 @@ export async function runScenario(createClient: typeof CreateClient, options: Sc
   });
   facts.isStreamTheSame = (await client.addFile(pieces)).cid === file.cid;
   const names: string[] = [];
+  const sent: number[] = [];
   const directory = await client.addDirectory(
     [
       { path: 'site/index.html', content: '<p>hello</p>' },
       { path: 'site/img/dot.bin', content: new Uint8Array([1, 2, 3]) },
     ],
-    { name: 'site', metadata: { stage: 'test' }, onAdded: ({ name }) => void names.push(name) },
+    {
+      name: 'site',
+      metadata: { stage: 'test' },
+      onAdded: ({ name }) => void names.push(name),
+      onProgress: ({ sentBytes }) => void sent.push(sentBytes),
+    },
   );
-  facts.directory = { cid: directory.cid, names };
+  facts.directory = { cid: directory.cid, names, sent: sent.at(-1) };
 
   facts.pinned = (await client.waitFor(directory.cid, { count: 1 })).name;
   facts.entry = (await client.get(directory.cid))?.metadata;
@@ -58,6 +66,11 @@ export async function runScenario(createClient: typeof CreateClient, options: Sc
   facts.isComplete = pins.complete;
   facts.found = (await all(client.search({ name: 'site' }))).map(({ cid }) => cid === directory.cid);
   facts.statuses = (await all(client.statusAll({ filter: ['pinned', 'queued', 'pinning'] }))).length;
+
+  const cut = createClient({ url: cutUrl, retries: 0 }).pins();
+  // How much of it is seen before is the engine's affair.
+  facts.cut = [await codeOf(all(cut)), cut.complete];
+  facts.aborted = await abortedOf(client, codeOf);
 
   await client.unpin(file.cid);
   facts.gone = (await client.get(file.cid)) ?? 'none';
@@ -77,6 +90,40 @@ async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
   const list: T[] = [];
   for await (const item of items) list.push(item);
   return list;
+}
+
+/** How a list that is being read, an upload, and a wait for events end when they are told to. */
+async function abortedOf(client: Client, codeOf: (promise: Promise<unknown>) => Promise<unknown>): Promise<unknown[]> {
+  const stopList = new AbortController();
+  const readList = async (): Promise<void> => {
+    for await (const _ of client.pins({ signal: stopList.signal })) stopList.abort();
+  };
+  const stopUpload = new AbortController();
+  const endless = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    pull(controller) {
+      controller.enqueue(new Uint8Array(1000));
+      stopUpload.abort();
+      // Nothing more comes, and it does not end.
+      return new Promise(() => undefined);
+    },
+  });
+  const stopTold = new AbortController();
+  const told = client.addFile(new Blob(['x'.repeat(3_000_000)]), {
+    signal: stopTold.signal,
+    onProgress: () => stopTold.abort(),
+  });
+  const stopEvents = new AbortController();
+  const readEvents = async (): Promise<void> => {
+    for await (const { type } of client.events({ after: '0-0', signal: stopEvents.signal })) {
+      if (type === 'reset') stopEvents.abort();
+    }
+  };
+  return [
+    await codeOf(told),
+    await codeOf(readList()),
+    await codeOf(client.addFile(endless, { signal: stopUpload.signal })),
+    await codeOf(readEvents()),
+  ];
 }
 
 /** The next event of a pin, as text. After an event that never was, the first one says `reset`: from then on nothing is missed. */
