@@ -274,7 +274,7 @@ test('a connection that asks for nothing more is closed after the idle timeout',
 
 test('an answer that takes longer than the write timeout is cut off', async (t) => {
   const node = await startNode(t, (_request, response) => response.write('half'));
-  const { port } = await startProxy(t, { nodeMultiaddress: node.address, writeTimeoutMs: 100 });
+  const { port } = await startProxy(t, { nodeMultiaddress: node.address, writeTimeoutMs: 500 });
   const answer = await raw(port, post('/api/v0/cat', ['Content-Length: 0']));
   assert.match(answer, /half/);
   assert.doesNotMatch(answer, /\r\n0\r\n\r\n$/);
@@ -412,4 +412,34 @@ test('a page that the node allows may change things; others may not', async (t) 
   assert.equal(await ask('repo/gc', 'http://evil.example'), 403);
   assert.equal(await ask(`pin/rm?arg=${hello}`, 'http://evil.example'), 403);
   assert.equal(unpinned, 1);
+});
+
+test('a line a request goes to the log file, whoever answers it', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'ipfs-cluster-proxy-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const logFile = join(folder, 'proxy.log');
+  const body = 'x'.repeat(1000);
+  const node = await startNode(t, (_, response) => response.end(body));
+  const initial = initialService({ hostname: '', secret: '' }).ipfsproxy;
+  assert.ok(initial !== undefined);
+  const config = { ...initial, listenMultiaddress: ['/ip4/127.0.0.1/tcp/0'], nodeMultiaddress: node.address };
+  const proxy = await bindProxy({ ...config, logFile });
+  t.after(() => proxy.close());
+  proxy.serve({ cluster: clusterOf({}), log: silentLogger });
+  const address = parseSocketAddress(proxy.addresses()[0] ?? '');
+  assert.ok('port' in address);
+  for (const target of ['id?token=abc', `cat?arg=${hello}`, 'pin/rm']) {
+    await (await fetch(`http://127.0.0.1:${address.port}/api/v0/${target}`, { method: 'POST' })).text();
+  }
+  await proxy.close();
+  const lines = readFileSync(logFile, 'utf8')
+    .replaceAll(/\[.*?\]/g, '[time]')
+    .split('\n');
+  assert.deepEqual(lines, [
+    '127.0.0.1 - - [time] "POST /api/v0/id?token=*** HTTP/1.1" 200 1000',
+    `127.0.0.1 - - [time] "POST /api/v0/cat?arg=${hello} HTTP/1.1" 200 1000`,
+    '127.0.0.1 - - [time] "POST /api/v0/pin/rm HTTP/1.1" 400 72',
+    '',
+  ]);
+  await assert.rejects(bindProxy({ ...config, logFile: join(folder, 'no', 'proxy.log') }), { code: 'http/log-file' });
 });
