@@ -5,9 +5,11 @@
  *
  * The peers begin with a pinset made by `state import`; their IPFS nodes, in one further process, pin at once. `--pins` are
  * tracked from nothing and then listed; when `GO_CLUSTER_BIN` names a folder with the Go program, three Go peers do the same
- * beside, and ratios are of them. How long the peers' event
- * loops stood still is told next to a tenth of what a leader may be silent for: on a busy machine it is mostly its time, not ours. `--large` are pins that the IPFS nodes hold already, each allocated to two of the three
+ * beside, and ratios are of them. `--large` are pins that the IPFS nodes hold already, each allocated to two of the three
  * peers; no comparison, for Go peers take minutes. 0 leaves a part out.
+ *
+ * How long the event loops of our peers stood still is told next to a tenth of the time in which a leader must hear of its followers.
+ * On a busy machine they stand still because others run.
  */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';

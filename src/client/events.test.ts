@@ -136,3 +136,12 @@ test('a connection on which nothing comes is given up, and the signal ends every
     ],
   );
 });
+
+test('an event without an end is refused, of one line or of many', async () => {
+  const line = `data: ${'x'.repeat(1024 * 1024)}`;
+  for (const piece of [`${line}\n`, line]) {
+    const pieces = Array.from({ length: 66 }, () => piece);
+    const client = createClient({ transport: scripted([{ pieces, end: 'hang' }], []), clock: still });
+    await assert.rejects(take(client.events(), 1), { code: 'client/bad-answer', message: 'An event is too long' });
+  }
+});

@@ -94,11 +94,14 @@ async function* eventsOf(body: AsyncIterable<Uint8Array>): AsyncIterable<ServerE
   let id = '';
   let type = '';
   let data: string[] = [];
+  let length = 0;
   for await (const chunk of body) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
-    rest = lines.pop() ?? '';
-    if (rest.length > eventLengthMax)
-      throw new RequestError('client/bad-answer', 'An event is too long', { status: 200 });
+    const text = decoder.decode(chunk, { stream: true });
+    // Only the new part can end a line: a long one must not be searched again for each piece.
+    const end = text.lastIndexOf('\n');
+    const lines = end < 0 ? [] : (rest + text.slice(0, end)).split('\n');
+    rest = end < 0 ? rest + text : text.slice(end + 1);
+    if (rest.length + length > eventLengthMax) throw tooLong();
     for (const ended of lines) {
       const line = ended.endsWith('\r') ? ended.slice(0, -1) : ended;
       const [, field = '', value = ''] = /^([^:]*)(?:: ?(.*))?$/.exec(line) ?? [];
@@ -106,9 +109,16 @@ async function* eventsOf(body: AsyncIterable<Uint8Array>): AsyncIterable<ServerE
         if (data.length > 0) yield { id, type: type === '' ? 'message' : type, data: data.join('\n') };
         type = '';
         data = [];
+        length = 0;
       } else if (field === 'id') id = value;
       else if (field === 'event') type = value;
-      else if (field === 'data') data.push(value);
+      else if (field === 'data') {
+        data.push(value);
+        length += value.length + 1;
+        if (length > eventLengthMax) throw tooLong();
+      }
     }
   }
 }
+
+const tooLong = (): RequestError => new RequestError('client/bad-answer', 'An event is too long', { status: 200 });

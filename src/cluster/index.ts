@@ -1,4 +1,5 @@
 /** What a peer decides, over the ports: the agreed pinset, the tracker of the IPFS node, and the peer as a whole. */
+export { cordonOf } from './cordon.ts';
 export { leaderOf } from './leader.ts';
 export { createMemoryDatastore } from './memory-datastore.ts';
 export { createPeer, type Peer, type PeerDeps, type PeerOptions } from './peer.ts';

@@ -181,6 +181,8 @@ export interface Peer extends ClusterApi, Startable {
 /** Name of the protocol that Go peers expect in `rpc_protocol_version`. */
 const rpcProtocolVersion = '/ipfscluster/1.0/rpc';
 const readyRetryMs = 1000;
+/** Between two questions for what others have revoked while this peer could not be told. */
+const revokedIntervalMs = 300_000;
 const joinTimeoutMs = 60_000;
 const leaveTimeoutMs = 1500;
 /** All parts together; the process is given 5 s for these and the network. */
@@ -407,6 +409,10 @@ class ClusterPeer implements Peer {
 
   async revokeTokenLocal(token: RevokedToken): Promise<void> {
     await this.#revocations.add(token);
+  }
+
+  revokedTokens(): Iterable<RevokedToken> {
+    return this.#revocations.list();
   }
 
   isTokenRevoked(hash: string): boolean {
@@ -752,7 +758,11 @@ class ClusterPeer implements Peer {
       await this.#watchMembership(signal);
       return peerWatchIntervalMs;
     });
-    return [watch];
+    const tokens = new Loop('revoked tokens', revokedIntervalMs, this.#deps, async (signal) => {
+      await this.#revocations.learn({ signal });
+      return revokedIntervalMs;
+    });
+    return [watch, tokens];
   }
 
   /** Moves what the peer holds, as far as it can, and tells what that came to. */

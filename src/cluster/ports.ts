@@ -485,6 +485,8 @@ export interface ClusterApi {
   revokeToken(token: RevokedToken, options?: CallOptions): Promise<RevocationAnswer>;
   /** The same on this peer alone. */
   revokeTokenLocal(token: RevokedToken): Promise<void>;
+  /** All that this peer knows of. */
+  revokedTokens(): Iterable<RevokedToken>;
   isTokenRevoked(hash: string): boolean;
   /** All members as this peer sees them, in ascending order. */
   memberStates(options?: CallOptions): Promise<readonly MemberState[]>;

@@ -41,6 +41,26 @@ test('a revoked token is known to all members that could be told; the others are
   assert.equal(third.peer.isTokenRevoked(forGood.hash), true);
 });
 
+test('who could not be told asks the others when it has started, and every few minutes', async (t) => {
+  const cluster = new MemoryCluster();
+  await cluster.start(3);
+  t.after(() => cluster.stop());
+  const [first, second, third] = [0, 1, 2].map((i) => cluster.node(i));
+  assert.ok(first !== undefined && second !== undefined && third !== undefined);
+  cluster.cut(third.id);
+  await first.peer.revokeToken(forGood);
+  const other = { hash: hashOf(9), expires: 4_000_000_000 };
+  await second.peer.revokeTokenLocal(other);
+  cluster.join(third.id);
+  assert.deepEqual([...third.peer.revokedTokens()], []);
+  await cluster.clock.advance(301_000);
+  assert.deepEqual(
+    [...third.peer.revokedTokens()].sort((a, b) => (a.hash < b.hash ? -1 : 1)),
+    [forGood, other],
+  );
+  assert.equal(first.peer.isTokenRevoked(other.hash), true);
+});
+
 test('the list outlives the peer, forgets what has expired, and is not changed when it cannot be saved', async (t) => {
   const file = createFile();
   file.tokens = [forGood];

@@ -138,6 +138,8 @@ export const methods: {
     readonly Cordon: RpcMethod<CordonRequest, Nothing>;
     /** Not known to the Go peer, which does not know of revoked tokens. */
     readonly RevokeToken: RpcMethod<RevokedToken, Nothing>;
+    /** Not known to the Go peer either. */
+    readonly RevokedTokens: RpcStreamMethod<Nothing, RevokedToken>;
   };
   readonly PinTracker: {
     readonly Status: RpcMethod<Cid, PinInfo>;
@@ -212,6 +214,7 @@ export const methods: {
     IPFSID: cluster.unary('IPFSID', 'closed', peerIdType, ipfsIdType),
     Cordon: cluster.unary('Cordon', 'trusted', cordonRequestType, empty),
     RevokeToken: cluster.unary('RevokeToken', 'trusted', revokedTokenType, empty),
+    RevokedTokens: cluster.stream('RevokedTokens', 'trusted', empty, revokedTokenType),
   },
   PinTracker: {
     Status: pinTracker.unary('Status', 'trusted', cidType, pinInfoType),

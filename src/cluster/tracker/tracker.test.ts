@@ -254,6 +254,26 @@ test('PinTracker does not unpin what has moved to other peers before its pin beg
   assert.equal(b.ipfs.held.size, 1);
 });
 
+test('PinTracker: what waits for room goes on when a queued pin has moved to other peers', async (t) => {
+  const b = await bench(t, { maxPinQueueSize: 4 });
+  const here = { allocations: [self], replicationFactorMin: 1, replicationFactorMax: 1 };
+  const { promise: gate, resolve: release } = Promise.withResolvers<void>();
+  b.ipfs.onAct = (kind) => (kind === 'pin' ? gate : undefined);
+  for (let n = 0; n < 4; n += 1) b.pin(pinOf(cidNumber(n), here));
+  await settle();
+  const missing = cidNumber(9);
+  b.pinset.add(pinOf(missing, here));
+  const recovering = b.tracker.recoverAll()[Symbol.asyncIterator]();
+  const found = recovering.next();
+  await settle();
+  b.pin(pinOf(cidNumber(3), { ...here, allocations: [other] }));
+  assert.ok((await found).value.cid.equals(missing));
+  release();
+  await recovering.return?.();
+  await settle();
+  assert.deepEqual([...b.ipfs.held.keys()].sort(), [0, 1, 2, 9].map((n) => cidNumber(n).toString()).sort());
+});
+
 test('PinTracker unpins what has moved to other peers after its pin was begun, wanted again, and was to be removed', async (t) => {
   const b = await bench(t);
   const here = pinOf(cidNumber(1), { allocations: [self], replicationFactorMin: 1, replicationFactorMax: 1 });

@@ -168,7 +168,7 @@ class Tracker implements PinTracker {
     // Held elsewhere. Only what the cluster has put here goes away; a pin made by others under this CID stays.
     if (this.#workers.takeBack(key)) this.#changed(key, pin);
     else if (this.#owned.has(key)) this.#workers.want('unpin', key, pin);
-    else if (this.#workers.operations.drop(key)) this.#changed(key, pin);
+    else if (this.#workers.drop(key)) this.#changed(key, pin);
   }
 
   untrack(pin: Pin): void {

@@ -111,6 +111,14 @@ export class Workers {
   takeBack(key: string): boolean {
     if (!this.#recordedAhead.has(key) || !this.operations.drop(key)) return false;
     this.#disown(key);
+    this.#freed();
+    return true;
+  }
+
+  /** Forgets an operation that is not wanted any more. `false`: there is none. */
+  drop(key: string): boolean {
+    if (!this.operations.drop(key)) return false;
+    this.#freed();
     return true;
   }
 
@@ -240,8 +248,13 @@ export class Workers {
 
   #ended(kind: OperationKind): void {
     this.#runningCount[kind] -= 1;
-    if (this.operations.hasRoom || this.#state === 'stopped') this.#wakeRoomWaiters();
     this.pump();
+    this.#freed();
+  }
+
+  /** An operation has left the window, however it did. */
+  #freed(): void {
+    if (this.operations.hasRoom || this.#state === 'stopped') this.#wakeRoomWaiters();
     this.#deps.onEnded();
   }
 

@@ -90,7 +90,11 @@ async function build(options: AssembleOptions, undo: ReturnType<typeof createUnd
     ipfsproxy === undefined
       ? undefined
       : await ofKey('api.ipfsproxy', () =>
-          bindProxy({ ...ipfsproxy, nodeMultiaddress: embedded?.rpcAddress ?? ipfsproxy.nodeMultiaddress }),
+          bindProxy({
+            ...ipfsproxy,
+            nodeMultiaddress: embedded?.rpcAddress ?? ipfsproxy.nodeMultiaddress,
+            logFile: ipfsproxy.logFile === '' ? '' : resolve(folder.path, ipfsproxy.logFile),
+          }),
         );
   if (proxy !== undefined) undo.add(proxy.close);
 

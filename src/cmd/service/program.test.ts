@@ -71,6 +71,11 @@ const cases: readonly (readonly [string, string])[] = [
   ['state digest', 'digest {} {}'],
   ['state', ''],
   ['state bogus', 'exit 3'],
+  ['help', ''],
+  ['h state export', ''],
+  ['state help export', ''],
+  ['help bogus', 'exit 3'],
+  ['state help bogus', 'exit 3'],
   ['', 'exit 1'],
   ['bogus', 'exit 1'],
   ['daemon --bogus', 'exit 1'],
@@ -86,6 +91,15 @@ for (const [line, expected] of cases) {
     assert.equal(found, expected);
   });
 }
+
+test('help on a word is the help of that command; a wrong option tells where help is', () => {
+  const main = fileURLToPath(new URL('main.ts', import.meta.url));
+  const output = (...argv: string[]): string => execFileSync(process.execPath, [main, ...argv], { encoding: 'utf8' });
+  assert.equal(output('help', 'state', 'import'), output('state', 'import', '--help'));
+  assert.equal(output('state', 'h', 'import'), output('state', 'import', '--help'));
+  const { stderr } = spawnSync(process.execPath, [main, 'state', 'export', '--nosuch'], { encoding: 'utf8' });
+  assert.match(stderr, /^error: unknown option '--nosuch'\n+For help: ipfs-cluster-service state export --help\n$/);
+});
 
 /** Sections of `$ arguments` and the output. */
 const helpFile = new URL('../../../test/scripts/service-help.txt', import.meta.url);

@@ -97,7 +97,8 @@ function createProgram(handlers: Handlers): Command {
     );
   // Without a word: help and a failure, as in the Go program.
   program.action((_options, command: Command) => {
-    const [unknown] = command.args;
+    const [unknown, ...words] = command.args;
+    if (isHelpWord(unknown)) return helpOn(command, words);
     if (unknown !== undefined) process.stderr.write(`error: unknown command "${unknown}"\n`);
     command.outputHelp();
     throw new CommanderError(1, 'service.noCommand', 'no command');
@@ -126,7 +127,32 @@ function createProgram(handlers: Handlers): Command {
       ).conflicts('tour'),
     )
     .action((flags: DemoFlags) => handlers.demo(flags));
+  tellHelp(program, program.name());
   return program;
+}
+
+/** A wrong option is told with the place where the right ones are. */
+function tellHelp(command: Command, name: string): void {
+  command.showHelpAfterError(`For help: ${name} --help`);
+  for (const child of command.commands) tellHelp(child, `${name} ${child.name()}`);
+}
+
+function isHelpWord(word: string | undefined): boolean {
+  return word === 'help' || word === 'h';
+}
+
+/** `help init`, `state help export`: help of what the words name below the command. */
+function helpOn(parent: Command, words: readonly string[]): void {
+  let command = parent;
+  for (const word of words) {
+    const child = command.commands.find((candidate) => candidate.name() === word);
+    if (child === undefined) {
+      process.stderr.write(`No help topic for '${word}'\n`);
+      throw new CommanderError(3, 'service.noTopic', 'no help topic');
+    }
+    command = child;
+  }
+  command.outputHelp();
 }
 
 function addInit(program: Command, handlers: Handlers): void {
@@ -170,6 +196,7 @@ function addState(program: Command, handlers: Handlers): void {
   state.action((_options, command: Command) => {
     const [unknown] = command.args;
     if (unknown === undefined) return void command.outputHelp();
+    if (isHelpWord(unknown)) return helpOn(command, command.args.slice(1));
     process.stderr.write(`error: unknown command "state ${unknown}"\n`);
     throw new CommanderError(3, 'service.noCommand', 'no command');
   });

@@ -1,4 +1,5 @@
 /** What all HTTP servers of a peer share: listening, limits, streamed lists; and the chain that its APIs share. */
+export { type AccessLog, accessLine, openAccessLog, remoteHost } from './access-log.ts';
 export { type AddAnswer, closeAfterAnswer, sendAdded, streamAdded, untilTruncated } from './add-answer.ts';
 export { formatSocketAddress, parseSocketAddress, type SocketAddress } from './address.ts';
 export { type ApiDefinition, type ApiDeps, type ApiOptions, type ApiRoute, type ApiServer, bindApi } from './api.ts';

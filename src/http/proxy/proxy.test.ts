@@ -197,6 +197,39 @@ test('when a client leaves before the node has answered, the request to the node
   await ended;
 });
 
+test('when a client leaves while the headers of the node are asked for, nothing is done for it', async (t) => {
+  const held: http.ServerResponse[] = [];
+  const asked = Promise.withResolvers<void>();
+  const third = Promise.withResolvers<void>();
+  const node = await startNode(t, (request, response) => {
+    request.resume();
+    held.push(response);
+    if (held.length === 2) asked.resolve();
+    if (held.length === 3) third.resolve();
+  });
+  const pinned: string[] = [];
+  const pinPath: ProxyCluster['pinPath'] = async ({ path }) => {
+    pinned.push(path);
+    throw new Error('refused');
+  };
+  const { port } = await startProxy(t, { nodeMultiaddress: node.address }, { pinPath });
+  const cid = 'bafkreigh2akiscaildcqabsyg3dfr6chu3fgpregiymsck7e7aqa4s52zy';
+  const target = '/api/v0/pin/add?progress=true&arg=';
+  const socket = await open(port);
+  socket.write(post(`${target}${cid}`, ['Content-Length: 0']));
+  await asked.promise;
+  socket.destroy();
+  await once(socket, 'close');
+  // The proxy hears of it before it hears of the node.
+  const other = raw(port, post(`${target}/ipfs/${cid}/other`, ['Content-Length: 0', 'Connection: close']));
+  const passed = raw(port, post('/api/v0/version', ['Content-Length: 0', 'Connection: close']));
+  await third.promise;
+  for (const response of held) response.end('{}');
+  assert.match(await other, /refused/);
+  assert.match(await passed, /200/);
+  assert.deepEqual(pinned, [`/ipfs/${cid}/other`]);
+});
+
 test('a reader that does not read holds the node back', async (t) => {
   const { promise: full, resolve: fill } = Promise.withResolvers<number>();
   const node = await startNode(t, async (_request, response) => {
@@ -241,7 +274,7 @@ test('a connection that asks for nothing more is closed after the idle timeout',
 
 test('an answer that takes longer than the write timeout is cut off', async (t) => {
   const node = await startNode(t, (_request, response) => response.write('half'));
-  const { port } = await startProxy(t, { nodeMultiaddress: node.address, writeTimeoutMs: 100 });
+  const { port } = await startProxy(t, { nodeMultiaddress: node.address, writeTimeoutMs: 500 });
   const answer = await raw(port, post('/api/v0/cat', ['Content-Length: 0']));
   assert.match(answer, /half/);
   assert.doesNotMatch(answer, /\r\n0\r\n\r\n$/);
@@ -379,4 +412,34 @@ test('a page that the node allows may change things; others may not', async (t) 
   assert.equal(await ask('repo/gc', 'http://evil.example'), 403);
   assert.equal(await ask(`pin/rm?arg=${hello}`, 'http://evil.example'), 403);
   assert.equal(unpinned, 1);
+});
+
+test('a line a request goes to the log file, whoever answers it', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'ipfs-cluster-proxy-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const logFile = join(folder, 'proxy.log');
+  const body = 'x'.repeat(1000);
+  const node = await startNode(t, (_, response) => response.end(body));
+  const initial = initialService({ hostname: '', secret: '' }).ipfsproxy;
+  assert.ok(initial !== undefined);
+  const config = { ...initial, listenMultiaddress: ['/ip4/127.0.0.1/tcp/0'], nodeMultiaddress: node.address };
+  const proxy = await bindProxy({ ...config, logFile });
+  t.after(() => proxy.close());
+  proxy.serve({ cluster: clusterOf({}), log: silentLogger });
+  const address = parseSocketAddress(proxy.addresses()[0] ?? '');
+  assert.ok('port' in address);
+  for (const target of ['id?token=abc', `cat?arg=${hello}`, 'pin/rm']) {
+    await (await fetch(`http://127.0.0.1:${address.port}/api/v0/${target}`, { method: 'POST' })).text();
+  }
+  await proxy.close();
+  const lines = readFileSync(logFile, 'utf8')
+    .replaceAll(/\[.*?\]/g, '[time]')
+    .split('\n');
+  assert.deepEqual(lines, [
+    '127.0.0.1 - - [time] "POST /api/v0/id?token=*** HTTP/1.1" 200 1000',
+    `127.0.0.1 - - [time] "POST /api/v0/cat?arg=${hello} HTTP/1.1" 200 1000`,
+    '127.0.0.1 - - [time] "POST /api/v0/pin/rm HTTP/1.1" 400 72',
+    '',
+  ]);
+  await assert.rejects(bindProxy({ ...config, logFile: join(folder, 'no', 'proxy.log') }), { code: 'http/log-file' });
 });

@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { errorMessage, type Logger } from '../../base/index.ts';
 import type { IpfsProxyConfig } from '../../model/config/index.ts';
 import { parseGoDuration } from '../../model/index.ts';
-import { bindServer, isOriginAllowed } from '../kit/index.ts';
+import { type AccessLog, accessLine, bindServer, isOriginAllowed, openAccessLog, remoteHost } from '../kit/index.ts';
 import { add } from './add.ts';
 import { ProxyError } from './errors.ts';
 import { forward, forwardBulk } from './forward.ts';
@@ -59,24 +59,28 @@ const routes: ReadonlyMap<string, Route> = new Map<string, Route>([
   ['dag/put', { handle: dagPut, isChange: true }],
 ]);
 
-/** Takes the configured addresses. Throws `http/listen`, `http/bad-address`. */
+/**
+ * Takes the configured addresses, and opens `logFile` as it stands there. Throws `http/listen`, `http/bad-address`, `http/log-file`.
+ */
 export async function bindProxy(config: IpfsProxyConfig): Promise<IpfsProxy> {
+  const accessLog = config.logFile === '' ? undefined : await openAccessLog(config.logFile);
+  try {
+    return await bindLogged(config, accessLog);
+  } catch (error) {
+    await accessLog?.close();
+    throw error;
+  }
+}
+
+async function bindLogged(config: IpfsProxyConfig, accessLog: AccessLog | undefined): Promise<IpfsProxy> {
   const upstream = createUpstream(config);
-  const server = await bindServer({
-    listen: config.listenMultiaddress,
-    limits: {
-      readTimeoutMs: config.readTimeoutMs,
-      readHeaderTimeoutMs: config.readHeaderTimeoutMs,
-      writeTimeoutMs: config.writeTimeoutMs,
-      idleTimeoutMs: config.idleTimeoutMs,
-      maxHeaderBytes: config.maxHeaderBytes,
-    },
-  });
+  const server = await bindServer({ listen: config.listenMultiaddress, limits: config });
   return {
     addresses: server.addresses,
     close: async () => {
       await server.close();
       await upstream.close();
+      await accessLog?.close();
     },
     serve: (deps) => {
       const nodeHeaders = new NodeHeaders(config, { upstream, log: deps.log, now: () => performance.now() });
@@ -84,6 +88,14 @@ export async function bindProxy(config: IpfsProxyConfig): Promise<IpfsProxy> {
         // A socket that breaks is told by `close`; its error has no other listener.
         response.on('error', () => {});
         request.on('error', () => {});
+        if (accessLog !== undefined) {
+          // Asked now: a request that was broken off has no socket any more.
+          const host = remoteHost(request);
+          response.once('close', () => {
+            const at = { seconds: Math.floor(Date.now() / 1000), nanos: 0 };
+            accessLog.write(accessLine(host, request, response, at));
+          });
+        }
         answer({ ...deps, upstream, nodeHeaders }, request, response).catch((error: unknown) => {
           deps.log.error('request handler failed', { error: errorMessage(error) });
           response.destroy();
@@ -116,6 +128,8 @@ async function answer(serving: Serving, request: IncomingMessage, response: Serv
   const args = query.getAll('arg');
   const { localPort } = request.socket;
   const headers = await nodeHeaders.of(request);
+  // Nothing would tell a handler any more that the client has left.
+  if (response.destroyed) return;
   if (found.route.isChange && !isPageAllowed(request, localPort, headers)) {
     response.writeHead(403, { ...headers, 'Content-Type': 'text/plain; charset=utf-8' }).end('403 - Forbidden\n');
     return;

@@ -106,6 +106,22 @@ describe('adding', () => {
     stage.assertIdle();
   });
 
+  it('does not take a peer that ends after the first of several blocks for one that has all', async () => {
+    const released = Promise.withResolvers<void>();
+    const store = async (_peer: string, blocks: AsyncIterable<NodeWithMeta>): Promise<void> => {
+      await released.promise;
+      for await (const _ of blocks) return;
+    };
+    const stage = new Stage({ store });
+    const reading = async (): Promise<void> => {
+      // All blocks wait when the file is told of, and their end is known in the next turn.
+      for await (const _ of stage.add('', entriesOf(file('f', noise(600_000))))) setImmediate(released.resolve);
+    };
+    await assert.rejects(reading, (error) => errorCode(error) === 'add/no-destination');
+    assert.deepEqual(stage.pins, []);
+    stage.assertIdle();
+  });
+
   it('fails and pins nothing when no peer takes blocks', async () => {
     for (const size of [10, 9_000_000]) {
       const stage = new Stage({ store: refused });
@@ -374,12 +390,16 @@ describe('adding a CAR file', () => {
   it('refuses hostile and broken ones without a pin', async () => {
     const flipped = Buffer.from(good);
     flipped[flipped.length - 1] = 0;
+    const data = Buffer.from('short');
+    const four = createHash('sha256').update(data).digest().subarray(0, 4);
+    const short = { cid: Buffer.concat([Buffer.from([1, 0x55, 0x12, 4]), four]), data };
     const huge = Buffer.concat([carOf([whole.cid], []), varint(2 ** 40), Buffer.alloc(1000)]);
     const cars: readonly (readonly [string, Buffer, RegExp])[] = [
       ['nothing', Buffer.alloc(0), /unexpected EOF/],
       ['no CAR', Buffer.from('hello\n'), /EOF|header/],
       ['cut off', good.subarray(0, -3), /unexpected EOF/],
       ['another block than it says', flipped, /mismatch in content integrity/],
+      ['a digest of four bytes', carOf([short.cid], [short]), /has 4 bytes, expected at least 20/],
       ['a section of a terabyte', huge, /malformed car; a section of 1099511627776 bytes/],
       [
         'a header of a terabyte',

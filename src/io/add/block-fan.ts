@@ -132,7 +132,8 @@ class Lane {
     try {
       const { signal } = this.#ending;
       for await (const _ of rpc.stream(this.peer, methods.IPFSConnector.BlockStream, this.#blocks(), { signal }));
-      if (!this.#isEnded || this.#queue.length > 0) throw addError('add/stalled', 'ended before it had all blocks');
+      // What was taken off the queue and not asked for is not there either.
+      if (!this.#isEnded || this.#bytes > 0) throw addError('add/stalled', 'ended before it had all blocks');
     } catch (error) {
       this.giveUp(error instanceof Error ? error : addError('add/stalled', String(error)));
     } finally {

@@ -65,6 +65,9 @@ async function* readBlocks(reader: ByteReader, root: Cid): AsyncGenerator<CarBlo
   }
 }
 
+const identityCode = 0;
+const digestBytesMin = 20;
+
 function blockOf(section: Uint8Array, root: Cid): CarBlock {
   const [made, bytes] = read('malformed car', () => CID.decodeFirst(section));
   const { code, digest } = made.multihash;
@@ -72,6 +75,10 @@ function blockOf(section: Uint8Array, root: Cid): CarBlock {
   if (full === undefined) throw badCar(`unknown multihash code ${code} (0x${code.toString(16)}) of ${made}`);
   if (digest.length === 0 || !bytesEqual(full.subarray(0, digest.length), digest)) {
     throw badCar(`mismatch in content integrity, expected: ${made}`);
+  }
+  // Kubo takes none of these. Source: boxo `verifcid`.
+  if (code !== identityCode && digest.length < digestBytesMin) {
+    throw badCar(`digest of ${made} has ${digest.length} bytes, expected at least ${digestBytesMin}`);
   }
   if (!codecs.has(made.code)) {
     throw badCar(`no decoder registered for multicodec code ${made.code} (0x${made.code.toString(16)}) of ${made}`);

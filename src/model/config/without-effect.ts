@@ -12,7 +12,6 @@ export const pathsWithoutEffect: readonly string[] = [
   'cluster.resource_manager.memory_limit_bytes',
   'cluster.resource_manager.file_descriptors_limit',
   'consensus.raft.commit_timeout',
-  'api.ipfsproxy.log_file',
   'observations.metrics.enable_stats',
   'observations.metrics.prometheus_endpoint',
   'observations.metrics.reporting_interval',

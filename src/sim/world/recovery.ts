@@ -1,5 +1,6 @@
 /** After the faults: everything is healed, and whole peers must make progress, agree, and have their IPFS nodes in line. */
-import { type GlobalPinInfo, type PinInfo, stateKey, trackerStatusBits } from '../../model/index.ts';
+import { cordonOf } from '../../cluster/index.ts';
+import { type CordonMode, type GlobalPinInfo, type PinInfo, stateKey, trackerStatusBits } from '../../model/index.ts';
 import { expect, Finding } from '../finding.ts';
 import { cidOf, clientTimeoutMs } from './clients.ts';
 import type { WorldPeer } from './peer.ts';
@@ -276,9 +277,9 @@ export class Recovery {
   }
 
   /** What the peer was told, as most others know it. */
-  #orderTo({ id }: WorldPeer): string {
-    const [first] = this.#members();
-    return first?.life?.monitor.latestOf('cordon', id)?.value ?? 'none';
+  #orderTo({ id }: WorldPeer): CordonMode {
+    const life = this.#members()[0]?.life;
+    return life === undefined ? 'none' : cordonOf(life.monitor, id, life.clock.wallNanos());
   }
 
   /**

@@ -73,6 +73,9 @@ export function clusterService({ cluster, monitor }: ClusterServiceDeps): Handle
       await cluster.cordon(mode, { signal: call.signal });
       return nothing;
     },
+    async *RevokedTokens() {
+      yield* cluster.revokedTokens();
+    },
     RevokeToken: async (token) => {
       await cluster.revokeTokenLocal(token);
       return nothing;
