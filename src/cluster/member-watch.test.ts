@@ -132,3 +132,16 @@ test('MemberWatch: the mark changes with what matters to pins, and not with what
   setMembers([a, b]);
   assert.notEqual((await watch.look()).mark, mark);
 });
+
+test('MemberWatch: a member that came back between two looks is not gone', async () => {
+  const { watch, clock, ping, pass } = watched();
+  for (const peer of [b, c]) ping(peer);
+  await watch.look();
+  ping(b, 3_600_000);
+  assert.equal((await pass(80_000)).lives.get(c)?.life, 'missing');
+  // Nobody looks for as long as writes wait for a leader.
+  ping(c, 1000);
+  await clock.advance(20_000);
+  assert.equal((await pass(20_000)).lives.get(c)?.life, 'missing');
+  assert.equal((await pass(130_000)).lives.get(c)?.life, 'gone');
+});

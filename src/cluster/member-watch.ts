@@ -52,6 +52,7 @@ export class MemberWatch {
   readonly #options: MemberWatchOptions;
   readonly #deps: MemberWatchDeps;
   readonly #liveness: LivenessWatch;
+  #lookedNanos: bigint | undefined;
   /** Hashes of peers are made anew only when others act. */
   readonly #closest = new Map<'actors' | 'healers', { readonly key: string; readonly closest: ClosestPeer }>();
 
@@ -68,7 +69,8 @@ export class MemberWatch {
     const members = await consensus.peers();
     const nowNanos = clock.wallNanos();
     const alive = new Set([this.#self, ...monitor.latest(pingName).map(({ peer }) => peer)]);
-    this.#liveness.look(clock.now(), members, alive);
+    this.#liveness.look(clock.now(), members, alive, this.#freshSince(this.#lookedNanos ?? nowNanos, members));
+    this.#lookedNanos = nowNanos;
 
     const lives = new Map<PeerId, MemberLife>();
     const cordons = new Map<PeerId, CordonMode>();
@@ -103,6 +105,16 @@ export class MemberWatch {
       hasMajority: members.filter(isAlive).length * 2 > members.length,
       mark: members.map((peer) => `${peer} ${standings.get(peer)} ${cordons.get(peer)}`).join('\n'),
     };
+  }
+
+  /** Whose ping ran out after that, or has not yet. */
+  #freshSince(nanos: bigint, members: readonly PeerId[]): ReadonlySet<PeerId> {
+    return new Set(
+      members.filter((peer) => {
+        const ping = this.#deps.monitor.latestOf(pingName, peer);
+        return ping?.valid === true && ping.expire > nanos;
+      }),
+    );
   }
 
   #isEligible(peer: PeerId): boolean {

@@ -127,3 +127,17 @@ test('LivenessWatch: the sleep of this machine makes nobody gone', () => {
   pass(lookMs, 'abc');
   assert.equal(lives(), 'alive alive alive');
 });
+
+test('LivenessWatch: who came back and went again between two looks has not been missing on', () => {
+  const watch = new LivenessWatch({ gracePeriodMs: 4000 });
+  const look = (nowMs: number, alive: string, between = ''): string => {
+    watch.look(nowMs, ['a', 'b'], new Set(alive), new Set(between));
+    return `${watch.of('b')?.life} ${watch.graceOf('b')}`;
+  };
+  look(0, 'ab');
+  for (const nowMs of [1000, 2000, 3000, 4000]) assert.equal(look(nowMs, 'a'), 'missing 4000');
+  assert.equal(look(9000, 'a', 'ab'), 'missing 8000');
+  for (let nowMs = 10_000; nowMs <= 17_000; nowMs += 1000) assert.equal(look(nowMs, 'a'), 'missing 8000');
+  assert.equal(look(18_000, 'a'), 'gone 8000');
+  assert.equal(look(30_000, 'a', 'ab'), 'missing 16000', 'also when it was given up');
+});

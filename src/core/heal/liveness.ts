@@ -52,15 +52,23 @@ export class LivenessWatch {
     this.#graceMs = options.gracePeriodMs;
   }
 
-  /** Takes in who is a member and who has a fresh ping. One that was never heard of is missing since the first look at it. */
-  look(nowMs: number, members: Iterable<PeerId>, alive: ReadonlySet<PeerId>): void {
+  /**
+   * Takes in who is a member and who has a fresh ping. One that was never heard of is missing since the first look at it. `between`: who
+   * had a fresh ping at some time since the last look; looks may be far apart, and who came back and went again has not been missing on.
+   */
+  look(
+    nowMs: number,
+    members: Iterable<PeerId>,
+    alive: ReadonlySet<PeerId>,
+    between: ReadonlySet<PeerId> = new Set(),
+  ): void {
     const stepMs = Math.min(nowMs - (this.#lookedMs ?? nowMs), this.#graceMs * lookPartMax);
     this.#lookedMs = nowMs;
     const left = new Set(this.#members.keys());
     for (const peer of members) {
       left.delete(peer);
       const member = this.#members.get(peer);
-      if (member !== undefined) this.#follow(member, nowMs, stepMs, alive.has(peer));
+      if (member !== undefined) this.#follow(member, nowMs, stepMs, alive.has(peer), between.has(peer));
       else {
         const isKnown = alive.has(peer);
         const life = isKnown ? 'alive' : 'missing';
@@ -80,20 +88,21 @@ export class LivenessWatch {
     return this.#graceAfter(this.#members.get(peer)?.returnsMs.length ?? 0);
   }
 
-  #follow(member: Member, nowMs: number, stepMs: number, isAlive: boolean): void {
+  #follow(member: Member, nowMs: number, stepMs: number, isAlive: boolean, wasBetween: boolean): void {
     const windowMs = this.#graceMs * windowGraces;
     member.returnsMs = member.returnsMs.filter((returnMs) => nowMs - returnMs < windowMs);
     const become = (life: Life): void => {
       member.life = life;
       member.sinceMs = nowMs;
     };
-    if (isAlive) {
-      if (member.life === 'alive') return;
+    if ((isAlive || wasBetween) && member.life !== 'alive') {
       // Who was never alive does not return.
       if (member.isKnown) member.returnsMs = [...member.returnsMs, nowMs].slice(-doublingsMax);
       member.isKnown = true;
       become('alive');
-    } else if (member.life === 'alive') {
+    }
+    if (isAlive) return;
+    if (member.life === 'alive') {
       member.missedMs = 0;
       become('missing');
     } else {

@@ -113,7 +113,8 @@ export class World {
   /** They are down until all else is well again. */
   readonly lost: Set<WorldPeer> = new Set();
   /** What they hold is being moved. */
-  readonly #beingRemoved = new Set<string>();
+  /** By how many calls at once. */
+  readonly #removals = new Map<string, number>();
   /** They were removed, and are not started again. */
   readonly stopped: Set<WorldPeer> = new Set();
   #leaves = 0;
@@ -212,7 +213,7 @@ export class World {
       nowMs: () => this.scheduler.now,
       holds: (peer, key) => ipfsOf.get(peer)?.held.has(key) ?? false,
       lostMs: (peer, key) => ipfsOf.get(peer)?.lostMs.get(key),
-      isBeingRemoved: (peer) => this.#beingRemoved.has(peer),
+      isBeingRemoved: (peer) => (this.#removals.get(peer) ?? 0) > 0,
     });
     this.#ids = ids;
     this.#cutOff = new CutOffChecker(options.heartbeatTimeoutMs, options.slowPercent > 0 ? options.slowMsMax : 0);
@@ -339,11 +340,12 @@ export class World {
 
   /** Removes a member, whose pins go to others before. */
   async remove(via: Pick<ClusterApi, 'peerRemove'>, { id }: WorldPeer): Promise<void> {
-    this.#beingRemoved.add(id);
+    const count = (by: number): unknown => this.#removals.set(id, (this.#removals.get(id) ?? 0) + by);
+    count(1);
     try {
       await via.peerRemove(id);
     } finally {
-      this.#beingRemoved.delete(id);
+      count(-1);
     }
   }
 
