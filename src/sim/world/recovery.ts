@@ -157,30 +157,42 @@ export class Recovery {
   }
 
   /** Tries again and again until it succeeds. */
-  async #demandDone(what: string, act: (life: Life) => Promise<unknown>): Promise<void> {
+  async #demandDone(
+    what: string,
+    act: (life: Life) => Promise<unknown>,
+    patienceMs: number = this.#patienceMs,
+  ): Promise<void> {
     let isDone = false;
     let isAsking = false;
-    await this.#demand(what, () => {
-      const life = this.#members()[0]?.life;
-      if (!isAsking && !isDone && life !== undefined) {
-        isAsking = true;
-        act(life).then(
-          () => {
-            isDone = true;
-          },
-          () => {
-            this.#world.scheduler.after(askAgainMs, () => {
-              isAsking = false;
-            });
-          },
-        );
-      }
-      return isDone;
-    });
+    await this.#demand(
+      what,
+      () => {
+        const life = this.#members()[0]?.life;
+        if (!isAsking && !isDone && life !== undefined) {
+          isAsking = true;
+          act(life).then(
+            () => {
+              isDone = true;
+            },
+            () => {
+              this.#world.scheduler.after(askAgainMs, () => {
+                isAsking = false;
+              });
+            },
+          );
+        }
+        return isDone;
+      },
+      patienceMs,
+    );
   }
 
-  async #demand(what: string, isDone: () => boolean): Promise<void> {
-    const limitMs = this.#world.scheduler.now + patienceTimeouts * 2 * this.#world.plan.options.heartbeatTimeoutMs;
+  get #patienceMs(): number {
+    return patienceTimeouts * 2 * this.#world.plan.options.heartbeatTimeoutMs;
+  }
+
+  async #demand(what: string, isDone: () => boolean, patienceMs: number = this.#patienceMs): Promise<void> {
+    const limitMs = this.#world.scheduler.now + patienceMs;
     // Without events time would stand still.
     const wake = (): void => {
       if (this.#world.scheduler.now <= limitMs) this.#world.scheduler.after(10, wake);
@@ -195,14 +207,10 @@ export class Recovery {
     // They were part of a quorum after all: a member that leaves may have proposed so only now.
     if (!isMet && this.#world.lost.size > 0) {
       this.#findLost();
-      await this.#demand(what, isDone);
+      await this.#demand(what, isDone, patienceMs);
       return;
     }
-    expect(
-      isMet,
-      'progress',
-      () => `${patienceTimeouts} election timeouts after the faults, still waiting for ${what}`,
-    );
+    expect(isMet, 'progress', () => `${patienceMs} ms after the faults, still waiting for ${what}`);
   }
 
   #isMember({ id }: WorldPeer): boolean {
@@ -376,9 +384,15 @@ export class Recovery {
   async #recoverOften(): Promise<void> {
     for (const { life, ipfs } of this.#members()) {
       if (ipfs.hasUntold) {
-        await this.#demandDone('a look through all pins', async () => {
-          for await (const _ of life?.tracker.recoverAll() ?? []) this.recovered++;
-        });
+        // A short queue has room when what was begun while the node was slow has ended.
+        const patienceMs = this.#patienceMs + repairPatienceMs;
+        await this.#demandDone(
+          'a look through all pins',
+          async () => {
+            for await (const _ of life?.tracker.recoverAll() ?? []) this.recovered++;
+          },
+          patienceMs,
+        );
       }
       for await (const { cid, attemptCount } of life?.tracker.statusAll(failedBits) ?? [])
         if (attemptCount > attemptsMax) void life?.tracker.recover(cid).catch(() => {});
