@@ -242,6 +242,18 @@ for (const disableRepinning of [true, false]) {
   });
 }
 
+test('the last peer is not drained while it holds what is for all', async (t) => {
+  const cluster = new MemoryCluster();
+  await cluster.start(1);
+  t.after(() => cluster.stop());
+  const { peer, id } = cluster.node(0);
+  const state = async (): Promise<string | undefined> => (await peer.memberStates())[0]?.state;
+  await peer.cordonPeer(id, 'draining');
+  assert.equal(await state(), 'drained');
+  await peer.pinObject(pinOf(cidNumber(1)));
+  assert.equal(await state(), 'draining');
+});
+
 test('a drained peer ends with no allocation, and nobody lets go before enough others hold the pin', async (t) => {
   const { cluster, ids, holders, of } = await started(t, 4);
   const [a, b, c, d] = ids;

@@ -25,8 +25,12 @@ export async function statesOfMembers(
     const { life = 'missing', sinceMs = nowMs } = view.lives.get(peer) ?? {};
     const cordon = view.cordons.get(peer) ?? 'none';
     const count = peers[peer]?.allocated ?? 0;
-    const told: MemberCondition =
-      cordon === 'none' ? 'alive' : cordon === 'draining' && count === 0 ? 'drained' : cordon;
+    // What is for all members stays with the last one.
+    const isLast = !view.members.some(
+      (other) => other !== peer && holders.isAlive(other) && view.cordons.get(other) !== 'draining',
+    );
+    const isEmpty = count === 0 && !(isLast && consensus.pinset().count() > 0);
+    const told: MemberCondition = cordon === 'none' ? 'alive' : cordon === 'draining' && isEmpty ? 'drained' : cordon;
     const state = life === 'alive' ? told : life;
     // Since when it has been told, or empty, nobody knows: not what is known of its pings.
     const since = state === life ? timeFromNanos(nowNanos - BigInt(Math.round((nowMs - sinceMs) * 1_000_000))) : null;

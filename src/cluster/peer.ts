@@ -762,7 +762,8 @@ class ClusterPeer implements Peer {
       await this.#revocations.learn({ signal });
       return revokedIntervalMs;
     });
-    return [watch, tokens];
+    // Who keeps no list of its own has no API that would look into it.
+    return this.#deps.revocationFile === undefined ? [watch] : [watch, tokens];
   }
 
   /** Moves what the peer holds, as far as it can, and tells what that came to. */

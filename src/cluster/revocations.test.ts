@@ -43,6 +43,7 @@ test('a revoked token is known to all members that could be told; the others are
 
 test('who could not be told asks the others when it has started, and every few minutes', async (t) => {
   const cluster = new MemoryCluster();
+  cluster.revocationFile = createFile();
   await cluster.start(3);
   t.after(() => cluster.stop());
   const [first, second, third] = [0, 1, 2].map((i) => cluster.node(i));

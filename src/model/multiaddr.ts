@@ -72,9 +72,9 @@ export function peerIdOfMultiaddr(address: Multiaddr): string | undefined {
 }
 
 function print(bytes: Uint8Array): string {
-  const path = unixPathOf(bytes);
-  if (path !== undefined) return unixPrefix + path;
   try {
+    const path = unixPathOf(bytes);
+    if (path !== undefined) return unixPrefix + path;
     const copy = copyBytes(bytes);
     const text = multiaddr(copy).toString();
     // Text that would not lead back to the bytes must not stand for them.

@@ -163,6 +163,11 @@ test('multiaddrs with unknown protocols are kept, not refused', () => {
   const text = multiaddrFromBytes(unknown);
   assert.deepEqual(multiaddrToBytes(text), unknown);
   assert.equal(parseMultiaddr(`/ip4/1.2.3.4/tcp/1/ipfs/${peer}`), `/ip4/1.2.3.4/tcp/1/p2p/${peer}`);
+  // A code, and the length of a unix socket's path, beyond what numbers hold.
+  const long = [128, 128, 128, 128, 128, 128, 128, 16];
+  for (const bytes of [long, [0x90, 0x03, ...long]].map((numbers) => Uint8Array.from(numbers))) {
+    assert.deepEqual(multiaddrToBytes(multiaddrFromBytes(bytes)), bytes);
+  }
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) =>
       assert.deepEqual(multiaddrToBytes(multiaddrFromBytes(bytes)), bytes),

@@ -128,6 +128,7 @@ test('a node that does not answer, or not in HTTP, is 502', async (t) => {
     'HTTP/1.1 200 OK\r\nno colon\r\n\r\n',
     'HTTP/1.1 200 OK\r\nA: b\r\n folded\r\n\r\n',
     'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n',
+    'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n',
     `HTTP/1.1 200 OK\r\nA: ${'b'.repeat(70_000)}`,
   ];
   for (const text of texts) {

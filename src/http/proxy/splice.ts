@@ -152,6 +152,8 @@ class AnswerHead implements SplicedHead {
       if (value.toLowerCase() !== 'chunked') throw badAnswer(`it is sent as ${JSON.stringify(value)}`);
       this.isChunked = true;
     }
+    const hasLength = headers.some((name, i) => i % 2 === 0 && name.toLowerCase() === 'content-length');
+    if (this.isChunked && hasLength) throw badAnswer('it has both chunks and a length');
     this.headers = headers;
   }
 }

@@ -4,7 +4,7 @@
  * A connection pool of undici, and not a ready-made proxy, because the trailers of the node's answers (`X-Stream-Error`
  * is how a stream tells that it failed) must reach the client.
  */
-import { connect, type Socket } from 'node:net';
+import { connect, isIP, type Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
 import { type Dispatcher, Pool } from 'undici';
@@ -117,7 +117,9 @@ function connectTo({ nodeMultiaddress, nodeHttps }: NodeAddress, receive: Receiv
   const address = parseSocketAddress(nodeMultiaddress);
   const place = 'path' in address ? address : { host: address.host, port: address.port, noDelay: true };
   if (nodeHttps) {
-    const socket = connectTls({ ...place, ...('path' in address ? { servername: 'localhost' } : {}) });
+    // The name that the pool asks for too: without one a node behind a front by names would show another certificate.
+    const servername = 'path' in address ? 'localhost' : address.host;
+    const socket = connectTls({ ...place, ...(isIP(servername) === 0 ? { servername } : {}) });
     return socket.on('data', (bytes) => {
       if (!receive(bytes, () => {})) socket.pause();
     });
