@@ -92,7 +92,8 @@ export class Reconciliation {
   compareAll(): void {
     this.#isDirty = true;
     this.#isBackingOff = false;
-    this.#begin();
+    // What is known of the node is old, and statuses tell it: that must not wait for pins that may take hours.
+    this.#begin(true);
   }
 
   /** An operation has ended: there may be room for what is overdue. */
@@ -129,11 +130,11 @@ export class Reconciliation {
   }
 
   /** In the background, unless one is running or there is no use in one now. */
-  #begin(): void {
+  #begin(isUrgent = false): void {
     if (this.#pass !== undefined || !this.#isStarted || this.#stopping.signal.aborted) return;
     const { ipfs, workers } = this.#deps;
     // After a refusal it waits until the window has emptied, or it would find what is queued already.
-    if (!ipfs.isUp() || workers.operations.activeCount > workers.windowMax / 2) return;
+    if (!ipfs.isUp() || (!isUrgent && workers.operations.activeCount > workers.windowMax / 2)) return;
     this.#cancelTimer?.();
     this.#pass = this.#runInBackground().finally(() => {
       this.#pass = undefined;

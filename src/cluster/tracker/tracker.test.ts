@@ -613,6 +613,23 @@ test('PinTracker recoverAll ends without an error when IPFS cannot be listed, an
   assert.equal(b.ipfs.held.size, 1);
 });
 
+test('PinTracker: what a node has lost is not told as pinned while pins that do not end fill the queue', async (t) => {
+  const b = await bench(t, { maxPinQueueSize: 2 });
+  b.pin(pinOf(cidNumber(1)));
+  await settle();
+  b.ipfs.onAct = (kind) => (kind === 'pin' ? new Promise(() => {}) : undefined);
+  for (const n of [2, 3]) b.pin(pinOf(cidNumber(n)));
+  await settle();
+  b.ipfs.setUp(false);
+  b.ipfs.held.clear();
+  b.ipfs.setUp(true);
+  await settle();
+  const shown: string[] = [];
+  for await (const { cid, status } of b.tracker.statusAll(0)) if (cid.equals(cidNumber(1))) shown.push(status);
+  assert.equal(shown.length, 1);
+  assert.notEqual(shown[0], 'pinned');
+});
+
 test('PinTracker: one pin that never ends does not hold up the others, and stopping ends it', async (t) => {
   const b = await bench(t);
   let aborted = 0;
