@@ -14,12 +14,12 @@ const inFlight = 16;
 const ids = peerIds(3);
 
 // Elections in a tenth of the usual time: the test waits for them.
-const config = { ...raftConfig, heartbeatTimeoutMs: 100 };
+const config = { ...raftConfig, heartbeatTimeoutMs: 300 };
 const cluster = await RaftCluster.make({ folder, clock: systemClock, config });
 for (const id of ids) await cluster.start(id, { initPeerset: ids });
 for (const id of ids) {
   const { consensus } = cluster.peer(id);
-  await consensus.ready();
+  await consensus.ready({ timeoutMs: 60_000 });
   await consensus.waitForSync();
   const pins = (await collect(consensus.pinset().pages())).flat();
   writeSync(1, `holds ${pins.map(({ name }) => name).join(' ')}\n`);
