@@ -479,8 +479,8 @@ export interface ClusterApi {
   /** The same of this peer. */
   cordon(mode: CordonMode, options?: CallOptions): Promise<void>;
   /**
-   * Lets a token count no more, here and on the members, and names those that did not take it. Throws `cluster/revocations-full` and
-   * `config/bad-file`; nothing has happened then.
+   * Lets a token count no more, here and on the members, and names those that did not take it; this peer, when it could not save it: then it
+   * counts here again after the next start. Throws `cluster/revocations-full`, `cluster/bad-token`; nothing has happened then.
    */
   revokeToken(token: RevokedToken, options?: CallOptions): Promise<RevocationAnswer>;
   /** The same on this peer alone. */

@@ -62,7 +62,7 @@ test('who could not be told asks the others when it has started, and every few m
   assert.equal(first.peer.isTokenRevoked(other.hash), true);
 });
 
-test('the list outlives the peer, forgets what has expired, and is not changed when it cannot be saved', async (t) => {
+test('the list outlives the peer, forgets what has expired, and counts here and elsewhere when it cannot be saved, which is told', async (t) => {
   const file = createFile();
   file.tokens = [forGood];
   const cluster = new MemoryCluster();
@@ -82,8 +82,10 @@ test('the list outlives the peer, forgets what has expired, and is not changed w
   await cluster.clock.advance(61_000);
   file.isFull = true;
   const fourth = { hash: hashOf(4), expires: 0 };
-  await assert.rejects(peer.revokeToken(fourth), /no space left/);
-  assert.equal(peer.isTokenRevoked(fourth.hash), false);
+  assert.deepEqual(await peer.revokeToken(fourth), { missed: { [peer.self]: 'no space left' } });
+  assert.equal(peer.isTokenRevoked(fourth.hash), true);
+  assert.equal(file.tokens.length, 3);
+  await assert.rejects(peer.revokeTokenLocal(fourth), /no space left/);
   file.isFull = false;
   await Promise.all([fourth, { hash: hashOf(5), expires: 0 }].map((token) => peer.revokeTokenLocal(token)));
   assert.deepEqual(

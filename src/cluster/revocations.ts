@@ -23,6 +23,8 @@ export class Revocations {
   readonly #self: PeerId;
   readonly #deps: RevocationsDeps;
   #tokens: ReadonlyMap<string, RevokedToken> = new Map();
+  /** The file has all of them. */
+  #isSaved = true;
   /** Saves follow each other. */
   #saved: Promise<void> = Promise.resolve();
 
@@ -57,14 +59,20 @@ export class Revocations {
     const members = (await this.#deps.consensus.peers()).filter((peer) => peer !== this.#self);
     const found = await Promise.all(members.map((peer) => this.#knownTo(peer, call)));
     const unknown = byHash(found.flat().filter(({ hash }) => hashForm.test(hash) && !this.#tokens.has(hash)));
-    if (unknown.size > 0) await this.add(...unknown.values());
+    if (unknown.size > 0 || !this.#isSaved) await this.add(...unknown.values());
   }
 
   /** See `ClusterApi.revokeToken`. */
   async addEverywhere(token: RevokedToken, call: CallOptions): Promise<RevocationAnswer> {
-    await this.add(token);
-    const { rpc, consensus } = this.#deps;
     const missed: Record<PeerId, string> = {};
+    try {
+      await this.add(token);
+    } catch (error) {
+      if (!this.has(token.hash)) throw error;
+      // Here it counts no more, until the next start.
+      missed[this.#self] = failureText(error);
+    }
+    const { rpc, consensus } = this.#deps;
     const members = (await consensus.peers()).filter((peer) => peer !== this.#self).toSorted();
     const failures = await Promise.all(
       members.map(async (peer) => {
@@ -107,7 +115,7 @@ export class Revocations {
       throw new OperatingError('cluster/bad-token', 'Cannot revoke a token: expected the SHA-256 of its text in hex');
     }
     const added = tokens.filter(({ hash }) => !this.#tokens.has(hash));
-    if (added.length === 0) return;
+    if (added.length === 0 && this.#isSaved) return;
     const nowSeconds = Number(this.#deps.clock.wallNanos() / 1_000_000_000n);
     const kept = [...this.#tokens.values()].filter(
       ({ expires }) => expires === 0 || expires + keptSeconds > nowSeconds,
@@ -117,8 +125,10 @@ export class Revocations {
       throw new OperatingError('cluster/revocations-full', text);
     }
     const all = [...kept, ...added];
-    await this.#deps.revocationFile?.save(all);
     this.#tokens = byHash(all);
+    this.#isSaved = false;
+    await this.#deps.revocationFile?.save(all);
+    this.#isSaved = true;
   }
 }
 
