@@ -17,7 +17,7 @@ export {
   type HttpLimits,
   type HttpServerOptions,
 } from './server.ts';
-export { headerSafe, type LineStreamOptions, sendLines } from './stream.ts';
+export { drained, headerSafe, type LineStreamOptions, sendLines } from './stream.ts';
 export { libp2pHttpProtocol, StreamConnection } from './stream-connection.ts';
 export type { TlsFiles } from './tls.ts';
 export { issueToken, revokeToken } from './token-calls.ts';

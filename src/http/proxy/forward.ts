@@ -134,18 +134,6 @@ export function refuse(response: ServerResponse): void {
   else response.writeHead(502, { 'Content-Length': 0 }).end();
 }
 
-/** Resolves when there is room, or when the client is gone. */
-export function drained(response: ServerResponse): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      response.off('drain', done).off('close', done);
-      resolve();
-    };
-    if (response.destroyed) resolve();
-    else response.on('drain', done).on('close', done);
-  });
-}
-
 function forwardedHeaders(request: IncomingMessage): string[] {
   const dropped = connectionHeaders(request.headers.connection);
   const headers: string[] = [];

@@ -6,8 +6,8 @@
  */
 import { errorCode, errorMessage } from '../../base/index.ts';
 import { Cid, type Pin } from '../../model/index.ts';
+import { drained } from '../kit/index.ts';
 import { ProxyError } from './errors.ts';
-import { drained } from './forward.ts';
 import { beginLines, endLines, type Hijacked, sendJson } from './hijacked.ts';
 import { booleanOption, textOption } from './options.ts';
 import { checkPath } from './path.ts';

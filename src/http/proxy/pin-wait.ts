@@ -4,8 +4,8 @@
  */
 import { errorCode } from '../../base/index.ts';
 import type { GlobalPinInfo, Pin, TrackerStatus } from '../../model/index.ts';
+import { drained } from '../kit/index.ts';
 import { ProxyError } from './errors.ts';
-import { drained } from './forward.ts';
 import { beginLines, endLines, type Hijacked } from './hijacked.ts';
 
 /** Time between two lines; Kubo `pin.go` `addPinCmd`. */

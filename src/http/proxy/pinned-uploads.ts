@@ -7,9 +7,11 @@
  */
 import { errorMessage } from '../../base/index.ts';
 import { type AddParams, Cid, defaultPinOptions, type PinOptions } from '../../model/index.ts';
+import { drained } from '../kit/index.ts';
 import { ProxyError } from './errors.ts';
-import { drained, forward, refuse, sendOn } from './forward.ts';
+import { forward, refuse, sendOn } from './forward.ts';
 import { beginLines, endLines, type Hijacked } from './hijacked.ts';
+import { booleanOption } from './options.ts';
 import type { UpstreamAnswer } from './upstream.ts';
 
 /** Characters of one line of the node's answer. */
@@ -17,14 +19,12 @@ const lineLengthMax = 1024 * 1024;
 /** Failed pins that are told one by one. */
 const errorsMax = 10;
 
-const trueWords = new Set(['', '1', 't', 'T', 'TRUE', 'true', 'True']);
-
 /** `add`, of what only the node can do. */
 export async function addThroughNode(call: Hijacked, { pin, wrap }: AddParams): Promise<void> {
   await pinLines(call, {
     path: withParameters(call, { silent: 'false' }),
     options: pin,
-    isShown: !isSet(call.query, 'silent'),
+    isShown: !booleanOption(call.query, false, 'silent'),
     // As Kubo: every topmost part, or the folder that wraps them all, which has no name.
     rootOf: ({ Name, Hash }) => {
       if (typeof Name !== 'string' || typeof Hash !== 'string') return undefined;
@@ -49,7 +49,7 @@ export async function dagPut(call: Hijacked): Promise<void> {
 type Line = Readonly<Record<string, unknown>>;
 
 async function pinPut(call: Hijacked, rootOf: (line: Line) => string | undefined): Promise<void> {
-  if (!isSet(call.query, 'pin')) {
+  if (!booleanOption(call.query, false, 'pin')) {
     await forward(call.upstream, call.request, call.response, call);
     return;
   }
@@ -149,9 +149,4 @@ function withParameters(call: Hijacked, changed: Readonly<Record<string, string>
   const query = new URLSearchParams(call.query);
   for (const [name, value] of Object.entries(changed)) if (query.has(name)) query.set(name, value);
   return `/api/v0/add?${query}`;
-}
-
-function isSet(query: URLSearchParams, name: string): boolean {
-  const text = query.get(name);
-  return text !== null && trueWords.has(text);
 }

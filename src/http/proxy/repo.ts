@@ -1,6 +1,6 @@
 /** `repo/stat` and `repo/gc` over all members. */
 import { errorMessage } from '../../base/index.ts';
-import { drained } from './forward.ts';
+import { drained } from '../kit/index.ts';
 import { beginLines, endLines, type Hijacked, sendJson } from './hijacked.ts';
 import { booleanOption } from './options.ts';
 
