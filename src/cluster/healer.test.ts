@@ -592,6 +592,23 @@ test('a move never undoes what a user has written meanwhile', async (t) => {
   assert.equal(holders(0).includes(d ?? ''), false);
 });
 
+test('a pin that its user gives to a lost peer, while it leaves a drained one, stays there with repinning disabled', async (t) => {
+  const { cluster, ids, pin, holders } = await started(t, 5, { disableRepinning: true });
+  const [, , , d, e] = ids as [PeerId, PeerId, PeerId, PeerId, PeerId];
+  await allocated(cluster, 0, 1, 1, [d]);
+  cluster.cut(e);
+  await cluster.clock.advance(lostMs);
+  let isDone = false;
+  cluster.onWrite = async (_, written) => {
+    if (isDone || written.name !== 'pin 0') return;
+    isDone = true;
+    await cluster.node(0).peer.pinObject(pinOf(cidNumber(0), { ...factors(1, 1), allocations: [e], name: 'newer' }));
+  };
+  await cluster.node(0).peer.cordonPeer(d, 'draining');
+  await cluster.clock.advance(600_000);
+  assert.deepEqual([isDone, pin(0).name, holders(0)], [true, 'newer', [e]]);
+});
+
 test('a peer that has lost most others moves nothing', async (t) => {
   const { cluster, ids, written } = await started(t, 5);
   for (let n = 0; n < 5; n += 1) await allocated(cluster, n, 2, 2, [ids[0], ids[n === 0 ? 1 : n]]);

@@ -305,7 +305,8 @@ export class Healer {
     let hasTurn = false;
     for (let tries = 0; tries < triesMax; ) {
       const pin = consensus.pinset().get(cid);
-      if (pin === undefined) return 'done';
+      // It may be another one than was looked at.
+      if (pin === undefined || !this.#mayNeed(pin, sweep.view)) return 'done';
       const isSettled = this.#isSettled(pin);
       let decision = decide(pin, sweep, said, isSettled);
       if (decision.kind === 'ask') {
@@ -334,6 +335,8 @@ export class Healer {
       }
       tries += 1;
       said = undefined;
+      // The write may have taken its time: members are looked at again.
+      hasTurn = false;
     }
     return 'pending';
   }
