@@ -34,6 +34,12 @@ export function informerLate(seconds: number): OperatingError {
   return new OperatingError('cluster/informer-late', `no answer for ${seconds} s, and no other question meanwhile`);
 }
 
+/** Of a pin that would stay on the IPFS node when it is removed. */
+export function notRecorded(trouble: string): OperatingError {
+  const text = `Cannot record on this peer that the pin is the cluster's, and so does not begin it: ${trouble}`;
+  return new OperatingError('cluster/not-recorded', text);
+}
+
 /** Of a second rebalance on this peer. */
 export function rebalanceRunning(): OperatingError {
   const text =

@@ -303,6 +303,84 @@ test('whoever drains a peer is told whom the last pins wait for', async (t) => {
   for (const text of waits) assert.match(text, new RegExp(`^${b} \\([1-3]\\)$`));
 });
 
+test('right after a drain no pin is told as having too few replicas, while its holders take in that it was moved', async (t) => {
+  const { cluster, ids, holders, of } = await started(t, 4);
+  const [a, , , d] = ids as [PeerId, PeerId, PeerId, PeerId];
+  await allocated(cluster, 0, 2, 2, [a, d]);
+  await cluster.clock.advance(1000);
+  const gate = Promise.withResolvers<void>();
+  for (const id of ids) {
+    const { held } = of(id).ipfs;
+    of(id).ipfs.onAct = (act, cid) => (act === 'pin' && held.has(cid.toString()) ? gate.promise : undefined);
+  }
+  await cluster.node(0).peer.cordonPeer(d, 'draining');
+  await cluster.clock.advance(60_000);
+  assert.equal(holders(0).includes(d), false);
+  await cluster.node(0).peer.cordonPeer(d, 'none');
+  const { full, belowMin } = await cluster.node(0).peer.replication({ isVerified: true });
+  assert.deepEqual([full, belowMin], [1, 0]);
+  gate.resolve();
+});
+
+for (const [why, spoil] of [
+  ['cannot pin', (node) => (node.ipfs.onAct = (act) => assert.notEqual(act, 'pin', 'disk full'))],
+  ['has lost its IPFS node', (node) => node.ipfs.setUp(false)],
+] as const satisfies readonly (readonly [string, (node: ClusterNode) => void])[]) {
+  test(`a drain does not wait for a new holder that ${why} when another one can take the pin`, async (t) => {
+    const { cluster, ids, holders, of, written } = await started(t, 4, { stateSyncIntervalMs: 60_000 });
+    const [a, b, c, d] = ids as [PeerId, PeerId, PeerId, PeerId];
+    await allocated(cluster, 0, 2, 2, [a, d]);
+    await cluster.clock.advance(1000);
+    let chosen: PeerId | undefined;
+    for (const id of [b, c]) {
+      of(id).ipfs.onAct = (act) => {
+        if (act !== 'pin' || chosen !== undefined) return;
+        chosen = id;
+        spoil(of(id));
+        throw new Error('not now');
+      };
+    }
+    await cluster.node(0).peer.cordonPeer(d, 'draining');
+    await cluster.clock.advance(30_000);
+    assert.deepEqual(new Set(holders(0)), new Set([a, chosen, d]), 'it may yet get it');
+    written();
+    await cluster.clock.advance(300_000);
+    const other = chosen === b ? c : b;
+    assert.deepEqual([...holders(0)].sort(), [a, other].sort());
+    assert.equal(of(other).ipfs.held.size, 1);
+    assert.deepEqual(written(), [0, 0], 'it is chosen, and the drained one is dropped');
+  });
+}
+
+test('a drain does not wait for a holder that does not say whether it holds the pin, and takes nothing from it', async (t) => {
+  const { cluster, ids, holders, of } = await started(t, 4, { stateSyncIntervalMs: 60_000 });
+  const [a, b, c, d] = ids as [PeerId, PeerId, PeerId, PeerId];
+  await allocated(cluster, 0, 2, 3, [a, b, d]);
+  await cluster.clock.advance(200_000);
+  of(b).ipfs.setUp(false);
+  await cluster.node(0).peer.cordonPeer(d, 'draining');
+  await cluster.clock.advance(30_000);
+  assert.deepEqual(holders(0), [a, b, d], 'it may soon say something');
+  await cluster.clock.advance(300_000);
+  assert.deepEqual(new Set(holders(0)), new Set([a, b, c]));
+  assert.equal(of(c).ipfs.held.size, 1);
+});
+
+test('peers that are drained at once are not all waited for: those that the pins need stay their holders', async (t) => {
+  const { cluster, ids, holders } = await started(t, 3);
+  const [a, b, c] = ids as [PeerId, PeerId, PeerId];
+  await allocated(cluster, 0, 2, 2, [a, b]);
+  await allocated(cluster, 1, 1, 2, [a, b]);
+  await cluster.clock.advance(1000);
+  await cluster.node(0).peer.cordonPeer(a, 'draining');
+  await cluster.node(0).peer.cordonPeer(b, 'draining');
+  await cluster.clock.advance(180_000);
+  assert.equal(holders(0).length, 2);
+  assert.ok(holders(0).includes(c));
+  assert.deepEqual(holders(1), [c]);
+  assert.deepEqual([copies(cluster, 0), copies(cluster, 1)], [2, 1]);
+});
+
 test('a new holder that has lost the pin, and does not know it, is told to get it', async (t) => {
   const { cluster, ids, holders, of } = await started(t, 3);
   const [a, b, c] = ids;
@@ -512,6 +590,23 @@ test('a move never undoes what a user has written meanwhile', async (t) => {
   assert.equal(pin(0).name, 'newer');
   assert.equal(holders(0).includes(b ?? ''), true);
   assert.equal(holders(0).includes(d ?? ''), false);
+});
+
+test('a pin that its user gives to a lost peer, while it leaves a drained one, stays there with repinning disabled', async (t) => {
+  const { cluster, ids, pin, holders } = await started(t, 5, { disableRepinning: true });
+  const [, , , d, e] = ids as [PeerId, PeerId, PeerId, PeerId, PeerId];
+  await allocated(cluster, 0, 1, 1, [d]);
+  cluster.cut(e);
+  await cluster.clock.advance(lostMs);
+  let isDone = false;
+  cluster.onWrite = async (_, written) => {
+    if (isDone || written.name !== 'pin 0') return;
+    isDone = true;
+    await cluster.node(0).peer.pinObject(pinOf(cidNumber(0), { ...factors(1, 1), allocations: [e], name: 'newer' }));
+  };
+  await cluster.node(0).peer.cordonPeer(d, 'draining');
+  await cluster.clock.advance(600_000);
+  assert.deepEqual([isDone, pin(0).name, holders(0)], [true, 'newer', [e]]);
 });
 
 test('a peer that has lost most others moves nothing', async (t) => {

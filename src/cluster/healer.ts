@@ -8,12 +8,12 @@
  * pins below their minimum move.
  */
 import { type Clock, errorCode, errorMessage, type Logger, LogLimit } from '../base/index.ts';
-import { decideHolders, type HealDecision, type HealRequest } from '../core/heal/index.ts';
+import { decideHolders, type HealDecision, type HealRequest, type HolderWord } from '../core/heal/index.ts';
 import { type Cid, type PeerId, type Pin, stateKey, timeToNanos } from '../model/index.ts';
 import type { AllocationWriter } from './allocation-writer.ts';
 import type { Allocator, Chooser } from './allocator.ts';
 import { HealLog } from './heal-log.ts';
-import { type HoldingDeps, holdersAmong } from './holding.ts';
+import { type HoldingDeps, wordsOf } from './holding.ts';
 import { InFlight } from './in-flight.ts';
 import { Loop } from './loop.ts';
 import { lookIntervalMsMax, type MemberView, type MemberWatch } from './member-watch.ts';
@@ -74,6 +74,8 @@ export class Healer {
   #retryMs = retryMsMin;
   /** How many who are nearer have had their time. */
   #turn = 0;
+  /** Members that have said nothing of pins that they hold, and since when. */
+  readonly #silentSinceMs = new Map<PeerId, number>();
 
   constructor(options: HealerOptions, deps: HealerDeps) {
     this.#options = options;
@@ -142,7 +144,7 @@ export class Healer {
       const pin = this.#deps.consensus.pinset().get(cid);
       if (pin === undefined) return;
       // Nobody else is dropped on this occasion.
-      const decision = decide(pin, now, new Set(), false);
+      const decision = decide(pin, now, new Map(), false);
       if (decision.kind !== 'write') {
         if (decision.kind === 'short') result.short += 1;
         return;
@@ -164,6 +166,7 @@ export class Healer {
     if (view.mark !== this.#mark) {
       this.#mark = view.mark;
       this.#turn = 0;
+      for (const peer of this.#silentSinceMs.keys()) if (!view.lives.has(peer)) this.#silentSinceMs.delete(peer);
       this.#wantAll();
     } else if (clock.now() >= this.#nextSweepMs) {
       this.#turn = Math.min(this.#turn + 1, view.healers.count);
@@ -298,22 +301,23 @@ export class Healer {
 
   async #healed(cid: Cid, sweep: Sweep, signal: AbortSignal): Promise<'done' | 'short' | 'pending'> {
     const { consensus, writer } = this.#deps;
-    let pinned: ReadonlySet<PeerId> | undefined;
+    let said: ReadonlyMap<PeerId, HolderWord> | undefined;
     let hasTurn = false;
     for (let tries = 0; tries < triesMax; ) {
       const pin = consensus.pinset().get(cid);
-      if (pin === undefined) return 'done';
+      // It may be another one than was looked at.
+      if (pin === undefined || !this.#mayNeed(pin, sweep.view)) return 'done';
       const isSettled = this.#isSettled(pin);
-      let decision = decide(pin, sweep, pinned, isSettled);
+      let decision = decide(pin, sweep, said, isSettled);
       if (decision.kind === 'ask') {
         const asked = decision.peers.filter((peer) => sweep.view.lives.get(peer)?.life === 'alive');
-        pinned = await holdersAmong(this.#deps, asked, cid, signal);
-        decision = decide(pin, sweep, pinned, isSettled);
+        said = this.#withPatience(await wordsOf(this.#deps, asked, cid, signal));
+        decision = decide(pin, sweep, said, isSettled);
       }
       if (decision.kind === 'fine') return 'done';
       if (decision.kind === 'short') return 'short';
       if (decision.kind !== 'write') {
-        sweep.waitFor(holdersThatStay(pin, sweep.view), pinned);
+        sweep.waitFor(holdersThatStay(pin, sweep.view), said);
         return 'pending';
       }
       if (!hasTurn) {
@@ -330,9 +334,25 @@ export class Healer {
         return decision.isShort ? 'short' : decision.isPending ? 'pending' : 'done';
       }
       tries += 1;
-      pinned = undefined;
+      said = undefined;
+      // The write may have taken its time: members are looked at again.
+      hasTurn = false;
     }
     return 'pending';
+  }
+
+  /** Who says nothing may say something soon, and is taken for one that is at work for a while. */
+  #withPatience(words: ReadonlyMap<PeerId, HolderWord>): ReadonlyMap<PeerId, HolderWord> {
+    const nowMs = this.#deps.clock.now();
+    const heeded = new Map<PeerId, HolderWord>();
+    for (const [peer, word] of words) {
+      if (word === 'holds' || word === 'works') this.#silentSinceMs.delete(peer);
+      const sinceMs = this.#silentSinceMs.get(peer) ?? nowMs;
+      if (word === 'silent') this.#silentSinceMs.set(peer, sinceMs);
+      const isShort = nowMs - sinceMs < this.#options.stateSyncIntervalMs;
+      heeded.set(peer, word === 'silent' && isShort ? 'works' : word);
+    }
+    return heeded;
   }
 
   /** A pin that was written a moment ago may be on the move. */
@@ -406,9 +426,9 @@ class Sweep implements Present {
     if (this.unfinished.size < unfinishedMax) this.unfinished.set(stateKey(cid), cid);
   }
 
-  waitFor(holders: readonly PeerId[], pinned: ReadonlySet<PeerId> | undefined): void {
+  waitFor(holders: readonly PeerId[], said: ReadonlyMap<PeerId, HolderWord> | undefined): void {
     for (const peer of holders) {
-      if (pinned?.has(peer) !== true) this.awaited.set(peer, (this.awaited.get(peer) ?? 0) + 1);
+      if (said?.get(peer) !== 'holds') this.awaited.set(peer, (this.awaited.get(peer) ?? 0) + 1);
     }
   }
 }
@@ -420,14 +440,14 @@ function holdersThatStay({ allocations }: Pin, { standings }: MemberView): reado
 function decide(
   pin: Pin,
   { view, choose }: Present,
-  pinned: ReadonlySet<PeerId> | undefined,
+  said: ReadonlyMap<PeerId, HolderWord> | undefined,
   isSettled: boolean,
 ): HealDecision {
   return decideHolders({
     pin,
     standingOf: (peer) => view.standings.get(peer) ?? 'stranger',
     choose: (count, holders) => choose(pin, count, new Set([...holders, ...view.notNew])),
-    pinned,
+    said,
     isSettled,
   });
 }

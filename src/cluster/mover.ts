@@ -5,7 +5,7 @@
 import { bytesEqual, type Clock, errorMessage, type Logger, LogLimit, pause } from '../base/index.ts';
 import { type Cid, encodePin, type PeerId, type Pin } from '../model/index.ts';
 import type { AllocationWriter } from './allocation-writer.ts';
-import { type HoldingDeps, statusOn } from './holding.ts';
+import { type HoldingDeps, wordOf } from './holding.ts';
 import { InFlight } from './in-flight.ts';
 import type { MemberWatch } from './member-watch.ts';
 import type { Consensus } from './ports.ts';
@@ -155,7 +155,7 @@ export class Mover {
     const renewMs = this.#options.stateSyncIntervalMs / 2;
     let renewAtMs = clock.now() + renewMs;
     for (let pollMs = pollMsMin; ; pollMs = Math.min(pollMs * 2, pollMsMax)) {
-      if ((await statusOn(this.#deps, move.to, move.cid, signal)) === 'pinned') return 'there';
+      if ((await wordOf(this.#deps, move.to, move.cid, signal)) === 'holds') return 'there';
       if (!(await this.#mayTake(move.to))) return 'refused';
       if (clock.now() >= endMs) return 'late';
       await pause(clock, Math.min(pollMs, renewMs), signal);

@@ -31,7 +31,6 @@ import {
   type GlobalStatusRow,
   globalPinInfoOf,
   type Id,
-  type IpfsRepoGc,
   type IpfsRepoStat,
   type MemberState,
   type Metric,
@@ -61,6 +60,7 @@ import { bootstrap } from './bootstrap.ts';
 import { cannotCordon, followerMode, noAdder, noMember, notPinned, otherCluster } from './errors.ts';
 import { PeerEvents } from './events/peer-events.ts';
 import { Expiry } from './expiry.ts';
+import { garbageOf, gcEntriesMax, withinRoom } from './gc.ts';
 import { GlobalStatus } from './global-status.ts';
 import { Healer } from './healer.ts';
 import { leaderOf } from './leader.ts';
@@ -576,14 +576,17 @@ class ClusterPeer implements Peer {
 
   async repoGc(call: CallOptions = {}): Promise<GlobalRepoGc> {
     const peerMap: Record<PeerId, RepoGc> = {};
+    let room = gcEntriesMax;
     // One after the other: a collection stops the node's writes, and the others shall go on meanwhile.
     for (const peer of await this.#deps.consensus.peers()) {
       try {
         const options = { timeoutMs: this.#options.repoGcTimeoutMs, ...call };
-        peerMap[peer] =
+        const gc =
           peer === this.self
             ? await this.repoGcLocal(call)
             : await this.#deps.rpc.call(peer, methods.Cluster.RepoGCLocal, nothing, options);
+        peerMap[peer] = withinRoom(gc, room);
+        room = Math.max(0, room - (gc.keys?.length ?? 0));
       } catch (error) {
         const { peername } = pingValueOf(this.#deps.monitor.latestOf(pingName, peer));
         peerMap[peer] = { peer, peername, keys: [], error: failureText(error) };
@@ -593,14 +596,7 @@ class ClusterPeer implements Peer {
   }
 
   async repoGcLocal(call: CallOptions = {}): Promise<RepoGc> {
-    const keys: IpfsRepoGc[] = [];
-    let error = '';
-    try {
-      for await (const removed of this.#deps.ipfs.repoGc(call)) keys.push(removed);
-    } catch (cause) {
-      // What was removed so far is told together with the failure.
-      error = errorMessage(cause);
-    }
+    const { keys, error } = await garbageOf(this.#deps.ipfs, call);
     return { peer: this.self, peername: this.#options.peername, keys, error };
   }
 

@@ -317,3 +317,16 @@ test('a pin that moves while members list is not taken for one with too few repl
   assert.deepEqual([result.full, result.belowMin], [1, 1]);
   assert.equal(asked.length, 2);
 });
+
+test('a pin that is removed while members list is none with too few replicas', async () => {
+  const pinset = openPinset(createMemoryDatastore(), deps);
+  const pin = pinOf(cidNumber(1), { replicationFactorMin: 1, replicationFactorMax: 1, allocations: [a] });
+  await pinset.apply([{ type: 'pin', pin }], 1);
+  const view: HolderView = { members: [a], isAlive: () => true };
+  const askAgain = async (cid: Cid): Promise<GlobalPinInfo> => {
+    await pinset.apply([{ type: 'unpin', pin }], 2);
+    return { cid, name: '', allocations: [], origins: [], created: null, metadata: null, peerMap: {} };
+  };
+  const result = await verifyReplicas(pinset, view, { peers: sourcesOf({ [a]: [] }), askAgain }, {});
+  assert.deepEqual([result.pins, result.belowMin], [0, 0]);
+});

@@ -85,7 +85,9 @@ export async function verifyReplicas(
     else {
       await tasks.begin(async () => {
         const holders = await holdersOf(pin.cid, askAgain);
-        tally.add(kindOf(pinset.get(pin.cid) ?? pin), 1, Math.max(replicas, holders));
+        const present = pinset.get(pin.cid);
+        // One that has been removed meanwhile is missing nowhere.
+        if (present !== undefined) tally.add(kindOf(present), 1, Math.max(replicas, holders));
       });
     }
   }

@@ -94,9 +94,9 @@ test('OwnedPins joins what comes while it writes', async () => {
   assert.ok(sizes.length <= 2, `${sizes}`);
 });
 
-test('OwnedPins reports a failing store and goes on', async () => {
+test('OwnedPins reports a failing store, says what is not recorded, and goes on', async () => {
   const memory = createMemoryDatastore();
-  let failures = 0;
+  const unrecorded: (readonly string[])[] = [];
   const store: Datastore = {
     get: (key) => memory.get(key),
     scan: (range, options) => memory.scan(range, options),
@@ -106,12 +106,14 @@ test('OwnedPins reports a failing store and goes on', async () => {
   const owned = new OwnedPins({
     store,
     clock: new FakeClock(),
-    onError: () => {
-      failures += 1;
-    },
+    onError: (_, keys) => void unrecorded.push(keys),
     groupMs: 0,
   });
-  await owned.add('A');
-  await owned.add('B');
-  assert.equal(failures, 2);
+  const first = owned.add('A');
+  assert.equal(owned.has('A'), true);
+  assert.equal(await first, 'disk full');
+  owned.remove('A');
+  assert.equal(await owned.add('B'), 'disk full');
+  assert.deepEqual(unrecorded, [['A'], ['B']]);
+  assert.deepEqual([owned.has('A'), owned.has('B')], [false, false]);
 });

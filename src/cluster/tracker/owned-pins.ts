@@ -10,7 +10,7 @@
  * newest records. Those of pins still in the pinset are made again by the next reconciliation; one that comes back after it was
  * forgotten means that something is unpinned once more.
  */
-import { type Clock, noBytes, utf8Decode, utf8Encode } from '../../base/index.ts';
+import { type Clock, errorMessage, noBytes, utf8Decode, utf8Encode } from '../../base/index.ts';
 import type { Datastore, DatastoreOp } from '../ports.ts';
 
 const pageSize = 1000;
@@ -23,7 +23,8 @@ export interface OwnedPinsDeps {
   /** For the record alone: it takes one batch at a time. */
   readonly store: Datastore;
   readonly clock: Clock;
-  readonly onError: (error: unknown) => void;
+  /** These keys are not recorded, though they were to be. */
+  readonly onError: (error: unknown, unrecorded: readonly string[]) => void;
   /** Least time between the beginnings of two writes. Default 100 ms. */
   readonly groupMs?: number | undefined;
 }
@@ -34,9 +35,8 @@ export class OwnedPins {
   /** Not written yet; `true` is recorded, `false` is forgotten. */
   #pending = new Map<string, boolean>();
   #writing = new Map<string, boolean>();
-  #current: Promise<void> = Promise.resolve();
-  #next: Promise<void> | undefined;
-
+  #current: Promise<string> = Promise.resolve('');
+  #next: Promise<string> | undefined;
   #lastBeganMs = Number.NEGATIVE_INFINITY;
   /** Somebody waits for all that is there. */
   #isHurried = false;
@@ -52,13 +52,13 @@ export class OwnedPins {
     return this.#pending.get(key) ?? this.#writing.get(key) ?? this.#deps.store.get(utf8Encode(key)) !== undefined;
   }
 
-  /** Resolves when it is written, anew if it was recorded already. Never rejects: a failed write is reported, and the pin is more important. */
-  add(key: string): Promise<void> {
+  /** Resolves when it is written, anew if it was recorded already: to an empty text, or to why it could not be. Never rejects. */
+  add(key: string): Promise<string> {
     return this.#write(key, true);
   }
 
-  /** Resolves when what was recorded of the key last is written; `undefined` when it is. */
-  written(key: string): Promise<void> | undefined {
+  /** Resolves as `add` does when what was recorded of the key last is written; `undefined`: nothing is being written of it. */
+  written(key: string): Promise<string> | undefined {
     if (this.#pending.has(key)) return this.#next;
     return this.#writing.has(key) ? this.#current : undefined;
   }
@@ -68,10 +68,10 @@ export class OwnedPins {
   }
 
   /** Resolves when everything so far is written. */
-  flushed(): Promise<void> {
+  async flushed(): Promise<void> {
     this.#isHurried ||= this.#next !== undefined;
     this.#hurry?.();
-    return this.#next ?? this.#current;
+    await (this.#next ?? this.#current);
   }
 
   /** All recorded keys in ascending order, from one snapshot. */
@@ -82,17 +82,17 @@ export class OwnedPins {
       yield page.map(([key]) => utf8Decode(key));
   }
 
-  #write(key: string, isOwned: boolean): Promise<void> {
+  #write(key: string, isOwned: boolean): Promise<string> {
     this.#pending.set(key, isOwned);
     this.#next ??= this.#writeSoon();
     if (this.#pending.size >= groupMax) this.#hurry?.();
     return this.#next;
   }
 
-  async #writeSoon(): Promise<void> {
+  async #writeSoon(): Promise<string> {
     await this.#current;
     await this.#groupTime();
-    await this.#writePending();
+    return await this.#writePending();
   }
 
   /** Until there may be a next write; at once when the last one was long ago. */
@@ -110,7 +110,7 @@ export class OwnedPins {
     });
   }
 
-  async #writePending(): Promise<void> {
+  async #writePending(): Promise<string> {
     this.#current = this.#next ?? this.#current;
     this.#next = undefined;
     this.#isHurried = false;
@@ -122,11 +122,15 @@ export class OwnedPins {
       const bytes = utf8Encode(key);
       ops.push(isOwned ? { type: 'put', key: bytes, value: noBytes } : { type: 'del', key: bytes });
     }
+    let trouble = '';
     try {
       await this.#deps.store.batch(ops, { durable: false });
     } catch (error) {
-      this.#deps.onError(error);
+      trouble = errorMessage(error) || 'unknown error';
+      const unrecorded = [...this.#writing].flatMap(([key, isOwned]) => (isOwned ? key : []));
+      this.#deps.onError(error, unrecorded);
     }
     this.#writing = new Map();
+    return trouble;
   }
 }

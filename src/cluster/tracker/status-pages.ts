@@ -1,8 +1,8 @@
 /** The statuses of all pins on this peer, by walking along the pinset with the operations beside it, both in key order. */
 import { compareBytes, utf8Decode, utf8Encode } from '../../base/index.ts';
-import type { OperationTable } from '../../core/track/index.ts';
+import type { Operation, OperationTable } from '../../core/track/index.ts';
 import type { PinHeader, StatusFilter, StatusRow, StoredPin } from '../../model/index.ts';
-import { matchesFilter, operationState, type RowState } from './row.ts';
+import { matchesFilter, type RowState } from './row.ts';
 
 export interface StatusPagesDeps {
   /** Absent: nothing but operations can have the wanted statuses. */
@@ -10,8 +10,7 @@ export interface StatusPagesDeps {
   /** State key behind which the list begins, as `pages` do; absent: it is the whole list. */
   readonly after?: Uint8Array | undefined;
   readonly operations: OperationTable;
-  /** Why queued operations do not start, empty when they do. */
-  readonly pauseText: () => string;
+  readonly stateOfOperation: (operation: Operation) => RowState;
   /** The state of a pin without an operation. */
   readonly stateOf: (pin: StoredPin) => Pick<RowState, 'status' | 'error'>;
 }
@@ -19,7 +18,7 @@ export interface StatusPagesDeps {
 /** Holds one page at a time, and the keys of the operations that there were at the beginning. */
 export async function* statusPages(
   filter: StatusFilter,
-  { pages, after, operations, pauseText, stateOf }: StatusPagesDeps,
+  { pages, after, operations, stateOfOperation, stateOf }: StatusPagesDeps,
 ): AsyncGenerator<readonly StatusRow[], void> {
   const start = after === undefined ? '' : utf8Decode(after);
   const begun = [...operations.all()].flatMap(({ key }) => (key > start ? key : [])).sort();
@@ -31,7 +30,7 @@ export async function* statusPages(
   const operationRow = (text: string, pin?: StoredPin): StatusRow | undefined => {
     const operation = operations.get(text);
     if (operation === undefined) return undefined;
-    return rowOfState(pin?.key ?? utf8Encode(text), pin ?? operation.pin, operationState(operation, pauseText()));
+    return rowOfState(pin?.key ?? utf8Encode(text), pin ?? operation.pin, stateOfOperation(operation));
   };
   /** Operations on pins that have left the pinset have no other place in the order than their key. */
   const addBelow = (key: Uint8Array | undefined): void => {

@@ -3,6 +3,7 @@
  * Source of statuses and their texts: Go `pintracker/stateless/stateless.go`.
  */
 import { errorMessage } from '../../base/index.ts';
+import type { Operation } from '../../core/track/index.ts';
 import {
   type Cid,
   type OperationInfo,
@@ -52,18 +53,18 @@ export class Statuses {
   }
 
   async one(cid: Cid, options?: CallOptions): Promise<PinInfo> {
-    const key = stateKey(cid);
-    const operation = this.#operations.get(key);
-    if (operation !== undefined) return this.#row(operation.pin, operationState(operation, this.#pauseText));
+    const operation = this.#operations.get(stateKey(cid));
+    if (operation !== undefined && !this.#isHeldMeanwhile(operation)) return this.#operationRow(operation);
     const pin = this.#deps.pinset.get(cid);
     if (pin === undefined) return this.#row(barePin(cid), { status: 'unpinned', timestamp: this.#nowTime() });
-    return this.#row(pin, this.#stateElsewhere(pin) ?? (await this.#stateByAsking(pin, options)));
+    const state = this.#stateElsewhere(pin) ?? (await this.#stateByAsking(pin, options));
+    return operation === undefined || state.status === 'pinned' ? this.#row(pin, state) : this.#operationRow(operation);
   }
 
   /** The same as far as it is known without asking IPFS. */
   now(key: string, cid: Cid): PinInfo {
     const operation = this.#operations.get(key);
-    if (operation !== undefined) return this.#row(operation.pin, operationState(operation, this.#pauseText));
+    if (operation !== undefined) return this.#operationRow(operation);
     const pin = this.#deps.pinset.get(cid);
     if (pin !== undefined) return this.#row(pin, this.#stateByIndex(pin));
     return this.#row(barePin(cid), { status: 'unpinned', timestamp: this.#nowTime() });
@@ -84,7 +85,7 @@ export class Statuses {
       pages: isOperationsOnly ? undefined : this.#deps.pinset.storedPages(walk),
       after,
       operations: this.#operations,
-      pauseText: () => this.#pauseText,
+      stateOfOperation: (operation) => this.#stateOfOperation(operation),
       // The time is that of the pin, which the row has.
       stateOf: (pin) => {
         const { status, error = '' } = this.#stateByIndex(pin);
@@ -107,7 +108,7 @@ export class Statuses {
   ofOperation(key: string, filter: StatusFilter): PinInfo | undefined {
     const operation = this.#operations.get(key);
     if (operation === undefined || !matchesFilter(statusOfOperation(operation), filter)) return undefined;
-    return this.#row(operation.pin, operationState(operation, this.#pauseText));
+    return this.#operationRow(operation);
   }
 
   get #operations(): Workers['operations'] {
@@ -125,6 +126,21 @@ export class Statuses {
 
   get #pauseText(): string {
     return this.#deps.ipfs.isUp() ? '' : ipfsDownText;
+  }
+
+  #operationRow(operation: Operation): PinInfo {
+    return this.#row(operation.pin, operationState(operation, this.#pauseText));
+  }
+
+  /** The node holds what is to be pinned: a pin that is written anew, as by a move, is on it before, while and after that is carried out. */
+  #isHeldMeanwhile({ kind, phase, pin }: Operation): boolean {
+    if (kind !== 'pin' || phase === 'error' || !this.#deps.ipfs.isUp()) return false;
+    return isSatisfied(pin, this.#deps.held.get(pin.cid));
+  }
+
+  #stateOfOperation(operation: Operation): RowState {
+    if (!this.#isHeldMeanwhile(operation)) return operationState(operation, this.#pauseText);
+    return { status: 'pinned', timestamp: operation.pin.timestamp };
   }
 
   #row(pin: Pin, state: RowState): PinInfo {

@@ -314,6 +314,58 @@ test('PinTracker records what is agreed on together by one write, before it pins
   assert.ok(batches.length <= 2, `${batches}`);
 });
 
+for (const pinsPerRequest of [1, 4]) {
+  test(`PinTracker begins no pin that it cannot record as its own, with ${pinsPerRequest} to a request, and shows why`, async (t) => {
+    const b = await bench(t, { pinsPerRequest });
+    const { batch } = b.store;
+    let isFull = true;
+    b.store.batch = (ops, options) =>
+      isFull ? Promise.reject(new TypeError('no space left')) : Reflect.apply(batch, b.store, [ops, options]);
+    for (let n = 1; n <= 4; n += 1) b.pin(pinOf(cidNumber(n)));
+    await settle();
+    assert.deepEqual([...b.ipfs.held.keys()], []);
+    for (let n = 1; n <= 4; n += 1) {
+      const { status, error } = await statusOf(b, n);
+      assert.equal(status, 'pin_error');
+      assert.match(error, /^Cannot record .*: no space left$/);
+    }
+    isFull = false;
+    await b.clock.advance(10_000);
+    assert.equal(b.ipfs.held.size, 4);
+    // What leaves the pinset while nobody looks is known as the cluster's.
+    for (let n = 1; n <= 4; n += 1) b.pinset.remove(cidNumber(n));
+    await b.restart();
+    await b.clock.advance(1000);
+    assert.equal(b.ipfs.held.size, 0);
+  });
+}
+
+test('PinTracker: a pin that is written anew is pinned all the while, unless the node has lost it', async (t) => {
+  const b = await bench(t);
+  const pin = (n: number, name: string): Pin => pinOf(cidNumber(n), { name });
+  b.pin(pin(1, 'as it was'));
+  b.pin(pin(2, 'as it was'));
+  await settle();
+  const gate = Promise.withResolvers<void>();
+  b.ipfs.onAct = () => gate.promise;
+  b.ipfs.held.delete(cidNumber(2).toString());
+  for (const n of [1, 2]) b.pin(pin(n, 'moved'));
+  assert.equal((await statusOf(b, 1)).status, 'pinned', 'before it is begun');
+  await settle();
+  assert.deepEqual(
+    b.tracker.operations().map(({ phase }) => phase),
+    ['running', 'running'],
+  );
+  const { status, name } = await statusOf(b, 1);
+  assert.deepEqual([status, name], ['pinned', 'moved']);
+  assert.equal((await statusOf(b, 2)).status, 'pinning');
+  assert.deepEqual(await b.all(trackerStatusBits.pinned), { [cidNumber(1).toString()]: 'pinned' });
+  assert.deepEqual(await b.all(trackerStatusBits.pinning), { [cidNumber(2).toString()]: 'pinning' });
+  gate.resolve();
+  await settle();
+  assert.equal((await statusOf(b, 2)).status, 'pinned');
+});
+
 test('PinTracker rests while IPFS is down, says nothing false meanwhile, and resumes by itself (R6)', async (t) => {
   const b = await bench(t, { isUp: false });
   b.pin(pinOf(cidNumber(1)));

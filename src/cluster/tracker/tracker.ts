@@ -97,7 +97,8 @@ class Tracker implements PinTracker {
       store: deps.store,
       clock: deps.clock,
       groupMs: options.recordGroupMs,
-      onError: (error) => {
+      onError: (error, unrecorded) => {
+        this.#workers.unrecorded(unrecorded);
         if (!logLimit.allows('owned')) return;
         deps.logger.error('cannot record what is pinned here', { error: errorMessage(error) });
       },

@@ -2,7 +2,7 @@
  * Carries out what is to be done on the IPFS node: the operations of the table, as many at once as the configuration says.
  *
  * What fails comes back by itself after a growing delay. While IPFS is away nothing starts. A pin is recorded as owned before it
- * is begun, and forgotten after its unpin.
+ * is begun, and forgotten after its unpin. One that cannot be recorded has failed: nobody would know that it is to go again.
  *
  * Pins share requests while the node is quick (`RequestSize`). What a shared request has not brought to an end goes alone, without
  * counting as an attempt: the cause, the attempts and the time are those of each pin. The node is asked again then for what it
@@ -18,6 +18,7 @@ import {
   type Ticket,
 } from '../../core/track/index.ts';
 import type { Cid, Pin } from '../../model/index.ts';
+import { notRecorded } from '../errors.ts';
 import type { HeldPins } from './held-pins.ts';
 import type { OwnedPins } from './owned-pins.ts';
 import type { TrackerDeps, TrackerOptions } from './tracker.ts';
@@ -125,6 +126,11 @@ export class Workers {
   /** Tries a failed operation at once. `false`: there is none. */
   retry(key: string): boolean {
     return this.operations.retry(key, this.now());
+  }
+
+  /** These are not recorded as owned after all. */
+  unrecorded(keys: readonly string[]): void {
+    for (const key of keys) this.#recordedAhead.delete(key);
   }
 
   /** Starts what can be started. */
@@ -279,10 +285,13 @@ export class Workers {
     held.note(cid, pin.maxDepth === 0 ? 'direct' : 'recursive');
   }
 
-  /** Resolves when the pin is recorded as owned; `undefined` when it is. */
+  /** Resolves when the pin is recorded as owned; `undefined` when it is. Fails when it cannot be. */
   #record({ operation: { key } }: Ticket): Promise<void> | undefined {
     const { owned } = this.#deps;
-    return this.#recordedAhead.delete(key) || owned.has(key) ? owned.written(key) : owned.add(key);
+    const isRecorded = this.#recordedAhead.delete(key) || owned.has(key);
+    return (isRecorded ? owned.written(key) : owned.add(key))?.then((trouble) => {
+      if (trouble !== '') throw notRecorded(trouble);
+    });
   }
 
   #failed(ticket: Ticket, error: unknown): void {

@@ -84,6 +84,38 @@ test('peers rm is refused when nobody can tell what the member has', async () =>
   );
 });
 
+test('peers drain --wait tells whom the pins wait for and why, when their number does not change', async () => {
+  const row = (entries: Readonly<Record<string, object>>, allocations: readonly string[]): string =>
+    JSON.stringify({ cid, allocations, peer_map: entries });
+  const failing = { peername: 'two', status: 'pin_error', error: 'disk full\u001b[2J' };
+  const lists: Readonly<Record<string, readonly string[]>> = {
+    busy: [
+      row({ [a]: { status: 'pinned' }, [b]: { peername: 'two', status: 'pinning' } }, [a, b]),
+      row({ [a]: { status: 'pinned' }, [b]: failing }, [a, b]),
+      row({ [b]: { peername: 'two', status: 'pin_queued' } }, [b]),
+    ],
+    idle: [],
+  };
+  const told: Readonly<Record<string, string>> = {
+    busy: `2 pins wait for ${b} (two): pin_error: disk full\\u001b[2J\n`,
+    idle: 'no other holder is at work for it: more pins may be moved soon, or nobody else can take them; see "pin explain"\n',
+  };
+  for (const [name, body] of Object.entries(lists)) {
+    let looks = 0;
+    const answer = (method: string, path: string): FakeAnswer => {
+      if (method === 'POST') return { status: 204 };
+      if (path.startsWith('/pins?')) return { body, trailers: [''] };
+      looks += 1;
+      const [state, pins] = looks > 30 ? ['drained', 0] : ['draining', 2];
+      return { body: JSON.stringify([{ peer: a, peername: 'one', state, cordon: 'draining', pins }]) };
+    };
+    await withApi(answer, async (api) => {
+      const { exit, stderr } = await runCtl(['--host', api.host, 'peers', 'drain', '--wait', a]);
+      assert.deepEqual([exit, stderr], [0, `2 pins still allocated\n${told[name]}${told[name]}`], name);
+    });
+  }
+});
+
 const pinLine = (id: string, name: string, metadata: Readonly<Record<string, string>> = {}): string =>
   JSON.stringify({ cid: id, name, metadata, type: 'pin' });
 

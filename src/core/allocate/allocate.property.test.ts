@@ -70,20 +70,24 @@ function naive({ members, more }: Case): string[] | string {
       return node === '' || !peers.slice(0, at).some((earlier) => specOf(earlier).node === node);
     });
   const holding = current.filter((peer) => isAllowed(peer) && (isAlive(peer) || hasAll(peer)));
-  const others = Object.keys(members).filter((peer) => !current.includes(peer) && canTake(peer));
-  const asked = others.filter((peer) => preferred.includes(peer));
-  const rest = others.filter((peer) => !preferred.includes(peer));
+  const free = Object.keys(members).filter((peer) => !current.includes(peer) && canTake(peer));
+  const asked = free.filter((peer) => preferred.includes(peer));
+  const rest = free.filter((peer) => !preferred.includes(peer));
   const counted = oneOfNode([...holding, ...asked, ...rest]);
   const holders = holding.filter((peer) => counted.includes(peer));
 
-  if (holders.length > max) {
+  const isTooMany = new Set(current).size > max;
+  if (holders.length >= min && isTooMany) {
     const draining = holders.filter((peer) => specOf(peer).cordon === 'draining');
     const staying = holders.filter((peer) => !draining.includes(peer));
     const byWish = [
       ...staying.filter((peer) => preferred.includes(peer)),
       ...staying.filter((peer) => !preferred.includes(peer)),
     ];
-    return [...byWish, ...draining].slice(0, max);
+    const lost = [...new Set(current)].filter((peer) => !holders.includes(peer));
+    const onlySilent = lost.filter((peer) => isAllowed(peer) && !holding.includes(peer));
+    const others = lost.filter((peer) => !onlySilent.includes(peer));
+    return [...byWish, ...draining, ...onlySilent, ...others].slice(0, max);
   }
   if (holders.length >= min) return [...current];
 

@@ -50,6 +50,19 @@ test('allocate drops holders above the maximum: draining ones first, wanted ones
   assert.deepEqual(chosen(draining, more), ['c1', 'a1']);
 });
 
+test('allocate drops silent holders first when the maximum is lowered, and strangers before them', () => {
+  const lost = { ...zones, b1: { ping: 'expired' as const } };
+  const more = { replicationMin: 1, replicationMax: 2, current: ['b1', 'a1', 'c1', 'stranger'] };
+  assert.deepEqual(chosen(lost, more), ['a1', 'c1']);
+  assert.deepEqual(chosen(lost, { ...more, replicationMax: 3 }), ['a1', 'c1', 'b1']);
+  assert.deepEqual(chosen(lost, { ...more, replicationMax: 4 }), more.current);
+  const { reason } = explainAllocation(requestOf(lost, more));
+  assert.equal(reason, '4 holders, of which 2 count, more than the maximum of 2: 2 of them let it go');
+  const found = reasons(lost, { ...more, replicationMax: 3 });
+  assert.match(found.b1 ?? '', /^dropped: holds the pin, but does not count: .*; stays$/);
+  assert.match(found.stranger ?? '', /; goes$/);
+});
+
 test('allocate prefers the peers that the user named, and never for their sake displaces a holder', () => {
   assert.deepEqual(chosen(zones, { replicationMin: 2, replicationMax: 2, preferred: ['c1'] }), ['c1', 'b2']);
   assert.deepEqual(chosen(zones, { preferred: ['b1', 'c1'], current: ['a1'] }), ['a1']);

@@ -66,7 +66,8 @@ export function decide(request: AllocateRequest): Decision {
   const counted = { ...made, needed, wanted };
   // The blocks that both pins have in common are there, whatever the state of these peers.
   if (request.takesOver === true) return { ...counted, outcome: 'taken-over', allocations: request.current };
-  if (wanted < 0) return { ...counted, outcome: 'trimmed', allocations: keepBest(request, holders) };
+  const isAbove = new Set(request.current).size > max;
+  if (needed <= 0 && isAbove) return { ...counted, outcome: 'trimmed', allocations: keepBest(request, verdicts) };
   // As they are, with those that do not count: these may come back.
   if (needed <= 0) return { ...counted, outcome: 'unchanged', allocations: request.current };
 
@@ -163,10 +164,18 @@ function orderOf({ allocateBy }: AllocateRequest, verdicts: readonly Verdict[]):
   return [...chosenFrom('priority'), ...chosenFrom('candidate')];
 }
 
-/** Too many holders: draining ones go first, then those that the user did not ask for, the last chosen before others. */
-function keepBest(request: AllocateRequest, holders: readonly Verdict[]): PeerId[] {
+/**
+ * Too many holders: those that do not count go first, of these who is only silent last; then draining ones, then those that the user did
+ * not ask for; the last chosen before others.
+ */
+function keepBest(request: AllocateRequest, verdicts: readonly Verdict[]): PeerId[] {
+  const current = new Set(request.current);
   const preferred = new Set(request.preferred);
-  const rank = ({ peer, facts }: Verdict): number => (facts?.cordon === 'draining' ? 2 : preferred.has(peer) ? 0 : 1);
-  const ranked = [0, 1, 2].flatMap((wanted) => holders.filter((holder) => rank(holder) === wanted));
+  const rank = ({ peer, facts, class: kind, reason }: Verdict): number => {
+    if (kind !== 'current') return reason.type === 'holder-lost' ? 3 : 4;
+    return facts?.cordon === 'draining' ? 2 : preferred.has(peer) ? 0 : 1;
+  };
+  const holders = verdicts.filter(({ peer }) => current.has(peer));
+  const ranked = [0, 1, 2, 3, 4].flatMap((wanted) => holders.filter((holder) => rank(holder) === wanted));
   return ranked.slice(0, request.replicationMax).map(({ peer }) => peer);
 }

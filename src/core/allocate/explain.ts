@@ -22,7 +22,8 @@ export function explainAllocation(request: AllocateRequest): ExplainedDecision {
 
 function reasonOf({ outcome, needed, wanted, order }: Decision, request: AllocateRequest): string {
   const { replicationMin: min, replicationMax: max } = request;
-  const holders = count(min - needed, 'holder counts', 'holders count');
+  const [all, counting] = [new Set(request.current).size, min - needed];
+  const holders = count(counting, 'holder counts', 'holders count');
   switch (outcome) {
     case 'everywhere':
       return 'both replication factors are negative: every member holds it';
@@ -31,7 +32,7 @@ function reasonOf({ outcome, needed, wanted, order }: Decision, request: Allocat
     case 'taken-over':
       return 'an update takes over the peers of the pin that it updates, whatever their state';
     case 'trimmed':
-      return `${holders}, more than the maximum of ${max}: ${-wanted} of them let it go`;
+      return `${all === counting ? holders : `${all} holders, of which ${counting} count`}, more than the maximum of ${max}: ${all - max} of them let it go`;
     case 'chosen':
       return `${holders}, below the minimum of ${min}: ${Math.min(wanted, order.length)} of ${order.length} possible peers are added, up to the maximum of ${max}`;
     default:
@@ -71,8 +72,8 @@ function fate({ peer, class: kind }: Verdict, decision: Decision, request: Alloc
       if (kind === 'dropped') return isHolder ? 'stays, as there are enough holders without it' : '';
       return kind === 'current' ? 'stays' : 'not needed';
     case 'trimmed':
-      if (kind === 'current') return decision.allocations.includes(peer) ? 'stays' : 'one too many';
-      return isHolder ? 'goes' : '';
+      if (decision.allocations.includes(peer)) return 'stays';
+      return kind === 'current' ? 'one too many' : isHolder ? 'goes' : '';
     case 'chosen': {
       if (kind === 'current') return 'stays';
       if (kind === 'dropped') return isHolder ? 'is replaced' : '';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { decideHolders, type HealDecision, type HealRequest, type Standing } from './decide.ts';
+import { decideHolders, type HealDecision, type HealRequest, type HolderWord, type Standing } from './decide.ts';
 
 interface World {
   readonly standings: ReadonlyMap<string, Standing>;
@@ -11,6 +11,8 @@ interface World {
   /** Who may be chosen: some of those that stay. */
   readonly free: readonly string[];
   readonly pinned: readonly string[];
+  /** What those say that have not pinned it. */
+  readonly others: ReadonlyMap<string, HolderWord>;
   readonly isSettled: boolean;
 }
 
@@ -26,22 +28,33 @@ const world: fc.Arbitrary<World> = fc
     min: fc.integer({ min: 1, max: 4 }),
     extra: fc.nat(2),
     pinned: fc.subarray(names),
+    words: fc.oneof(
+      fc.constant<readonly HolderWord[]>([]),
+      fc.array(fc.constantFrom<HolderWord>('works', 'works', 'fails', 'silent'), {
+        minLength: names.length,
+        maxLength: names.length,
+      }),
+    ),
     isSettled: fc.boolean(),
   })
-  .map(({ standings, cordoned, extra, ...rest }) => {
+  .map(({ standings, cordoned, extra, words, ...rest }) => {
     const of = new Map(names.map((name, i) => [name, standings[i] ?? 'stays'] as const));
     const free = names.filter((name) => of.get(name) === 'stays' && !cordoned.includes(name));
-    return { ...rest, standings: of, free, max: rest.min + extra };
+    const others = new Map(names.map((name, i) => [name, words[i] ?? 'works'] as const));
+    return { ...rest, standings: of, free, max: rest.min + extra, others };
   });
 
 const standingIn = (of: World) => (peer: string) => of.standings.get(peer) ?? 'stranger';
 
 function decided(of: World, holders: readonly string[], pinned: readonly string[] | undefined): HealDecision {
+  // Whoever has just been chosen is at it.
+  const wordOf = (peer: string): HolderWord =>
+    pinned?.includes(peer) ? 'holds' : (of.holders.includes(peer) && of.others.get(peer)) || 'works';
   const request: HealRequest = {
     pin: { type: 'pin', allocations: holders, replicationFactorMin: of.min, replicationFactorMax: of.max },
     standingOf: standingIn(of),
     choose: (count, excluded) => of.free.filter((peer) => !excluded.has(peer)).slice(0, count),
-    pinned: pinned && new Set(pinned),
+    said: pinned && new Map(holders.map((peer) => [peer, wordOf(peer)])),
     isSettled: of.isSettled,
   };
   return decideHolders(request);
@@ -70,7 +83,11 @@ test('healing ends within the bounds whenever there are enough candidates (R19)'
       assert.equal(new Set(holders).size, holders.length);
       const staying = count(of, holders, 'stays');
       const candidates = of.free.filter((peer) => !of.holders.includes(peer)).length;
-      if (count(of, of.holders, 'stays') + candidates < of.min) return;
+      const leaving = count(of, holders, 'leaves');
+      if (count(of, of.holders, 'stays') + candidates < of.min) {
+        assert.ok(leaving === 0 || staying + leaving <= of.max, `${of.holders} -> ${holders}`);
+        return;
+      }
       assert.ok(staying >= of.min && holders.length <= of.max, `${of.holders} -> ${holders}`);
       assert.equal(count(of, holders, 'leaves') + count(of, holders, 'stranger'), 0);
     }),
@@ -83,7 +100,10 @@ test('only pins below their minimum get new holders, and those are never gone, d
       const decision = decided(of, of.holders, isAsked ? of.pinned : undefined);
       if (decision.kind !== 'write') return;
       const added = decision.allocations.filter((peer) => !of.holders.includes(peer));
-      if (count(of, of.holders, 'stays') >= of.min) assert.deepEqual(added, []);
+      const isReplaced = isAsked && of.isSettled && count(of, of.holders, 'leaves') > 0;
+      const isAble = (peer: string): boolean =>
+        !isReplaced || of.pinned.includes(peer) || of.others.get(peer) === 'works';
+      if (count(of, of.holders.filter(isAble), 'stays') >= of.min) assert.deepEqual(added, []);
       for (const peer of added) assert.ok(of.free.includes(peer), peer);
     }),
   );
@@ -106,13 +126,14 @@ test('deciding again on the result changes nothing', () => {
       const pinned = isAsked ? of.pinned.filter((peer) => of.holders.includes(peer)) : undefined;
       const decision = decided(of, of.holders, pinned);
       if (decision.kind !== 'write') return;
-      const again = decided(of, decision.allocations, pinned);
+      // A pin that was written a moment ago is not settled.
+      const again = decided({ ...of, isSettled: false }, decision.allocations, pinned);
       assert.notEqual(again.kind, 'write', JSON.stringify({ decision, again }));
     }),
   );
 });
 
-test('no living holder is dropped before the minimum of the others hold the pin, and never the last that does', () => {
+test('no living holder that may hold the pin is dropped before the minimum of the others do, and never the last that does', () => {
   fc.assert(
     fc.property(world, fc.boolean(), (of, isAsked) => {
       const decision = decided(of, of.holders, isAsked ? of.pinned : undefined);
@@ -120,10 +141,15 @@ test('no living holder is dropped before the minimum of the others hold the pin,
       const dropped = of.holders.filter((peer) => !decision.allocations.includes(peer));
       const living = dropped.filter((peer) => ['stays', 'leaves'].includes(standingIn(of)(peer)));
       if (living.length === 0) return;
-      const holding = decision.allocations.filter(
-        (peer) => of.pinned.includes(peer) && standingIn(of)(peer) === 'stays',
-      );
-      assert.ok(isAsked && holding.length >= Math.min(of.min, of.max), JSON.stringify({ of, decision }));
+      const holding = decision.allocations.filter((peer) => of.pinned.includes(peer));
+      const least = Math.min(of.min, of.max);
+      assert.ok(isAsked && holding.length > 0, JSON.stringify({ of, decision }));
+      const isKnownNotToHold = (peer: string): boolean =>
+        !of.pinned.includes(peer) && of.others.get(peer) === 'fails' && standingIn(of)(peer) === 'stays';
+      if (living.every(isKnownNotToHold)) return;
+      assert.ok(count(of, holding, 'stays') + count(of, holding, 'leaves') >= least, JSON.stringify({ of, decision }));
+      const staying = dropped.filter((peer) => standingIn(of)(peer) === 'stays' && !isKnownNotToHold(peer));
+      assert.ok(staying.length === 0 || count(of, holding, 'stays') >= least, JSON.stringify({ of, decision }));
     }),
   );
 });

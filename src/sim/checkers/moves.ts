@@ -1,6 +1,7 @@
 /**
  * What healing does to pins, held against what the peer that does it has heard of the others: a pin moves when it has fewer holders than
- * its minimum and not otherwise, whoever comes and goes within the grace period stays a holder, and no pin loses its last copy.
+ * its minimum and not otherwise, whoever comes and goes within the grace period stays a holder, and no pin loses its last copy. While a
+ * holder leaves, others may be added beside those that have not got the content, or do not say so, which nobody but the healer knows.
  *
  * A healer decides by what it knew a little while ago. So nothing is demanded of members that it may have seen as lost or emptied then.
  */
@@ -112,7 +113,9 @@ export class MovesChecker {
     };
     const added = next.filter((peer) => !holders.includes(peer));
     const counted = holders.filter((peer) => hasStayed(peer, addedViewMs));
-    const isNeeded = added.length === 0 || counted.length < after.replicationFactorMin;
+    const isLeaving = (peer: PeerId): boolean =>
+      (sights?.get(peer)?.leavingMs ?? Infinity) >= this.#rules.nowMs() - addedViewMs;
+    const isNeeded = added.length === 0 || counted.length < after.replicationFactorMin || holders.some(isLeaving);
     expect(isNeeded, 'moves are needed', () => `${what()}, and ${counted.length} of its holders have stayed`);
     const wrong = holders.find((peer) => !next.includes(peer) && hasStayed(peer, droppedViewMs));
     const isFull = next.length >= after.replicationFactorMax;

@@ -146,7 +146,7 @@ function checkAllocations(pin: Pin, before: ReadonlySet<string>): void {
   const { name, replicationFactorMin: min, replicationFactorMax: max, allocations } = pin;
   const peers = new Set(allocations);
   const count = allocations?.length ?? 0;
-  // Holders stay as they are while one of them is not heard of, also with a new maximum; and some clients write over what healing has left.
+  // Some clients write over what healing has left.
   const isKept = before.has(String(allocations));
   const isRight = max < 0 ? count === 0 : peers.size === count && (isKept || (count >= min && count <= max));
   expect(
