@@ -79,6 +79,8 @@ async function compare(count: number): Promise<void> {
     figure(kind, { name, value: seconds.get(kind) ?? 0, unit: 's' }, seconds.get('go'));
     figure(kind, { name: `${name}, CPU`, value: processor.get(kind) ?? 0, unit: 's' }, processor.get('go'));
     await reportResident(`${kind}: ${count} pins, tracked`, clusters.get(kind));
+    for (const p of clusters.get(kind)?.peers ?? []) process.kill(p.pid ?? 0, 'SIGUSR2');
+    await sleep(4000);
     if (kind === 'ours') await reportLoopDelay(`${kind}: ${count} pins, start and tracking`, clusters.get(kind));
   }
   for (const [name, path] of lists) {
@@ -94,6 +96,8 @@ async function compare(count: number): Promise<void> {
   }
   for (const [kind, cluster] of clusters) {
     await reportResident(`${kind}: ${count} pins, listed`, cluster);
+    for (const p of cluster.peers) process.kill(p.pid ?? 0, 'SIGUSR2');
+    await sleep(4000);
     await cluster.stop();
   }
 }

@@ -4,6 +4,8 @@ import fc from 'fast-check';
 import { base32 } from 'multiformats/bases/base32';
 import { base58btc } from 'multiformats/bases/base58';
 import {
+  asciiDecode,
+  asciiWrite,
   BoundedQueue,
   base32Decode,
   base32Encode,
@@ -51,9 +53,22 @@ test('hex round trips and refuses what is no hex', () => {
   assert.throws(() => hexDecode('012'), { code: 'base/bad-hex' });
 });
 
+test('asciiWrite writes at its place and tells where it ends', () => {
+  const bytes = new Uint8Array(6).fill(1);
+  assert.equal(asciiWrite(bytes, 2, 'ab'), 4);
+  assert.deepEqual([...bytes], [1, 1, 97, 98, 1, 1]);
+});
+
+test('asciiDecode gives a letter for each byte', () => {
+  const text = asciiDecode(Uint8Array.from({ length: 256 }, (_, byte) => byte));
+  assert.equal(text.length, 256);
+  for (let byte = 0; byte < 128; byte++) assert.equal(text.charCodeAt(byte), byte);
+});
+
 test('texts outside the alphabet are refused', () => {
   assert.throws(() => base32Decode('a1'), { code: 'base/bad-base32' });
-  assert.throws(() => base32UpperDecode('Aa'), { code: 'base/bad-base32' });
+  for (const text of ['Aa', 'a', 'A1', 'Aé', 'é', 'A€', `${'A'.repeat(600)}é`, 'A\0'])
+    assert.throws(() => base32UpperDecode(text), { code: 'base/bad-base32' });
   assert.throws(() => base58Decode('0'), { code: 'base/bad-base58' });
   assert.throws(() => base58Decode('2'.repeat(10_000)), { code: 'base/bad-base58' });
   assert.throws(() => base58Decode('é'), { code: 'base/bad-base58' });

@@ -2,6 +2,7 @@
  * Base32 of RFC 4648 without padding: the text of version 1 CIDs (lower case) and of datastore keys (upper case).
  * Own code because it is on the way of every pin of every list; six times faster than the general encoders.
  */
+import { asciiWrite } from './bytes.ts';
 import { OperatingError } from './errors.ts';
 
 const lowerAlphabet = 'abcdefghijklmnopqrstuvwxyz234567';
@@ -48,22 +49,28 @@ export function base32Decode(text: string, start: number = 0): Uint8Array {
   return bytes;
 }
 
+/** Longer texts than any CID has get memory of their own. */
+const scratch = new Uint8Array(512);
+
 /** Bytes of upper-case base32 text without padding. Throws `OperatingError` `base/bad-base32`. */
 export function base32UpperDecode(text: string): Uint8Array {
-  const lower = text.toLowerCase();
-  if (lower.length !== text.length || /[a-z]/.test(text)) {
-    throw new OperatingError('base/bad-base32', 'Cannot decode upper-case base32 text: it holds lower-case letters');
-  }
-  return base32Decode(lower);
+  const letters = text.length <= scratch.length ? scratch : new Uint8Array(text.length);
+  // A letter that is not ASCII begins with a byte that is refused.
+  asciiWrite(letters, 0, text);
+  return decodeUpper(letters, text.length);
 }
 
 /** The same from the letters' ASCII codes. Throws `OperatingError` `base/bad-base32`. */
 export function base32UpperDecodeBytes(letters: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array((letters.length * 5) >> 3);
+  return decodeUpper(letters, letters.length);
+}
+
+function decodeUpper(letters: Uint8Array, count: number): Uint8Array {
+  const bytes = new Uint8Array((count * 5) >> 3);
   let bits = 0;
   let accumulator = 0;
   let length = 0;
-  for (let i = 0; i < letters.length; i++) {
+  for (let i = 0; i < count; i++) {
     const code = letters[i] ?? 0;
     // Of small letters, and what is less than any digit, there is none.
     const value = code < 0x60 && code > 0x31 ? (values[code | 0x20] ?? -1) : -1;

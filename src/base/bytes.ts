@@ -16,6 +16,7 @@ export function copyBytes(bytes: Uint8Array): Uint8Array {
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+const latin1 = new TextDecoder('latin1');
 
 /** Whether both hold the same bytes. */
 export function bytesEqual(a: Uint8Array, b: Uint8Array): boolean {
@@ -59,6 +60,17 @@ export function utf8Encode(text: string): Uint8Array {
     bytes[i] = code;
   }
   return bytes;
+}
+
+/** Writes ASCII text at that place, where there is room for it. @returns where it ends */
+export function asciiWrite(target: Uint8Array, at: number, text: string): number {
+  encoder.encodeInto(text, target.subarray(at));
+  return at + text.length;
+}
+
+/** A letter for each byte: where the bytes are ASCII, what they mean, elsewhere anything. */
+export function asciiDecode(bytes: Uint8Array): string {
+  return latin1.decode(bytes);
 }
 
 /** Text of UTF-8 bytes. Invalid sequences become U+FFFD; a byte order mark is kept. */

@@ -3,6 +3,8 @@ export { base58Decode, base58Encode } from './base58.ts';
 export { BoundedQueue } from './bounded-queue.ts';
 export { briefJson } from './brief-json.ts';
 export {
+  asciiDecode,
+  asciiWrite,
   bytesEqual,
   compareBytes,
   concatBytes,

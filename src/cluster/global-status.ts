@@ -3,7 +3,7 @@
  * Source: Go `cluster.go` `globalPinInfoCid`, `globalPinInfoStream`; unlike there, nothing that grows with the pinset
  * is collected, and a failed peer is shown on the pins allocated to it only.
  */
-import { type Clock, compareBytes, errorCode, OperatingError, utf8Decode, utf8Encode } from '../base/index.ts';
+import { type Clock, errorCode, OperatingError, utf8Encode } from '../base/index.ts';
 import {
   type Cid,
   cidOfStateKey,
@@ -88,8 +88,8 @@ export class GlobalStatus {
   /** In state-key order; a peer that is silent for 15 s is given up. */
   async *pages(filter: StatusFilter, call: StatusListOptions): AsyncGenerator<readonly GlobalStatusRow[], void> {
     const { consensus } = this.#deps;
-    const pinOf = (key: Uint8Array): PinHeader => {
-      const cid = cidOfStateKey(utf8Decode(key));
+    const pinOf = (key: string): PinHeader => {
+      const cid = cidOfStateKey(key);
       return consensus.pinset().get(cid) ?? barePin(cid);
     };
     const failedEntry = (peer: PeerId, failure: string): PeerStatus => [
@@ -165,7 +165,8 @@ export class GlobalStatus {
         ifKnown(blocksOf(source, rpc.stream(peer, methods.PinTracker.StatusBlocks, [filter], { signal })), all);
       if (after === undefined) return answersInOrder(peer) ? inOrder() : all();
       if (!answersInOrder(peer)) return rowsBehind(after, all());
-      const blocks = rpc.stream(peer, methods.PinTracker.StatusBlocksAfter, [{ filter, after }], { signal });
+      const place = { filter, after: utf8Encode(after) };
+      const blocks = rpc.stream(peer, methods.PinTracker.StatusBlocksAfter, [place], { signal });
       return ifKnown(blocksOf(source, blocks), () => rowsBehind(after, inOrder()));
     };
     const silenceMs = call.timeoutMs ?? memberTimeoutMs;
@@ -224,10 +225,10 @@ async function* blocksOf(
 
 /** Of a peer that can only list all. */
 async function* rowsBehind(
-  after: Uint8Array,
+  after: string,
   pages: AsyncIterable<readonly RemoteStatusRow[]>,
 ): AsyncGenerator<readonly RemoteStatusRow[], void> {
-  for await (const page of pages) yield page.filter(({ key }) => compareBytes(key, after) > 0);
+  for await (const page of pages) yield page.filter(({ key }) => key > after);
 }
 
 /** A peer whose version does not know the question is asked in another way. */
@@ -260,7 +261,7 @@ async function* collected(
     const text = `peer lists more than ${collectedMax} pins, and not in order`;
     throw new OperatingError('cluster/too-many-rows', text);
   }
-  yield rows.sort((a, b) => compareBytes(a.key, b.key));
+  yield rows.sort((a, b) => (a.key < b.key ? -1 : 1));
 }
 
 function labelOf({ peer, peername, ipfsPeerId, ipfsAddresses }: PinInfo): PeerLabel {
@@ -271,7 +272,7 @@ function rowOfInfo(info: PinInfo): RemoteStatusRow {
   const { cid, name, allocations, origins, created, metadata } = info;
   const { status, timestamp, error, attemptCount, priorityPin } = info;
   const pin: PinHeader = { cid, name, allocations, origins, timestamp: created, metadata };
-  return { key: utf8Encode(stateKey(cid)), status, timestamp, error, attemptCount, priorityPin, pin };
+  return { key: stateKey(cid), status, timestamp, error, attemptCount, priorityPin, pin };
 }
 
 async function* inPages<T>(items: AsyncIterable<T>): AsyncGenerator<readonly T[], void> {

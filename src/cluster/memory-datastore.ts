@@ -1,6 +1,6 @@
 /** The `Datastore` port in memory, for simulations, tests and peers that shall leave no trace. */
-import { assert, compareBytes, copyBytes } from '../base/index.ts';
-import type { Datastore, DatastoreEntry, DatastoreOp, KeyRange } from './ports.ts';
+import { assert, compareBytes, copyBytes, utf8Decode } from '../base/index.ts';
+import type { Datastore, DatastoreEntry, DatastoreOp, KeyRange, ScanOptions, TextEntry } from './ports.ts';
 
 const pageSizeDefault = 1000;
 
@@ -29,11 +29,20 @@ class MemoryDatastore implements Datastore {
     this.#isWriting = false;
   }
 
-  async *scan(
+  scan(range: KeyRange, options?: ScanOptions): AsyncGenerator<DatastoreEntry[], void, undefined> {
+    return this.#pages(range, (page) => page, options);
+  }
+
+  scanText(range: KeyRange, options?: ScanOptions): AsyncGenerator<TextEntry[], void, undefined> {
+    const withText = ([key, value]: DatastoreEntry): TextEntry => [utf8Decode(key), value];
+    return this.#pages(range, (page) => page.map(withText), options);
+  }
+
+  async *#pages<Entry>(
     range: KeyRange,
-    options: { readonly pageSize?: number; readonly signal?: AbortSignal } = {},
-  ): AsyncGenerator<DatastoreEntry[], void, undefined> {
-    const { pageSize = pageSizeDefault, signal } = options;
+    entriesOf: (page: DatastoreEntry[]) => Entry[],
+    { pageSize = pageSizeDefault, signal }: ScanOptions = {},
+  ): AsyncGenerator<Entry[], void, undefined> {
     assert(Number.isInteger(pageSize) && pageSize >= 1, 'pageSize >= 1');
     signal?.throwIfAborted();
     const entries = this.#entries;
@@ -41,7 +50,7 @@ class MemoryDatastore implements Datastore {
     for (let at = position(entries, range.start); at < end; at += pageSize) {
       await null;
       signal?.throwIfAborted();
-      yield entries.slice(at, Math.min(at + pageSize, end));
+      yield entriesOf(entries.slice(at, Math.min(at + pageSize, end)));
       signal?.throwIfAborted();
     }
   }

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { collect } from '../../test/support/collect.ts';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { cidNumber, pinOf } from '../../test/support/pins.ts';
-import { OperatingError, utf8Decode, utf8Encode } from '../base/index.ts';
+import { OperatingError } from '../base/index.ts';
 import {
   cidOfStateKey,
   type GlobalPinInfo,
@@ -22,13 +22,13 @@ const label = (peer: string): PeerLabel => ({ peer, peername: `name of ${peer}`,
 
 function row(n: number, status: TrackerStatus = 'pinned', allocations?: string[]): RemoteStatusRow {
   const pin = allocations && pinOf(cidNumber(n), { allocations });
-  const key = utf8Encode(stateKey(cidNumber(n)));
+  const key = stateKey(cidNumber(n));
   return { key, status, timestamp: undefined, error: '', attemptCount: 0, priorityPin: false, pin };
 }
 
 const options: MergeOptions = {
   filter: 0,
-  pinOf: (key) => pinOf(cidOfStateKey(utf8Decode(key))),
+  pinOf: (key) => pinOf(cidOfStateKey(key)),
   failedEntry: (peer, error) => [label(peer), { ...row(0, 'cluster_error'), error }],
 };
 
@@ -62,7 +62,7 @@ async function merge(sources: readonly StatusSource[], more: Partial<MergeOption
 }
 
 const inOrder = (rows: readonly RemoteStatusRow[]): RemoteStatusRow[] =>
-  [...rows].sort((a, b) => (utf8Decode(a.key) < utf8Decode(b.key) ? -1 : 1));
+  [...rows].sort((a, b) => (a.key < b.key ? -1 : 1));
 
 function cut<T>(items: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));

@@ -1,5 +1,4 @@
 /** The statuses of all peers as one row per pin, in state-key order, holding one page of each peer at a time. */
-import { bytesEqual, compareBytes } from '../base/index.ts';
 import {
   type GlobalStatusRow,
   type PeerId,
@@ -24,7 +23,7 @@ export interface StatusSource {
 export interface MergeOptions {
   readonly filter: StatusFilter;
   /** Describes a pin of which no row does. */
-  readonly pinOf: (key: Uint8Array) => PinHeader;
+  readonly pinOf: (key: string) => PinHeader;
   /** The entry of a peer that has failed. */
   readonly failedEntry: (peer: PeerId, failure: string) => PeerStatus;
 }
@@ -63,18 +62,18 @@ export async function* mergeStatus(
   }
 }
 
-function lowestKey(sources: readonly StatusSource[]): Uint8Array | undefined {
-  let lowest: Uint8Array | undefined;
+function lowestKey(sources: readonly StatusSource[]): string | undefined {
+  let lowest: string | undefined;
   for (const { rows } of sources) {
     const key = rows.row?.key;
-    if (key !== undefined && (lowest === undefined || compareBytes(key, lowest) < 0)) lowest = key;
+    if (key !== undefined && (lowest === undefined || key < lowest)) lowest = key;
   }
   return lowest;
 }
 
 /** Moves all sources that are at the key on. @returns `undefined` when none of them has a status that is wanted */
 function takeRow(
-  key: Uint8Array,
+  key: string,
   sources: readonly StatusSource[],
   failed: ReadonlyMap<StatusSource, PeerStatus>,
   { filter, pinOf }: MergeOptions,
@@ -84,7 +83,7 @@ function takeRow(
   const peers: PeerStatus[] = [];
   for (const source of sources) {
     const { row } = source.rows;
-    if (row === undefined || !(row.key === key || bytesEqual(row.key, key))) continue;
+    if (row?.key !== key) continue;
     source.rows.advance();
     pin ??= row.pin;
     isSharded ||= row.status === 'sharded';

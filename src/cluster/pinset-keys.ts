@@ -62,9 +62,21 @@ export function pinKeyOfStateKey(namespace: Namespace, key: Uint8Array): Uint8Ar
   return concatBytes([prefixBytes[namespace], key]);
 }
 
+/** The pins of one namespace behind a state key, of a pin or of none; without it all. */
+export function pinKeysBehind(namespace: Namespace, after: string | undefined): KeyRange {
+  const all = pinKeys[namespace];
+  // The key right behind is the same with a zero.
+  return after === undefined ? all : { start: utf8Encode(`${prefixes[namespace]}${after}\0`), end: all.end };
+}
+
 /** Throws `OperatingError` `model/bad-cid`. */
 export function cidOfPinKey(namespace: Namespace, key: Uint8Array): Cid {
   return cidOfStateKey(utf8Decode(stateKeyOfPinKey(namespace, key)));
+}
+
+/** Of the text of a pin's key. */
+export function stateKeyOfText(namespace: Namespace, key: string): string {
+  return key.slice(prefixes[namespace].length);
 }
 
 /** A view. */

@@ -11,13 +11,13 @@
 import {
   assert,
   compareBytes,
-  concatBytes,
   copyBytes,
   errorMessage,
   type Logger,
   noBytes,
   OperatingError,
   utf8Decode,
+  utf8Encode,
 } from '../base/index.ts';
 import {
   type Cid,
@@ -48,11 +48,13 @@ import {
   pinKey,
   pinKeyOfStateKey,
   pinKeys,
+  pinKeysBehind,
   progressKey,
   progressSizeBytes,
   readExpiryKey,
   restoredKey,
   stateKeyOfPinKey,
+  stateKeyOfText,
   stateKeys,
   syncedKey,
 } from './pinset-keys.ts';
@@ -204,10 +206,10 @@ class StoredPinset implements PinsetState {
     options: { readonly signal?: AbortSignal; readonly pageSize?: number } = {},
   ): AsyncGenerator<readonly Pin[], void, undefined> {
     const { namespace } = this.#progress;
-    for await (const entries of this.#store.scan(pinKeys[namespace], options)) {
+    for await (const entries of this.#store.scanText(pinKeys[namespace], options)) {
       const pins: Pin[] = [];
       for (const [key, value] of entries) {
-        const pin = this.#decode(value, () => cidOfPinKey(namespace, key));
+        const pin = this.#decode(value, () => cidOfStateKey(stateKeyOfText(namespace, key)));
         if (pin !== undefined) pins.push(pin);
       }
       if (pins.length > 0) yield pins;
@@ -218,8 +220,8 @@ class StoredPinset implements PinsetState {
     return this.#revision;
   }
 
-  stored(key: Uint8Array): StoredPin | undefined {
-    const value = this.#store.get(pinKeyOfStateKey(this.#progress.namespace, key));
+  stored(key: string): StoredPin | undefined {
+    const value = this.#store.get(pinKeyOfStateKey(this.#progress.namespace, utf8Encode(key)));
     return value === undefined ? undefined : this.#readable(() => new StoredPin(key, value));
   }
 
@@ -228,13 +230,10 @@ class StoredPinset implements PinsetState {
     ...options
   }: StoredPagesOptions = {}): AsyncGenerator<readonly StoredPin[], void, undefined> {
     const { namespace } = this.#progress;
-    const all = pinKeys[namespace];
-    // The key right behind is the same with a zero.
-    const start = after && concatBytes([pinKeyOfStateKey(namespace, after), Uint8Array.of(0)]);
-    for await (const entries of this.#store.scan(start === undefined ? all : { start, end: all.end }, options)) {
+    for await (const entries of this.#store.scanText(pinKeysBehind(namespace, after), options)) {
       const pins: StoredPin[] = [];
       for (const [key, value] of entries) {
-        const pin = this.#readable(() => new StoredPin(stateKeyOfPinKey(namespace, key), value));
+        const pin = this.#readable(() => new StoredPin(stateKeyOfText(namespace, key), value));
         if (pin !== undefined) pins.push(pin);
       }
       if (pins.length > 0) yield pins;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FakeClock } from '../../test/support/fake-clock.ts';
 import { cidNumber, pinOf } from '../../test/support/pins.ts';
-import { compareBytes, SeededRandom, silentLogger, utf8Encode } from '../base/index.ts';
+import { SeededRandom, silentLogger, utf8Encode } from '../base/index.ts';
 import {
   type Cid,
   type GlobalPinInfo,
@@ -38,6 +38,7 @@ function slowStore(): Datastore {
       for (let turns = 0; turns < 3; turns++) await null;
     },
     scan: (range, options) => store.scan(range, { ...options, pageSize: 2 }),
+    scanText: (range, options) => store.scanText(range, { ...options, pageSize: 2 }),
     close: () => store.close(),
   };
 }
@@ -173,6 +174,7 @@ test('kinds are counted from one scan, and then follow the changes without looki
       scans++;
       return store.scan(range, options);
     },
+    scanText: (range, options) => store.scanText(range, options),
     close: () => store.close(),
   };
   const pinset = openPinset(watched, deps);
@@ -230,6 +232,7 @@ test('a scan that fails tells whoever asked, and the next question begins anew',
       if (isBroken) throw new TypeError('the disk is gone');
       yield* store.scan(range, options);
     },
+    scanText: (range, options) => store.scanText(range, options),
     close: () => store.close(),
   };
   const pinset = openPinset(breaking, deps);
@@ -248,10 +251,10 @@ function sourcesOf(listed: Readonly<Record<PeerId, Listed>>, broken?: PeerId): S
   return Object.entries(listed).map(([peer, statuses]): StatusSource => {
     const open = async function* (): AsyncGenerator<RemoteStatusRow[]> {
       const keys = statuses.map(([n, status]): RemoteStatusRow => {
-        const key = utf8Encode(stateKey(cidNumber(n)));
+        const key = stateKey(cidNumber(n));
         return { key, status, timestamp: null, error: '', attemptCount: 0, priorityPin: false, pin: undefined };
       });
-      for (const row of keys.sort((x, y) => compareBytes(x.key, y.key))) yield [row];
+      for (const row of keys.sort((x, y) => (x.key < y.key ? -1 : 1))) yield [row];
       if (peer === broken) throw new TypeError('gone');
     };
     const label = { peer, peername: '', ipfsPeerId: '', ipfsAddresses: [] };

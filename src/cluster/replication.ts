@@ -2,7 +2,6 @@
  * How many pins have as many replicas as they should, of all pins. From the counters of kinds, so that it takes a few thousand steps
  * however many pins there are; where there are too many kinds, and where the members' own word is asked for, from all pins.
  */
-import { bytesEqual, compareBytes, utf8Encode } from '../base/index.ts';
 import {
   type Cid,
   type GlobalPinInfo,
@@ -153,14 +152,14 @@ class Tally {
 
   /** Moves the peers on to the pin, and counts those that have it pinned. */
   async replicasOf(pin: Pin, peers: readonly StatusSource[]): Promise<number> {
-    const key = utf8Encode(stateKey(pin.cid));
+    const key = stateKey(pin.cid);
     let replicas = 0;
     for (const { rows } of peers) {
-      while (rows.row !== undefined && compareBytes(rows.row.key, key) < 0) {
+      while (rows.row !== undefined && rows.row.key < key) {
         rows.advance();
         if (rows.mustLoad) await rows.load();
       }
-      if (rows.row === undefined || !bytesEqual(rows.row.key, key)) continue;
+      if (rows.row?.key !== key) continue;
       const { status, error } = rows.row;
       if (status === 'cluster_error') this.unsure.set(rows.peer, error);
       if (status !== 'pinned') continue;

@@ -6,7 +6,6 @@
  * remembered for it. Among 1000 pins of one second two have the same nanosecond once in 2000 cases; what readers with times
  * of milliseconds (`Date`) need is `endOfPage`.
  */
-import { utf8Encode } from '../base/index.ts';
 import type { Cid } from './cid.ts';
 import { stateKey } from './pin-protobuf.ts';
 import type { PinHeader } from './stored-pin.ts';
@@ -16,13 +15,13 @@ import { compareTimes, type Time, zeroTimeSeconds } from './time.ts';
 /** Of a pin of the pinset; one without a time is from the year 1. */
 export function createdOf(pin: PinHeader): Time {
   const seconds = secondsOf(pin);
-  const key = pin instanceof StoredPin ? pin.key : utf8Encode(stateKey(pin.cid));
+  const key = pin instanceof StoredPin ? pin.key : stateKey(pin.cid);
   return { seconds, nanos: nanosOf(key) };
 }
 
 /** Of a pin that was written just now, as it will be told from then on. */
 export function createdAt(cid: Cid, time: Time | null): Time {
-  return { seconds: time?.seconds ?? zeroTimeSeconds, nanos: nanosOf(utf8Encode(stateKey(cid))) };
+  return { seconds: time?.seconds ?? zeroTimeSeconds, nanos: nanosOf(stateKey(cid)) };
 }
 
 /** Whole seconds. */
@@ -54,9 +53,9 @@ function isSameMillisecond(a: Time | undefined, b: Time | undefined): boolean {
 }
 
 /** FNV-1a, then the last steps of MurmurHash3, so that near keys are not near in time. `0 <= nanos < 1e9`. */
-function nanosOf(key: Uint8Array): number {
+function nanosOf(key: string): number {
   let hash = 0x811c9dc5;
-  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ (key[i] ?? 0), 0x01000193);
+  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
   hash = (hash ^ (hash >>> 16)) >>> 0;

@@ -58,7 +58,7 @@ export interface PinInfo extends PinInfoShort {
 /** The state of one pin on one peer as long lists pass it on: nothing is in it that is the same for all pins of the peer. */
 export interface StatusRow {
   /** State key of the pin. */
-  readonly key: Uint8Array;
+  readonly key: string;
   readonly status: TrackerStatus;
   /** `undefined`: that of the pin. */
   readonly timestamp: Time | null | undefined;

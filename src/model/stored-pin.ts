@@ -2,7 +2,7 @@
  * Pins of the state as lists take them: the few fields that a list looks at are found in the stored bytes, and all others are
  * known to have their usual values. A pin with anything else is decoded whole.
  */
-import { base32UpperDecodeBytes, utf8Decode } from '../base/index.ts';
+import { base32UpperDecode, utf8Decode } from '../base/index.ts';
 import { Cid } from './cid.ts';
 import type { PeerId } from './peer.ts';
 import { peerIdFromBytes } from './peer-id.ts';
@@ -30,7 +30,7 @@ const optionTags = { min: 0x08, max: 0x10, name: 0x1a } as const;
 /** One stored pin. Its bytes must not change. */
 export class StoredPin implements PinHeader, PinPlacement {
   /** State key, of a CID. */
-  readonly key: Uint8Array;
+  readonly key: string;
   readonly value: Uint8Array;
   /**
    * It has no expiry, metadata, origins, references and shard size, and its numbers are small: what `PinLines` and `StatusLines`
@@ -48,7 +48,7 @@ export class StoredPin implements PinHeader, PinPlacement {
   #seconds = 0;
 
   /** Throws what `decodePin` and `cidOfStateKey` do for what cannot be read. */
-  constructor(key: Uint8Array, value: Uint8Array) {
+  constructor(key: string, value: Uint8Array) {
     this.key = key;
     this.value = value;
     this.isPlain = value.length <= plainBytesMax && this.#readPlain();
@@ -56,7 +56,7 @@ export class StoredPin implements PinHeader, PinPlacement {
   }
 
   get cid(): Cid {
-    return this.#whole?.cid ?? Cid.decode(base32UpperDecodeBytes(this.key));
+    return this.#whole?.cid ?? Cid.decode(base32UpperDecode(this.key));
   }
 
   get type(): PinType {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { bytesEqual, utf8Decode, utf8Encode } from '../../src/base/index.ts';
-import type { Datastore, DatastoreOp, KeyRange } from '../../src/cluster/ports.ts';
+import type { Datastore, DatastoreEntry, DatastoreOp, KeyRange } from '../../src/cluster/ports.ts';
 
 const everything: KeyRange = { start: new Uint8Array(0), end: new Uint8Array([0xff, 0xff]) };
 
@@ -114,6 +114,43 @@ export function datastoreConformance(name: string, open: () => Promise<Datastore
       assert.deepEqual(seen.map(utf8Decode), ['a', 'b', 'c']);
     });
 
+    withStore('scanText gives what scan gives, with keys as text, in pages as large', async (store) => {
+      const count = 257;
+      const ops = Array.from({ length: count }, (_, i) => put(`/r/${String(i).padStart(5, '0')}`, 'x'.repeat(i)));
+      await store.batch([...ops, put('/q', ''), put('/r0', '')], { durable: false });
+      for (const [start, end] of [
+        ['', '\x7f'],
+        ['/r/', '/r0'],
+        ['/r/00007\0', '/r/00250'],
+        ['/r/x', '/r0'],
+      ] as const) {
+        const range = { start: utf8Encode(start), end: utf8Encode(end) };
+        const pages: (readonly string[])[] = [];
+        for await (const page of store.scan(range, { pageSize: 10 })) pages.push(page.map(entryText));
+        const texts: (readonly string[])[] = [];
+        for await (const page of store.scanText(range, { pageSize: 10 })) {
+          texts.push(page.map(([key, value]) => `${key}=${utf8Decode(value)}`));
+        }
+        assert.deepEqual(texts, pages);
+      }
+    });
+
+    withStore('scanText reads from one snapshot, and rejects with the reason of its signal', async (store) => {
+      await store.batch([put('a', '1'), put('b', '1')], { durable: false });
+      const range = { start: utf8Encode('a'), end: utf8Encode('z') };
+      const seen: string[] = [];
+      for await (const page of store.scanText(range, { pageSize: 1 })) {
+        seen.push(...page.map(([key]) => key));
+        await store.batch([del('b'), put('c', '1')], { durable: false });
+      }
+      assert.deepEqual(seen, ['a', 'b']);
+      const stop = new AbortController();
+      const reason = new Error('enough');
+      await assert.rejects(async () => {
+        for await (const _ of store.scanText(range, { pageSize: 1, signal: stop.signal })) stop.abort(reason);
+      }, reason);
+    });
+
     withStore('scan ends early when the reader leaves, and rejects with the reason of its signal', async (store) => {
       await store.batch([put('a', '1'), put('b', '1'), put('c', '1')], { durable: false });
       for await (const _ of store.scan(everything, { pageSize: 1 })) break;
@@ -135,11 +172,15 @@ async function all(store: Datastore, range: KeyRange = everything): Promise<stri
   const entries: string[] = [];
   for await (const page of store.scan(range)) {
     for (const [key, value] of page) {
-      entries.push(`${utf8Decode(key)}=${utf8Decode(value)}`);
+      entries.push(entryText([key, value]));
       assert.ok(bytesEqual(store.get(key) ?? new Uint8Array([0]), value), 'get and scan agree');
     }
   }
   return entries;
+}
+
+function entryText([key, value]: DatastoreEntry): string {
+  return `${utf8Decode(key)}=${utf8Decode(value)}`;
 }
 
 function put(key: string, value: string): DatastoreOp {

@@ -48,6 +48,7 @@ async function openWatched(folder: string, synced: Synced): ReturnType<typeof op
   return {
     get: (key) => store.get(key),
     scan: (range, options) => store.scan(range, options),
+    scanText: (range, options) => store.scanText(range, options),
     close: () => store.close(),
     batch: async (ops, options) => {
       await store.batch(ops, options);

@@ -37,6 +37,7 @@ function newDisk(): { readonly open: () => Promise<RaftData> } {
           get: (key) => state.get(key),
           batch: (ops, options) => timed(() => state.batch(ops, options)),
           scan: (range, options) => state.scan(range, options),
+          scanText: (range, options) => state.scanText(range, options),
           close: () => state.close(),
         },
         snapshots: {

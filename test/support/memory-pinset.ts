@@ -1,5 +1,4 @@
 /** The `Pinset` port over a map. */
-import { utf8Decode, utf8Encode } from '../../src/base/index.ts';
 import type { Pinset, StoredPagesOptions } from '../../src/cluster/ports.ts';
 import { type Cid, compareTimes, encodePin, type Pin, StoredPin, stateKey } from '../../src/model/index.ts';
 
@@ -27,9 +26,8 @@ export class MemoryPinset implements Pinset {
   }
 
   async *storedPages({ after, ...options }: StoredPagesOptions = {}): AsyncGenerator<StoredPin[], void> {
-    const start = after === undefined ? '' : utf8Decode(after);
     for await (const page of this.pages(options)) {
-      yield page.filter(({ cid }) => stateKey(cid) > start).map(storedOf);
+      yield page.filter(({ cid }) => after === undefined || stateKey(cid) > after).map(storedOf);
     }
   }
 
@@ -37,8 +35,8 @@ export class MemoryPinset implements Pinset {
     return this.#revision;
   }
 
-  stored(key: Uint8Array): StoredPin | undefined {
-    const pin = this.#pins.get(utf8Decode(key));
+  stored(key: string): StoredPin | undefined {
+    const pin = this.#pins.get(key);
     return pin && storedOf(pin);
   }
 
@@ -67,7 +65,7 @@ export class MemoryPinset implements Pinset {
 }
 
 function storedOf(pin: Pin): StoredPin {
-  return new StoredPin(utf8Encode(stateKey(pin.cid)), encodePin(pin));
+  return new StoredPin(stateKey(pin.cid), encodePin(pin));
 }
 
 interface PageOptions {

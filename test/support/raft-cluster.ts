@@ -271,6 +271,7 @@ export class RaftCluster {
       get: (key) => store.get(key),
       batch: (ops, options) => this.#timed(store.batch(ops, options)),
       scan: (range, options) => this.#timedSteps(store.scan(range, options)),
+      scanText: (range, options) => this.#timedSteps(store.scanText(range, options)),
       close: () => this.#timed(store.close()),
     };
   }

@@ -1,7 +1,14 @@
 /** A `Datastore` in memory that remembers its batches, to be opened again as a crash would have left it. */
 import type { SeededRandom } from '../../src/base/index.ts';
 import { createMemoryDatastore } from '../../src/cluster/index.ts';
-import type { Datastore, DatastoreEntry, DatastoreOp, KeyRange } from '../../src/cluster/ports.ts';
+import type {
+  Datastore,
+  DatastoreEntry,
+  DatastoreOp,
+  KeyRange,
+  ScanOptions,
+  TextEntry,
+} from '../../src/cluster/ports.ts';
 
 interface Batch {
   readonly ops: readonly DatastoreOp[];
@@ -48,11 +55,12 @@ export class RecordedStore implements Datastore {
     await this.#store.batch(ops, options);
   }
 
-  scan(
-    range: KeyRange,
-    options?: { readonly pageSize?: number; readonly signal?: AbortSignal },
-  ): AsyncIterable<DatastoreEntry[]> {
+  scan(range: KeyRange, options?: ScanOptions): AsyncIterable<DatastoreEntry[]> {
     return this.#store.scan(range, options);
+  }
+
+  scanText(range: KeyRange, options?: ScanOptions): AsyncIterable<TextEntry[]> {
+    return this.#store.scanText(range, options);
   }
 
   close(): Promise<void> {

@@ -12,7 +12,7 @@
  * Texts are cut to `textBytesMax`: a key is a hint, and what is found is compared with the pin itself. So that they can have any bytes
  * and still sort as they should, a zero in them is followed by 255, and their end is a zero and a one.
  */
-import { bytesEqual, concatBytes, copyBytes, utf8Encode } from '../../base/index.ts';
+import { bytesEqual, concatBytes, copyBytes, utf8Decode, utf8Encode } from '../../base/index.ts';
 import type { Pin, PinSearch, StoredPin, Time } from '../../model/index.ts';
 import type { KeyRange } from '../ports.ts';
 
@@ -30,18 +30,24 @@ export const version: Uint8Array = Uint8Array.of(1);
 export const allKeys: KeyRange = { start: utf8Encode('a'), end: utf8Encode('z') };
 
 const tags = { name: 0x6e, metadata: 0x6d, time: 0x74, pin: 0x70 } as const;
+const pinTag = String.fromCharCode(tags.pin);
 const textEnd = Uint8Array.of(0, 1);
 
 /** The part of a pin that is looked for. */
 export type SearchedPin = Pick<Pin, 'name' | 'metadata' | 'timestamp'>;
 
 /** The key of what is known of a pin. */
-export function pinEntryKey(stateKey: Uint8Array): Uint8Array {
-  return concatBytes([Uint8Array.of(tags.pin), stateKey]);
+export function pinEntryKey(stateKey: string): Uint8Array {
+  return utf8Encode(pinTag + stateKey);
+}
+
+/** The pin whose key that is. */
+export function stateKeyOfEntry(key: string): string {
+  return key.slice(pinTag.length);
 }
 
 /** The pins behind `after`; without it all. */
-export function pinEntryRange(after: Uint8Array | undefined): KeyRange {
+export function pinEntryRange(after: string | undefined): KeyRange {
   return {
     start: after === undefined ? Uint8Array.of(tags.pin) : behind(pinEntryKey(after)),
     end: Uint8Array.of(tags.pin + 1),
@@ -93,7 +99,7 @@ export function beginningsOf(value: Uint8Array): Uint8Array[] {
 /** The one range of the index in which all that is looked for is, and how to see that a key of it is not left over. */
 export interface SearchPlan {
   readonly range: KeyRange;
-  stateKeyOf(key: Uint8Array): Uint8Array;
+  stateKeyOf(key: Uint8Array): string;
   /** Whether the pin is to be found by this key still. */
   isOf(key: Uint8Array, pin: StoredPin): boolean;
 }
@@ -118,7 +124,7 @@ function textPlan(range: KeyRange, isOf: SearchPlan['isOf']): SearchPlan {
   return {
     range,
     // State keys have no zeros.
-    stateKeyOf: (key) => key.subarray(key.lastIndexOf(0) + textEnd.length),
+    stateKeyOf: (key) => utf8Decode(key.subarray(key.lastIndexOf(0) + textEnd.length)),
     isOf,
   };
 }
@@ -127,7 +133,7 @@ function timePlan(after: Time | undefined, before: Time | undefined): SearchPlan
   const end = before === undefined ? Uint8Array.of(tags.time + 1) : timeBeginning(before.seconds + 1);
   return {
     range: { start: after === undefined ? Uint8Array.of(tags.time) : timeBeginning(after.seconds), end },
-    stateKeyOf: (key) => key.subarray(1 + secondsBytes),
+    stateKeyOf: (key) => utf8Decode(key.subarray(1 + secondsBytes)),
     isOf: (key, { timestamp }) => timestamp !== null && startsWith(key, timeBeginning(timestamp.seconds)),
   };
 }

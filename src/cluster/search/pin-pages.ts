@@ -1,5 +1,5 @@
 /** Pages of the pinset: of all pins in the order of their CIDs, or of those that are looked for in the order of the index. */
-import { OperatingError } from '../../base/index.ts';
+import { OperatingError, utf8Decode, utf8Encode } from '../../base/index.ts';
 import { formatCursor, formatPinSearch, parseCursor, pinTypeBits, type StoredPin } from '../../model/index.ts';
 import type { CallOptions, PinPage, PinPageRequest, Pinset } from '../ports.ts';
 import { candidatesMax, type FoundPins, type SearchIndex } from './search-index.ts';
@@ -20,8 +20,9 @@ export async function pinPage(request: PinPageRequest, deps: PinPagesDeps, { sig
   const after = cursor === '' ? undefined : parseCursor(cursor, list);
   const matches = (pin: StoredPin): boolean => (types & pinTypeBits[pin.type]) !== 0;
   let found: FoundPins;
-  if (search === undefined) found = await inOrder(deps.pinset(), matches, limit, after, signal);
-  else if (deps.index === undefined) {
+  if (search === undefined) {
+    found = await inOrder(deps.pinset(), matches, limit, after && utf8Decode(after), signal);
+  } else if (deps.index === undefined) {
     throw new OperatingError('cluster/no-search', 'Cannot search: this peer keeps no index');
   } else found = await deps.index.find({ search, matches, limit, after, signal });
   return { pins: found.pins, next: found.next === undefined ? '' : formatCursor(found.next, list) };
@@ -31,7 +32,7 @@ async function inOrder(
   pinset: Pinset,
   matches: (pin: StoredPin) => boolean,
   limit: number,
-  after: Uint8Array | undefined,
+  after: string | undefined,
   signal: AbortSignal | undefined,
 ): Promise<FoundPins> {
   const pins: StoredPin[] = [];
@@ -41,7 +42,7 @@ async function inOrder(
     for (const pin of page) {
       if (matches(pin)) pins.push(pin);
       candidates += 1;
-      if (pins.length >= limit || candidates >= candidatesMax) return { pins, next: pin.key };
+      if (pins.length >= limit || candidates >= candidatesMax) return { pins, next: utf8Encode(pin.key) };
     }
   }
   return { pins, next: undefined };

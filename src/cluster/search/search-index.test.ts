@@ -68,6 +68,7 @@ function boundStore(store: Datastore): Datastore {
     get: (key) => store.get(key),
     batch: (ops, options) => store.batch(ops, options),
     scan: (range, options) => store.scan(range, options),
+    scanText: (range, options) => store.scanText(range, options),
     close: () => store.close(),
   };
 }
@@ -286,10 +287,11 @@ describe('SearchIndex', () => {
       logger: silentLogger,
       openStore: async () => {
         opened += 1;
-        const { scan, get, batch } = boundStore(createMemoryDatastore());
+        const { scan, scanText, get, batch } = boundStore(createMemoryDatastore());
         return {
           get,
           scan,
+          scanText,
           close: async () => {},
           batch: async (ops, options) => {
             if (isBroken) throw new OperatingError('store/full', 'the disk is full');
@@ -325,13 +327,14 @@ describe('SearchIndex', () => {
     const at = scene();
     await at.write(...Array.from({ length: 2000 }, (_, n) => pin(n, { name: n % 10 === 0 ? 'a' : 'b' })));
     let batches = 0;
-    const { get, scan, batch } = boundStore(createMemoryDatastore());
+    const { get, scan, scanText, batch } = boundStore(createMemoryDatastore());
     const index = new SearchIndex({
       pinset: at.pinset,
       logger: silentLogger,
       openStore: async () => ({
         get,
         scan,
+        scanText,
         close: async () => {},
         batch: async (ops, options) => {
           await batch(ops, options);

@@ -11,17 +11,15 @@
  */
 import {
   bytesEqual,
-  compareBytes,
   concatBytes,
   errorMessage,
   type Logger,
   noBytes,
   OperatingError,
-  utf8Decode,
   utf8Encode,
 } from '../../base/index.ts';
 import { type Cid, matchesSearch, type Pin, type PinSearch, type StoredPin, stateKey } from '../../model/index.ts';
-import type { Datastore, DatastoreEntry, DatastoreOp, Pinset, PinsetObserver } from '../ports.ts';
+import type { Datastore, DatastoreOp, Pinset, PinsetObserver, TextEntry } from '../ports.ts';
 import {
   allKeys,
   beginningsOf,
@@ -30,6 +28,7 @@ import {
   pinEntryKey,
   pinEntryRange,
   planOf,
+  stateKeyOfEntry,
   version,
   versionKey,
 } from './entries.ts';
@@ -264,7 +263,7 @@ export class SearchIndex {
     let count = 0;
     for (const [id, { cid }] of this.#noted) {
       this.#noted.delete(id);
-      const key = utf8Encode(stateKey(cid));
+      const key = stateKey(cid);
       addChanges(ops, key, store.get(pinEntryKey(key)), this.#deps.pinset.stored(key));
       if (++count >= pinsAtOnce) break;
     }
@@ -294,8 +293,8 @@ export class SearchIndex {
     const changed = new Set<string>();
     this.#changed = changed;
     const ops: DatastoreOp[] = [];
-    const add = (key: Uint8Array, before: Uint8Array | undefined, pin: StoredPin | undefined): void => {
-      if (changed.size === 0 || !changed.has(utf8Decode(key))) addChanges(ops, key, before, pin);
+    const add = (key: string, before: Uint8Array | undefined, pin: StoredPin | undefined): void => {
+      if (!changed.has(key)) addChanges(ops, key, before, pin);
     };
     const write = async (): Promise<void> => {
       progress.ops += ops.length;
@@ -303,7 +302,7 @@ export class SearchIndex {
       // What has changed meanwhile is not left to pile up.
       while (this.#noted.size > 0 && !this.#isDisturbed) await this.#writeNoted(store);
     };
-    const entries = new EntryCursor(store.scan(pinEntryRange(after), { pageSize: pinsAtOnce }));
+    const entries = new EntryCursor(store.scanText(pinEntryRange(after), { pageSize: pinsAtOnce }));
     try {
       let count = 0;
       const place = after === undefined ? {} : { after };
@@ -312,11 +311,11 @@ export class SearchIndex {
           for (;;) {
             if (entries.mustLoad) await entries.load();
             const { entry } = entries;
-            const order = entry === undefined ? 1 : compareBytes(entry[0].subarray(1), pin.key);
-            if (entry !== undefined && order <= 0) entries.advance();
-            if (entry !== undefined && order < 0) add(entry[0].subarray(1), entry[1], undefined);
+            const key = entry && stateKeyOfEntry(entry[0]);
+            if (key !== undefined && key <= pin.key) entries.advance();
+            if (key !== undefined && key < pin.key) add(key, entry?.[1], undefined);
             else {
-              add(pin.key, order === 0 ? entry?.[1] : undefined, pin);
+              add(pin.key, key === pin.key ? entry?.[1] : undefined, pin);
               break;
             }
           }
@@ -328,7 +327,7 @@ export class SearchIndex {
       }
       for (await entries.load(); entries.entry !== undefined; await entries.load()) {
         for (let { entry } = entries; entry !== undefined; { entry } = entries) {
-          add(entry[0].subarray(1), entry[1], undefined);
+          add(stateKeyOfEntry(entry[0]), entry[1], undefined);
           entries.advance();
         }
         await write();
@@ -345,24 +344,24 @@ export class SearchIndex {
 /** How far a comparison is. */
 interface Progress {
   /** State key of the last pin. */
-  after: Uint8Array | undefined;
+  after: string | undefined;
   /** Written. */
   ops: number;
 }
 
 /** Walks along what the index has of each pin. */
 class EntryCursor {
-  readonly #pages: AsyncIterator<readonly DatastoreEntry[]>;
-  #page: readonly DatastoreEntry[] = [];
+  readonly #pages: AsyncIterator<readonly TextEntry[]>;
+  #page: readonly TextEntry[] = [];
   #at = 0;
   #isEnded = false;
 
-  constructor(pages: AsyncIterable<readonly DatastoreEntry[]>) {
+  constructor(pages: AsyncIterable<readonly TextEntry[]>) {
     this.#pages = pages[Symbol.asyncIterator]();
   }
 
   /** `undefined` at the end, and while `mustLoad`. */
-  get entry(): DatastoreEntry | undefined {
+  get entry(): TextEntry | undefined {
     return this.#page[this.#at];
   }
 
@@ -390,20 +389,16 @@ class EntryCursor {
 }
 
 /** @param before what the index has of it @param pin what there is now */
-function addChanges(
-  ops: DatastoreOp[],
-  key: Uint8Array,
-  before: Uint8Array | undefined,
-  pin: StoredPin | undefined,
-): void {
+function addChanges(ops: DatastoreOp[], key: string, before: Uint8Array | undefined, pin: StoredPin | undefined): void {
   const value = pin === undefined ? undefined : entryOf(pin);
   if (before === undefined ? value === undefined : value !== undefined && bytesEqual(before, value)) return;
+  const end = utf8Encode(key);
   for (const bytes of before === undefined ? [] : beginningsOf(before)) {
-    ops.push({ type: 'del', key: concatBytes([bytes, key]) });
+    ops.push({ type: 'del', key: concatBytes([bytes, end]) });
   }
   // Behind what is removed: of two acts on a key the last counts.
   for (const bytes of value === undefined ? [] : beginningsOf(value)) {
-    ops.push({ type: 'put', key: concatBytes([bytes, key]), value: noBytes });
+    ops.push({ type: 'put', key: concatBytes([bytes, end]), value: noBytes });
   }
   const entryKey = pinEntryKey(key);
   ops.push(value === undefined ? { type: 'del', key: entryKey } : { type: 'put', key: entryKey, value });

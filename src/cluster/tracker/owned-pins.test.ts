@@ -76,6 +76,7 @@ test('OwnedPins joins what comes while it writes', async () => {
     ...memory,
     get: (key) => memory.get(key),
     scan: (range, options) => memory.scan(range, options),
+    scanText: (range, options) => memory.scanText(range, options),
     close: () => memory.close(),
     batch: (ops, options) => {
       sizes.push(ops.length);
@@ -100,6 +101,7 @@ test('OwnedPins reports a failing store, says what is not recorded, and goes on'
   const store: Datastore = {
     get: (key) => memory.get(key),
     scan: (range, options) => memory.scan(range, options),
+    scanText: (range, options) => memory.scanText(range, options),
     close: () => memory.close(),
     batch: () => Promise.reject(new TypeError('disk full')),
   };

@@ -10,7 +10,7 @@
  * newest records. Those of pins still in the pinset are made again by the next reconciliation; one that comes back after it was
  * forgotten means that something is unpinned once more.
  */
-import { type Clock, errorMessage, noBytes, utf8Decode, utf8Encode } from '../../base/index.ts';
+import { type Clock, errorMessage, noBytes, utf8Encode } from '../../base/index.ts';
 import type { Datastore, DatastoreOp } from '../ports.ts';
 
 const pageSize = 1000;
@@ -77,9 +77,8 @@ export class OwnedPins {
   /** All recorded keys in ascending order, from one snapshot. */
   async *pages(signal: AbortSignal): AsyncGenerator<readonly string[], void> {
     await this.flushed();
-    const range = { start: noBytes, end: Uint8Array.of(0xff) };
-    for await (const page of this.#deps.store.scan(range, { pageSize, signal }))
-      yield page.map(([key]) => utf8Decode(key));
+    const range = { start: noBytes, end: Uint8Array.of(0x7f) };
+    for await (const page of this.#deps.store.scanText(range, { pageSize, signal })) yield page.map(([key]) => key);
   }
 
   #write(key: string, isOwned: boolean): Promise<string> {

@@ -6,7 +6,7 @@
  * something had to be refused, and when asked. Pins that IPFS lacks are queued; so is the removal of what the cluster has put
  * here and wants here no more. What others have pinned is never touched.
  */
-import { type Cancel, errorMessage, LogLimit, utf8Decode } from '../../base/index.ts';
+import { type Cancel, errorMessage, LogLimit } from '../../base/index.ts';
 import type { Operation, OperationKind } from '../../core/track/index.ts';
 import { type Cid, cidOfStateKey } from '../../model/index.ts';
 import { type HeldPins, isSatisfied } from './held-pins.ts';
@@ -179,7 +179,7 @@ export class Reconciliation {
       await owned.load();
       for await (const page of this.#deps.pinset.storedPages({ signal })) {
         for (const pin of page) {
-          const key = utf8Decode(pin.key);
+          const { key } = pin;
           while (owned.key !== undefined && owned.key < key) {
             yield* this.#settleOwned(owned.key, signal);
             owned.advance();

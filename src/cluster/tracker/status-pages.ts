@@ -1,5 +1,4 @@
 /** The statuses of all pins on this peer, by walking along the pinset with the operations beside it, both in key order. */
-import { compareBytes, utf8Decode, utf8Encode } from '../../base/index.ts';
 import type { Operation, OperationTable } from '../../core/track/index.ts';
 import type { PinHeader, StatusFilter, StatusRow, StoredPin } from '../../model/index.ts';
 import { matchesFilter, type RowState } from './row.ts';
@@ -8,7 +7,7 @@ export interface StatusPagesDeps {
   /** Absent: nothing but operations can have the wanted statuses. */
   readonly pages: AsyncIterable<readonly StoredPin[]> | undefined;
   /** State key behind which the list begins, as `pages` do; absent: it is the whole list. */
-  readonly after?: Uint8Array | undefined;
+  readonly after?: string | undefined;
   readonly operations: OperationTable;
   readonly stateOfOperation: (operation: Operation) => RowState;
   /** The state of a pin without an operation. */
@@ -20,31 +19,28 @@ export async function* statusPages(
   filter: StatusFilter,
   { pages, after, operations, stateOfOperation, stateOf }: StatusPagesDeps,
 ): AsyncGenerator<readonly StatusRow[], void> {
-  const start = after === undefined ? '' : utf8Decode(after);
-  const begun = [...operations.all()].flatMap(({ key }) => (key > start ? key : [])).sort();
+  const begun = [...operations.all()].flatMap(({ key }) => (after === undefined || key > after ? key : [])).sort();
   let at = 0;
   let rows: StatusRow[] = [];
   const add = (row: StatusRow | undefined): void => {
     if (row !== undefined && matchesFilter(row.status, filter)) rows.push(row);
   };
-  const operationRow = (text: string, pin?: StoredPin): StatusRow | undefined => {
-    const operation = operations.get(text);
-    if (operation === undefined) return undefined;
-    return rowOfState(pin?.key ?? utf8Encode(text), pin ?? operation.pin, stateOfOperation(operation));
+  const operationRow = (key: string, pin?: StoredPin): StatusRow | undefined => {
+    const operation = operations.get(key);
+    return operation && rowOfState(key, pin ?? operation.pin, stateOfOperation(operation));
   };
   /** Operations on pins that have left the pinset have no other place in the order than their key. */
-  const addBelow = (key: Uint8Array | undefined): void => {
-    for (let text = begun[at]; text !== undefined; text = begun[++at]) {
-      const order = key === undefined ? -1 : compareBytes(utf8Encode(text), key);
-      if (order > 0) return;
+  const addBelow = (end: string | undefined): void => {
+    for (let key = begun[at]; key !== undefined; key = begun[++at]) {
+      if (end !== undefined && key > end) return;
       // That of the pin itself is looked up below.
-      if (order < 0) add(operationRow(text));
+      if (key !== end) add(operationRow(key));
     }
   };
   for await (const page of pages ?? []) {
     for (const pin of page) {
       if (at < begun.length) addBelow(pin.key);
-      const row = operations.isEmpty ? undefined : operationRow(utf8Decode(pin.key), pin);
+      const row = operations.isEmpty ? undefined : operationRow(pin.key, pin);
       add(row ?? rowOfState(pin.key, pin, stateOf(pin)));
     }
     if (rows.length > 0) yield rows;
@@ -56,7 +52,7 @@ export async function* statusPages(
 
 /** @param state without a time it has that of the pin */
 function rowOfState(
-  key: Uint8Array,
+  key: string,
   pin: PinHeader,
   {
     status,

@@ -1,5 +1,5 @@
 /** What a request says of pages and searches. Nothing of it is in the reference. */
-import { errorCode, errorMessage } from '../../base/index.ts';
+import { errorCode, errorMessage, utf8Decode } from '../../base/index.ts';
 import { type PinSearch, parseCursor, parsePinSearch } from '../../model/index.ts';
 import type { Context } from './context.ts';
 import { RequestError } from './reply.ts';
@@ -30,9 +30,9 @@ export function readSearch({ query }: Context): PinSearch | undefined {
   return orRefused(() => parsePinSearch(query));
 }
 
-/** The place behind which the page begins. */
-export function readPlace(cursor: string, list: string): Uint8Array | undefined {
-  return cursor === '' ? undefined : orRefused(() => parseCursor(cursor, list));
+/** The state key behind which the page begins. */
+export function readPlace(cursor: string, list: string): string | undefined {
+  return cursor === '' ? undefined : orRefused(() => utf8Decode(parseCursor(cursor, list)));
 }
 
 /** What the peer says of the same. */

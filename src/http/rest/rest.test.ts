@@ -7,7 +7,7 @@ import {
   recordedHeaders,
   send,
 } from '../../../test/support/rest-vectors.ts';
-import { OperatingError, silentLogger, utf8Encode } from '../../base/index.ts';
+import { OperatingError, silentLogger } from '../../base/index.ts';
 import type { ClusterApi } from '../../cluster/ports.ts';
 import {
   Cid,
@@ -263,7 +263,7 @@ describe('linearizable=true', () => {
       },
       pinsetRevision: () => pin,
       storedPins: async function* () {
-        if (barriers > 0) yield [new StoredPin(utf8Encode(stateKey(pin.cid)), encodePin(pin))];
+        if (barriers > 0) yield [new StoredPin(stateKey(pin.cid), encodePin(pin))];
       },
     };
     const api = await bindRestApi(defaults);

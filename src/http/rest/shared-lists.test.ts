@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { collect } from '../../../test/support/collect.ts';
 import { settle } from '../../../test/support/fake-clock.ts';
-import { utf8Decode, utf8Encode } from '../../base/index.ts';
+import { utf8Encode } from '../../base/index.ts';
 import { type ListPart, type ListPlace, type ListSource, SharedLists } from './shared-lists.ts';
 
 const signal = new AbortController().signal;
@@ -21,7 +21,7 @@ class Numbers {
   }
 
   readonly source: ListSource = async function* (this: Numbers, { after, signal: end }: ListPlace) {
-    const start = after === undefined ? 0 : Number(utf8Decode(after)) + 1;
+    const start = after === undefined ? 0 : Number(after) + 1;
     this.walks.push(`from ${start}`);
     try {
       for (let n = start; n < this.count; n++) {
@@ -37,11 +37,10 @@ class Numbers {
 }
 
 function partOf(n: number): ListPart {
-  const text = utf8Encode(String(n));
-  return { bytes: utf8Encode(`line ${n}\n`.padEnd(10)), items: 1, last: text };
+  return { bytes: utf8Encode(`line ${n}\n`.padEnd(10)), items: 1, last: String(n) };
 }
 
-const numbersOf = (parts: readonly ListPart[]): number[] => parts.map(({ last }) => Number(utf8Decode(last)));
+const numbersOf = (parts: readonly ListPart[]): number[] => parts.map(({ last }) => Number(last));
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
 
 test('who asks while nothing changes shares one walk, from the beginning', async () => {
@@ -187,7 +186,7 @@ test('under reads, writes and departures in any order, a list has each key once,
       let revision = {};
       /** Of the moment in which it begins, as the store's. */
       const source: ListSource = async function* ({ after }) {
-        const start = after === undefined ? -1 : Number(utf8Decode(after));
+        const start = after === undefined ? -1 : Number(after);
         for (const key of [...keys].filter((one) => one > start).sort((a, b) => a - b)) yield partOf(key);
       };
       interface Begun {

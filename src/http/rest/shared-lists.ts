@@ -9,14 +9,14 @@ export interface ListPart {
   readonly bytes: Uint8Array;
   readonly items: number;
   /** State key of the last pin that was looked at for it. */
-  readonly last: Uint8Array;
+  readonly last: string;
 }
 
 /** Where a list begins, and what ends it. */
 export interface ListPlace {
   readonly signal: AbortSignal;
   /** State key of the last pin before it. */
-  readonly after?: Uint8Array;
+  readonly after?: string;
 }
 
 /** Makes a list, in the order of the state keys. */
@@ -64,7 +64,7 @@ export class SharedLists {
 interface Reader {
   /** Number of its next part. */
   at: number;
-  last: Uint8Array | undefined;
+  last: string | undefined;
 }
 
 class SharedList {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type ClientRequest, type IncomingMessage, request } from 'node:http';
 import { test } from 'node:test';
-import { OperatingError, silentLogger, utf8Encode } from '../../base/index.ts';
+import { OperatingError, silentLogger } from '../../base/index.ts';
 import type { ClusterApi, EventPage, EventsOptions } from '../../cluster/ports.ts';
 import { Cid, encodePin, type GlobalStatusRow, type Pin, routes, StoredPin, stateKey } from '../../model/index.ts';
 import { bindRestApi } from './index.ts';
@@ -26,7 +26,7 @@ const pin: Pin = {
   pinUpdate: null,
   origins: [],
 };
-const stored = new StoredPin(utf8Encode(stateKey(pin.cid)), encodePin(pin));
+const stored = new StoredPin(stateKey(pin.cid), encodePin(pin));
 const label = {
   peer: '12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5',
   peername: 'p',

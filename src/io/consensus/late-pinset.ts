@@ -49,7 +49,7 @@ export class LatePinset implements Pinset {
     return this.#now()?.revision() ?? this;
   }
 
-  stored(key: Uint8Array): StoredPin | undefined {
+  stored(key: string): StoredPin | undefined {
     return this.#read((pinset) => pinset.stored(key));
   }
 

@@ -1,7 +1,7 @@
 /** The `Datastore` port over LevelDB. */
 import { join } from 'node:path';
-import { assert, errorCode, OperatingError } from '../../base/index.ts';
-import type { Datastore, DatastoreEntry, DatastoreOp, KeyRange } from '../../cluster/ports.ts';
+import { assert, errorCode, OperatingError, utf8Decode } from '../../base/index.ts';
+import type { Datastore, DatastoreEntry, DatastoreOp, KeyRange, ScanOptions, TextEntry } from '../../cluster/ports.ts';
 import { attempt } from './errors.ts';
 import { type Files, type OpenFile, systemFiles } from './files.ts';
 import { type Level, levelError, openLevel } from './level.ts';
@@ -9,8 +9,11 @@ import { type Level, levelError, openLevel } from './level.ts';
 const pageSizeDefault = 1000;
 /** The first page is shorter: what reads it can begin at once. */
 const firstPageSize = 64;
-/** Bytes that one page may hold; a page of pins is far below. LevelDB's own default of 16 KiB would cut pages short. */
-const pageBytesMax = 1 << 20;
+/**
+ * Bytes that one page may hold; a page of pins is far below. LevelDB's own default of 16 KiB would cut pages short. Pages of a scan
+ * need not stay in its cache of hot blocks.
+ */
+const scanOptions = { highWaterMarkBytes: 1 << 20, fillCache: false } as const;
 
 /** The names of LevelDB's write-ahead logs. Source: LevelDB `db/filename.cc` `LogFileName`. */
 const writeAheadLog = /^\d+\.log$/;
@@ -21,6 +24,12 @@ const writeAheadLog = /^\d+\.log$/;
  */
 export async function openDatastore(folder: string, files: Files = systemFiles): Promise<Datastore> {
   return new LevelDatastore(folder, await openLevel(folder), files);
+}
+
+/** What a scan needs of LevelDB's iterator. */
+interface Pages<Key> {
+  nextv(size: number): Promise<[Key, Uint8Array][]>;
+  close(): Promise<void>;
 }
 
 class LevelDatastore implements Datastore {
@@ -98,28 +107,33 @@ class LevelDatastore implements Datastore {
     return attempt(`Cannot write to "${this.#folder}"`, () => this.#files.syncFolder(this.#folder));
   }
 
-  scan(
-    range: KeyRange,
-    options: { readonly pageSize?: number; readonly signal?: AbortSignal } = {},
-  ): AsyncIterable<DatastoreEntry[]> {
-    const { pageSize = pageSizeDefault, signal } = options;
-    assert(Number.isInteger(pageSize) && pageSize >= 1, 'pageSize >= 1');
-    return { [Symbol.asyncIterator]: () => this.#pages(range, pageSize, signal) };
+  scan(range: KeyRange, options?: ScanOptions): AsyncIterable<DatastoreEntry[]> {
+    const { start: gte, end: lt } = range;
+    return this.#scan(() => this.#level.iterator({ ...scanOptions, gte, lt }), options);
   }
 
-  async *#pages(
-    range: KeyRange,
+  scanText(range: KeyRange, options?: ScanOptions): AsyncIterable<TextEntry[]> {
+    const [gte, lt] = [utf8Decode(range.start), utf8Decode(range.end)];
+    const keys = { ...scanOptions, gte, lt, keyEncoding: 'utf8' } as const;
+    return this.#scan(() => this.#level.iterator<string, Uint8Array>(keys), options);
+  }
+
+  #scan<Key>(
+    open: () => Pages<Key>,
+    { pageSize = pageSizeDefault, signal }: ScanOptions = {},
+  ): AsyncIterable<[Key, Uint8Array][]> {
+    assert(Number.isInteger(pageSize) && pageSize >= 1, 'pageSize >= 1');
+    return { [Symbol.asyncIterator]: () => this.#pages(open, pageSize, signal) };
+  }
+
+  async *#pages<Key>(
+    open: () => Pages<Key>,
     pageSize: number,
     signal: AbortSignal | undefined,
-  ): AsyncGenerator<DatastoreEntry[], void, undefined> {
+  ): AsyncGenerator<[Key, Uint8Array][], void, undefined> {
     signal?.throwIfAborted();
-    // LevelDB takes the snapshot when the iterator is made. Pages of a scan need not stay in its cache of hot blocks.
-    const iterator = this.#level.iterator({
-      gte: range.start,
-      lt: range.end,
-      fillCache: false,
-      highWaterMarkBytes: pageBytesMax,
-    });
+    // LevelDB takes the snapshot when the iterator is made.
+    const iterator = open();
     try {
       let next = iterator.nextv(Math.min(firstPageSize, pageSize));
       for (;;) {

@@ -151,6 +151,7 @@ function closingAfter(log: ClosableLogStore, state: Datastore): Datastore {
     get: (key) => state.get(key),
     batch: (ops, options) => state.batch(ops, options),
     scan: (range, options) => state.scan(range, options),
+    scanText: (range, options) => state.scanText(range, options),
     async close() {
       try {
         await log.close();

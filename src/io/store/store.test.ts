@@ -57,6 +57,7 @@ test('a checked datastore gives out no value that has changed, or stands under a
         /^The state in "\/raft\/state" is damaged, or of an early version .*: the value of "\/r\/A" does not match its checksum; restore/,
     });
     await assert.rejects(collect(store.scan({ start: a, end: b })), { code: 'store/damaged' });
+    await assert.rejects(collect(store.scanText({ start: a, end: b })), { code: 'store/damaged' });
   }
   await inner.batch([{ type: 'put', key: b, value: stored }], { durable: true });
   assert.throws(() => store.get(b), { code: 'store/damaged' });

@@ -1,5 +1,5 @@
 /** Bytes of JSON lines, gathered for few and large writes. */
-import { copyBytes, utf8Encode } from '../../base/index.ts';
+import { asciiWrite, copyBytes, utf8Encode } from '../../base/index.ts';
 import { jsonText } from './json-text.ts';
 
 /** Beyond what a chunk is to hold: nearly every line fits, so that the memory need not grow. */
@@ -43,13 +43,13 @@ export class LineBuffer {
   }
 
   /** The text of a version 1 CID, from the upper-case base32 of its state key. */
-  lowerCase(letters: Uint8Array): void {
+  lowerCase(letters: string): void {
     this.#reserve(letters.length);
     const bytes = this.#bytes;
-    let at = this.#length;
+    const end = asciiWrite(bytes, this.#length, letters);
     // This bit makes capitals small, and every digit has it.
-    for (let i = 0; i < letters.length; i++) bytes[at++] = (letters[i] as number) | 0x20;
-    this.#length = at;
+    for (let at = this.#length; at < end; at++) bytes[at] = (bytes[at] as number) | 0x20;
+    this.#length = end;
   }
 
   /** UTF-8 as the inside of a JSON string. @param decode makes the text of what needs a second look */

@@ -45,6 +45,6 @@ function peerText(peer: PeerId): Uint8Array {
 }
 
 /** 34 bytes that begin with 0x12 and 0x20, in base32. */
-function isVersionZero(key: Uint8Array): boolean {
-  return key.length === 55 && key[0] === 0x43 && key[1] === 0x49 && key[2] === 0x51;
+function isVersionZero(key: string): boolean {
+  return key.length === 55 && key.startsWith('CIQ');
 }

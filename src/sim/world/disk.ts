@@ -5,7 +5,7 @@
  */
 import { assert, copyBytes, OperatingError, type SeededRandom, silentLogger, utf8Decode } from '../../base/index.ts';
 import { createMemoryDatastore, openPinset } from '../../cluster/index.ts';
-import type { Datastore, DatastoreEntry, DatastoreOp, KeyRange } from '../../cluster/ports.ts';
+import type { Datastore, DatastoreEntry, DatastoreOp, KeyRange, ScanOptions, TextEntry } from '../../cluster/ports.ts';
 import type { LogImage, LogOp, PreviousLog } from '../../core/raft/index.ts';
 import type { RaftData, RaftStorage } from '../../io/consensus/index.ts';
 import { DiskImage } from '../image.ts';
@@ -361,11 +361,12 @@ class VirtualState implements Datastore {
     }
   }
 
-  scan(
-    range: KeyRange,
-    options?: { readonly pageSize?: number; readonly signal?: AbortSignal },
-  ): AsyncIterable<DatastoreEntry[]> {
+  scan(range: KeyRange, options?: ScanOptions): AsyncIterable<DatastoreEntry[]> {
     return this.#visible.scan(range, options);
+  }
+
+  scanText(range: KeyRange, options?: ScanOptions): AsyncIterable<TextEntry[]> {
+    return this.#visible.scanText(range, options);
   }
 
   async close(): Promise<void> {}

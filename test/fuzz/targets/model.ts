@@ -298,7 +298,7 @@ export const modelTargets: readonly FuzzTarget[] = [
       const pin = model.decodePin(input, cid);
       const written = model.encodePin(pin);
       assert.deepEqual(Buffer.from(model.encodePin(model.decodePin(written, cid))), Buffer.from(written));
-      const stored = new model.StoredPin(bytesOf(model.stateKey(cid)), input);
+      const stored = new model.StoredPin(model.stateKey(cid), input);
       const lines = new model.PinLines();
       lines.add(stored);
       assert.equal(utf8(lines.take()), `${model.pinJson.print(pin)}\n`);
@@ -311,7 +311,7 @@ export const modelTargets: readonly FuzzTarget[] = [
     seeds: () => {
       const writer = new model.StatusRowWriter();
       for (const text of cids.slice(0, 3)) {
-        const key = bytesOf(model.stateKey(model.Cid.parse(text)));
+        const key = model.stateKey(model.Cid.parse(text));
         writer.add({
           key,
           status: 'pin_error',

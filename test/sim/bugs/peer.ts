@@ -1,15 +1,15 @@
 /** Bugs of the parts beside Raft: tracker, IPFS connector, calls between peers, metrics. */
-import { noBytes, utf8Encode } from '../../../src/base/index.ts';
+import { noBytes } from '../../../src/base/index.ts';
 import { createMemoryDatastore } from '../../../src/cluster/index.ts';
 import type {
   CallOptions,
   Consensus,
   Datastore,
-  DatastoreEntry,
   IpfsConnector,
   PinTracker,
   PubSub,
   Streams,
+  TextEntry,
 } from '../../../src/cluster/ports.ts';
 import type { RpcNode } from '../../../src/io/rpc/index.ts';
 import { type PeerId, type PinInfo, type RpcMethod, raftLeaderMethods, stateKey } from '../../../src/model/index.ts';
@@ -194,13 +194,12 @@ export function forgetsRefused(tracker: PinTracker): PinTracker {
 /** Every pin of the node that the pinset does not have is taken for one that the cluster has made. */
 export function ownsEverything(store: Datastore): Datastore {
   return over(store, {
-    scan: async function* (range, options) {
-      const all: DatastoreEntry[] = [];
-      for await (const page of store.scan(range, options)) all.push(...page);
-      const own = new Set(all.map(([key]) => Buffer.from(key).toString('latin1')));
-      const foreign = utf8Encode(stateKey(cidOf(strangersKey)));
-      if (!own.has(Buffer.from(foreign).toString('latin1'))) all.push([foreign, noBytes]);
-      yield all.sort(([a], [b]) => Buffer.compare(a, b));
+    scanText: async function* (range, options) {
+      const all: TextEntry[] = [];
+      for await (const page of store.scanText(range, options)) all.push(...page);
+      const foreign = stateKey(cidOf(strangersKey));
+      if (!all.some(([key]) => key === foreign)) all.push([foreign, noBytes]);
+      yield all.sort(([a], [b]) => (a < b ? -1 : 1));
     },
   });
 }

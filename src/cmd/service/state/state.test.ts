@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { after, test } from 'node:test';
 import { cidNumber, pinOf } from '../../../../test/support/pins.ts';
-import { errorMessage, silentLogger, utf8Encode } from '../../../base/index.ts';
+import { errorMessage, silentLogger } from '../../../base/index.ts';
 import { openPinset } from '../../../cluster/index.ts';
 import { pinKey } from '../../../cluster/pinset-keys.ts';
 import type { ClusterApi, DatastoreOp } from '../../../cluster/ports.ts';
@@ -306,7 +306,7 @@ async function whileRunning(
     const cluster: Partial<ClusterApi> = {
       pinsetRevision: () => pins,
       storedPins: async function* () {
-        yield pins.map((pin) => new StoredPin(utf8Encode(stateKey(pin.cid)), encodePin(pin)));
+        yield pins.map((pin) => new StoredPin(stateKey(pin.cid), encodePin(pin)));
         if (failure !== undefined) throw failure;
       },
     };

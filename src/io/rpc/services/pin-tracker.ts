@@ -1,4 +1,5 @@
 /** `PinTracker.*`: the state of pins on this peer's IPFS node. Source: Go `rpc_api.go` `PinTrackerRPCAPI`. */
+import { utf8Decode } from '../../../base/index.ts';
 import type { PinTracker, StatusListOptions } from '../../../cluster/ports.ts';
 import {
   Cid,
@@ -25,7 +26,10 @@ export function pinTrackerService(tracker: PinTracker): HandlersOf<typeof method
     },
     async *StatusBlocksAfter(args, call) {
       const { filter, after } = await firstOr(args, { filter: 0, after: null });
-      yield* statusBlocks(tracker, filter, { signal: call.signal, ...(after === null ? {} : { after }) });
+      yield* statusBlocks(tracker, filter, {
+        signal: call.signal,
+        ...(after === null ? {} : { after: utf8Decode(after) }),
+      });
     },
     Recover: (cid, call) => tracker.recover(definedCid(cid), { signal: call.signal }),
     RecoverAll: (_, call) => tracker.recoverAll({ signal: call.signal }),
